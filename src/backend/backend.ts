@@ -1,0 +1,49 @@
+/**
+ * What a backend is: a device that compiles step programs and runs them.
+ *
+ * @module
+ */
+
+import type { Program } from "../graph/program.ts";
+
+/** The device a backend runs on, as shown to people and kept in meta.json. */
+export interface DeviceInfo {
+  /** Which executor. */
+  readonly backend: "reference" | "cpu" | "webgpu";
+  /** How to ask for it again: `cpu`, `gpu:0` … */
+  readonly id: string;
+  /** What it is called: the CPU's or the adapter's own name. */
+  readonly name: string;
+  /** Worker threads, for a CPU. */
+  readonly threads?: number;
+  /** Which kernels run, and why: for `doctor` and meta.json. */
+  readonly kernels: string;
+}
+
+/** Numbers as they go in and out of an executable. */
+export type TensorData = Float32Array | Uint32Array;
+
+/** A compiled program with its memory. */
+export interface Executable {
+  /**
+   * Overwrites a persistent tensor. Takes effect before the next `run`.
+   *
+   * @param data Exactly as many elements as the tensor has.
+   */
+  write(name: string, data: TensorData): void;
+  /** Runs one phase; resolves when it is done (or, on a GPU, queued). */
+  run(phase: string): Promise<void>;
+  /** A copy of a persistent tensor, once all earlier runs are done. */
+  read(name: string): Promise<TensorData>;
+  /** Frees the memory. No other call may be under way or follow. */
+  dispose(): Promise<void>;
+}
+
+/** An open device. */
+export interface Backend {
+  readonly device: DeviceInfo;
+  /** @throws {UserError} If the program does not fit the device's memory. */
+  compile(program: Program): Promise<Executable>;
+  /** Ends worker threads and frees the device, executables included. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,56 @@
+/**
+ * Crash-safe files: the old bytes or the new ones, never a mix.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+
+/**
+ * Replaces `path` with `content`, so that a crash leaves it whole.
+ *
+ * The new bytes go to a neighbor first: `rename` is atomic only inside one
+ * file system, and only after `sync` are the bytes known to be on disk.
+ *
+ * @throws {Deno.errors.NotFound} If the directory of `path` does not exist.
+ */
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+): Promise<void> {
+  const aside = `${path}.tmp-${Deno.pid}`;
+  try {
+    await writeFileSynced(aside, content);
+    await Deno.rename(aside, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    await Deno.remove(aside).catch(() => {}); // keep the real error
+    throw error;
+  }
+}
+
+/** Writes a file and waits until its bytes are on disk. Not atomic. */
+export async function writeFileSynced(
+  path: string,
+  content: string | Uint8Array,
+): Promise<void> {
+  const bytes = typeof content === "string"
+    ? new TextEncoder().encode(content)
+    : content;
+  using file = await Deno.open(path, {
+    write: true,
+    create: true,
+    truncate: true,
+  });
+  for (let at = 0; at < bytes.length;) {
+    at += await file.write(bytes.subarray(at));
+  }
+  await file.sync();
+}
+
+/** Makes renames inside `path` durable. Windows has no such call. */
+export async function syncDirectory(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using directory = await Deno.open(path, { read: true });
+  await directory.sync();
+}

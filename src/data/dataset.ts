@@ -1,0 +1,41 @@
+/**
+ * What training and evaluation read: token windows by position.
+ *
+ * @module
+ */
+
+/** One batch: `inputs[i+1]` is `targets[i]` inside each sequence. */
+export interface Batch {
+  /** Token ids, u32 (batchSize, seqLen). */
+  inputs: Uint32Array;
+  /** Next token ids, same shape; `IGNORED_TARGET` where there is none. */
+  targets: Uint32Array;
+}
+
+/** Batches as a pure function of seed and position. */
+export interface Batches {
+  /** Tokens on disk. */
+  readonly tokens: number;
+  /** Whole windows of seqLen + 1 tokens, overlapping by one. */
+  readonly windows: number;
+  /** Batches of batchSize windows in one epoch. */
+  readonly batchesPerEpoch: number;
+  /**
+   * Batch number `cursor` since the start of training, counting on across
+   * epochs: epoch = floor(cursor / batchesPerEpoch). Training batches are
+   * shuffled anew for every epoch; validation batches are in order and the
+   * last is padded with `IGNORED_TARGET`.
+   */
+  at(cursor: number): Promise<Batch>;
+}
+
+/** The two sides of a data set, open for reading. */
+export interface Dataset {
+  readonly train: Batches;
+  readonly val: Batches;
+  /** sha256 (hex) over sources, tokenizer and split: changes with the data. */
+  readonly fingerprint: string;
+  /** UTF-8 bytes per validation token, for bits per byte. */
+  readonly valBytesPerToken: number;
+  close(): void;
+}
