@@ -1,0 +1,272 @@
+/**
+ * Safetensors: named tensors in one file that every framework opens.
+ *
+ * A file is an 8-byte little-endian header size, a JSON header that gives each
+ * tensor's dtype, shape and byte range, and the bytes. Written as F32; read as
+ * F32, F16 or BF16, always into f32. Every platform that Deno runs on is
+ * little-endian, so bytes go to and from disk as they lie in memory.
+ * Format: https://github.com/huggingface/safetensors#format
+ *
+ * @module
+ */
+
+import { UserError } from "./errors.ts";
+import { type FileSeal, sizeMismatch, writeSealed } from "./sealed_file.ts";
+
+/** A tensor by name, row-major. */
+export interface NamedTensor {
+  name: string;
+  /** Sizes, outermost first; `[]` is a scalar. */
+  shape: readonly number[];
+  /** As many values as the product of `shape`. */
+  data: Float32Array;
+}
+
+/** Where one tensor lies in a file. */
+export interface TensorEntry {
+  name: string;
+  dtype: keyof typeof BYTES_PER_VALUE;
+  shape: number[];
+  /** Byte range [begin, end), counted from the end of the header. */
+  begin: number;
+  end: number;
+}
+
+/** What the head of a file says. */
+export interface SafetensorsHeader {
+  /** In the order of their bytes. */
+  tensors: TensorEntry[];
+  metadata: Record<string, string>;
+  /** Position of the first tensor byte in the file. */
+  dataStart: number;
+}
+
+const BYTES_PER_VALUE = { F32: 4, F16: 2, BF16: 2 } as const;
+/** The limit of the reference implementation. */
+const MAX_HEADER_BYTES = 100_000_000;
+const PREFIX_BYTES = 8;
+
+/**
+ * Writes `tensors` in the given order and waits until they are on disk.
+ * Not atomic, and makes no copy of the data.
+ *
+ * @param metadata Texts for the header; `format: "pt"`, which the Hugging Face
+ * libraries insist on, is added.
+ * @throws {RangeError} If a name repeats or a shape does not fit its data.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: readonly NamedTensor[],
+  metadata: Record<string, string> = {},
+): Promise<FileSeal> {
+  const head = encodeHeader(tensors, { format: "pt", ...metadata });
+  return await writeSealed(path, [
+    head,
+    ...tensors.map(({ data }) =>
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    ),
+  ]);
+}
+
+/**
+ * Reads every tensor of a file, converted to f32.
+ *
+ * @throws {UserError} If the file is damaged, cut short, or holds integers or
+ * other dtypes.
+ */
+export async function readSafetensors(path: string): Promise<NamedTensor[]> {
+  using file = await openForReading(path);
+  const { tensors, dataStart } = await readHeader(file, path);
+  // Entries are in file order without gaps, so one pass reads them all.
+  await file.seek(dataStart, Deno.SeekMode.Start);
+  const result: NamedTensor[] = [];
+  for (const { name, dtype, shape, begin, end } of tensors) {
+    const bytes = new Uint8Array(end - begin);
+    await readFull(file, bytes, path);
+    result.push({ name, shape, data: toFloat32(bytes, dtype) });
+  }
+  return result;
+}
+
+/**
+ * Reads and checks the header alone.
+ *
+ * @throws {UserError} As {@linkcode readSafetensors}.
+ */
+export async function readSafetensorsHeader(
+  path: string,
+): Promise<SafetensorsHeader> {
+  using file = await openForReading(path);
+  return await readHeader(file, path);
+}
+
+function encodeHeader(
+  tensors: readonly NamedTensor[],
+  metadata: Record<string, string>,
+): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let at = 0;
+  for (const { name, shape, data } of tensors) {
+    if (Object.hasOwn(header, name)) {
+      throw new RangeError(`Cannot write tensor "${name}" twice`);
+    }
+    if (countOf(shape) !== data.length) {
+      throw new RangeError(
+        `Cannot write tensor "${name}": shape (${shape.join(", ")}) does ` +
+          `not fit ${data.length} values`,
+      );
+    }
+    const end = at + data.byteLength;
+    header[name] = { dtype: "F32", shape, data_offsets: [at, end] };
+    at = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  // Padding with spaces keeps the tensors aligned for memory mapping.
+  const padded = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(PREFIX_BYTES + padded).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
+  bytes.set(json, PREFIX_BYTES);
+  return bytes;
+}
+
+async function openForReading(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { read: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new UserError(`Cannot read "${path}": there is no such file`, {
+      hint: "check the path",
+      cause: error,
+    });
+  }
+}
+
+async function readHeader(
+  file: Deno.FsFile,
+  path: string,
+): Promise<SafetensorsHeader> {
+  const fileBytes = (await file.stat()).size;
+  if (fileBytes < PREFIX_BYTES) {
+    throw damaged(path, `it has ${fileBytes} bytes, expected at least 8`);
+  }
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  await readFull(file, prefix, path);
+  const headerBytes = Number(
+    new DataView(prefix.buffer).getBigUint64(0, true),
+  );
+  if (headerBytes > MAX_HEADER_BYTES) {
+    throw damaged(path, "it does not begin as a safetensors file does");
+  }
+  const dataStart = PREFIX_BYTES + headerBytes;
+  if (dataStart > fileBytes) {
+    throw damaged(path, `it ${sizeMismatch(fileBytes, dataStart)} or more`);
+  }
+  const json = new Uint8Array(headerBytes);
+  await readFull(file, json, path);
+
+  const { tensors, metadata } = parseHeader(json, path);
+  const wanted = dataStart + (tensors.at(-1)?.end ?? 0);
+  if (fileBytes !== wanted) {
+    throw damaged(path, `it ${sizeMismatch(fileBytes, wanted)}`);
+  }
+  return { tensors, metadata, dataStart };
+}
+
+function parseHeader(
+  json: Uint8Array,
+  path: string,
+): Pick<SafetensorsHeader, "tensors" | "metadata"> {
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+  } catch (cause) {
+    throw damaged(path, "its header is not JSON", cause);
+  }
+  if (!isRecord(header)) throw damaged(path, "its header is not an object");
+  const { __metadata__: metadata = {}, ...entries } = header;
+  if (!isRecord(metadata)) throw damaged(path, "its metadata is not an object");
+
+  const tensors = Object.entries(entries)
+    .map(([name, value]) => parseEntry(name, value, path))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let at = 0;
+  for (const { name, begin, end } of tensors) {
+    if (begin !== at) {
+      throw damaged(
+        path,
+        `tensor "${name}" begins at byte ${begin}, expected ${at}`,
+      );
+    }
+    at = end;
+  }
+  return { tensors, metadata: metadata as Record<string, string> };
+}
+
+function parseEntry(name: string, value: unknown, path: string): TensorEntry {
+  const entry = isRecord(value) ? value : {};
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
+    throw damaged(path, `tensor "${name}" has no valid shape or offsets`);
+  }
+  if (typeof dtype !== "string" || !Object.hasOwn(BYTES_PER_VALUE, dtype)) {
+    throw new UserError(
+      `Cannot read "${path}": tensor "${name}" has dtype ${dtype}, ` +
+        `allowed are ${Object.keys(BYTES_PER_VALUE).join(", ")}`,
+      { hint: "convert the weights to one of these dtypes" },
+    );
+  }
+  const [begin, end] = offsets;
+  const known = dtype as TensorEntry["dtype"];
+  const wanted = countOf(shape) * BYTES_PER_VALUE[known];
+  if (end - begin !== wanted) {
+    throw damaged(
+      path,
+      `tensor "${name}" has ${end - begin} bytes, its shape ` +
+        `(${shape.join(", ")}) needs ${wanted}`,
+    );
+  }
+  return { name, dtype: known, shape, begin, end };
+}
+
+async function readFull(
+  file: Deno.FsFile,
+  into: Uint8Array,
+  path: string,
+): Promise<void> {
+  for (let at = 0; at < into.length;) {
+    const n = await file.read(into.subarray(at));
+    if (n === null) throw damaged(path, "it was cut short while being read");
+    at += n;
+  }
+}
+
+function toFloat32(
+  bytes: Uint8Array<ArrayBuffer>,
+  dtype: TensorEntry["dtype"],
+): Float32Array {
+  if (dtype === "F32") return new Float32Array(bytes.buffer);
+  if (dtype === "F16") return Float32Array.from(new Float16Array(bytes.buffer));
+  // A bfloat16 is the upper half of the same number in f32.
+  const bits = Uint32Array.from(new Uint16Array(bytes.buffer), (b) => b << 16);
+  return new Float32Array(bits.buffer);
+}
+
+function damaged(path: string, what: string, cause?: unknown): UserError {
+  return new UserError(`Cannot read "${path}": ${what}`, {
+    hint: "the file is damaged or was cut short; use another copy of it",
+    cause,
+  });
+}
+
+function countOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) &&
+    value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}

@@ -1,0 +1,72 @@
+/**
+ * Files whose size and checksum are known: what a manifest lists.
+ *
+ * The checksum is taken of the bytes as they are handed to the disk, so that a
+ * later check covers the writing as well. SHA-256 runs at about 1.3 GB/s on
+ * one core (x86-64 with SHA extensions), faster than most disks.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { formatBytes } from "./format.ts";
+
+/** What a file must be, byte for byte. */
+export interface FileSeal {
+  sizeBytes: number;
+  /** Lower-case hexadecimal. */
+  sha256: string;
+}
+
+/** Bytes hashed and written at a time: small enough to stay in the cache. */
+const CHUNK_BYTES = 1 << 20;
+
+/**
+ * Writes `parts` one after another and waits until they are on disk.
+ * Not atomic: the caller writes into a directory that nobody reads yet.
+ */
+export async function writeSealed(
+  path: string,
+  parts: Iterable<Uint8Array>,
+): Promise<FileSeal> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  using file = await Deno.open(path, {
+    write: true,
+    create: true,
+    truncate: true,
+  });
+  for (const part of parts) {
+    for (let start = 0; start < part.length; start += CHUNK_BYTES) {
+      const chunk = part.subarray(start, start + CHUNK_BYTES);
+      hash.update(chunk);
+      for (let at = 0; at < chunk.length;) {
+        at += await file.write(chunk.subarray(at));
+      }
+    }
+    sizeBytes += part.length;
+  }
+  await file.sync();
+  return { sizeBytes, sha256: hash.digest("hex") };
+}
+
+/** Reads the whole file once. @throws {Deno.errors.NotFound} */
+export async function sealOf(path: string): Promise<FileSeal> {
+  const hash = createHash("sha256");
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  let sizeBytes = 0;
+  using file = await Deno.open(path, { read: true });
+  for (let n; (n = await file.read(chunk)) !== null;) {
+    hash.update(chunk.subarray(0, n));
+    sizeBytes += n;
+  }
+  return { sizeBytes, sha256: hash.digest("hex") };
+}
+
+/** `is 40.0 MB, expected 48.0 MB`; in bytes where rounding would hide it. */
+export function sizeMismatch(actual: number, expected: number): string {
+  const [is, wanted] = [formatBytes(actual), formatBytes(expected)];
+  return is === wanted
+    ? `is ${actual} bytes, expected ${expected}`
+    : `is ${is}, expected ${wanted}`;
+}
