@@ -1,6 +1,10 @@
 /**
  * Everything besides tensors that a bit-exact resume needs: `trainer.json`.
  *
+ * Whatever the loop decides follows from these counters and the
+ * configuration alone, so a resumed run takes the same decisions as one that
+ * was never interrupted.
+ *
  * @module
  */
 
@@ -8,7 +12,7 @@
 export interface TrainerState {
   /** Format of this file. */
   version: 1;
-  /** Optimizer steps done; also the `t` of AdamW and the schedule. */
+  /** Optimizer steps done, skipped ones included; what the schedule sees. */
   step: number;
   /** Micro-steps done: the counter of dropout. */
   microStep: number;
@@ -18,13 +22,45 @@ export interface TrainerState {
   totalSteps: number;
   tokens: number;
   elapsedMs: number;
+  /** Step of the last evaluation: it is neither repeated nor left out. */
+  evalStep: number | null;
   bestValLoss: number | null;
   bestStep: number | null;
   /** Evaluations since the last best, for early stopping. */
   evalsSinceBest: number;
-  /** Non-finite steps in a row, and in all. */
+  /** Non-finite steps in a row, and in all. AdamW's t is step - all. */
   skippedInRow: number;
   skippedTotal: number;
+  /**
+   * What an evaluation and a checkpoint cost, as a multiple of a step: the
+   * ETA of a resumed run needs a guess until it has measured its own.
+   */
+  evalCost: number | null;
+  checkpointCost: number | null;
   /** Which kernels computed: same bits only with the same kernels. */
   kernels: string;
+}
+
+/** The state of a run before its first step. */
+export function initialState(
+  { totalSteps, kernels }: Pick<TrainerState, "totalSteps" | "kernels">,
+): TrainerState {
+  return {
+    version: 1,
+    step: 0,
+    microStep: 0,
+    cursor: 0,
+    totalSteps,
+    tokens: 0,
+    elapsedMs: 0,
+    evalStep: null,
+    bestValLoss: null,
+    bestStep: null,
+    evalsSinceBest: 0,
+    skippedInRow: 0,
+    skippedTotal: 0,
+    evalCost: null,
+    checkpointCost: null,
+    kernels,
+  };
 }
