@@ -32,11 +32,11 @@ export interface TrainerState {
   skippedInRow: number;
   skippedTotal: number;
   /**
-   * What an evaluation and a checkpoint cost, as a multiple of a step: the
-   * ETA of a resumed run needs a guess until it has measured its own.
+   * What an evaluation costs, in steps, and a checkpoint, in milliseconds:
+   * the ETA of a resumed run goes by these until it has measured its own.
    */
   evalCost: number | null;
-  checkpointCost: number | null;
+  checkpointMs: number | null;
   /** Which kernels computed: same bits only with the same kernels. */
   kernels: string;
 }
@@ -60,7 +60,7 @@ export function initialState(
     skippedInRow: 0,
     skippedTotal: 0,
     evalCost: null,
-    checkpointCost: null,
+    checkpointMs: null,
     kernels,
   };
 }
