@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+
+/** Which layer of src/ may import which; a layer may always import itself. */
+const MAY_IMPORT: Record<string, string[]> = {
+  base: [],
+  config: ["base"],
+  tokenizer: ["base"],
+  data: ["tokenizer", "config", "base"],
+  graph: ["base"],
+  backend: ["graph", "base"],
+  model: ["graph", "base"],
+  train: [
+    "model",
+    "data",
+    "tokenizer",
+    "backend",
+    "graph",
+    "config",
+    "base",
+  ],
+  run: ["train", "config", "base"],
+  generate: ["model", "backend", "graph", "tokenizer", "base"],
+  tui: ["run", "generate", "train", "data", "backend", "config", "base"],
+  cli: [
+    "tui",
+    "run",
+    "generate",
+    "train",
+    "model",
+    "data",
+    "tokenizer",
+    "backend",
+    "graph",
+    "config",
+    "base",
+  ],
+};
+
+/** Names that only one layer may use, by the layer that owns them. */
+const ONLY_IN: { name: RegExp; layers: string[] }[] = [
+  { name: /\bDeno\.(args|exit)\b/, layers: ["cli"] },
+  { name: /\bconsole\./, layers: ["cli"] },
+  { name: /\bWebAssembly\.(Memory|Module|Instance)\b/, layers: ["backend"] },
+  { name: /\bDeno\.dlopen\b|\bnavigator\.gpu\b/, layers: ["backend"] },
+  { name: /\bDeno\.addSignalListener\b/, layers: ["run"] },
+  { name: /\bfetch\(/, layers: ["data"] },
+  { name: /\bMath\.random\b/, layers: [] },
+];
+
+const root = new URL("../src/", import.meta.url);
+
+Deno.test("src/ imports only point down the layers", async () => {
+  const wrong: string[] = [];
+  for await (const { path, layer, code } of sources(root)) {
+    // Matches `from "…"`, side-effect and dynamic imports.
+    const imports = code.matchAll(/(?:from|import\(?)\s*"(\.[^"]+)"/g);
+    for (const [, specifier] of imports) {
+      const target = new URL(specifier, new URL(path, root)).href;
+      if (!target.startsWith(root.href)) continue; // deno.json, configs/
+      const to = target.slice(root.href.length).split("/")[0];
+      if (layer !== to && !MAY_IMPORT[layer]?.includes(to)) {
+        wrong.push(`${path} imports ${specifier}`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("src/ uses terminal, processes, devices and network in one layer", async () => {
+  const wrong: string[] = [];
+  for await (const { path, layer, code } of sources(root)) {
+    const text = withoutComments(code);
+    for (const { name, layers } of ONLY_IN) {
+      const found = text.match(name);
+      if (found && !layers.includes(layer)) wrong.push(`${path}: ${found[0]}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+/** Comments may speak of anything; strings stay. */
+function withoutComments(code: string): string {
+  return code.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1");
+}
+
+async function* sources(
+  directory: URL,
+): AsyncGenerator<{ path: string; layer: string; code: string }> {
+  for await (const entry of Deno.readDir(directory)) {
+    if (entry.isDirectory) {
+      // Compiled to WebAssembly, in AssemblyScript's own dialect.
+      if (entry.name === "kernels") continue;
+      yield* sources(new URL(`${entry.name}/`, directory));
+    } else if (/\.tsx?$/.test(entry.name)) {
+      const url = new URL(entry.name, directory);
+      const path = url.href.slice(root.href.length);
+      const code = await Deno.readTextFile(url);
+      yield { path, layer: path.split("/")[0], code };
+    }
+  }
+}
