@@ -1,0 +1,82 @@
+/**
+ * GPT-2: learned positions, LayerNorm before each branch, GELU.
+ *
+ * Radford et al. 2019, "Language models are unsupervised multitask learners";
+ * twin: Hugging Face's GPT2LMHeadModel. Dropout acts where nanoGPT's does.
+ *
+ * @module
+ */
+
+import type { Graph, Tensor } from "../graph/graph.ts";
+import {
+  addBranch,
+  declareParams,
+  dropEmbedding,
+  dropoutSite,
+  type ForwardInputs,
+  type ParamLookup,
+} from "./forward.ts";
+import type { ModelConfig } from "./model_config.ts";
+
+/** The residual stream after the last layer, (rows, C). */
+export function gpt2Trunk(
+  g: Graph,
+  config: ModelConfig,
+  { ids, positions, attend, dropout }: ForwardInputs,
+): Tensor {
+  const param = declareParams(g, config);
+  const bias = (name: string) =>
+    config.bias ? param(`${name}.bias`) : undefined;
+
+  const wpe = g.embedding(param("wpe"), positions);
+  const embedded = g.embedding(param("wte"), ids, { addTo: wpe });
+  let x = dropEmbedding(g, embedded, dropout);
+  for (let layer = 0; layer < config.nLayer; layer++) {
+    const h = `h.${layer}`;
+    const attIn = layerNorm(g, config, param, `${h}.ln1`, x);
+    const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
+      bias: bias(`${h}.attn.qkv`),
+    });
+    x = addBranch(g, x, {
+      x: attend(qkv, layer),
+      weight: param(`${h}.attn.proj.weight`),
+      bias: bias(`${h}.attn.proj`),
+      transB: false,
+      site: dropoutSite.attentionBranch(layer),
+      dropout,
+    });
+    const mlpIn = layerNorm(g, config, param, `${h}.ln2`, x);
+    const fc = g.matmul(mlpIn, param(`${h}.mlp.fc.weight`), {
+      bias: bias(`${h}.mlp.fc`),
+    });
+    x = addBranch(g, x, {
+      x: g.gelu(fc, { tanh: config.gelu === "tanh" }),
+      weight: param(`${h}.mlp.proj.weight`),
+      bias: bias(`${h}.mlp.proj`),
+      transB: false,
+      site: dropoutSite.mlpBranch(layer),
+      dropout,
+    });
+  }
+  return x;
+}
+
+/** The last LayerNorm: (rows, C) to what the output head reads. */
+export function gpt2FinalNorm(
+  g: Graph,
+  config: ModelConfig,
+  x: Tensor,
+): Tensor {
+  return layerNorm(g, config, declareParams(g, config), "lnF", x);
+}
+
+function layerNorm(
+  g: Graph,
+  config: ModelConfig,
+  param: ParamLookup,
+  name: string,
+  x: Tensor,
+): Tensor {
+  const bias = config.bias ? param(`${name}.bias`) : null;
+  return g.layerNorm(x, param(`${name}.weight`), bias, config.normEps).out;
+}

@@ -1,0 +1,69 @@
+/**
+ * Llama: rotary positions, RMSNorm before each branch, SwiGLU, grouped-query
+ * attention, no biases.
+ *
+ * Touvron et al. 2023, https://arxiv.org/abs/2302.13971 and 2307.09288; twin:
+ * Hugging Face's LlamaForCausalLM. Dropout acts at the places of gpt2.
+ *
+ * @module
+ */
+
+import type { Graph, Tensor } from "../graph/graph.ts";
+import {
+  addBranch,
+  declareParams,
+  dropEmbedding,
+  dropoutSite,
+  type ForwardInputs,
+} from "./forward.ts";
+import type { ModelConfig } from "./model_config.ts";
+
+/** The residual stream after the last layer, (rows, C). */
+export function llamaTrunk(
+  g: Graph,
+  config: ModelConfig,
+  { ids, positions, attend, dropout }: ForwardInputs,
+): Tensor {
+  const param = declareParams(g, config);
+  const { normEps, nHead, nKvHead, headDim: D, ropeTheta: theta } = config;
+
+  let x = dropEmbedding(g, g.embedding(param("wte"), ids), dropout);
+  for (let layer = 0; layer < config.nLayer; layer++) {
+    const h = `h.${layer}`;
+    const attIn = g.rmsNorm(x, param(`${h}.norm1.weight`), normEps).out;
+    const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
+      transB: true,
+    });
+    const nRotated = nHead + nKvHead; // queries and keys, not values
+    const rotated = g.rope(qkv, positions, { nRotated, D, theta });
+    x = addBranch(g, x, {
+      x: attend(rotated, layer),
+      weight: param(`${h}.attn.proj.weight`),
+      transB: true,
+      site: dropoutSite.attentionBranch(layer),
+      dropout,
+    });
+    const mlpIn = g.rmsNorm(x, param(`${h}.norm2.weight`), normEps).out;
+    const gateUp = g.matmul(mlpIn, param(`${h}.mlp.gateUp.weight`), {
+      transB: true,
+    });
+    x = addBranch(g, x, {
+      x: g.swiglu(gateUp),
+      weight: param(`${h}.mlp.down.weight`),
+      transB: true,
+      site: dropoutSite.mlpBranch(layer),
+      dropout,
+    });
+  }
+  return x;
+}
+
+/** The last RMSNorm: (rows, C) to what the output head reads. */
+export function llamaFinalNorm(
+  g: Graph,
+  config: ModelConfig,
+  x: Tensor,
+): Tensor {
+  const weight = declareParams(g, config)("normF.weight");
+  return g.rmsNorm(x, weight, config.normEps).out;
+}

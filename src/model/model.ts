@@ -1,0 +1,137 @@
+/**
+ * Models as graphs: one forward pass for training and evaluation, one with a
+ * key-value cache for generation, from the same layers.
+ *
+ * Training adds loss, gradients and the update to {@linkcode buildLogits};
+ * see src/train/step_program.ts.
+ *
+ * @module
+ */
+
+import { Graph, type Tensor } from "../graph/graph.ts";
+import { declareParams, dropoutSite, type ForwardInputs } from "./forward.ts";
+import { gpt2FinalNorm, gpt2Trunk } from "./gpt2.ts";
+import { llamaFinalNorm, llamaTrunk } from "./llama.ts";
+import type { ModelConfig } from "./model_config.ts";
+
+/** Sizes of a batch, and the random numbers of its dropout. */
+export interface BatchShape {
+  /** Sequences. */
+  B: number;
+  /** Tokens per sequence, at most `config.seqLen`. */
+  T: number;
+  /** Input u32 (4): with it, and a dropout above 0, dropout acts. */
+  rng?: Tensor;
+}
+
+/**
+ * Records the forward pass of a batch.
+ *
+ * Declares the parameters and the inputs `ids` and `positions`, both u32
+ * (B * T); every sequence's positions start at 0.
+ *
+ * @returns Logits, f32 (B * T, V).
+ * @throws {RangeError} If T exceeds the context.
+ */
+export function buildLogits(
+  g: Graph,
+  config: ModelConfig,
+  { B, T, rng }: BatchShape,
+): Tensor {
+  if (T > config.seqLen) {
+    throw new RangeError(
+      `Cannot build for ${T} tokens: the context has ${config.seqLen}`,
+    );
+  }
+  const { nHead: H, nKvHead: Hkv, headDim: D, dropout: p } = config;
+  const dropout = rng && p > 0 ? { p, rng } : undefined;
+  const x = trunk(g, config, {
+    ids: g.input("ids", [B * T], "u32"),
+    positions: g.input("positions", [B * T], "u32"),
+    attend: (qkv, layer) => {
+      const site = dropoutSite.attention(layer);
+      return g.attention(qkv, {
+        B,
+        T,
+        H,
+        Hkv,
+        D,
+        dropout: dropout && { ...dropout, site },
+      }).out;
+    },
+    dropout,
+  });
+  return head(g, config, x);
+}
+
+/** Sizes of a graph that {@linkcode buildDecode} makes. */
+export interface DecodeShape {
+  /** New tokens per run. */
+  T: number;
+  /** Rows of the cache. */
+  S: number;
+}
+
+/** Names of the inputs that depend on T, so that graphs can share the rest. */
+export function decodeInputs(T: number): { ids: string; positions: string } {
+  return { ids: `ids.${T}`, positions: `positions.${T}` };
+}
+
+/**
+ * The forward pass of T new tokens of one sequence over a cache, for
+ * generation. Graphs of different T share parameters, caches, output and:
+ *
+ * - input `position` u32 (1): cache row of the first new token;
+ * - input `lastRow` u32 (1): which of the T rows gives the logits, so that a
+ *   shorter piece can be padded: what the padding leaves in the cache lies
+ *   beyond every later token's sight until it is overwritten;
+ * - states `h.<layer>.kCache`, `h.<layer>.vCache` f32 (S, Hkv * D);
+ * - output `logits` f32 (1, V).
+ *
+ * Of its own it has the inputs that {@linkcode decodeInputs} names, u32 (T).
+ * `position + T` must not exceed S.
+ */
+export function buildDecode(
+  config: ModelConfig,
+  { T, S }: DecodeShape,
+): Graph {
+  const g = new Graph();
+  const { nHead: H, nKvHead: Hkv, headDim: D } = config;
+  const names = decodeInputs(T);
+  const position = g.input("position", [1], "u32");
+  const x = trunk(g, config, {
+    ids: g.input(names.ids, [T], "u32"),
+    positions: g.input(names.positions, [T], "u32"),
+    attend: (qkv, layer) => {
+      const kCache = g.state(`h.${layer}.kCache`, [S, Hkv * D]);
+      const vCache = g.state(`h.${layer}.vCache`, [S, Hkv * D]);
+      const sizes = { kCache, vCache, position, T, S, H, Hkv, D };
+      return g.attentionCached(qkv, sizes);
+    },
+  });
+  const lastRow = g.input("lastRow", [1], "u32");
+  const last = g.embedding(x, lastRow); // a row lookup like any other
+  head(g, config, last, g.output("logits", [1, config.vocabSize]));
+  return g;
+}
+
+function trunk(g: Graph, config: ModelConfig, inputs: ForwardInputs): Tensor {
+  return config.arch === "gpt2"
+    ? gpt2Trunk(g, config, inputs)
+    : llamaTrunk(g, config, inputs);
+}
+
+/** Final norm and output head: (rows, C) to logits (rows, V). */
+function head(
+  g: Graph,
+  config: ModelConfig,
+  x: Tensor,
+  out?: Tensor,
+): Tensor {
+  const normed = config.arch === "gpt2"
+    ? gpt2FinalNorm(g, config, x)
+    : llamaFinalNorm(g, config, x);
+  const table = config.tieEmbeddings ? "wte" : "lmHead";
+  const weight = declareParams(g, config)(table);
+  return g.matmul(normed, weight, { transB: true, out });
+}

@@ -1,0 +1,133 @@
+/**
+ * The shape of a network with every default filled in.
+ *
+ * A person writes the `model` section of a config; `resolveModel` turns it
+ * into a {@linkcode ModelConfig}, the only form the rest of this layer reads,
+ * and refuses shapes that cannot be built.
+ *
+ * @module
+ */
+
+import { EXIT, UserError } from "../base/errors.ts";
+
+/** What a person chooses; structurally the `model` section of the config. */
+export interface ModelSection {
+  arch: Arch;
+  nLayer: number;
+  nHead: number;
+  /** Key/value heads of llama; default nHead. */
+  nKvHead?: number;
+  nEmbd: number;
+  seqLen: number;
+  /** Default 4 * nEmbd (gpt2), 8/3 * nEmbd rounded up to 32 (llama). */
+  ffnDim?: number;
+  bias: boolean;
+  dropout: number;
+  gelu: "tanh" | "exact";
+  ropeTheta: number;
+  normEps: number;
+  tieEmbeddings: boolean;
+}
+
+/** Radford et al. 2019, or Touvron et al. 2023. */
+export type Arch = "gpt2" | "llama";
+
+/** A network that can be built; settings the other arch has stay put. */
+export interface ModelConfig {
+  readonly arch: Arch;
+  readonly nLayer: number;
+  readonly nHead: number;
+  readonly nKvHead: number;
+  readonly nEmbd: number;
+  /** Channels of one head, D; nEmbd / nHead unless imported otherwise. */
+  readonly headDim: number;
+  readonly ffnDim: number;
+  /** The context: most tokens that attention sees at once. */
+  readonly seqLen: number;
+  readonly vocabSize: number;
+  /** Biases in linear layers and LayerNorm; always false for llama. */
+  readonly bias: boolean;
+  readonly dropout: number;
+  readonly gelu: "tanh" | "exact";
+  readonly ropeTheta: number;
+  readonly normEps: number;
+  readonly tieEmbeddings: boolean;
+}
+
+/** Llama's inner size is rounded up to this, as its own code rounds to 256. */
+const FFN_MULTIPLE = 32;
+
+/**
+ * Fills in defaults and checks that the parts fit together.
+ *
+ * @param vocabSize Ids of the tokenizer.
+ * @throws {UserError} If heads do not divide channels, and the like.
+ */
+export function resolveModel(
+  section: ModelSection,
+  vocabSize: number,
+): ModelConfig {
+  const { arch, nHead, nEmbd } = section;
+  const nKvHead = section.nKvHead ?? nHead;
+  if (nEmbd % nHead !== 0) {
+    const near = Math.ceil(nEmbd / nHead) * nHead;
+    refuse(
+      `Cannot split nEmbd ${nEmbd} into ${nHead} heads: nEmbd must be a ` +
+        `multiple of nHead`,
+      `use --n-embd ${near} --n-head ${nHead}`,
+    );
+  }
+  const headDim = nEmbd / nHead;
+  if (arch === "gpt2" && nKvHead !== nHead) {
+    refuse(
+      `Cannot use nKvHead ${nKvHead} with arch gpt2: it must equal nHead ` +
+        `${nHead}`,
+      "use --arch llama, or leave --n-kv-head out",
+    );
+  }
+  if (nHead % nKvHead !== 0) {
+    refuse(
+      `Cannot share ${nKvHead} key/value heads among ${nHead} heads: nHead ` +
+        `must be a multiple of nKvHead`,
+      `use --n-kv-head ${largestDivisorUpTo(nHead, nKvHead)}`,
+    );
+  }
+  if (arch === "llama" && headDim % 2 !== 0) {
+    refuse(
+      `Cannot rotate heads of ${headDim} channels: nEmbd / nHead must be even`,
+      `use --n-embd ${nHead * (headDim + 1)} --n-head ${nHead}`,
+    );
+  }
+  return {
+    arch,
+    nLayer: section.nLayer,
+    nHead,
+    nKvHead,
+    nEmbd,
+    headDim,
+    ffnDim: section.ffnDim ?? defaultFfnDim(arch, nEmbd),
+    seqLen: section.seqLen,
+    vocabSize,
+    bias: arch === "gpt2" && section.bias,
+    dropout: section.dropout,
+    gelu: section.gelu,
+    ropeTheta: section.ropeTheta,
+    normEps: section.normEps,
+    tieEmbeddings: section.tieEmbeddings,
+  };
+}
+
+function defaultFfnDim(arch: Arch, nEmbd: number): number {
+  if (arch === "gpt2") return 4 * nEmbd;
+  return Math.ceil(8 * nEmbd / 3 / FFN_MULTIPLE) * FFN_MULTIPLE;
+}
+
+function largestDivisorUpTo(n: number, limit: number): number {
+  let divisor = Math.min(n, limit);
+  while (n % divisor !== 0) divisor--;
+  return divisor;
+}
+
+function refuse(message: string, hint: string): never {
+  throw new UserError(message, { hint, exitCode: EXIT.usage });
+}
