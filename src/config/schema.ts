@@ -165,6 +165,27 @@ export const configSchema = z.strictObject({
   checkpoint: checkpointSchema.prefault({}),
 });
 
+/** Names of the files in `configs/`. */
+export const PROFILE_NAMES = [
+  "demo",
+  "tiny",
+  "small",
+  "medium",
+  "gpt2-small",
+  "shakespeare-char-cpu",
+  "shakespeare-char",
+] as const;
+
+/** A configuration as a file may hold it. */
+export const configFileSchema = configSchema.extend({
+  $schema: z.string().optional().describe("JSON Schema of this file"),
+  profile: z.enum(PROFILE_NAMES).optional().describe(
+    "configuration to start from",
+  ),
+});
+
+/** The name of a profile. */
+export type ProfileName = typeof PROFILE_NAMES[number];
 /** A complete, validated configuration. */
 export type HearthConfig = z.output<typeof configSchema>;
 /** What a person may write: every key is optional. */

@@ -1,0 +1,62 @@
+/**
+ * Checks of settings against each other, as far as they need no data. What
+ * only the model knows (such as heads dividing channels) is checked there.
+ *
+ * @module
+ */
+
+import { EXIT, UserError } from "../base/errors.ts";
+import type { Layer, Settings } from "./layer.ts";
+import { PROFILES } from "./profiles.ts";
+import type { HearthConfig, ProfileName } from "./schema.ts";
+
+/** Refuses `train.steps` and `train.epochs` written in the same place. */
+export function checkStepsOrEpochs({ settings, quote }: Layer): void {
+  const train = settings.train as Settings | null | undefined;
+  if (train?.epochs == null || train.steps == null) return;
+  throw usage(
+    `Cannot use ${quote(["train", "epochs"])}: train.steps is given too, ` +
+      "expected one of the two",
+    "leave out epochs or steps",
+  );
+}
+
+/** Refuses a profile that is made for one text when no text is named. */
+export function checkHasDataset(profile: string, merged: Settings): void {
+  const data = merged.data as Settings | undefined;
+  if (data?.dataset || !PROFILES[profile as ProfileName].needsDataset) return;
+  throw usage(
+    `Cannot use profile "${profile}" without a dataset: ` +
+      "it is made for the tiny Shakespeare text",
+    "download input.txt of karpathy/char-rnn's tinyshakespeare and add " +
+      "--dataset input.txt",
+  );
+}
+
+/** Refuses settings of a merged configuration that contradict each other. */
+export function checkTogether({ tokenizer, train }: HearthConfig): void {
+  if (tokenizer.type === "file" && tokenizer.path === undefined) {
+    throw usage(
+      "Cannot use tokenizer.type file without tokenizer.path",
+      "add --tokenizer-path FILE, a Hugging Face tokenizer.json",
+    );
+  }
+  if (tokenizer.type !== "file" && tokenizer.path !== undefined) {
+    throw usage(
+      `Cannot use tokenizer.path "${tokenizer.path}" with tokenizer.type ` +
+        `${tokenizer.type}: expected type file`,
+      "add --tokenizer file",
+    );
+  }
+  if (train.minLr !== undefined && train.minLr > train.lr) {
+    throw usage(
+      `Cannot use train.minLr ${train.minLr}: ` +
+        `expected at most train.lr, ${train.lr}`,
+      "lower --min-lr or raise --lr",
+    );
+  }
+}
+
+function usage(message: string, hint: string): UserError {
+  return new UserError(message, { hint, exitCode: EXIT.usage });
+}

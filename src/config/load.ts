@@ -1,0 +1,100 @@
+/**
+ * From what the user wrote to a complete, validated configuration.
+ *
+ * @module
+ */
+
+import {
+  checkHasDataset,
+  checkStepsOrEpochs,
+  checkTogether,
+} from "./cross_checks.ts";
+import { EXIT, UserError } from "../base/errors.ts";
+import { emptySettings, type Layer } from "./layer.ts";
+import { mergeSettings } from "./merge.ts";
+import { nearMiss } from "./near_miss.ts";
+import {
+  flagLayer,
+  type FlagSetting,
+  parseFileLayer,
+  setLayer,
+} from "./parse.ts";
+import { PROFILES } from "./profiles.ts";
+import { configSchema, type HearthConfig, type ProfileName } from "./schema.ts";
+
+/** Where settings come from, weakest first; each may be left out. */
+export interface ConfigSources {
+  /** A name of {@linkcode PROFILES}; also a `profile` key in the file. */
+  profile?: string;
+  /** Path of a YAML or JSON file. */
+  file?: string;
+  flags?: readonly FlagSetting[];
+  /** `key.path=value` assignments. */
+  set?: readonly string[];
+}
+
+/**
+ * Merges profile, file, flags and assignments, in that order, over the
+ * defaults: what is written later, or more by hand, wins.
+ *
+ * @throws {UserError} With exit code 2 for anything wrong in any of them.
+ */
+export async function loadConfig(
+  sources: ConfigSources,
+): Promise<HearthConfig> {
+  const layers: Layer[] = [];
+  if (sources.file !== undefined) {
+    layers.push(parseFileLayer(await readFile(sources.file), sources.file));
+  }
+  layers.push(flagLayer(sources.flags ?? []), setLayer(sources.set ?? []));
+  layers.forEach(checkStepsOrEpochs);
+
+  const named = layers.findLast((layer) => layer.settings.profile != null);
+  const profile = sources.profile ?? named?.settings.profile as string;
+  if (profile !== undefined) layers.unshift(profileLayer(profile));
+
+  const merged = layers.map((layer) => layer.settings)
+    .reduce(mergeSettings, emptySettings());
+  delete merged.$schema;
+  delete merged.profile;
+  if (profile !== undefined) checkHasDataset(profile, merged);
+  const config = configSchema.parse(merged);
+  checkTogether(config);
+  return config;
+}
+
+/** The settings of the profile called `name`. @throws {UserError} */
+function profileLayer(name: string): Layer {
+  if (!Object.hasOwn(PROFILES, name)) {
+    const names = Object.keys(PROFILES);
+    const meant = nearMiss(name, names);
+    throw new UserError(
+      `Cannot use profile "${name}": expected one of ${names.join(", ")}`,
+      {
+        hint: meant ? `did you mean ${meant}?` : "hearth train --profile tiny",
+        exitCode: EXIT.usage,
+      },
+    );
+  }
+  const { text } = PROFILES[name as ProfileName];
+  return parseFileLayer(text, `configs/${name}.yaml`);
+}
+
+async function readFile(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    const problem = cause instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : cause instanceof Deno.errors.PermissionDenied
+      ? "permission denied"
+      : (await Deno.stat(path)).isDirectory
+      ? "it is a folder"
+      : String(cause);
+    throw new UserError(`Cannot read config "${path}": ${problem}`, {
+      hint: "hearth init writes a configuration file",
+      exitCode: EXIT.usage,
+      cause,
+    });
+  }
+}
