@@ -4,6 +4,12 @@
  * @module
  */
 
+/**
+ * The target of a position that has none: the loss leaves it out. The same
+ * number as in graph/ops.ts, which this layer does not import.
+ */
+export const IGNORED_TARGET = 0xffffffff;
+
 /** One batch: `inputs[i+1]` is `targets[i]` inside each sequence. */
 export interface Batch {
   /** Token ids, u32 (batchSize, seqLen). */
@@ -20,6 +26,8 @@ export interface Batches {
   readonly windows: number;
   /** Batches of batchSize windows in one epoch. */
   readonly batchesPerEpoch: number;
+  /** Targets of a full batch: batchSize * seqLen. */
+  readonly tokensPerBatch: number;
   /**
    * Batch number `cursor` since the start of training, counting on across
    * epochs: epoch = floor(cursor / batchesPerEpoch). Training batches are
