@@ -273,6 +273,24 @@ export interface Call<K extends OpName, T> {
 /** One use of any op. */
 export type AnyCall<T> = { [K in OpName]: Call<K, T> }[OpName];
 
+/** The same call on other tensors. */
+export function mapCall<A, B>(
+  call: AnyCall<A>,
+  map: (tensor: A) => B,
+): AnyCall<B> {
+  const mapAll = (tensors: Record<string, A>) =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([name, tensor]) => [name, map(tensor)]),
+    );
+  // Keys are kept, so the mapped call is of the same op.
+  return {
+    op: call.op,
+    in: mapAll(call.in),
+    out: mapAll(call.out),
+    attrs: call.attrs,
+  } as unknown as AnyCall<B>;
+}
+
 /** A target that no loss is taken for (padding of the last batch). */
 export const IGNORED_TARGET = 0xffffffff;
 

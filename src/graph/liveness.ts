@@ -1,0 +1,106 @@
+/**
+ * How long each temporary of a phase is needed, and which temporaries may
+ * hand their memory on to the result that replaces them.
+ *
+ * @module
+ */
+
+import type { Lifetime } from "./arena.ts";
+import { type AnyCall, IN_PLACE } from "./ops.ts";
+import { describeTensor, sizeOf, type Tensor } from "./tensor.ts";
+
+/** One piece of memory, and the temporaries that use it one after another. */
+export interface TempBuffer extends Lifetime {
+  readonly tensors: readonly Tensor[];
+}
+
+/** Bytes of one element, the same for f32 and u32. */
+const ELEMENT_BYTES = 4;
+
+/** Size of a tensor's content. */
+export function sizeBytesOf(tensor: Tensor): number {
+  return sizeOf(tensor.shape) * ELEMENT_BYTES;
+}
+
+/**
+ * The buffers that the temporaries of `calls` need.
+ *
+ * @param options.inPlace False gives every temporary a buffer of its own; for
+ * tests that compare the two.
+ * @throws {TypeError} If a temporary is read before a call has written it.
+ */
+export function tempBuffers(
+  calls: readonly AnyCall<Tensor>[],
+  { inPlace }: { inPlace: boolean },
+): TempBuffer[] {
+  const lastUse = lastUses(calls);
+  const buffers: { tensors: Tensor[]; start: number; end: number }[] = [];
+  const bufferOf = new Map<Tensor, typeof buffers[number]>();
+  calls.forEach((call, now) => {
+    for (const tensor of Object.values<Tensor>(call.in)) {
+      if (tensor.kind === "temp" && !bufferOf.has(tensor)) {
+        throw new TypeError(
+          `Cannot plan: ${call.op} reads ${describeTensor(tensor)} before ` +
+            `a call writes it`,
+        );
+      }
+    }
+    const taken = new Set<Tensor>();
+    for (const [name, tensor] of Object.entries<Tensor>(call.out)) {
+      if (tensor.kind !== "temp") continue;
+      const end = lastUse.get(tensor)!;
+      const ends = (input: Tensor) =>
+        lastUse.get(input) === now && !taken.has(input);
+      const heir = inPlace ? replaceable(call, name, ends) : undefined;
+      const buffer = heir && bufferOf.get(heir)!;
+      if (buffer) {
+        taken.add(heir);
+        buffer.tensors.push(tensor);
+        buffer.end = end;
+        bufferOf.set(tensor, buffer);
+      } else {
+        const fresh = { tensors: [tensor], start: now, end };
+        buffers.push(fresh);
+        bufferOf.set(tensor, fresh);
+      }
+    }
+  });
+  return buffers.map((buffer) => ({
+    ...buffer,
+    sizeBytes: sizeBytesOf(buffer.tensors[0]),
+  }));
+}
+
+/** Index of the last call that reads, or else writes, each temporary. */
+function lastUses(calls: readonly AnyCall<Tensor>[]): Map<Tensor, number> {
+  const lastUse = new Map<Tensor, number>();
+  calls.forEach((call, now) => {
+    for (const tensors of [call.in, call.out]) {
+      for (const tensor of Object.values<Tensor>(tensors)) {
+        if (tensor.kind === "temp") lastUse.set(tensor, now);
+      }
+    }
+  });
+  return lastUse;
+}
+
+/**
+ * The input whose memory an output of `call` may take over.
+ *
+ * @param ends Whether a temporary is not needed after this call.
+ */
+function replaceable(
+  call: AnyCall<Tensor>,
+  outName: string,
+  ends: (input: Tensor) => boolean,
+): Tensor | undefined {
+  const inputs: Record<string, Tensor> = call.in;
+  const outputs: Record<string, Tensor> = call.out;
+  const candidates = IN_PLACE[call.op]?.[outName] ?? [];
+  return candidates.map((name) => inputs[name]).find((input) =>
+    input?.kind === "temp" && ends(input) &&
+    sizeOf(input.shape) === sizeOf(outputs[outName].shape) &&
+    // Read under a second name too, it may be needed in another order.
+    Object.values(inputs).filter((other) => other === input).length === 1
+  );
+}
