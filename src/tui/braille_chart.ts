@@ -104,8 +104,7 @@ function range(values: readonly number[]): { low: number; high: number } {
     if (value > high) high = value;
   }
   if (low < high) return { low, high };
-  const half = Math.abs(low) / 10 || 0.5;
-  return { low: low - half, high: high + half };
+  return { low: low - 1, high: high + 1 };
 }
 
 /** The mean row of each column: many noisy points become one line. */

@@ -60,22 +60,22 @@ Deno.test("renderChart() draws one point, flat lines and nothing", () => {
   assert.equal(
     renderChart([{ name: "a", points: [[1, 3]] }], options),
     lines(
+      " 4┤",
       "  │",
-      "  │",
-      " 3┤          ⠁",
-      "  │",
-      "  └──────────┬──────────",
-      "             1",
+      "  │          ⠈",
+      " 2┤",
+      "  └┬─────────┬─────────┬",
+      "   0         1         2",
       "   step   ⠒⠒ a",
     ),
   );
   assert.equal(
     renderChart([{ name: "a", points: [[0, 3], [4, 3]] }], options),
     lines(
+      " 4┤",
       "  │",
-      "  │",
-      " 3┤⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉",
-      "  │",
+      "  │⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉",
+      " 2┤",
       "  └┬─────────┬─────────┬",
       "   0         2         4",
       "   step   ⠒⠒ a",
