@@ -1,0 +1,134 @@
+/**
+ * Helpers for tests that run graphs: random tensors, runs on the reference
+ * executor, and gradients by central differences.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
+import type { Executable, TensorData } from "../../src/backend/backend.ts";
+import { PhiloxStream } from "../../src/base/philox.ts";
+import { gradients } from "../../src/graph/gradients.ts";
+import { Graph, sizeOf, type Tensor } from "../../src/graph/graph.ts";
+import { plan } from "../../src/graph/plan.ts";
+
+/** Standard normal numbers times `scale`; the stream is this test's own. */
+export function randn(count: number, seed: number, scale = 1): Float32Array {
+  const stream = new PhiloxStream(seed, 99);
+  return Float32Array.from({ length: count }, () => scale * stream.normal());
+}
+
+/** Uniform integers below `bound`. */
+export function randomIds(
+  count: number,
+  bound: number,
+  seed: number,
+): Uint32Array {
+  const stream = new PhiloxStream(seed, 98);
+  return Uint32Array.from({ length: count }, () => stream.below(bound));
+}
+
+/** Fails unless `|got - want| <= atol + rtol * |want|` everywhere. */
+export function assertClose(
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  { atol = 0, rtol = 0, what = "values" }: {
+    atol?: number;
+    rtol?: number;
+    what?: string;
+  },
+): void {
+  assert.equal(got.length, want.length, `${what}: number of elements`);
+  for (let i = 0; i < want.length; i++) {
+    if (Object.is(got[i], want[i])) continue;
+    const allowed = atol + rtol * Math.abs(want[i]);
+    if (!(Math.abs(got[i] - want[i]) <= allowed)) {
+      assert.fail(
+        `${what}: [${i}] is ${got[i]}, expected ${want[i]} +- ${allowed}`,
+      );
+    }
+  }
+}
+
+/** Compiles `phases` for the reference executor and writes `data` to it. */
+export async function compile(
+  phases: Record<string, Graph>,
+  data: Record<string, TensorData> = {},
+  options?: Parameters<typeof plan>[1],
+): Promise<Executable> {
+  const program = plan(phases, options);
+  const executable = await openReferenceBackend().compile(program);
+  for (const [name, values] of Object.entries(data)) {
+    executable.write(name, values);
+  }
+  return executable;
+}
+
+/** A function that builds a graph and returns its loss. */
+export type BuildLoss = (g: Graph) => Tensor;
+
+/**
+ * Compares gradients() with central differences, for every element of every
+ * parameter that `build` asks its graph for.
+ *
+ * The stencil with four points, (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h,
+ * is off by h^4/30 f''''' only. That allows h = 0.05, where the f32 rounding
+ * of a loss around 2 (1e-7) weighs 1.5 * 1e-7 / h = 4e-6. Both stay below
+ * `atol` = 5e-5 for the smooth functions of order 1 tested here.
+ */
+export async function checkGradients(
+  build: BuildLoss,
+  data: Record<string, TensorData>,
+  { h = 0.05, atol = 5e-5 }: { h?: number; atol?: number } = {},
+): Promise<void> {
+  const forward = new Graph(), backward = new Graph();
+  recordLoss(forward, build);
+  const loss = recordLoss(backward, build);
+  const params = paramsOf(backward);
+  gradients(backward, loss, { into: gradientTargets(backward, params) });
+
+  const executable = await compile({ forward, backward }, data);
+  const lossAt = async (name: string, values: Float32Array) => {
+    executable.write(name, values);
+    await executable.run("forward");
+    return (await executable.read("loss"))[0];
+  };
+  await executable.run("backward");
+  for (const { name, shape } of params) {
+    const values = data[name] as Float32Array;
+    const numeric = new Float64Array(sizeOf(shape));
+    for (let i = 0; i < numeric.length; i++) {
+      const at = (x: number) => lossAt(name, values.with(i, values[i] + x));
+      numeric[i] = (8 * (await at(h) - await at(-h)) -
+        (await at(2 * h) - await at(-2 * h))) / (12 * h);
+    }
+    executable.write(name, values);
+    const analytic = await executable.read(`d.${name}`);
+    assertClose(analytic, numeric, { atol, what: `gradient of ${name}` });
+  }
+}
+
+/** All parameters of a graph. */
+export function paramsOf(g: Graph): Tensor[] {
+  return [...g.named.values()].filter(({ kind }) => kind === "param");
+}
+
+/** Targets `d.<name>` for the gradients of `params`. */
+export function gradientTargets(
+  g: Graph,
+  params: Tensor[],
+  accumulate = false,
+) {
+  return new Map(params.map((param) => {
+    const out = g.state(`d.${param.name}`, param.shape);
+    return [param, { out, accumulate }];
+  }));
+}
+
+/** Records the loss that `build` makes, and its copy as output "loss". */
+function recordLoss(g: Graph, build: BuildLoss): Tensor {
+  const loss = build(g);
+  g.add(loss, g.fill(loss.shape, 0), { out: g.output("loss", loss.shape) });
+  return loss;
+}
