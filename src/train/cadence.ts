@@ -29,20 +29,20 @@ export function evaluationDue(
   return state.step === state.totalSteps || isMultiple(state.step, evalEvery);
 }
 
-/** A checkpoint belongs to this step. */
+/** A checkpoint belongs to this step and has not been tried yet. */
 export function checkpointDue(
   state: TrainerState,
   { checkpointEvery }: Cadence,
 ): boolean {
+  if (state.saveStep === state.step) return false;
   return state.step === state.totalSteps ||
     state.step > 0 && isMultiple(state.step, checkpointEvery);
 }
 
 /**
- * What remains after `state`, whose own checkpoint, if one is due, is still
- * to be written. How many evaluations will be a new best and be saved is a
- * guess: all of them while the last was, fewer the longer the last best is
- * ago.
+ * What remains after `state`. How many evaluations will be a new best and be
+ * saved is a guess: all of them while the last was, fewer the longer the last
+ * best is ago.
  */
 export function remainingWork(
   state: TrainerState,

@@ -8,6 +8,8 @@
  * @module
  */
 
+import type { TrainSection } from "../config/schema.ts";
+
 /** What shapes the learning rate over a run. */
 export interface LrSchedule {
   /** Peak rate, reached when the warm-up is over. */
@@ -18,9 +20,17 @@ export interface LrSchedule {
   warmupSteps: number;
   /** Steps at which the decay is complete. */
   totalSteps: number;
-  schedule: "cosine" | "linear" | "constant" | "wsd";
+  schedule: TrainSection["schedule"];
   /** Part of `totalSteps`, at the end, in which `wsd` decays. */
   decayFraction: number;
+}
+
+/** The schedule of a configured run; `minLr` is a tenth of `lr` if not set. */
+export function lrSchedule(
+  train: TrainSection,
+  totalSteps: number,
+): LrSchedule {
+  return { ...train, minLr: train.minLr ?? train.lr / 10, totalSteps };
 }
 
 /** Learning rate of optimizer step `step`, counted from 0. */

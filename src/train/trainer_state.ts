@@ -24,6 +24,8 @@ export interface TrainerState {
   elapsedMs: number;
   /** Step of the last evaluation: it is neither repeated nor left out. */
   evalStep: number | null;
+  /** Step of the last checkpoint, written or tried: likewise. */
+  saveStep: number | null;
   bestValLoss: number | null;
   bestStep: number | null;
   /** Evaluations since the last best, for early stopping. */
@@ -54,6 +56,7 @@ export function initialState(
     tokens: 0,
     elapsedMs: 0,
     evalStep: null,
+    saveStep: null,
     bestValLoss: null,
     bestStep: null,
     evalsSinceBest: 0,

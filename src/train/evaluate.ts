@@ -1,0 +1,116 @@
+/**
+ * Validation loss: the exact mean over tokens, in fixed order.
+ *
+ * The last batch may be padded, so batches are weighted by their valid
+ * targets. Memory of an evaluation alone is parameters and activations, no
+ * gradients or optimizer.
+ *
+ * @module
+ */
+
+import type { Backend, Executable } from "../backend/backend.ts";
+import type { Batches } from "../data/dataset.ts";
+import { IGNORED_TARGET } from "../graph/ops.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { batchPositions, buildEvalProgram } from "./step_program.ts";
+
+/** What to evaluate on. */
+export interface EvaluateOptions {
+  batches: Batches;
+  /** Use this many batches, spread evenly; 0: all of them. */
+  evalBatches: number;
+  /** UTF-8 bytes per token of this text. */
+  bytesPerToken: number;
+  /** Ends the evaluation between two batches, without a result. */
+  signal?: AbortSignal;
+}
+
+/** The outcome of an evaluation. */
+export interface EvalResult {
+  /** Mean nats per token. */
+  valLoss: number;
+  /** Bits per UTF-8 byte: comparable across tokenizers. */
+  valBpb: number;
+  /** Targets that the mean is over. */
+  tokens: number;
+}
+
+/** How many batches an evaluation runs. */
+export function evalBatchCount(
+  { batches, evalBatches }: Pick<EvaluateOptions, "batches" | "evalBatches">,
+): number {
+  const all = batches.batchesPerEpoch;
+  return evalBatches === 0 ? all : Math.min(evalBatches, all);
+}
+
+/**
+ * Runs the phase `eval` of `executable` batch by batch.
+ *
+ * @param executable Of a program with the inputs and outputs of
+ * step_program.ts, its parameters and `positions` written.
+ * @returns null if `signal` ended it.
+ */
+export async function evaluate(
+  executable: Executable,
+  options: EvaluateOptions,
+): Promise<EvalResult | null> {
+  const { batches, bytesPerToken, signal } = options;
+  const count = evalBatchCount(options);
+  let sum = 0, tokens = 0; // f64: the mean adds no rounding of its own
+  for (let i = 0; i < count; i++) {
+    if (signal?.aborted) return null;
+    const cursor = Math.floor(i * batches.batchesPerEpoch / count);
+    const { inputs, targets } = await batches.at(cursor);
+    executable.write("ids", inputs);
+    executable.write("targets", targets);
+    await executable.run("eval");
+    const [mean] = await executable.read("evalLoss"); // waits for the device
+    const valid = countValid(targets);
+    // A batch without targets has the mean 0 / 0, which must not spread.
+    if (valid > 0) sum += mean * valid;
+    tokens += valid;
+  }
+  const valLoss = sum / tokens;
+  return { valLoss, valBpb: valLoss / Math.LN2 / bytesPerToken, tokens };
+}
+
+/** A model ready to be evaluated, and nothing more. */
+export interface Evaluation {
+  /** See {@linkcode evaluate}. */
+  evaluate(options: EvaluateOptions): Promise<EvalResult | null>;
+  /** Frees the device memory; the backend stays open. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Puts parameters on a device for evaluation.
+ *
+ * @param options.params By name and of the size that `parameters(model)` says.
+ * @param options.batchSize Of the batches to come.
+ * @throws {UserError} If it does not fit the device's memory.
+ */
+export async function openEvaluation(
+  { backend, model, params, batchSize }: {
+    backend: Backend;
+    model: ModelConfig;
+    params: ReadonlyMap<string, Float32Array>;
+    batchSize: number;
+  },
+): Promise<Evaluation> {
+  const executable = await backend.compile(
+    buildEvalProgram(model, { batchSize }),
+  );
+  for (const [name, data] of params) executable.write(name, data);
+  const positions = batchPositions({ B: batchSize, T: model.seqLen });
+  executable.write("positions", positions);
+  return {
+    evaluate: (options) => evaluate(executable, options),
+    dispose: () => executable.dispose(),
+  };
+}
+
+function countValid(targets: Uint32Array): number {
+  let valid = 0;
+  for (const target of targets) if (target !== IGNORED_TARGET) valid++;
+  return valid;
+}

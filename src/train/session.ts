@@ -1,0 +1,185 @@
+/**
+ * An open training run: data, tokenizer, device and the state of training.
+ *
+ * {@linkcode openSession} checks the settings, opens everything and puts the
+ * parameters, new or restored, on the device; loop.ts does the training.
+ *
+ * @module
+ */
+
+import type { Backend, DeviceInfo, Executable } from "../backend/backend.ts";
+import { EXIT, UserError } from "../base/errors.ts";
+import type { HearthConfig } from "../config/schema.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { hfConfig } from "../model/huggingface_config.ts";
+import { initParams } from "../model/init.ts";
+import { type ModelConfig, resolveModel } from "../model/model_config.ts";
+import { parameterCount } from "../model/model_size.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { readTensors, type Snapshot, writeTensors } from "./snapshot.ts";
+import { batchPositions, buildStepProgram } from "./step_program.ts";
+import { initialState, type TrainerState } from "./trainer_state.ts";
+
+export type { Snapshot } from "./snapshot.ts";
+
+/** A run that is ready to train. */
+export interface Session {
+  readonly config: HearthConfig;
+  readonly model: ModelConfig;
+  readonly device: DeviceInfo;
+  readonly dataset: Dataset;
+  readonly tokenizer: Tokenizer;
+  /** The program of step_program.ts, with its memory. */
+  readonly executable: Executable;
+  /** Steps at which the run ends; `state.totalSteps`. */
+  readonly totalSteps: number;
+  /** Optimizer steps per pass over the training data, with fraction. */
+  readonly stepsPerEpoch: number;
+  /** Trainable numbers. */
+  readonly parameterCount: number;
+  /** Device memory of parameters, optimizer, gradients and activations. */
+  readonly memoryBytes: number;
+  /** Size on disk of the tensors of one checkpoint. */
+  readonly checkpointBytes: number;
+  /** What the user should know; `train` repeats them as events. */
+  readonly warnings: readonly string[];
+  /** Moved on by every step. */
+  readonly state: TrainerState;
+  /** Copies everything that a resume needs from the device. */
+  snapshot(): Promise<Snapshot>;
+  /** Frees device and data. */
+  dispose(): Promise<void>;
+}
+
+/** What a session is put together from; it disposes of what it is given. */
+export interface SessionParts {
+  config: HearthConfig;
+  dataset: Dataset;
+  tokenizer: Tokenizer;
+  backend: Backend;
+  /** Go on from here, in place of new parameters. */
+  restore?: Snapshot;
+  /** Overrides the configuration's and the snapshot's. */
+  totalSteps?: number;
+  warnings?: readonly string[];
+}
+
+/**
+ * Refuses settings that contradict each other, before anything is opened.
+ *
+ * @throws {UserError} With exit code 2.
+ */
+export function checkSettings({ model, tokenizer, train }: HearthConfig): void {
+  if (train.epochs !== undefined && train.steps !== undefined) {
+    throw new UserError(
+      `Cannot train for ${train.epochs} epochs and for ${train.steps} steps: ` +
+        "only one of epochs and steps can be set",
+      { hint: "leave out --epochs or --steps", exitCode: EXIT.usage },
+    );
+  }
+  // The shape of a model is checked as it is resolved; the size of the
+  // vocabulary is not known yet, and makes no difference to that.
+  resolveModel(model, tokenizer.vocabSize);
+}
+
+/**
+ * Puts open parts together and writes the parameters to the device.
+ *
+ * @throws {UserError} If there is not enough data for a batch, the device has
+ * not enough memory, or `restore` does not fit the configuration.
+ */
+export async function assembleSession(parts: SessionParts): Promise<Session> {
+  const { config, dataset, tokenizer, backend, restore } = parts;
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => dataset.close());
+  opened.defer(() => backend.dispose());
+  checkSettings(config);
+  checkEnoughData(config, dataset);
+
+  // 1. The program, and its memory.
+  const { batchSize, gradAccumSteps } = config.train;
+  const model = resolveModel(config.model, tokenizer.vocabSize);
+  const program = buildStepProgram(model, config.train);
+  const executable = await backend.compile(program);
+  opened.defer(() => executable.dispose());
+
+  // 2. Parameters and optimizer; a new one's moments are 0 as memory is.
+  if (restore) {
+    writeTensors(executable, model, restore);
+  } else {
+    for (const [name, values] of initParams(model, config.seed)) {
+      executable.write(name, values);
+    }
+  }
+  const positions = batchPositions({ B: batchSize, T: model.seqLen });
+  executable.write("positions", positions);
+
+  // 3. Where the run stands.
+  const { device } = backend;
+  const stepsPerEpoch = dataset.train.batchesPerEpoch / gradAccumSteps;
+  const totalSteps = parts.totalSteps ?? restore?.trainer.totalSteps ??
+    configuredSteps(config, stepsPerEpoch);
+  const warnings = [...parts.warnings ?? []];
+  if (restore && restore.trainer.kernels !== device.kernels) {
+    warnings.push(
+      "The kernels are not those of the checkpoint, so the numbers may " +
+        `differ in their last bits: "${device.kernels}" now, ` +
+        `"${restore.trainer.kernels}" then`,
+    );
+  }
+  const state = {
+    ...restore?.trainer ?? initialState({ totalSteps, kernels: "" }),
+    totalSteps,
+    kernels: device.kernels,
+  };
+
+  const parameters = parameterCount(model);
+  const cleanup = opened.move();
+  return {
+    config,
+    model,
+    device,
+    dataset,
+    tokenizer,
+    executable,
+    totalSteps,
+    stepsPerEpoch,
+    parameterCount: parameters,
+    memoryBytes: program.persistentBytes + program.arenaBytes,
+    checkpointBytes: 3 * 4 * parameters, // f32: parameter, m and v
+    warnings,
+    state,
+    snapshot: async () => ({
+      ...await readTensors(executable, model),
+      trainer: { ...state },
+      modelConfig: hfConfig(model, { endOfText: tokenizer.endOfText }),
+      tokenizerJson: tokenizer.json,
+    }),
+    dispose: () => cleanup.disposeAsync(),
+  };
+}
+
+/** `steps`, or as many as `epochs` take: at least one. */
+function configuredSteps(
+  { train: { steps, epochs = 1 } }: HearthConfig,
+  stepsPerEpoch: number,
+): number {
+  return steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch));
+}
+
+/** The data layer says which file is too short; this guards the loop. */
+function checkEnoughData(config: HearthConfig, dataset: Dataset): void {
+  const { batchSize } = config.train, { seqLen } = config.model;
+  for (const side of ["train", "val"] as const) {
+    if (dataset[side].batchesPerEpoch > 0) continue;
+    const needed = (side === "train" ? batchSize : 1) * seqLen + 1;
+    throw new UserError(
+      `Cannot make one batch of the ${side} data: it has ` +
+        `${dataset[side].tokens} tokens, a batch needs ${needed}`,
+      {
+        hint: "use more text, or a smaller --seq-len or --batch-size",
+        exitCode: EXIT.usage,
+      },
+    );
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * One optimizer step on the device.
+ *
+ * @module
+ */
+
+import { seedKey } from "../base/philox.ts";
+import { learningRate, lrSchedule } from "./schedule.ts";
+import type { Session } from "./session.ts";
+
+/** What came out of a step. */
+export interface StepResult {
+  /** Mean nats per token of the step's batches, before the update. */
+  trainLoss: number;
+  /** Global norm of the gradients before clipping. */
+  gradNorm: number;
+  lr: number;
+  /** The device left the parameters alone, because the norm is not finite. */
+  skipped: boolean;
+}
+
+/** Runs the next step of `session` and moves its state on. */
+export async function runStep(session: Session): Promise<StepResult> {
+  const { config, model, dataset, executable, state } = session;
+  const { gradAccumSteps, batchSize, beta1, beta2 } = config.train;
+
+  // 1. Loss and gradients, summed on the device over the micro-steps.
+  for (let microStep = 0; microStep < gradAccumSteps; microStep++) {
+    const batch = await dataset.train.at(state.cursor++);
+    executable.write("ids", batch.inputs);
+    executable.write("targets", batch.targets);
+    if (model.dropout > 0) {
+      const counter = seedKey(state.microStep); // split like a seed: low, high
+      executable.write(
+        "rng",
+        Uint32Array.of(...seedKey(config.seed), ...counter),
+      );
+    }
+    await executable.run(microStep === 0 ? "firstMicroStep" : "nextMicroStep");
+    state.microStep++;
+    state.tokens += batchSize * model.seqLen;
+  }
+
+  // 2. The update. AdamW's t counts the updates that were made, from 1.
+  const lr = learningRate(
+    state.step,
+    lrSchedule(config.train, state.totalSteps),
+  );
+  const t = state.step + 1 - state.skippedTotal;
+  executable.write(
+    "hyper",
+    Float32Array.of(lr, 1 - beta1 ** t, 1 - beta2 ** t),
+  );
+  await executable.run("update");
+  state.step++;
+
+  // 3. The only look at the device in a step: it waits for all of the above.
+  const [trainLoss] = await executable.read("loss");
+  const [gradNorm] = await executable.read("gradNorm");
+  const [scale] = await executable.read("scale");
+  const skipped = scale === 0;
+  state.skippedInRow = skipped ? state.skippedInRow + 1 : 0;
+  if (skipped) state.skippedTotal++;
+  return { trainLoss, gradNorm, lr, skipped };
+}
