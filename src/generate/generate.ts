@@ -1,0 +1,131 @@
+/**
+ * Text from a model, token by token: what `hearth generate` streams.
+ *
+ * @module
+ */
+
+import { UserError } from "../base/errors.ts";
+import { PhiloxStream, STREAM } from "../base/philox.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Decoder } from "./decoder.ts";
+import {
+  checkFlag,
+  checkSampling,
+  DEFAULT_SAMPLING,
+  sampleToken,
+  type SamplingOptions,
+} from "./sampling.ts";
+import { TextStream } from "./text_stream.ts";
+
+/** How much to generate, and how tokens are drawn. */
+export interface GenerationSettings extends SamplingOptions {
+  /** Most tokens to draw, end-of-text included. */
+  maxNewTokens: number;
+  /** Same seed, model and prompt: same text. An integer of up to 53 bits. */
+  seed: number;
+}
+
+/** What is used where a person says nothing. */
+export const DEFAULT_GENERATION: GenerationSettings = {
+  ...DEFAULT_SAMPLING,
+  maxNewTokens: 200,
+  seed: 1337,
+};
+
+/** What {@linkcode generate} is given; settings default as above. */
+export interface GenerateOptions extends Partial<GenerationSettings> {
+  /** Its sequence is begun anew. The caller disposes of it. */
+  decoder: Decoder;
+  tokenizer: Tokenizer;
+  /** Empty: the model begins a text of its own. */
+  prompt: string;
+  /** Ends the text after the token at work. */
+  signal?: AbortSignal;
+}
+
+/** One token drawn. */
+export interface GeneratedToken {
+  id: number;
+  /** The text that became complete with it; empty inside a character. */
+  text: string;
+}
+
+/**
+ * Fills in defaults; call it before anything is loaded.
+ *
+ * @throws {UserError} If a value is out of range.
+ */
+export function resolveGeneration(
+  given: Partial<GenerationSettings>,
+): GenerationSettings {
+  const settings = { ...DEFAULT_GENERATION };
+  for (const key of Object.keys(settings) as (keyof GenerationSettings)[]) {
+    settings[key] = given[key] ?? settings[key];
+  }
+  const { maxNewTokens, seed } = settings;
+  checkSampling(settings);
+  checkFlag("max-new-tokens", maxNewTokens, {
+    ok: Number.isSafeInteger(maxNewTokens) && maxNewTokens >= 1,
+    allowed: "a whole number of 1 or more",
+    hint: "use --max-new-tokens 200",
+  });
+  checkFlag("seed", seed, {
+    ok: Number.isSafeInteger(seed) && seed >= 0,
+    allowed: "a whole number of 0 or more",
+    hint: "use --seed 1337",
+  });
+  return settings;
+}
+
+/**
+ * Continues `prompt`, yielding every token as it is drawn, until end-of-text
+ * (which is the last one yielded), `maxNewTokens`, or the signal. The prompt
+ * itself is not yielded. A prompt longer than the context counts with its end.
+ *
+ * @throws {UserError} If a setting is out of range, or the tokenizer is not
+ * the model's.
+ */
+export async function* generate(
+  options: GenerateOptions,
+): AsyncGenerator<GeneratedToken> {
+  const { decoder, tokenizer, prompt, signal } = options;
+  const settings = resolveGeneration(options);
+  const { vocabSize } = tokenizer;
+  if (vocabSize > decoder.config.vocabSize) {
+    throw new UserError(
+      `Cannot generate: the tokenizer has ${vocabSize} ids, the model ` +
+        `${decoder.config.vocabSize}`,
+      { hint: "use the tokenizer.json of the same checkpoint" },
+    );
+  }
+  const random = new PhiloxStream(settings.seed, STREAM.sampling);
+  const start = promptIds(tokenizer, prompt);
+  const text = new TextStream(tokenizer, start);
+  const history = Array.from(start);
+
+  decoder.reset();
+  let logits = await decoder.feed(start);
+  for (let drawn = 1; !signal?.aborted; drawn++) {
+    const id = sampleToken(
+      // A vocabulary may be padded with ids that no text has.
+      logits.subarray(0, vocabSize),
+      { options: settings, history, random },
+    );
+    const ended = id === tokenizer.endOfText;
+    const last = ended || drawn === settings.maxNewTokens;
+    const piece = ended ? "" : text.push(id);
+    yield { id, text: last ? piece + text.flush() : piece };
+    if (last) return;
+    history.push(id);
+    logits = await decoder.feed([id]);
+  }
+}
+
+/** Ids to begin with: of the prompt, or of what comes before any text. */
+function promptIds(tokenizer: Tokenizer, prompt: string): Uint32Array {
+  const ids = tokenizer.encode(prompt);
+  if (ids.length > 0) return ids;
+  if (tokenizer.endOfText !== null) return Uint32Array.of(tokenizer.endOfText);
+  const newline = tokenizer.encode("\n");
+  return newline.length > 0 ? newline : Uint32Array.of(0);
+}

@@ -1,0 +1,192 @@
+/**
+ * Choosing the next token from logits.
+ *
+ * The order of the steps is that of Hugging Face's `generate`: repetition
+ * penalty, temperature, top-k, top-p. Sums are f64, and equal logits are
+ * ordered by id, so the same logits and seed always give the same token.
+ *
+ * @module
+ */
+
+import { EXIT, UserError } from "../base/errors.ts";
+import type { PhiloxStream } from "../base/philox.ts";
+
+/** How the next token is drawn. */
+export interface SamplingOptions {
+  /** Divides the logits; 0 takes the most likely token. */
+  temperature: number;
+  /** Draw from this many of the most likely tokens only; 0: from all. */
+  topK: number;
+  /** Draw from the fewest tokens that reach this probability; 1: from all. */
+  topP: number;
+  /**
+   * Divides positive and multiplies negative logits of tokens seen before;
+   * 1: no penalty. Keskar et al. 2019, https://arxiv.org/abs/1909.05858.
+   */
+  repetitionPenalty: number;
+}
+
+/** nanoGPT's values, with the whole probability and no penalty. */
+export const DEFAULT_SAMPLING: SamplingOptions = {
+  temperature: 0.8,
+  topK: 200,
+  topP: 1,
+  repetitionPenalty: 1,
+};
+
+/** Tokens that may come next, in ascending order of id. */
+export interface Candidates {
+  readonly ids: Uint32Array;
+  /** Probability of each, summing to 1. */
+  readonly probs: Float64Array;
+}
+
+/** @throws {UserError} If a value is out of range. */
+export function checkSampling(options: SamplingOptions): void {
+  const { temperature, topK, topP, repetitionPenalty } = options;
+  const finite = Number.isFinite;
+  checkFlag("temperature", temperature, {
+    ok: finite(temperature) && temperature >= 0,
+    allowed: "0 or more",
+    hint: "use --temperature 0 for the most likely text, or about 0.8",
+  });
+  checkFlag("top-k", topK, {
+    ok: Number.isSafeInteger(topK) && topK >= 0,
+    allowed: "a whole number of 0 or more",
+    hint: "use --top-k 0 to draw from all tokens",
+  });
+  checkFlag("top-p", topP, {
+    ok: topP > 0 && topP <= 1,
+    allowed: "above 0 and at most 1",
+    hint: "use --top-p 1 to draw from all tokens",
+  });
+  checkFlag("repetition-penalty", repetitionPenalty, {
+    ok: finite(repetitionPenalty) && repetitionPenalty > 0,
+    allowed: "above 0",
+    hint: "use --repetition-penalty 1 for none, or about 1.1",
+  });
+}
+
+/** Refuses the value of a flag. @throws {UserError} If not `ok`. */
+export function checkFlag(
+  flag: string,
+  value: number,
+  { ok, allowed, hint }: { ok: boolean; allowed: string; hint: string },
+): void {
+  if (ok) return;
+  throw new UserError(`Cannot use --${flag} ${value}: allowed is ${allowed}`, {
+    hint,
+    exitCode: EXIT.usage,
+  });
+}
+
+/**
+ * Draws the next token.
+ *
+ * @param logits f32 (V); not changed.
+ * @param history Ids so far, prompt included, for the penalty.
+ * @throws {UserError} If the logits are not numbers.
+ */
+export function sampleToken(
+  logits: Float32Array,
+  { options, history, random }: {
+    options: SamplingOptions;
+    history: Iterable<number>;
+    random: PhiloxStream;
+  },
+): number {
+  const { ids, probs } = candidates(logits, options, history);
+  let rest = random.uniform();
+  for (let i = 0; i < ids.length; i++) {
+    rest -= probs[i];
+    if (rest < 0) return ids[i];
+  }
+  // Out of reach: the sum is 1 but for f64 rounding, and `uniform` stays
+  // below 1 by 2^-24.
+  return ids[ids.length - 1];
+}
+
+/** The tokens that {@linkcode sampleToken} draws from. */
+export function candidates(
+  logits: Float32Array,
+  options: SamplingOptions,
+  history: Iterable<number>,
+): Candidates {
+  const { temperature, topK, topP } = options;
+  const scores = penalize(logits, options.repetitionPenalty, history);
+  if (!scores.every(Number.isFinite)) {
+    throw new UserError("Cannot choose a token: the model gives no numbers", {
+      hint: "its training went wrong; use an earlier checkpoint",
+    });
+  }
+  if (temperature === 0) {
+    const best = scores.reduce((b, s, id) => s > scores[b] ? id : b, 0);
+    return { ids: Uint32Array.of(best), probs: Float64Array.of(1) };
+  }
+  const ids = topKIds(scores, topK);
+  const probs = softmax(scores, ids, temperature);
+  return topP < 1 ? nucleus(ids, probs, topP) : { ids, probs };
+}
+
+/** Logits in f64, with the repetition penalty. */
+function penalize(
+  logits: Float32Array,
+  penalty: number,
+  history: Iterable<number>,
+): Float64Array {
+  const scores = Float64Array.from(logits);
+  if (penalty === 1) return scores;
+  for (const id of new Set(history)) {
+    if (id >= scores.length) continue;
+    scores[id] = scores[id] > 0 ? scores[id] / penalty : scores[id] * penalty;
+  }
+  return scores;
+}
+
+/** Ids of the k largest scores, ascending; of equal scores the lowest ids. */
+function topKIds(scores: Float64Array, k: number): Uint32Array {
+  const all = Uint32Array.from(scores, (_, id) => id);
+  if (k === 0 || k >= scores.length) return all;
+  const threshold = scores.toSorted()[scores.length - k];
+  let ties = k;
+  for (const score of scores) if (score > threshold) ties--;
+  return all.filter((id) =>
+    scores[id] > threshold || (scores[id] === threshold && ties-- > 0)
+  );
+}
+
+/** Probabilities of `ids` alone, summing to 1. */
+function softmax(
+  scores: Float64Array,
+  ids: Uint32Array,
+  temperature: number,
+): Float64Array {
+  let largest = -Infinity;
+  for (const id of ids) largest = Math.max(largest, scores[id]);
+  const weights = Float64Array.from(
+    ids,
+    (id) => Math.exp((scores[id] - largest) / temperature),
+  );
+  return normalize(weights);
+}
+
+/** The fewest candidates, likeliest first, that reach the probability p. */
+function nucleus(ids: Uint32Array, probs: Float64Array, p: number): Candidates {
+  // All those below (1-p)/n together have less than 1-p, so the others reach
+  // p, and only they need sorting.
+  const rare = (1 - p) / ids.length;
+  const order = Array.from(probs.keys()).filter((i) => probs[i] >= rare);
+  order.sort((a, b) => probs[b] - probs[a] || a - b);
+  let reached = 0, size = 0;
+  while (size < order.length && reached < p) reached += probs[order[size++]];
+  const kept = order.slice(0, size).sort((a, b) => a - b);
+  return {
+    ids: Uint32Array.from(kept, (i) => ids[i]),
+    probs: normalize(Float64Array.from(kept, (i) => probs[i])),
+  };
+}
+
+function normalize(weights: Float64Array): Float64Array {
+  const sum = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / sum);
+}

@@ -1,0 +1,85 @@
+/** Small programs and comparisons that the model tests share. */
+
+import assert from "node:assert/strict";
+import type { Backend, Executable } from "../../src/backend/backend.ts";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { plan } from "../../src/graph/plan.ts";
+import type { Program } from "../../src/graph/program.ts";
+import { buildLogits } from "../../src/model/model.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
+
+/** Every executor that has to agree with the oracle, by name. */
+export const BACKENDS: Record<string, () => Promise<Backend>> = {
+  reference: () => Promise.resolve(openReferenceBackend()),
+};
+
+/** A program whose phase `forward` writes `logits` (B * T, V). */
+export function logitsProgram(
+  config: ModelConfig,
+  { B, T }: { B: number; T: number },
+): Program {
+  const g = new Graph();
+  const logits = buildLogits(g, config, { B, T });
+  // Adding 0 copies the temporary to where it can be read.
+  const out = g.output("logits", logits.shape);
+  g.add(logits, g.fill(logits.shape, 0), { out });
+  return plan({ forward: g });
+}
+
+/** Compiles a program and writes tensors by name. */
+export async function compileWith(
+  backend: Backend,
+  program: Program,
+  tensors: ReadonlyMap<string, Float32Array>,
+): Promise<Executable> {
+  const executable = await backend.compile(program);
+  for (const [name, values] of tensors) executable.write(name, values);
+  return executable;
+}
+
+/** Logits of B sequences of T ids each, (B * T, V). */
+export async function forwardLogits(
+  backend: Backend,
+  { config, weights, ids, B }: {
+    config: ModelConfig;
+    weights: ReadonlyMap<string, Float32Array>;
+    ids: Uint32Array;
+    B: number;
+  },
+): Promise<Float32Array> {
+  const T = ids.length / B;
+  const program = logitsProgram(config, { B, T });
+  const executable = await compileWith(backend, program, weights);
+  executable.write("ids", ids);
+  executable.write("positions", ids.map((_, r) => r % T));
+  await executable.run("forward");
+  const logits = await executable.read("logits") as Float32Array;
+  await executable.dispose();
+  return logits;
+}
+
+/** Largest difference, relative to the largest magnitude expected. */
+export function relativeError(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+): number {
+  assert.equal(actual.length, expected.length);
+  let difference = 0, magnitude = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const d = Math.abs(actual[i] - expected[i]);
+    if (!(d <= difference)) difference = d; // a NaN stays
+    magnitude = Math.max(magnitude, Math.abs(expected[i]));
+  }
+  return magnitude === 0 ? difference : difference / magnitude;
+}
+
+/** Asserts that {@linkcode relativeError} is at most `rtol`. */
+export function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { rtol, what }: { rtol: number; what: string },
+): void {
+  const error = relativeError(actual, expected);
+  assert.ok(error <= rtol, `${what}: relative error ${error}, allowed ${rtol}`);
+}
