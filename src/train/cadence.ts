@@ -49,21 +49,29 @@ export function remainingWork(
   cadence: Cadence,
 ): RemainingWork {
   const { step, totalSteps } = state;
-  const { evalEvery, checkpointEvery } = cadence;
-  const now = (due: boolean) => due ? 1 : 0;
-  // Multiples before the last step; the last step has its own of each.
-  const ahead = (every: number) => multiplesBetween(step, totalSteps, every);
-  const last = now(step < totalSteps);
+  const { evalEvery, checkpointEvery, saveBest } = cadence;
+  const bestShare = saveBest ? 1 / (1 + state.evalsSinceBest) : 0;
 
-  const evaluations = ahead(evalEvery);
-  const checkpoints = ahead(checkpointEvery);
+  // 1. At this step.
+  const evaluates = evaluationDue(state, cadence);
+  const isBest = saveBest && state.bestStep === step;
+  const saves = checkpointDue(state, cadence)
+    ? 1
+    : state.saveStep === step || step === 0
+    ? 0
+    : evaluates
+    ? bestShare
+    : Number(isBest);
+
+  // 2. Between this and the last step, which has its own of each.
+  const ahead = (every: number) => multiplesBetween(step, totalSteps, every);
   const both = ahead(leastCommonMultiple(evalEvery, checkpointEvery));
-  const bestShare = cadence.saveBest ? 1 / (1 + state.evalsSinceBest) : 0;
+  const last = Number(step < totalSteps);
   return {
     steps: totalSteps - step,
-    evaluations: now(evaluationDue(state, cadence)) + evaluations + last,
-    checkpoints: now(checkpointDue(state, cadence)) + checkpoints + last +
-      bestShare * (evaluations - both),
+    evaluations: Number(evaluates) + ahead(evalEvery) + last,
+    checkpoints: saves + ahead(checkpointEvery) + last +
+      bestShare * (ahead(evalEvery) - both),
   };
 }
 

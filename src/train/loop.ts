@@ -69,9 +69,8 @@ export async function* train(
   { signal, save, now = () => performance.now() }: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
   const { config, dataset, state } = session;
-  const { gradAccumSteps, batchSize, earlyStopPatience, logEvery } =
-    config.train;
-  const tokensPerStep = batchSize * session.model.seqLen * gradAccumSteps;
+  const { gradAccumSteps, earlyStopPatience, logEvery } = config.train;
+  const tokensPerStep = gradAccumSteps * dataset.train.tokensPerBatch;
   const cadence: Cadence = {
     evalEvery: config.train.evalEvery,
     checkpointEvery: config.checkpoint.every,

@@ -22,7 +22,7 @@ export interface StepResult {
 /** Runs the next step of `session` and moves its state on. */
 export async function runStep(session: Session): Promise<StepResult> {
   const { config, model, dataset, executable, state } = session;
-  const { gradAccumSteps, batchSize, beta1, beta2 } = config.train;
+  const { gradAccumSteps, beta1, beta2 } = config.train;
 
   // 1. Loss and gradients, summed on the device over the micro-steps.
   for (let microStep = 0; microStep < gradAccumSteps; microStep++) {
@@ -38,7 +38,7 @@ export async function runStep(session: Session): Promise<StepResult> {
     }
     await executable.run(microStep === 0 ? "firstMicroStep" : "nextMicroStep");
     state.microStep++;
-    state.tokens += batchSize * model.seqLen;
+    state.tokens += dataset.train.tokensPerBatch;
   }
 
   // 2. The update. AdamW's t counts the updates that were made, from 1.

@@ -22,7 +22,7 @@ export const V = 11;
 
 /** A config of a model with 1 layer and C = 8, two sequences of 6 tokens. */
 export function tinyConfig(
-  { model, train, ...rest }: ConfigInput = {},
+  { model, train, checkpoint, ...rest }: ConfigInput = {},
 ): HearthConfig {
   return configSchema.parse({
     model: { nLayer: 1, nHead: 2, nEmbd: 8, seqLen: 6, ...model },
@@ -34,7 +34,7 @@ export function tinyConfig(
       evalEvery: 0,
       ...train,
     },
-    checkpoint: { every: 0, best: false },
+    checkpoint: { every: 0, best: false, ...checkpoint },
     ...rest,
   });
 }

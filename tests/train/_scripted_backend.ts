@@ -1,0 +1,57 @@
+import type { Backend, TensorData } from "../../src/backend/backend.ts";
+
+/** What a scripted device answers; each is asked once per run of its phase. */
+export interface Script {
+  /** Called for every run of a phase. */
+  onRun?: (phase: string) => void;
+  /** Outputs of the n-th step, from 0; default loss 1, norm 1, scale 1. */
+  step?: (n: number) => { loss?: number; gradNorm?: number; scale?: number };
+  /** Outputs of the n-th evaluated batch, from 0; default 1. */
+  evalLoss?: (n: number) => number;
+}
+
+/** A device that computes nothing: tensors keep what was written. */
+export function scriptedBackend(
+  { onRun, step, evalLoss }: Script = {},
+): Backend & { disposed: boolean } {
+  let steps = 0, evals = 0;
+  const tensors = new Map<string, TensorData>();
+  const output = (name: string, value: number) =>
+    tensors.set(name, Float32Array.of(value));
+  const backend = {
+    device: {
+      backend: "reference",
+      id: "scripted",
+      name: "a script",
+      kernels: "scripted",
+    } as const,
+    disposed: false,
+    compile: () =>
+      Promise.resolve({
+        write(name: string, data: TensorData) {
+          tensors.set(name, data.slice());
+        },
+        run(phase: string) {
+          onRun?.(phase);
+          if (phase === "update") {
+            const { loss = 1, gradNorm = 1, scale = 1 } = step?.(steps) ?? {};
+            output("loss", loss);
+            output("gradNorm", gradNorm);
+            output("scale", scale);
+            steps++;
+          } else if (phase === "eval") {
+            output("evalLoss", evalLoss?.(evals++) ?? 1);
+          }
+          return Promise.resolve();
+        },
+        read: (name: string) =>
+          Promise.resolve(tensors.get(name) ?? new Float32Array(1)),
+        dispose: () => Promise.resolve(),
+      }),
+    dispose() {
+      backend.disposed = true;
+      return Promise.resolve();
+    },
+  };
+  return backend;
+}

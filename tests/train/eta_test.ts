@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { Eta } from "../../src/train/eta.ts";
+
+const NO_GUESS = { evalCost: 0, checkpointMs: 0 };
+
+function after(steps: number[], guess = NO_GUESS): Eta {
+  const eta = new Eta(guess);
+  for (const ms of steps) eta.recordStep(ms);
+  return eta;
+}
+
+function stepsLeft(steps: number) {
+  return { steps, evaluations: 0, checkpoints: 0 };
+}
+
+Deno.test("Eta is null until there are three steps after the first", () => {
+  assert.equal(after([]).remainingMs(stepsLeft(10)), null);
+  assert.equal(after([9e9, 400, 400]).remainingMs(stepsLeft(10)), null);
+  assert.equal(after([9e9, 400, 400, 400]).remainingMs(stepsLeft(10)), 4000);
+});
+
+Deno.test("Eta is null until a second has passed after the first step", () => {
+  const fast = Array<number>(100).fill(10);
+  assert.equal(after(fast).remainingMs(stepsLeft(10)), null); // 990 ms
+  assert.equal(after([...fast, 10]).remainingMs(stepsLeft(10)), 100);
+});
+
+Deno.test("Eta is 0 at the end, with or without history", () => {
+  assert.equal(after([]).remainingMs(stepsLeft(0)), 0);
+});
+
+Deno.test("Eta adds evaluations and checkpoints at their measured cost", () => {
+  const eta = after([0, 500, 500, 500], { evalCost: 99, checkpointMs: 99 });
+  for (const ms of [900, 300, 310]) eta.recordEvaluation(ms);
+  for (const ms of [80, 70, 9000]) eta.recordCheckpoint(ms);
+  assert.equal(
+    eta.remainingMs({ steps: 10, evaluations: 2, checkpoints: 0.5 }),
+    10 * 500 + 2 * 310 + 0.5 * 80,
+  );
+  assert.equal(eta.evalCost, 310 / 500);
+  assert.equal(eta.checkpointMs, 80);
+});
+
+Deno.test("Eta goes by the guess while nothing was measured", () => {
+  const eta = after([0, 500, 500, 500], { evalCost: 3, checkpointMs: 70 });
+  assert.equal(
+    eta.remainingMs({ steps: 10, evaluations: 2, checkpoints: 1 }),
+    10 * 500 + 2 * 3 * 500 + 70,
+  );
+});
+
+for (const stepMs of [2, 100, 700, 20_000]) {
+  Deno.test(`Eta is not spoiled by a suspension with steps of ${stepMs} ms`, () => {
+    const enough = Math.ceil(2000 / stepMs) + 5;
+    const steps = Array<number>(enough).fill(stepMs);
+    const eta = after(steps);
+    for (let i = 0; i < 2 * enough; i++) {
+      eta.recordStep(i === 0 ? 3_600_000 : stepMs);
+      assert.equal(eta.remainingMs(stepsLeft(10)), 10 * stepMs);
+    }
+    eta.recordEvaluation(50);
+    eta.recordEvaluation(3_600_000);
+    assert.equal(eta.evalCost, 50 / stepMs);
+  });
+}
+
+Deno.test("Eta gives nothing rather than a wrong time when suspended early", () => {
+  const eta = after([10, 10, 10, 3_600_000]);
+  for (let i = 0; i < 300; i++) {
+    const remaining = eta.remainingMs(stepsLeft(10));
+    assert.ok(remaining === null || remaining === 100, `${remaining}`);
+    eta.recordStep(10);
+  }
+  assert.equal(eta.remainingMs(stepsLeft(10)), 100);
+});
+
+Deno.test("Eta counts slow steps that come again and again", () => {
+  const pattern = [10, 10, 10, 10, 10, 10, 10, 10, 10, 210]; // mean 30
+  const steps = Array.from({ length: 400 }, (_, i) => pattern[i % 10]);
+  const remaining = after([0, ...steps]).remainingMs(stepsLeft(100))!;
+  assert.ok(Math.abs(remaining - 3000) < 150, `${remaining}`);
+});
+
+Deno.test("Eta follows a lasting change of speed", () => {
+  const eta = after([0, ...Array<number>(500).fill(300)]);
+  for (let i = 0; i < 64; i++) eta.recordStep(600);
+  assert.equal(eta.remainingMs(stepsLeft(10)), 6000);
+});
