@@ -235,11 +235,11 @@ class Keys {
 
   /** JSON has both absent keys and null, and means the same by them. */
   #value(key: string): unknown {
-    return Object.hasOwn(this.#values, key) ? this.#values[key] : null;
+    return Object.hasOwn(this.#values, key) ? this.#values[key] ?? null : null;
   }
 
   #wrong(key: string, wanted: string): UserError {
-    const value = JSON.stringify(this.#value(key));
+    const value = this.has(key) ? JSON.stringify(this.#value(key)) : "missing";
     return refusal(`${key} is ${value}, expected ${wanted}`);
   }
 }

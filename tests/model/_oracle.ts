@@ -46,6 +46,10 @@ export interface Oracle {
   B: number;
   /** Start values of our parameters. */
   weights: Map<string, Float32Array>;
+  /** The config.json that transformers writes for the model. */
+  configJson: Record<string, unknown>;
+  /** Names and shapes of the trainable tensors, as transformers has them. */
+  shapes: Record<string, number[]>;
   /** Of batch 0, (B * seqLen, V). */
   logits: Float32Array;
   /** Of batch 0. */
@@ -57,10 +61,11 @@ export interface Oracle {
 
 /** Reads a case. */
 export function loadOracle(name: string): Oracle {
-  const { case: shape, logits, loss, grads, train } = readFixture(
+  const { case: shape, configJson, logits, loss, grads, train } = readFixture(
     `pytorch_${name}.json`,
   ) as {
     case: ModelSection & { vocabSize: number; B: number };
+    configJson: Oracle["configJson"];
     logits: StoredTensor;
     loss: number;
     grads: Record<string, StoredTensor>;
@@ -72,6 +77,10 @@ export function loadOracle(name: string): Oracle {
     config,
     B: shape.B,
     weights: fromHuggingFace(config, hashedWeights(config)),
+    configJson,
+    shapes: Object.fromEntries(
+      Object.entries(grads).map(([name, { shape }]) => [name, shape]),
+    ),
     logits: decode(logits),
     loss,
     grads: fromHuggingFace(config, storedGrads(config, grads)),
@@ -102,7 +111,7 @@ export function oracleBatch(
 }
 
 /** Deterministic weights under Hugging Face's names. */
-function hashedWeights(config: ModelConfig): NamedTensor[] {
+export function hashedWeights(config: ModelConfig): NamedTensor[] {
   return huggingFaceTensors(config).map(({ name, shape, param }) => {
     const data = new Float32Array(sizeOf(shape));
     for (let i = 0; param !== null && i < data.length; i++) {

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../src/base/errors.ts";
+import type { NamedTensor } from "../../src/base/safetensors.ts";
+import {
+  fromHuggingFace,
+  huggingFaceTensors,
+  toHuggingFace,
+} from "../../src/model/huggingface.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
+import { parameters } from "../../src/model/parameters.ts";
+import { hashedWeights, loadOracle, ORACLE_CASES } from "./_oracle.ts";
+
+for (const name of ORACLE_CASES) {
+  const { config, shapes } = loadOracle(name);
+
+  Deno.test(`huggingFaceTensors() has transformers' names and shapes: ${name}`, () => {
+    const ours = huggingFaceTensors(config)
+      .filter(({ param }) => param !== null) // not trained, so not in the oracle
+      .map(({ name, shape }) => [name, shape]);
+    assert.deepEqual(Object.fromEntries(ours), shapes);
+  });
+
+  Deno.test(`toHuggingFace() and fromHuggingFace() undo each other: ${name}`, () => {
+    const tensors = hashedWeights(config);
+    const params = fromHuggingFace(config, tensors.toReversed());
+    assert.deepEqual([...params.keys()], parameters(config).map((p) => p.name));
+    const back = toHuggingFace(config, (name) => params.get(name)!);
+    assert.deepEqual(back, tensors);
+  });
+}
+
+Deno.test("fromHuggingFace() stacks query, key and value by rows", () => {
+  const { config } = loadOracle("llama_tied"); // H 3, Hkv 1, D 6, C 18
+  const tensors = hashedWeights(config);
+  const qkv = fromHuggingFace(config, tensors).get("h.0.attn.qkv.weight")!;
+  const at = (name: string) => tensors.find((t) => t.name.endsWith(name))!.data;
+  assert.deepEqual(qkv.slice(0, 18 * 18), at("q_proj.weight"));
+  assert.deepEqual(qkv.slice(18 * 18, 24 * 18), at("k_proj.weight"));
+  assert.deepEqual(qkv.slice(24 * 18), at("v_proj.weight"));
+});
+
+Deno.test("toHuggingFace() writes zeros for biases gpt2 does not have", () => {
+  const { config, weights } = loadOracle("gpt2_exact");
+  const tensors = toHuggingFace(config, (name) => weights.get(name)!);
+  const bias = find(tensors, "transformer.h.0.attn.c_attn.bias");
+  assert.deepEqual(bias.shape, [54]);
+  assert.deepEqual(bias.data, new Float32Array(54));
+});
+
+Deno.test("fromHuggingFace() takes OpenAI's names and old buffers", () => {
+  const { config } = loadOracle("gpt2");
+  const tensors = hashedWeights(config);
+  const old = tensors.map(({ name, ...tensor }) => ({
+    ...tensor,
+    name: name.replace(/^transformer\./, ""),
+  }));
+  old.push(
+    // The causal mask that GPT-2's first files carry, and a tied head.
+    { name: "h.0.attn.bias", shape: [1, 1, 1, 1], data: new Float32Array(1) },
+    { ...find(tensors, "transformer.wte.weight"), name: "lm_head.weight" },
+  );
+  assert.deepEqual(
+    fromHuggingFace(config, old),
+    fromHuggingFace(config, tensors),
+  );
+});
+
+const WRONG: [string, (tensors: NamedTensor[]) => NamedTensor[], string][] = [
+  [
+    "a tensor is missing",
+    (tensors) => tensors.filter((t) => !t.name.endsWith("ln_f.bias")),
+    'tensor "transformer.ln_f.bias" is missing',
+  ],
+  [
+    "a tensor has another shape",
+    (tensors) =>
+      tensors.map((t) =>
+        t.name.endsWith("wpe.weight") ? { ...t, shape: [32, 12] } : t
+      ),
+    'tensor "transformer.wpe.weight" has shape (32, 12), expected (12, 32)',
+  ],
+  [
+    "there is a tensor too many",
+    (tensors) => [
+      ...tensors,
+      {
+        name: "transformer.h.2.ln_1.bias",
+        shape: [0],
+        data: new Float32Array(),
+      },
+    ],
+    'tensor "transformer.h.2.ln_1.bias" has no place in a gpt2 model',
+  ],
+];
+
+for (const [when, change, what] of WRONG) {
+  Deno.test(`fromHuggingFace() refuses when ${when}`, () => {
+    const { config } = loadOracle("gpt2");
+    const tensors = change(hashedWeights(config));
+    assertRefused(config, tensors, what);
+  });
+}
+
+Deno.test("fromHuggingFace() refuses biases for a model without", () => {
+  const { config } = loadOracle("gpt2_exact");
+  const tensors = hashedWeights(config);
+  find(tensors, "transformer.h.0.ln_1.bias").data[3] = 0.5;
+  assertRefused(
+    config,
+    tensors,
+    'tensor "transformer.h.0.ln_1.bias" is not 0, and the model has no biases',
+  );
+});
+
+function find(tensors: NamedTensor[], name: string): NamedTensor {
+  return tensors.find((tensor) => tensor.name === name)!;
+}
+
+function assertRefused(
+  config: ModelConfig,
+  tensors: NamedTensor[],
+  what: string,
+): void {
+  assert.throws(() => fromHuggingFace(config, tensors), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.equal(error.message, `Cannot load the model: ${what}`);
+    return true;
+  });
+}
