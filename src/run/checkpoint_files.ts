@@ -1,0 +1,121 @@
+/**
+ * One checkpoint directory: a snapshot as files, and back.
+ *
+ *     model.safetensors optimizer.safetensors trainer.json
+ *     tokenizer.json config.json manifest.json
+ *
+ * Where it lies, and which of many to take, is decided elsewhere.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { syncDirectory, writeFileSynced } from "../base/atomic_file.ts";
+import { errorMessage } from "../base/errors.ts";
+import { jsonText } from "../base/json_file.ts";
+import { readSafetensors, writeSafetensors } from "../base/safetensors.ts";
+import { type FileSeal, writeSealed } from "../base/sealed_file.ts";
+import type { Snapshot } from "../train/snapshot.ts";
+import type { TrainerState } from "../train/trainer_state.ts";
+import {
+  DamagedCheckpoint,
+  loadManifest,
+  MANIFEST,
+  type Manifest,
+  verifyFiles,
+} from "./manifest.ts";
+
+const MODEL = "model.safetensors";
+const OPTIMIZER = "optimizer.safetensors";
+const TRAINER = "trainer.json";
+const TOKENIZER = "tokenizer.json";
+const CONFIG = "config.json";
+
+/** What generation and evaluation need: a snapshot without the optimizer. */
+export type Weights = Omit<Snapshot, "optimizer">;
+
+/** Such as `step-00000500`: sorts as text in the order of steps. */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(8, "0")}`;
+}
+
+/**
+ * Writes every file of a checkpoint into `dir`, which must be empty, each
+ * synced to disk, the manifest last.
+ *
+ * @returns The size of all files.
+ */
+export async function writeCheckpoint(
+  dir: string,
+  snapshot: Snapshot,
+  { sequence, periodic }: Pick<Manifest, "sequence" | "periodic">,
+): Promise<number> {
+  const { params, optimizer, trainer, tokenizerJson, modelConfig } = snapshot;
+  const step = String(trainer.step);
+  const writeText = (name: string, text: string) =>
+    writeSealed(join(dir, name), [new TextEncoder().encode(text)]);
+
+  const files: Record<string, FileSeal> = {
+    [MODEL]: await writeSafetensors(join(dir, MODEL), params, { step }),
+    [OPTIMIZER]: await writeSafetensors(join(dir, OPTIMIZER), optimizer, {
+      step,
+    }),
+    [TRAINER]: await writeText(TRAINER, jsonText(trainer)),
+    [TOKENIZER]: await writeText(TOKENIZER, tokenizerJson),
+    [CONFIG]: await writeText(CONFIG, jsonText(modelConfig)),
+  };
+  const manifest: Manifest = {
+    version: 1,
+    step: trainer.step,
+    sequence,
+    periodic,
+    savedAt: new Date().toISOString(),
+    files,
+  };
+  await writeFileSynced(join(dir, MANIFEST), jsonText(manifest));
+  await syncDirectory(dir);
+  return Object.values(files).reduce(
+    (sum, { sizeBytes }) => sum + sizeBytes,
+    0,
+  );
+}
+
+/** Reads all that resume needs. @throws {DamagedCheckpoint} */
+export async function readSnapshot(dir: string): Promise<Snapshot> {
+  const weights = await readVerified(dir, [OPTIMIZER]);
+  const optimizer = await readSafetensors(join(dir, OPTIMIZER));
+  return { ...weights, optimizer };
+}
+
+/**
+ * Reads the weights, without touching the optimizer's file, which is twice
+ * their size. @throws {DamagedCheckpoint}
+ */
+export async function readWeights(dir: string): Promise<Weights> {
+  return await readVerified(dir, []);
+}
+
+async function readVerified(
+  dir: string,
+  alsoVerify: readonly string[],
+): Promise<Weights> {
+  const manifest = await loadManifest(dir);
+  await verifyFiles(dir, manifest, [
+    MODEL,
+    ...alsoVerify,
+    TRAINER,
+    TOKENIZER,
+    CONFIG,
+  ]);
+  const readText = (name: string) => Deno.readTextFile(join(dir, name));
+  try {
+    return {
+      params: await readSafetensors(join(dir, MODEL)),
+      trainer: JSON.parse(await readText(TRAINER)) as TrainerState,
+      tokenizerJson: await readText(TOKENIZER),
+      modelConfig: JSON.parse(await readText(CONFIG)),
+    };
+  } catch (cause) {
+    throw new DamagedCheckpoint(errorMessage(cause), { cause });
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Room on the disk, asked for before it is needed.
+ *
+ * @module
+ */
+
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { UserError } from "../base/errors.ts";
+import { formatBytes } from "../base/format.ts";
+
+/** Bytes that may still be written at a path; null where nobody can tell. */
+export type FreeBytes = (path: string) => Promise<number | null>;
+
+/** Asks the file system of `path`, or of its nearest existing parent. */
+export const freeBytes: FreeBytes = async (path) => {
+  for (let at = path;; at = dirname(at)) {
+    try {
+      const { bavail, bsize } = await statfs(at);
+      return bavail * bsize;
+    } catch {
+      // Not there yet: its parent is. Not even the root: unknown.
+      if (dirname(at) === at) return null;
+    }
+  }
+};
+
+/**
+ * @param what For the message: `checkpoint "step-00000500"`.
+ * @throws {UserError} If fewer than `neededBytes` are free at `path`.
+ */
+export async function requireSpace(
+  path: string,
+  { neededBytes, what, free = freeBytes }: {
+    neededBytes: number;
+    what: string;
+    free?: FreeBytes;
+  },
+): Promise<void> {
+  const available = await free(path);
+  if (available === null || available >= neededBytes) return;
+  throw new UserError(
+    `Cannot save ${what} in "${path}": it needs ${formatBytes(neededBytes)}, ` +
+      `${formatBytes(available)} are free`,
+    { hint: "free some space, or use another disk with --root DIR" },
+  );
+}

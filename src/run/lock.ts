@@ -1,0 +1,104 @@
+/**
+ * One process per run: the lock that the trainer holds while it lives.
+ *
+ * The operating system frees a file lock when its holder ends, however it
+ * ends, so a lock is never stale. The pid in the file is for messages, and
+ * decides only where the file system knows no locks.
+ *
+ * @module
+ */
+
+import { UserError } from "../base/errors.ts";
+import { isAlive, ownProcess, type ProcessIdentity } from "./process_info.ts";
+
+/** A lock that this process holds. */
+export interface RunLock {
+  /** Frees the lock; a second call does nothing. The file stays. */
+  release(): Promise<void>;
+}
+
+/** A reader that looks at the lock holds it for a moment, so try again. */
+const ATTEMPTS = 5;
+const RETRY_MS = 50;
+
+/**
+ * Takes the lock of a run.
+ *
+ * @throws {UserError} If another process holds it.
+ */
+export async function acquireLock(
+  path: string,
+  runId: string,
+): Promise<RunLock> {
+  const file = await Deno.open(path, { read: true, write: true, create: true });
+  try {
+    const holder = await readHolder(path);
+    const free = await tryLock(file, { patient: true }) ??
+      !(holder && await isAlive(holder));
+    if (!free) throw alreadyTraining(runId, holder?.pid ?? null);
+    const text = JSON.stringify(await ownProcess()) + "\n";
+    await file.truncate();
+    await file.write(new TextEncoder().encode(text));
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  let held = true;
+  return {
+    async release() {
+      if (!held) return;
+      held = false;
+      // Deleting the file instead would let two processes lock two files.
+      await file.truncate().catch(() => {}); // a full disk still unlocks
+      file.close();
+    },
+  };
+}
+
+/**
+ * Whether some process holds the lock; null where that cannot be told,
+ * because there is no lock file or no locking.
+ */
+export async function isLocked(path: string): Promise<boolean | null> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    const free = await tryLock(file, { patient: false });
+    return free === null ? null : !free;
+  } catch {
+    return null; // no lock file, or none that we may read
+  }
+}
+
+/** True: taken; false: another has it; null: no locks here. */
+async function tryLock(
+  file: Deno.FsFile,
+  { patient }: { patient: boolean },
+): Promise<boolean | null> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      // A look takes the shared lock, so that two looks do not collide.
+      if (await file.tryLock(patient)) return true;
+    } catch {
+      return null; // the file system does not support locks
+    }
+    if (!patient || attempt === ATTEMPTS) return false;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+async function readHolder(path: string): Promise<ProcessIdentity | null> {
+  try {
+    const holder = JSON.parse(await Deno.readTextFile(path));
+    return typeof holder?.pid === "number" ? holder : null;
+  } catch {
+    return null; // empty: nobody; unreadable: Windows while it is locked
+  }
+}
+
+function alreadyTraining(runId: string, pid: number | null): UserError {
+  const who = pid === null ? "another process" : `process ${pid}`;
+  return new UserError(
+    `Cannot train "${runId}": ${who} is already training it`,
+    { hint: `type hearth status ${runId} to see how far it is` },
+  );
+}

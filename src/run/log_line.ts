@@ -1,0 +1,123 @@
+/**
+ * Events as lines of text: what a console that is no terminal shows, and
+ * `train.log` keeps. Pure.
+ *
+ * @module
+ */
+
+import {
+  formatApprox,
+  formatBytes,
+  formatCount,
+  formatDuration,
+} from "../base/format.ts";
+import type { TrainEvent } from "../train/events.ts";
+import type { RunEvent, RunOpened } from "./run_event.ts";
+
+/** The lines that an event adds, without newline; often none. */
+export function logLines(event: RunEvent): string[] {
+  switch (event.kind) {
+    case "opened":
+      return openedLines(event);
+    case "step":
+      return event.log ? [stepLine(event)] : [];
+    case "eval":
+      return [evalLine(event)];
+    case "checkpoint":
+      return [checkpointLine(event)];
+    case "warning":
+      return [`warning: ${event.message}`];
+    case "done":
+      return [doneLine(event)];
+    case "created":
+    case "start":
+    case "closed":
+      return [];
+  }
+}
+
+/** `cpu: AMD EPYC 7763, 8 threads`. */
+export function formatDevice(
+  { id, name, threads }: RunOpened["device"],
+): string {
+  const suffix = threads === undefined
+    ? ""
+    : `, ${threads} thread${threads === 1 ? "" : "s"}`;
+  return `${id}: ${name}${suffix}`;
+}
+
+function openedLines(event: RunOpened): string[] {
+  const { config, resumedFrom } = event;
+  const { model, train, data } = config;
+  const epochs = event.totalSteps / event.stepsPerEpoch;
+  return [
+    `run     ${event.runId} in ${event.dir}` +
+    (resumedFrom ? `, resumed from ${resumedFrom.checkpoint}` : ""),
+    `device  ${formatDevice(event.device)}, ${config.precision}`,
+    `model   ${model.arch}, ${formatApprox(event.parameterCount)} parameters ` +
+    `(nLayer ${model.nLayer}, nHead ${model.nHead}, nEmbd ${model.nEmbd}, ` +
+    `seqLen ${model.seqLen})`,
+    `data    ${sourceNames(data.dataset)}: ${formatCount(event.trainTokens)} ` +
+    `tokens to train on, ${formatCount(event.valTokens)} to validate on`,
+    `plan    ${formatCount(event.totalSteps)} steps of ` +
+    `${formatCount(train.batchSize * train.gradAccumSteps * model.seqLen)} ` +
+    `tokens = ${epochs.toFixed(2)} epochs`,
+  ];
+}
+
+function sourceNames(dataset: RunOpened["config"]["data"]["dataset"]): string {
+  if (typeof dataset === "string") return dataset;
+  return dataset.map((one) => typeof one === "string" ? one : one.source)
+    .join(", ");
+}
+
+type Kind<K extends TrainEvent["kind"]> = Extract<TrainEvent, { kind: K }>;
+
+function stepLine(event: Kind<"step">): string {
+  return [
+    position("step", event),
+    `loss ${event.trainLoss.toFixed(4)}`,
+    `norm ${event.gradNorm.toFixed(2)}`,
+    `lr ${event.lr.toExponential(1)}`,
+    `${formatCount(event.tokensPerSec).padStart(7)} tok/s`,
+    `eta ${formatDuration(event.remainingMs)}`,
+  ].join(" | ");
+}
+
+function evalLine(event: Kind<"eval">): string {
+  return [
+    position("eval", event),
+    `val loss ${event.valLoss.toFixed(4)}`,
+    `${event.valBpb.toFixed(4)} bits/byte`,
+    event.best ? "best so far" : `best ${event.bestValLoss.toFixed(4)}`,
+  ].join(" | ");
+}
+
+function checkpointLine(event: Kind<"checkpoint">): string {
+  return [
+    position("save", event),
+    event.name,
+    formatBytes(event.sizeBytes),
+    ...event.best ? ["best so far"] : [],
+  ].join(" | ");
+}
+
+const DONE: Record<Kind<"done">["reason"], string> = {
+  finished: "finished",
+  stopped: "stopped on request",
+  earlyStop: "stopped early, the validation loss no longer falls",
+};
+
+function doneLine(event: Kind<"done">): string {
+  return [
+    position("done", event),
+    DONE[event.reason],
+    `${formatCount(event.tokens)} tokens in ${formatDuration(event.elapsedMs)}`,
+  ].join(" | ");
+}
+
+/** `step  120/2000`: aligned for the length of the run. */
+function position(word: string, { step, totalSteps }: TrainEvent): string {
+  const width = String(totalSteps).length;
+  return `${word} ${String(step).padStart(width)}/${totalSteps}`;
+}

@@ -1,0 +1,115 @@
+/**
+ * `metrics.jsonl`: one JSON object per logged step and per evaluation.
+ *
+ * Lines are appended while the run trains. When it resumes, what came after
+ * its checkpoint is dropped, and so is a line that a crash or a full disk has
+ * torn: the file then reads as if there had been no interruption.
+ *
+ * @module
+ */
+
+import { replaceFile } from "../base/atomic_file.ts";
+import type { TrainEvent } from "../train/events.ts";
+
+/** A logged step. */
+export interface StepMetric {
+  kind: "step";
+  step: number;
+  epoch: number;
+  tokens: number;
+  elapsedMs: number;
+  trainLoss: number | null;
+  gradNorm: number | null;
+  lr: number;
+  dtMs: number;
+  tokensPerSec: number;
+  skipped: boolean;
+}
+
+/** An evaluation. */
+export interface EvalMetric {
+  kind: "eval";
+  step: number;
+  epoch: number;
+  tokens: number;
+  elapsedMs: number;
+  valLoss: number | null;
+  valBpb: number | null;
+  best: boolean;
+  dtMs: number;
+}
+
+/** One line. Losses that are not finite are null. */
+export type Metric = StepMetric | EvalMetric;
+
+/** The line an event adds, or null for those that add none. */
+export function metricOf(event: TrainEvent): Metric | null {
+  const { step, epoch, tokens, elapsedMs } = event;
+  if (event.kind === "step" && event.log) {
+    const { trainLoss, gradNorm, lr, dtMs, tokensPerSec, skipped } = event;
+    return {
+      kind: "step",
+      step,
+      epoch,
+      tokens,
+      elapsedMs,
+      trainLoss,
+      gradNorm,
+      lr,
+      dtMs,
+      tokensPerSec,
+      skipped,
+    };
+  }
+  if (event.kind === "eval") {
+    const { valLoss, valBpb, best, dtMs } = event;
+    return {
+      kind: "eval",
+      step,
+      epoch,
+      tokens,
+      elapsedMs,
+      valLoss,
+      valBpb,
+      best,
+      dtMs,
+    };
+  }
+  return null;
+}
+
+/** The metrics in the file; a line that a crash has torn is left out. */
+export async function loadMetrics(path: string): Promise<Metric[]> {
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+  return text.split("\n").map(parseLine).filter((metric) => metric !== null);
+}
+
+/** The text that is appended for one metric. */
+export function metricLine(metric: Metric): string {
+  return JSON.stringify(metric) + "\n";
+}
+
+/**
+ * Rewrites the file with the whole lines up to and including `lastStep`: what
+ * a run that resumes there goes on from.
+ */
+export async function truncateMetrics(
+  path: string,
+  lastStep: number,
+): Promise<void> {
+  const metrics = await loadMetrics(path);
+  const kept = metrics.filter(({ step }) => step <= lastStep);
+  await replaceFile(path, kept.map(metricLine).join(""));
+}
+
+function parseLine(line: string): Metric | null {
+  try {
+    const metric = JSON.parse(line);
+    return typeof metric?.step === "number" ? metric : null;
+  } catch {
+    return null; // torn by a crash, or the empty end of the file
+  }
+}

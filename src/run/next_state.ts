@@ -1,0 +1,70 @@
+/**
+ * What an event changes in `state.json`. Pure but for the clock of the ETA.
+ *
+ * @module
+ */
+
+import { formatDevice } from "./log_line.ts";
+import type { RunEvent } from "./run_event.ts";
+import type { RunState } from "./run_state.ts";
+
+/** `state.json` stays small in a run that warns at every step. */
+const MAX_WARNINGS = 20;
+
+/** The state after `event`. */
+export function nextState(state: RunState, event: RunEvent): RunState {
+  switch (event.kind) {
+    case "created":
+    case "closed":
+      return state;
+    case "opened":
+      return {
+        ...state,
+        status: state.status === "preparing" ? "running" : state.status,
+        device: formatDevice(event.device),
+        precision: event.config.precision,
+        totalSteps: event.totalSteps,
+        epochs: event.totalSteps / event.stepsPerEpoch,
+        step: event.resumedFrom?.step ?? 0,
+        // The latest values may belong to steps that are trained again.
+        trainLoss: null,
+        valLoss: null,
+        bestValLoss: event.bestValLoss,
+        lastCheckpoint: event.resumedFrom?.checkpoint ?? null,
+      };
+  }
+  const { step, totalSteps, epoch, epochs, tokens, elapsedMs, remainingMs } =
+    event;
+  const next = {
+    ...state,
+    step,
+    totalSteps,
+    epoch,
+    epochs,
+    tokens,
+    elapsedMs,
+    remainingMs,
+    etaAt: remainingMs === null
+      ? null
+      : new Date(Date.now() + remainingMs).toISOString(),
+  };
+  switch (event.kind) {
+    case "step": {
+      const { trainLoss, gradNorm, lr, tokensPerSec } = event;
+      return { ...next, trainLoss, gradNorm, lr, tokensPerSec };
+    }
+    case "eval": {
+      const { valLoss, bestValLoss } = event;
+      return { ...next, valLoss, bestValLoss };
+    }
+    case "checkpoint":
+      return { ...next, lastCheckpoint: event.name };
+    case "warning": {
+      const warnings = [...state.warnings, event.message];
+      return { ...next, warnings: warnings.slice(-MAX_WARNINGS) };
+    }
+    case "start":
+    case "done":
+      return next;
+  }
+}

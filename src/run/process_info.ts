@@ -1,0 +1,100 @@
+/**
+ * Which process a pid means: a pid alone may since belong to another one.
+ *
+ * @module
+ */
+
+/** Linux counts process times in 1/100 s on every architecture (USER_HZ). */
+const LINUX_TICKS_PER_SECOND = 100;
+/** `ps` and a corrected clock may move a start time by this much. */
+const START_TOLERANCE_MS = 2000;
+
+/** A process as it is named in `state.json` and in a lock. */
+export interface ProcessIdentity {
+  pid: number;
+  /** ISO time, or null where the system does not tell. */
+  processStartedAt: string | null;
+}
+
+let own: Promise<ProcessIdentity> | undefined;
+
+/** This process. */
+export function ownProcess(): Promise<ProcessIdentity> {
+  own ??= processStartedAt(Deno.pid).then((startedAt) => ({
+    pid: Deno.pid,
+    processStartedAt: startedAt,
+  }));
+  return own;
+}
+
+/**
+ * Whether that very process still runs. Where its start cannot be found out,
+ * any process with the pid passes for it.
+ */
+export async function isAlive(process: ProcessIdentity): Promise<boolean> {
+  if (!await pidExists(process.pid)) return false;
+  const startedAt = await processStartedAt(process.pid);
+  if (startedAt === null || process.processStartedAt === null) return true;
+  const differenceMs = Date.parse(startedAt) -
+    Date.parse(process.processStartedAt);
+  return Math.abs(differenceMs) <= START_TOLERANCE_MS;
+}
+
+/** When a process started, ISO; null if it is gone or cannot be asked. */
+export async function processStartedAt(pid: number): Promise<string | null> {
+  try {
+    const startedMs = Deno.build.os === "linux"
+      ? await startedMsFromProc(pid)
+      : Deno.build.os === "windows"
+      ? await startedMsFromPowerShell(pid)
+      : await startedMsFromPs(pid);
+    return new Date(startedMs).toISOString();
+  } catch {
+    return null; // the process is gone, or the tool is missing
+  }
+}
+
+async function pidExists(pid: number): Promise<boolean> {
+  if (Deno.build.os === "linux") {
+    return await Deno.stat(`/proc/${pid}`).then(() => true, () => false);
+  }
+  return await processStartedAt(pid) !== null;
+}
+
+async function startedMsFromProc(pid: number): Promise<number> {
+  const [stat, system] = await Promise.all([
+    Deno.readTextFile(`/proc/${pid}/stat`),
+    Deno.readTextFile("/proc/stat"),
+  ]);
+  // The name in parentheses may hold spaces; after it starts field 3 of
+  // proc(5), and field 22 is the start in ticks since the machine's.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[22 - 3]);
+  const bootSeconds = Number(/^btime (\d+)$/m.exec(system)?.[1]);
+  return (bootSeconds + ticks / LINUX_TICKS_PER_SECOND) * 1000;
+}
+
+/** macOS and BSD: `ps` prints such as `Mon Nov 23 17:33:01 2026`. */
+async function startedMsFromPs(pid: number): Promise<number> {
+  const text = await output("ps", ["-o", "lstart=", "-p", String(pid)]);
+  return Date.parse(text);
+}
+
+async function startedMsFromPowerShell(pid: number): Promise<number> {
+  const text = await output("powershell", [
+    "-NoProfile",
+    "-Command",
+    `(Get-Process -Id ${pid}).StartTime.ToUniversalTime().ToString("o")`,
+  ]);
+  return Date.parse(text);
+}
+
+async function output(command: string, args: string[]): Promise<string> {
+  const { stdout } = await new Deno.Command(command, {
+    args,
+    env: { LC_ALL: "C" },
+    stdin: "null",
+    stderr: "null",
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}

@@ -1,0 +1,165 @@
+/**
+ * Writes what a run does to its directory: `state.json`, `metrics.jsonl` and
+ * `train.log`.
+ *
+ * The files serve the person, not the training: when the disk refuses them,
+ * the run goes on, and one warning says so.
+ *
+ * @module
+ */
+
+import { errorMessage } from "../base/errors.ts";
+import { writeJson } from "../base/json_file.ts";
+import { AppendFile } from "./append_file.ts";
+import { ioProblem } from "./io_problem.ts";
+import { logLines } from "./log_line.ts";
+import { metricLine, metricOf } from "./metrics.ts";
+import { nextState } from "./next_state.ts";
+import { ownProcess } from "./process_info.ts";
+import type { RunEvent } from "./run_event.ts";
+import type { RunPaths } from "./run_paths.ts";
+import { isActive, type RunState, type RunStatus } from "./run_state.ts";
+import { TelemetrySampler } from "./telemetry.ts";
+
+/** Half of the second in which a reader may expect news. */
+const STATE_INTERVAL_MS = 500;
+
+/** Keeps the files of one run up to date while it is open. */
+export class RunRecorder {
+  readonly #paths: RunPaths;
+  readonly #metrics: AppendFile;
+  readonly #log: AppendFile;
+  readonly #telemetry = new TelemetrySampler();
+  #state: RunState;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #changed = false;
+  #saving: Promise<void> | null = null;
+  #ended = false;
+  /** Files that refused the last write; each is warned about once. */
+  readonly #refused = new Set<string>();
+  readonly #warnings: string[] = [];
+
+  /** @param state As of now; its status is active. */
+  constructor(paths: RunPaths, state: RunState) {
+    this.#paths = paths;
+    this.#state = state;
+    this.#metrics = new AppendFile(paths.metrics);
+    this.#log = new AppendFile(paths.log);
+  }
+
+  /**
+   * Writes the state for the first time, and from then on twice a second.
+   *
+   * @throws If the disk refuses it: then the run should not begin.
+   */
+  async begin(): Promise<void> {
+    this.#state = { ...this.#state, ...await ownProcess(), alive: true };
+    await writeJson(this.#paths.state, this.#stamped());
+    this.#timer = setInterval(() => this.#saveSoon(), STATE_INTERVAL_MS);
+  }
+
+  /** The state as it would be written now. */
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /** Changes the status at once, on disk as well. */
+  setStatus(status: RunStatus): void {
+    this.#state = { ...this.#state, status };
+    this.#saveSoon();
+  }
+
+  /** Takes in an event: counters, metrics, log. Never throws. */
+  async record(event: RunEvent): Promise<void> {
+    this.#state = nextState(this.#state, event);
+    if (event.kind === "opened") this.#saveSoon(); // the status has changed
+    const lines = logLines(event);
+    if (lines.length > 0) {
+      await this.#attempt(
+        "train.log",
+        () => this.#log.append(lines.map((line) => `${line}\n`).join("")),
+      );
+    }
+    if (event.kind !== "step" && event.kind !== "eval") return;
+    const metric = metricOf(event);
+    if (metric) {
+      await this.#attempt(
+        "metrics.jsonl",
+        () => this.#metrics.append(metricLine(metric)),
+      );
+    }
+  }
+
+  /** Warnings that the caller has not seen yet. */
+  takeWarnings(): string[] {
+    return this.#warnings.splice(0);
+  }
+
+  /** Writes the last state and closes the files. Never throws. */
+  async end(status: RunStatus, error: string | null = null): Promise<void> {
+    clearInterval(this.#timer);
+    this.#ended = true;
+    await this.#saving;
+    this.#state = {
+      ...this.#state,
+      status,
+      error,
+      alive: false,
+      remainingMs: status === "completed" ? 0 : null,
+      etaAt: null,
+    };
+    if (error !== null) {
+      await this.#attempt(
+        "train.log",
+        () => this.#log.append(`error: ${error}\n`),
+      );
+    }
+    await this.#save();
+    this.#log.close();
+    this.#metrics.close();
+  }
+
+  /** One write at a time; what changes meanwhile goes into the next. */
+  #saveSoon(): void {
+    if (this.#ended) return;
+    this.#changed = true;
+    this.#saving ??= this.#saveWhileChanged();
+  }
+
+  async #saveWhileChanged(): Promise<void> {
+    while (this.#changed) {
+      this.#changed = false;
+      await this.#save();
+    }
+    this.#saving = null;
+  }
+
+  async #save(): Promise<void> {
+    await this.#attempt(
+      "state.json",
+      () => writeJson(this.#paths.state, this.#stamped()),
+    );
+  }
+
+  #stamped(): RunState {
+    const active = isActive(this.#state.status);
+    this.#state = {
+      ...this.#state,
+      telemetry: active ? this.#telemetry.sample() : this.#state.telemetry,
+      updatedAt: new Date().toISOString(),
+    };
+    return this.#state;
+  }
+
+  async #attempt(file: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+      this.#refused.delete(file);
+    } catch (error) {
+      if (this.#refused.has(file)) return;
+      this.#refused.add(file);
+      const why = ioProblem(error) ?? errorMessage(error);
+      this.#warnings.push(`Cannot write ${file}, training goes on: ${why}`);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Makes the directory of a new run, and takes it away again.
+ *
+ * @module
+ */
+
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { EXIT, UserError } from "../base/errors.ts";
+import { explainingIo } from "./io_problem.ts";
+import { checkRunId, newRunId } from "./run_id.ts";
+import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
+import { listRunIds } from "./runs.ts";
+
+/** A directory that was just made. */
+export interface NewRunDirectory {
+  runId: string;
+  paths: RunPaths;
+  /** Removes it, and the directories above that were made for it. */
+  undo(): Promise<void>;
+}
+
+/**
+ * Makes `runs/<runId>`, empty.
+ *
+ * @param runId A new id is chosen if it is undefined.
+ * @throws {UserError} If the id is taken or not allowed, or the disk refuses.
+ */
+export async function makeRunDirectory(
+  root: string,
+  runId?: string,
+): Promise<NewRunDirectory> {
+  if (runId !== undefined) checkRunId(runId);
+  const { runs } = rootPaths(root);
+  return await explainingIo(runs, async () => {
+    const firstMade = await mkdir(runs, { recursive: true });
+    const taken = new Set(await listRunIds(root));
+    for (;;) {
+      const id = runId ?? newRunId(taken);
+      const paths = runPaths(root, id);
+      if (await claim(paths)) {
+        return { runId: id, paths, undo: () => undo(paths, firstMade) };
+      }
+      if (runId !== undefined) throw alreadyThere(runId);
+      taken.add(id); // another process was faster, or only checkpoints exist
+    }
+  });
+}
+
+/** Creating the directory decides between processes that want the same id. */
+async function claim(paths: RunPaths): Promise<boolean> {
+  const hasCheckpoints = await Deno.stat(paths.checkpoints)
+    .then(() => true, () => false);
+  if (hasCheckpoints) return false;
+  try {
+    await Deno.mkdir(paths.dir);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+}
+
+async function undo(paths: RunPaths, firstMade?: string): Promise<void> {
+  await Deno.remove(paths.dir, { recursive: true });
+  if (firstMade === undefined) return;
+  try {
+    for (let at = dirname(paths.dir);; at = dirname(at)) {
+      await Deno.remove(at);
+      if (at === firstMade) return;
+    }
+  } catch {
+    // Something else has been put there meanwhile, so it stays.
+  }
+}
+
+function alreadyThere(runId: string): UserError {
+  return new UserError(`Cannot start "${runId}": a run of that name exists`, {
+    hint: `type hearth resume ${runId} to go on with it, or choose another ` +
+      "--run-id",
+    exitCode: EXIT.usage,
+  });
+}

@@ -1,0 +1,48 @@
+/**
+ * What a run says: the loop's events, framed by what the loop cannot know.
+ *
+ * @module
+ */
+
+import type { HearthConfig } from "../config/schema.ts";
+import type { TrainEvent } from "../train/events.ts";
+import type { Session } from "../train/session.ts";
+
+/** The run has its name; preparing data and device comes next. */
+export interface RunCreated {
+  kind: "created";
+  runId: string;
+  /** Its directory. */
+  dir: string;
+}
+
+/** Data and device are ready; training comes next. */
+export interface RunOpened {
+  kind: "opened";
+  runId: string;
+  dir: string;
+  config: HearthConfig;
+  device: Session["device"];
+  parameterCount: number;
+  totalSteps: number;
+  stepsPerEpoch: number;
+  trainTokens: number;
+  valTokens: number;
+  /** Where a resumed run goes on; null for a new one. */
+  resumedFrom: { checkpoint: string; step: number } | null;
+  /** Best validation loss so far, of earlier sessions. */
+  bestValLoss: number | null;
+}
+
+/** Everything is on disk and freed; the last event. */
+export interface RunClosed {
+  kind: "closed";
+  runId: string;
+  /** `stopped` can be resumed. */
+  status: "completed" | "stopped";
+  /** Newest checkpoint, or null if none was saved. */
+  lastCheckpoint: string | null;
+}
+
+/** One event of a run. */
+export type RunEvent = RunCreated | RunOpened | TrainEvent | RunClosed;

@@ -1,0 +1,58 @@
+/**
+ * Where everything of a run lies: DESIGN's layout as a table of paths.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+
+/** The three directories that Hearth writes to, under one root. */
+export interface RootPaths {
+  /** Downloads, tokens, tokenizers. */
+  data: string;
+  /** One directory per run. */
+  runs: string;
+  /** One directory of checkpoints per run. */
+  checkpoints: string;
+}
+
+/** The paths under `root`, whether they exist or not. */
+export function rootPaths(root: string): RootPaths {
+  return {
+    data: join(root, "data"),
+    runs: join(root, "runs"),
+    checkpoints: join(root, "checkpoints"),
+  };
+}
+
+/** The files of one run. */
+export interface RunPaths {
+  dir: string;
+  /** What was asked for and what it runs on. */
+  meta: string;
+  /** Where it stands. */
+  state: string;
+  /** One JSON object per logged step or evaluation. */
+  metrics: string;
+  /** What the console would have shown. */
+  log: string;
+  /** Held by the process that trains. */
+  lock: string;
+  /** The directory of its checkpoints, beside `runs`. */
+  checkpoints: string;
+}
+
+/** @param runId A valid id; see run_id.ts. */
+export function runPaths(root: string, runId: string): RunPaths {
+  const { runs, checkpoints } = rootPaths(root);
+  const dir = join(runs, runId);
+  return {
+    dir,
+    meta: join(dir, "meta.json"),
+    state: join(dir, "state.json"),
+    metrics: join(dir, "metrics.jsonl"),
+    log: join(dir, "train.log"),
+    lock: join(dir, "lock"),
+    checkpoints: join(checkpoints, runId),
+  };
+}

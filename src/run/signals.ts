@@ -1,0 +1,53 @@
+/**
+ * Signals that ask a process to stop.
+ *
+ * The first asks politely, the second means at once. A terminal that closes
+ * may send its hang-up twice, from the kernel and from the shell, so a hang-up
+ * never counts as the second. Wrappers such as task runners pass a Ctrl+C on
+ * that the terminal has sent already; what follows the first that closely is
+ * the same key press.
+ *
+ * @module
+ */
+
+/** A person needs longer than this to press Ctrl+C again. */
+const SAME_PRESS_MS = 100;
+
+const SIGNALS: Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/**
+ * Listens until disposed; the process then does no longer end by itself.
+ *
+ * @param handlers `first` is called once, `second` for each later signal.
+ */
+export function onStopSignals(
+  { first, second }: {
+    first: (signal: Deno.Signal) => void;
+    second: (signal: Deno.Signal) => void;
+  },
+): Disposable {
+  let firstAtMs: number | null = null;
+  const listeners = SIGNALS.map((signal) => {
+    const listener = () => {
+      if (firstAtMs === null) {
+        firstAtMs = performance.now();
+        first(signal);
+      } else if (
+        signal !== "SIGHUP" && performance.now() - firstAtMs > SAME_PRESS_MS
+      ) {
+        second(signal);
+      }
+    };
+    Deno.addSignalListener(signal, listener);
+    return { signal, listener };
+  });
+  return {
+    [Symbol.dispose]() {
+      for (const { signal, listener } of listeners) {
+        Deno.removeSignalListener(signal, listener);
+      }
+    },
+  };
+}
