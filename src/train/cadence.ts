@@ -32,11 +32,18 @@ export function evaluationDue(
 /** A checkpoint belongs to this step and has not been tried yet. */
 export function checkpointDue(
   state: TrainerState,
-  { checkpointEvery }: Cadence,
+  cadence: Cadence,
 ): boolean {
   if (state.saveStep === state.step) return false;
-  return state.step === state.totalSteps ||
-    state.step > 0 && isMultiple(state.step, checkpointEvery);
+  return state.step === state.totalSteps || isPeriodic(state, cadence);
+}
+
+/** This step is one of every `checkpointEvery`. */
+export function isPeriodic(
+  { step }: TrainerState,
+  { checkpointEvery }: Cadence,
+): boolean {
+  return step > 0 && isMultiple(step, checkpointEvery);
 }
 
 /**

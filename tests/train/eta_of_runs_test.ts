@@ -33,7 +33,7 @@ const SCENARIOS: Scenario[] = [
     evalBatches: 1,
     evalBatchMs: 20,
     saveEvery: 0,
-    saveMs: 100,
+    saveMs: 30,
   },
   {
     name: "evaluations take half of the time",
@@ -86,25 +86,25 @@ const SCENARIOS: Scenario[] = [
 for (const scenario of SCENARIOS) {
   Deno.test(`train() predicts its end within 10 % when ${scenario.name}`, async () => {
     const { events } = await simulate(scenario);
-    assertPredicted(events, 0);
+    assertPredicted(events, { stepMs: stepMs(scenario) });
   });
 
   Deno.test(`train() resumed at 90 % on a slower machine predicts its end when ${scenario.name}`, async () => {
-    const at = 0.9 * scenario.steps;
-    const { trainer } = await simulate(scenario, { stopAt: at });
-    assert.equal(trainer!.step, at);
+    const fromStep = 0.9 * scenario.steps, slowness = 2.5;
+    const { trainer } = await simulate(scenario, { stopAt: fromStep });
+    assert.equal(trainer!.step, fromStep);
     const { events } = await simulate(scenario, {
       restore: trainer!,
-      slowness: 2.5,
+      slowness,
     });
-    assertPredicted(events, at);
+    assertPredicted(events, { fromStep, stepMs: slowness * stepMs(scenario) });
   });
 }
 
 /** From 5 % of this process's steps on, once there is a prediction at all. */
 function assertPredicted(
   events: readonly (TrainEvent & { atMs: number })[],
-  fromStep: number,
+  { fromStep = 0, stepMs }: { fromStep?: number; stepMs: number },
 ): void {
   const { atMs: endMs, totalSteps } = events.at(-1)!;
   const from = fromStep + 0.05 * (totalSteps - fromStep);
@@ -113,12 +113,18 @@ function assertPredicted(
     if (step < from || remainingMs === null) continue;
     predictions++;
     const truth = endMs - atMs;
+    // Single steps vary, and with none left to average that shows.
+    const tolerance = 0.1 * truth + stepMs;
     assert.ok(
-      Math.abs(remainingMs - truth) <= 0.1 * truth + 1,
+      Math.abs(remainingMs - truth) <= tolerance,
       `${kind} at step ${step}: ${remainingMs} ms, in truth ${truth} ms`,
     );
   }
   assert.ok(predictions > 0.5 * (totalSteps - from), `${predictions} made`);
+}
+
+function stepMs({ microStepMs, gradAccumSteps = 1 }: Scenario): number {
+  return microStepMs * gradAccumSteps;
 }
 
 async function simulate(

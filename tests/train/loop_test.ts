@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../src/base/errors.ts";
+import type { TrainEvent } from "../../src/train/events.ts";
+import { type SaveInfo, train } from "../../src/train/loop.ts";
+import { collect, only, openTestSession, tinyConfig } from "./_helpers.ts";
+import { scriptedBackend } from "./_scripted_backend.ts";
+
+const saved = { name: "step", sizeBytes: 7 };
+const save = () => Promise.resolve(saved);
+
+/** `eval 4`, `step 5` … */
+function outline(events: readonly TrainEvent[]): string[] {
+  return events.map((event) => `${event.kind} ${event.step}`);
+}
+
+Deno.test("train() yields its events in order", async () => {
+  const config = tinyConfig({
+    train: { steps: 5, evalEvery: 2 },
+    checkpoint: { every: 3 },
+  });
+  const session = await openTestSession({ config, backend: scriptedBackend() });
+  assert.deepEqual(outline(await collect(session, { save })), [
+    "start 0",
+    "eval 0",
+    "step 1",
+    "step 2",
+    "eval 2",
+    "step 3",
+    "checkpoint 3",
+    "step 4",
+    "eval 4",
+    "step 5",
+    "eval 5",
+    "checkpoint 5",
+    "done 5",
+  ]);
+});
+
+Deno.test("train() evaluates only at the end when evalEvery is 0", async () => {
+  const config = tinyConfig({ train: { steps: 2 } });
+  const session = await openTestSession({ config, backend: scriptedBackend() });
+  assert.deepEqual(outline(await collect(session, { save })), [
+    "start 0",
+    "step 1",
+    "step 2",
+    "eval 2",
+    "checkpoint 2",
+    "done 2",
+  ]);
+});
+
+Deno.test("train() evaluates and saves when there are no steps to make", async () => {
+  const config = tinyConfig({ train: { steps: 0 } });
+  const session = await openTestSession({ config, backend: scriptedBackend() });
+  const events = await collect(session, { save });
+  assert.deepEqual(outline(events), [
+    "start 0",
+    "eval 0",
+    "checkpoint 0",
+    "done 0",
+  ]);
+  assert.equal(only(events, "done")[0].reason, "finished");
+});
+
+Deno.test("train() reports where the run stands", async () => {
+  const config = tinyConfig({
+    train: {
+      steps: 10,
+      gradAccumSteps: 2,
+      logEvery: 4,
+      schedule: "constant",
+    },
+  });
+  let clockMs = 0;
+  const session = await openTestSession({
+    config,
+    backend: scriptedBackend({ onRun: () => clockMs += 10 }),
+  });
+  const events = await collect(session, { now: () => clockMs });
+  const third = only(events, "step")[2];
+  assert.deepEqual(third, {
+    kind: "step",
+    trainLoss: 1,
+    gradNorm: 1,
+    lr: 1e-2,
+    skipped: false,
+    dtMs: 30, // two micro-steps and the update
+    tokensPerSec: 24 / 0.03,
+    log: false,
+    step: 3,
+    totalSteps: 10,
+    epoch: 6 / 5, // of 5 batches
+    epochs: 20 / 5,
+    tokens: 3 * 2 * 2 * 6, // steps * micro-steps * sequences * seqLen
+    elapsedMs: 90,
+    remainingMs: null,
+  });
+  const logged = only(events, "step").filter((event) => event.log);
+  assert.deepEqual(logged.map((event) => event.step), [4, 8, 10]);
+});
+
+Deno.test("train() repeats the session's warnings as events", async () => {
+  const session = await openTestSession({
+    config: tinyConfig({ train: { steps: 0 } }),
+    backend: scriptedBackend(),
+    warnings: ["fp16 is not there"],
+  });
+  const warnings = only(await collect(session), "warning");
+  assert.deepEqual(warnings.map((event) => event.message), [
+    "fp16 is not there",
+  ]);
+});
+
+Deno.test("train() saves new bests, but not the untrained model", async () => {
+  const losses = [5, 4, 4.5, 3, 2];
+  const config = tinyConfig({
+    train: { steps: 8, evalEvery: 2 },
+    checkpoint: { every: 4, best: true },
+  });
+  const session = await openTestSession({
+    config,
+    backend: scriptedBackend({ evalLoss: (n) => losses[Math.floor(n / 2)] }),
+  });
+  const infos: SaveInfo[] = [];
+  const events = await collect(session, {
+    save(_, info) {
+      infos.push(info);
+      return Promise.resolve(saved);
+    },
+  });
+  assert.deepEqual(infos, [
+    { step: 2, best: true, periodic: false, final: false },
+    { step: 4, best: false, periodic: true, final: false },
+    { step: 6, best: true, periodic: false, final: false },
+    { step: 8, best: true, periodic: true, final: true },
+  ]);
+  assert.deepEqual(
+    only(events, "eval").map(({ best, bestValLoss }) => [best, bestValLoss]),
+    [[true, 5], [true, 4], [false, 4], [true, 3], [true, 2]],
+  );
+});
+
+Deno.test("train() stops early when patience is used up", async () => {
+  const losses = [5, 4, 4, 4.5, 3];
+  const config = tinyConfig({
+    train: { steps: 99, evalEvery: 1, earlyStopPatience: 2 },
+  });
+  const session = await openTestSession({
+    config,
+    backend: scriptedBackend({ evalLoss: (n) => losses[Math.floor(n / 2)] }),
+  });
+  const events = await collect(session, { save });
+  assert.deepEqual(outline(events).slice(-3), [
+    "eval 3",
+    "checkpoint 3",
+    "done 3",
+  ]);
+  assert.equal(only(events, "done")[0].reason, "earlyStop");
+});
+
+Deno.test("train() finishes the step and saves when it is told to stop", async () => {
+  const stop = new AbortController();
+  const backend = scriptedBackend({
+    onRun(phase) {
+      if (phase === "update" && ++updates === 2) stop.abort();
+    },
+  });
+  let updates = 0;
+  const config = tinyConfig({ train: { steps: 9, evalEvery: 2 } });
+  const session = await openTestSession({ config, backend });
+  const events = await collect(session, { save, signal: stop.signal });
+  assert.deepEqual(outline(events), [
+    "start 0",
+    "eval 0",
+    "step 1",
+    "step 2", // its evaluation waits for the resume
+    "checkpoint 2",
+    "done 2",
+  ]);
+  assert.equal(only(events, "done")[0].reason, "stopped");
+});
+
+Deno.test("train() ends an evaluation when it is told to stop", async () => {
+  const stop = new AbortController();
+  const backend = scriptedBackend({ onRun: () => stop.abort() });
+  const config = tinyConfig({ train: { steps: 9, evalEvery: 2 } });
+  const session = await openTestSession({ config, backend });
+  const events = await collect(session, { save, signal: stop.signal });
+  assert.deepEqual(outline(events), ["start 0", "checkpoint 0", "done 0"]);
+  assert.equal(session.state.evalStep, null);
+});
+
+Deno.test("train() warns of a step that is not finite and goes on", async () => {
+  const corrections: number[] = [];
+  const backend = scriptedBackend({
+    step: (n) => n === 1 ? { loss: NaN, gradNorm: NaN, scale: 0 } : {},
+  });
+  const config = tinyConfig({ train: { steps: 4, beta1: 0.5 } });
+  const session = await openTestSession({ config, backend });
+  const events: TrainEvent[] = [];
+  for await (const event of train(session, { save })) {
+    events.push(event);
+    if (event.kind !== "step") continue;
+    const [, correction] = await session.executable.read("hyper");
+    corrections.push(correction);
+  }
+  assert.deepEqual(
+    only(events, "step").map(({ skipped }) => skipped),
+    [false, true, false, false],
+  );
+  assert.deepEqual(
+    only(events, "warning").map(({ message }) => message),
+    ["Skipped step 2: loss is NaN, gradient norm NaN"],
+  );
+  // 1 - beta1^t: the skipped step is no update, so t is 1, 2, 2, 3.
+  assert.deepEqual(corrections, [0.5, 0.75, 0.75, 0.875]);
+  assert.deepEqual(
+    [session.state.skippedInRow, session.state.skippedTotal],
+    [0, 1],
+  );
+});
+
+Deno.test("train() gives up after too many steps that are not finite", async () => {
+  const backend = scriptedBackend({
+    step: (n) => n >= 3 ? { loss: Infinity, gradNorm: NaN, scale: 0 } : {},
+  });
+  const config = tinyConfig({
+    train: { steps: 99, maxSkippedSteps: 3 },
+    checkpoint: { every: 2 },
+  });
+  const session = await openTestSession({ config, backend });
+  const events: TrainEvent[] = [];
+  const error = await assertUserError(async () => {
+    const save = (_: unknown, { step }: SaveInfo) =>
+      Promise.resolve({ name: `step-${step}`, sizeBytes: 1 });
+    for await (const event of train(session, { save })) events.push(event);
+  });
+  assert.equal(
+    error.message,
+    "Stopped at step 6: loss is Infinity, gradient norm NaN, not finite for " +
+      "3 steps in a row",
+  );
+  assert.equal(
+    error.hint,
+    "resume from checkpoint step-4 with a smaller lr, or a longer warmupSteps",
+  );
+  assert.equal(only(events, "warning").length, 3);
+});
+
+Deno.test("train() goes on when a checkpoint fails, and tries the next", async () => {
+  const config = tinyConfig({
+    train: { steps: 6 },
+    checkpoint: { every: 2 },
+  });
+  const session = await openTestSession({ config, backend: scriptedBackend() });
+  const events = await collect(session, {
+    save: (_, { step }) =>
+      step === 2
+        ? Promise.reject(new Error("no space left"))
+        : Promise.resolve(saved),
+  });
+  assert.deepEqual(
+    outline(events).filter((line) => /warning|checkpoint/.test(line)),
+    ["warning 2", "checkpoint 4", "checkpoint 6"],
+  );
+  assert.equal(
+    only(events, "warning")[0].message,
+    "Cannot save the checkpoint of step 2: no space left; training goes on " +
+      "to the next one",
+  );
+});
+
+Deno.test("train() fails when the last checkpoint fails", async () => {
+  const config = tinyConfig({ train: { steps: 1 } });
+  const run = async (failure: Error) => {
+    const backend = scriptedBackend();
+    const session = await openTestSession({ config, backend });
+    await collect(session, { save: () => Promise.reject(failure) });
+  };
+  const error = await assertUserError(() => run(new Error("no space left")));
+  assert.equal(
+    error.message,
+    "Cannot save the checkpoint of step 1: no space left",
+  );
+  const own = new UserError("Disk is full", { hint: "delete something" });
+  assert.equal(await assertUserError(() => run(own)), own);
+});
+
+async function assertUserError(
+  run: () => Promise<unknown>,
+): Promise<UserError> {
+  try {
+    await run();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  assert.fail("no error");
+}
