@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
+import { IGNORED_TARGET } from "../../src/graph/ops.ts";
+import { fromHuggingFace } from "../../src/model/huggingface.ts";
+import { initParams } from "../../src/model/init.ts";
+import { resolveModel } from "../../src/model/model_config.ts";
+import {
+  evaluate,
+  type EvaluateOptions,
+  openEvaluation,
+} from "../../src/train/evaluate.ts";
+import { buildEvalProgram } from "../../src/train/step_program.ts";
+import {
+  collect,
+  fakeDataset,
+  only,
+  openTestSession,
+  tinyConfig,
+  V,
+} from "./_helpers.ts";
+import { scriptedBackend } from "./_scripted_backend.ts";
+
+const CONFIG = tinyConfig();
+const MODEL = resolveModel(CONFIG.model, V);
+
+/** Evaluates with batch losses that a script gives. */
+async function evaluateScripted(
+  losses: number[],
+  options: Partial<EvaluateOptions> & { validInLast?: number } = {},
+) {
+  const { val } = fakeDataset(CONFIG, {
+    valBatches: 5,
+    validInLast: options.validInLast,
+  });
+  const reads: number[] = [];
+  const batches = {
+    ...val,
+    at(cursor: number) {
+      reads.push(cursor);
+      return val.at(cursor);
+    },
+  };
+  const executable = await scriptedBackend({ evalLoss: (n) => losses[n] })
+    .compile(buildEvalProgram(MODEL, CONFIG.train));
+  const result = await evaluate(executable, {
+    batches,
+    evalBatches: 0,
+    bytesPerToken: 4,
+    ...options,
+  });
+  return { result, reads };
+}
+
+Deno.test("evaluate() weights batches by their valid targets", async () => {
+  const { result } = await evaluateScripted([1, 2, 3, 4, 9], {
+    validInLast: 1,
+  });
+  // Four batches of 12 targets and one of 6.
+  const valLoss = (12 * (1 + 2 + 3 + 4) + 6 * 9) / 54;
+  assert.equal(result!.tokens, 54);
+  assert.equal(result!.valLoss, valLoss);
+  assert.equal(result!.valBpb, valLoss / Math.LN2 / 4);
+});
+
+Deno.test("evaluate() leaves out a batch without targets", async () => {
+  const { result } = await evaluateScripted([1, 1, 1, 1, NaN], {
+    validInLast: 0,
+  });
+  assert.equal(result!.valLoss, 1);
+});
+
+Deno.test("evaluate() spreads evalBatches evenly", async () => {
+  assert.deepEqual((await evaluateScripted([1, 2])).reads, [0, 1, 2, 3, 4]);
+  const two = await evaluateScripted([1, 2], { evalBatches: 2 });
+  assert.deepEqual(two.reads, [0, 2]);
+  assert.equal(two.result!.valLoss, 1.5);
+  const many = await evaluateScripted([1, 2], { evalBatches: 99 });
+  assert.deepEqual(many.reads, [0, 1, 2, 3, 4]);
+});
+
+Deno.test("evaluate() gives no result when it is told to stop", async () => {
+  const signal = AbortSignal.abort();
+  const { result, reads } = await evaluateScripted([1], { signal });
+  assert.equal(result, null);
+  assert.deepEqual(reads, []);
+});
+
+Deno.test("openEvaluation() gives the loss that training reported", async () => {
+  const config = tinyConfig({
+    model: { dropout: 0.3 },
+    train: { steps: 3 },
+  });
+  const dataset = fakeDataset(config, { validInLast: 1 });
+  const session = await openTestSession({ config, dataset });
+  const [reported] = only(await collect(session), "eval");
+  const { params } = await session.snapshot();
+
+  const evaluation = await openEvaluation({
+    backend: openReferenceBackend(),
+    model: session.model,
+    params: fromHuggingFace(session.model, params),
+    batchSize: config.train.batchSize,
+  });
+  const result = await evaluation.evaluate({
+    batches: dataset.val,
+    evalBatches: 0,
+    bytesPerToken: 2,
+  });
+  await evaluation.dispose();
+  assert.equal(result!.valLoss, reported.valLoss);
+  assert.equal(result!.valBpb, reported.valBpb);
+});
+
+Deno.test("openEvaluation() is exact for a model that says nothing", async () => {
+  const params = initParams(MODEL, 1);
+  for (const values of params.values()) values.fill(0);
+  const evaluation = await openEvaluation({
+    backend: openReferenceBackend(),
+    model: MODEL,
+    params,
+    batchSize: 2,
+  });
+  const targets = new Uint32Array(12).fill(IGNORED_TARGET, 5);
+  const result = await evaluation.evaluate({
+    batches: {
+      tokens: 13,
+      windows: 1,
+      batchesPerEpoch: 1,
+      tokensPerBatch: 12,
+      at: () => Promise.resolve({ inputs: new Uint32Array(12), targets }),
+    },
+    evalBatches: 0,
+    bytesPerToken: 1,
+  });
+  assert.equal(result!.tokens, 5);
+  assert.equal(result!.valLoss, Math.fround(Math.log(V)));
+});
