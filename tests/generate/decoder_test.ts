@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import type { Backend } from "../../src/backend/backend.ts";
+import {
+  contextAfter,
+  type Decoder,
+  openDecoder,
+} from "../../src/generate/decoder.ts";
+import { fromHuggingFace } from "../../src/model/huggingface.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
+import { hashedWeights, loadOracle, oracleBatch } from "../model/_oracle.ts";
+import { assertClose, BACKENDS, forwardLogits } from "../model/_programs.ts";
+
+// The same f32 sums in another order; the reference sums in f64 and rounds
+// once per op, about 1e-7 each.
+const RTOL = 1e-5;
+
+Deno.test("contextAfter() keeps everything while it fits", () => {
+  assert.deepEqual(contextAfter([], [1, 2, 3], 4), [1, 2, 3]);
+  assert.deepEqual(contextAfter([1, 2, 3], [4], 4), [1, 2, 3, 4]);
+});
+
+Deno.test("contextAfter() keeps the newer half when the context is full", () => {
+  assert.deepEqual(contextAfter([1, 2, 3, 4], [5], 4), [4, 5]);
+  assert.deepEqual(contextAfter([1, 2, 3, 4, 5], [6], 5), [5, 6]);
+  assert.deepEqual(contextAfter([1], [2], 1), [2]);
+});
+
+Deno.test("contextAfter() keeps the end of what does not fit at all", () => {
+  assert.deepEqual(contextAfter([], [1, 2, 3, 4, 5, 6], 4), [3, 4, 5, 6]);
+  // More than half a context added to a full one: all that was added.
+  assert.deepEqual(contextAfter([1, 2, 3], [4, 5, 6], 4), [4, 5, 6]);
+});
+
+for (const [backendName, openBackend] of Object.entries(BACKENDS)) {
+  for (const name of ["gpt2", "gpt2_exact", "llama", "llama_tied"]) {
+    Deno.test(`Decoder gives PyTorch's logits at every position: ${name} on ${backendName}`, async () => {
+      const oracle = loadOracle(name);
+      const { vocabSize: V, seqLen: T } = oracle.config;
+      const backend = await openBackend();
+      const decoder = await openDecoder(backend, oracle);
+      const { ids } = oracleBatch(oracle, 0);
+      for (let b = 0; b < oracle.B; b++) {
+        decoder.reset();
+        for (let t = 0; t < T; t++) {
+          const row = b * T + t;
+          assertClose(
+            await decoder.feed([ids[row]]),
+            oracle.logits.slice(row * V, (row + 1) * V),
+            { rtol: RTOL, what: `logits of sequence ${b}, position ${t}` },
+          );
+        }
+      }
+      await decoder.dispose();
+      await backend.dispose();
+    });
+  }
+
+  for (const arch of ["gpt2", "llama"]) {
+    Deno.test(`Decoder reads prompts in pieces: ${arch} on ${backendName}`, async () => {
+      await withLongContext({ arch, openBackend }, async (t) => {
+        // Around multiples of a piece (32), up to the whole context.
+        for (const n of [1, 2, 31, 32, 33, 64, 65, 69, 70]) {
+          t.decoder.reset();
+          await t.assertFeeds([n], n);
+        }
+        // Pieces that begin where no piece would, and single tokens between.
+        for (const parts of [[10, 40], [1, 33], [33, 1, 36], [40, 30]]) {
+          t.decoder.reset();
+          await t.assertFeeds(parts, parts.reduce((sum, n) => sum + n));
+        }
+      });
+    });
+
+    Deno.test(`Decoder goes on when the context is full: ${arch} on ${backendName}`, async () => {
+      await withLongContext({ arch, openBackend }, async (t) => {
+        // 35 = half of 70, then one more each; 70 begins the next round.
+        t.decoder.reset();
+        await t.assertFeeds([70, 1], 35);
+        await t.assertFeeds([1, 1], 37);
+        await t.assertFeeds([33], 70);
+        await t.assertFeeds([50], 50);
+        // A prompt longer than the context counts with its end.
+        t.decoder.reset();
+        await t.assertFeeds([100], 70);
+      });
+    });
+  }
+}
+
+Deno.test("Decoder.feed() refuses no ids, and ids beyond the vocabulary", async () => {
+  const oracle = loadOracle("gpt2");
+  const backend = await BACKENDS.reference();
+  const decoder = await openDecoder(backend, oracle);
+  await assert.rejects(() => decoder.feed([]), RangeError);
+  await assert.rejects(
+    () => decoder.feed([3, 61]),
+    new RangeError("Cannot feed id 61: the vocabulary has 61"),
+  );
+  await assert.rejects(() => decoder.feed([-1]), RangeError);
+  await backend.dispose();
+});
+
+Deno.test("openDecoder() refuses weights that lack a parameter", async () => {
+  const { config, weights } = loadOracle("gpt2");
+  const rest = new Map([...weights].filter(([name]) => name !== "wpe"));
+  const backend = await BACKENDS.reference();
+  await assert.rejects(
+    () => openDecoder(backend, { config, weights: rest }),
+    new TypeError('No values for parameter "wpe"'),
+  );
+  await backend.dispose();
+});
+
+interface LongContext {
+  decoder: Decoder;
+  /**
+   * Feeds the next ids in parts of these sizes; the logits must be those of a
+   * forward pass over the last `seen` ids.
+   */
+  assertFeeds(parts: number[], seen: number): Promise<void>;
+}
+
+/** Runs `body` with a model of 70 tokens of context: more than two pieces. */
+async function withLongContext(
+  { arch, openBackend }: {
+    arch: string;
+    openBackend: () => Promise<Backend>;
+  },
+  body: (context: LongContext) => Promise<void>,
+): Promise<void> {
+  const config: ModelConfig = {
+    ...loadOracle(arch).config,
+    nLayer: 1,
+    seqLen: 70,
+    vocabSize: 17,
+  };
+  const weights = fromHuggingFace(config, hashedWeights(config));
+  const backend = await openBackend();
+  const decoder = await openDecoder(backend, { config, weights });
+  const fed: number[] = [];
+  await body({
+    decoder,
+    async assertFeeds(parts, seen) {
+      let logits = new Float32Array();
+      for (const n of parts) {
+        const ids = Array.from(
+          { length: n },
+          (_, i) => (fed.length + i) * 7 % 17,
+        );
+        fed.push(...ids);
+        logits = await decoder.feed(ids) as typeof logits;
+      }
+      const ids = Uint32Array.from(fed.slice(-seen));
+      const all = await forwardLogits(backend, { config, weights, ids, B: 1 });
+      assertClose(logits, all.slice(-config.vocabSize), {
+        rtol: RTOL,
+        what: `logits after feeding ${parts}`,
+      });
+    },
+  });
+  await decoder.dispose();
+  await backend.dispose();
+}

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../src/base/errors.ts";
+import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
+import {
+  candidates,
+  checkSampling,
+  sampleToken,
+  type SamplingOptions,
+} from "../../src/generate/sampling.ts";
+import { readFixture } from "../model/_oracle.ts";
+
+const PLAIN: SamplingOptions = {
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  repetitionPenalty: 1,
+};
+
+/** Logits whose softmax is 0.5, 0.25, 0.125, 0.125. */
+const HALVES = Float32Array.of(3, 2, 1, 1).map((x) => x * Math.LN2);
+
+const oracle = readFixture("sampling.json") as {
+  logits: number[];
+  history: number[];
+  cases: { settings: SamplingOptions; probs: number[] }[];
+};
+
+for (const { settings, probs } of oracle.cases) {
+  const said = Object.entries(settings).map(([k, v]) => `${k} ${v}`).join(", ");
+
+  Deno.test(`candidates() agree with transformers: ${said}`, () => {
+    const logits = Float32Array.from(oracle.logits);
+    const ours = new Float64Array(logits.length);
+    const chosen = candidates(logits, settings, oracle.history);
+    chosen.ids.forEach((id, i) => ours[id] = chosen.probs[i]);
+    for (const [id, expected] of probs.entries()) {
+      // Its penalty and temperature are f32, ours f64.
+      const error = Math.abs(ours[id] - expected);
+      assert.ok(error < 1e-6, `id ${id}: ${ours[id]}, expected ${expected}`);
+      assert.equal(ours[id] === 0, expected === 0, `id ${id}`);
+    }
+  });
+}
+
+Deno.test("candidates() keep all tokens by default", () => {
+  const { ids, probs } = candidates(HALVES, PLAIN, []);
+  assert.deepEqual([...ids], [0, 1, 2, 3]);
+  assertProbs(probs, [0.5, 0.25, 0.125, 0.125]);
+});
+
+Deno.test("candidates() of top-k keep the lowest ids among equals", () => {
+  const { ids, probs } = candidates(HALVES, { ...PLAIN, topK: 3 }, []);
+  assert.deepEqual([...ids], [0, 1, 2]);
+  assertProbs(probs, [4 / 7, 2 / 7, 1 / 7]);
+  // More than there are is all of them.
+  assert.equal(candidates(HALVES, { ...PLAIN, topK: 9 }, []).ids.length, 4);
+});
+
+Deno.test("candidates() of top-p keep the fewest that reach it", () => {
+  const at = (
+    topP: number,
+  ) => [...candidates(HALVES, { ...PLAIN, topP }, []).ids];
+  assert.deepEqual(at(0.01), [0]);
+  assert.deepEqual(at(0.49), [0]);
+  assert.deepEqual(at(0.51), [0, 1]);
+  assert.deepEqual(at(0.8), [0, 1, 2]); // of two equals the lower id
+  assert.deepEqual(at(0.9), [0, 1, 2, 3]);
+});
+
+Deno.test("candidates() at temperature 0 are the first of the largest", () => {
+  const greedy = { ...PLAIN, temperature: 0, topK: 3, topP: 0.5 };
+  const logits = Float32Array.of(-1, 4, 4, 2);
+  assert.deepEqual([...candidates(logits, greedy, []).ids], [1]);
+  // The penalty comes before: 4 / 4 is less than 4, and 2.
+  const penalized = { ...greedy, repetitionPenalty: 4 };
+  assert.deepEqual([...candidates(logits, penalized, [1]).ids], [2]);
+  assert.deepEqual([...candidates(logits, penalized, [1, 2]).ids], [3]);
+});
+
+Deno.test("candidates() survive a temperature close to 0", () => {
+  const cold = { ...PLAIN, temperature: 1e-6 };
+  assertProbs(candidates(HALVES, cold, []).probs, [1, 0, 0, 0]);
+});
+
+Deno.test("candidates() refuse logits that are not numbers", () => {
+  const logits = Float32Array.of(1, NaN);
+  for (const temperature of [0, 1]) {
+    assert.throws(
+      () => candidates(logits, { ...PLAIN, temperature }, []),
+      UserError,
+    );
+  }
+});
+
+Deno.test("sampleToken() draws as often as the probabilities say", () => {
+  const random = new PhiloxStream(5, STREAM.sampling);
+  const counts = [0, 0, 0, 0], draws = 8000;
+  for (let i = 0; i < draws; i++) {
+    counts[sampleToken(HALVES, { options: PLAIN, history: [], random })]++;
+  }
+  // Standard deviation of the first is sqrt(0.25 / 8000) = 0.0056.
+  for (const [id, p] of [0.5, 0.25, 0.125, 0.125].entries()) {
+    assert.ok(Math.abs(counts[id] / draws - p) < 0.02, `${counts}`);
+  }
+});
+
+Deno.test("sampleToken() gives the same tokens for the same seed only", () => {
+  const draw = (seed: number) => {
+    const random = new PhiloxStream(seed, STREAM.sampling);
+    return Array.from(
+      { length: 40 },
+      () => sampleToken(HALVES, { options: PLAIN, history: [], random }),
+    );
+  };
+  assert.deepEqual(draw(1), draw(1));
+  assert.notDeepEqual(draw(1), draw(2));
+});
+
+const REFUSED: [Partial<SamplingOptions>, string][] = [
+  [{ topK: -1 }, "--top-k -1: allowed is a whole number of 0 or more"],
+  [{ topK: 2.5 }, "--top-k 2.5: allowed is a whole number of 0 or more"],
+  [{ temperature: -0.1 }, "--temperature -0.1: allowed is 0 or more"],
+  [{ temperature: NaN }, "--temperature NaN: allowed is 0 or more"],
+  [{ topP: 0 }, "--top-p 0: allowed is above 0 and at most 1"],
+  [{ topP: 1.1 }, "--top-p 1.1: allowed is above 0 and at most 1"],
+  [{ repetitionPenalty: 0 }, "--repetition-penalty 0: allowed is above 0"],
+];
+
+for (const [change, message] of REFUSED) {
+  Deno.test(`checkSampling() refuses ${JSON.stringify(change)}`, () => {
+    assert.throws(() => checkSampling({ ...PLAIN, ...change }), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.equal(error.message, `Cannot use ${message}`);
+      assert.equal(error.exitCode, 2);
+      return true;
+    });
+  });
+}
+
+function assertProbs(actual: Float64Array, expected: number[]): void {
+  assert.equal(actual.length, expected.length);
+  for (const [i, p] of expected.entries()) {
+    assert.ok(
+      Math.abs(actual[i] - p) < 1e-6,
+      `${actual}, expected ${expected}`,
+    );
+  }
+}
