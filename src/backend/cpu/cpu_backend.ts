@@ -1,0 +1,230 @@
+/**
+ * The CPU executor: step programs in WebAssembly, on all cores.
+ *
+ * A program gets one shared memory that holds its tensors, its calls and the
+ * kernels' scratch; a pool of workers runs whole phases over it. The numbers
+ * are the same bits for any number of threads. Oracle: ../reference/.
+ *
+ * @module
+ */
+
+import { sizeOf } from "../../graph/graph.ts";
+import type { PlacedTensor, Program } from "../../graph/program.ts";
+import type {
+  Backend,
+  DeviceInfo,
+  Executable,
+  TensorData,
+} from "../backend.ts";
+import { type CpuInfo, readCpuInfo } from "./cores.ts";
+import { type KernelBuild, type Kernels, loadKernels } from "./kernels.ts";
+import { instantiate, type KernelExports } from "./kernels.ts";
+import { layOut, type MemoryLayout } from "./memory_layout.ts";
+import { WorkerFailure, WorkerPool } from "./worker_pool.ts";
+
+/** How to open the CPU. */
+export interface CpuOptions {
+  /** Worker threads; 0 or absent is one per physical core. */
+  threads?: number;
+  /** Absent is the best this machine accepts; tests run both. */
+  build?: KernelBuild;
+}
+
+/** The time one call took, summed over the runs of a profile. */
+export interface CallTime {
+  readonly op: string;
+  /** The sizes of the call, for people. */
+  readonly attrs: Readonly<Record<string, number>>;
+  readonly ms: number;
+}
+
+/** An executable that can also say where its time goes. */
+export interface CpuExecutable extends Executable {
+  /** Runs a phase `times` times with a clock around every call. */
+  profile(phase: string, times: number): Promise<CallTime[]>;
+}
+
+/** A backend whose executables are {@linkcode CpuExecutable}s. */
+export interface CpuBackend extends Backend {
+  compile(program: Program): Promise<CpuExecutable>;
+}
+
+/** Opens the CPU. @throws {RangeError} If `threads` is not a whole number. */
+export function openCpuBackend(options: CpuOptions = {}): Promise<CpuBackend> {
+  const cpu = readCpuInfo();
+  const threads = options.threads || cpu.cores;
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new RangeError(`Cannot start ${threads} threads`);
+  }
+  const kernels = loadKernels(options.build);
+  return Promise.resolve(new OpenCpu({ cpu, kernels, threads }));
+}
+
+class OpenCpu implements CpuBackend {
+  readonly device: DeviceInfo;
+  readonly #kernels: Kernels;
+  readonly #pool: WorkerPool;
+  #programs = 0;
+
+  constructor(
+    { cpu, kernels, threads }: {
+      cpu: CpuInfo;
+      kernels: Kernels;
+      threads: number;
+    },
+  ) {
+    this.device = {
+      backend: "cpu",
+      id: "cpu",
+      name: cpu.name,
+      threads,
+      kernels: kernels.label,
+    };
+    this.#kernels = kernels;
+    const { module } = kernels;
+    this.#pool = new WorkerPool({ threads, cores: cpu.cores, module });
+  }
+
+  async compile(program: Program): Promise<CpuExecutable> {
+    const { module } = this.#kernels;
+    const { threads } = this.#pool;
+    const { layout, memory } = layOut(program, { module, threads });
+    const id = this.#programs++;
+    await this.#pool.send((thread) => ({
+      kind: "load",
+      program: id,
+      memory,
+      sharedScratch: layout.sharedScratch,
+      threadScratch: layout.threadScratch + thread * layout.threadScratchBytes,
+    }));
+    const kernels = instantiate(module, memory);
+    const pool = this.#pool;
+    return new LoadedProgram({ id, pool, program, layout, memory, kernels });
+  }
+
+  async dispose(): Promise<void> {
+    await this.#pool.close();
+  }
+}
+
+interface LoadedParts {
+  readonly id: number;
+  readonly pool: WorkerPool;
+  readonly program: Program;
+  readonly layout: MemoryLayout;
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: KernelExports;
+}
+
+class LoadedProgram implements CpuExecutable {
+  /** Null once disposed, so that nothing here holds the memory. */
+  #parts: LoadedParts | null;
+  /** Why no further run is possible, or null. */
+  #failure: Error | null = null;
+  #lastRun: Promise<void> = Promise.resolve();
+
+  constructor(parts: LoadedParts) {
+    this.#parts = parts;
+  }
+
+  write(name: string, data: TensorData): void {
+    const target = this.#view(name);
+    if (
+      target.length !== data.length ||
+      target.constructor !== data.constructor
+    ) {
+      throw new TypeError(
+        `Cannot write ${data.constructor.name} of ${data.length} to ` +
+          `"${name}": it is a ${target.constructor.name} of ${target.length}`,
+      );
+    }
+    target.set(data);
+  }
+
+  run(phase: string): Promise<void> {
+    return this.#start(phase, 0);
+  }
+
+  async profile(phase: string, times: number): Promise<CallTime[]> {
+    const { program, layout, memory } = this.#open();
+    const calls = program.phases[phase];
+    const ms = new Float64Array(memory.buffer, layout.profile, calls.length);
+    ms.fill(0);
+    for (let i = 0; i < times; i++) await this.#start(phase, layout.profile);
+    return calls.map(({ op, attrs }, i) => ({
+      op,
+      attrs: { ...attrs },
+      ms: ms[i],
+    }));
+  }
+
+  async read(name: string): Promise<TensorData> {
+    await this.#lastRun;
+    return this.#view(name).slice();
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.#parts) return;
+    const { id, pool } = this.#parts;
+    this.#parts = null;
+    await pool.send(() => ({ kind: "unload", program: id }));
+  }
+
+  #start(phase: string, profile: number): Promise<void> {
+    const run = this.#run(phase, profile);
+    this.#lastRun = run.catch(() => {}); // the caller of run sees it
+    return run;
+  }
+
+  async #run(phase: string, profile: number): Promise<void> {
+    const { id, pool, program, layout, kernels } = this.#open();
+    const records = layout.phases.get(phase);
+    if (!records) throw new TypeError(`Cannot run "${phase}": no such phase`);
+    if (this.#failure) throw this.#failure;
+    await this.#lastRun;
+    kernels.resetThreads();
+    try {
+      await pool.run({ program: id, ...records, profile });
+    } catch (cause) {
+      this.#failure = explain(cause, phase, program);
+      throw this.#failure;
+    }
+  }
+
+  #open(): LoadedParts {
+    if (!this.#parts) throw new TypeError("Cannot use a disposed executable");
+    return this.#parts;
+  }
+
+  #view(name: string): TensorData {
+    const { program, layout, memory } = this.#open();
+    const tensor = program.persistent.get(name);
+    if (!tensor) throw new TypeError(`Cannot find tensor "${name}"`);
+    return viewOf(tensor, memory.buffer, layout.persistent);
+  }
+}
+
+/** Adds what was being computed to the words of the failure. */
+function explain(cause: unknown, phase: string, program: Program): Error {
+  if (!(cause instanceof WorkerFailure) || cause.callIndex === null) {
+    return new Error(`Cannot run "${phase}"`, { cause });
+  }
+  const { op } = program.phases[phase][cause.callIndex];
+  return new Error(
+    `Cannot run "${phase}": ${op} (call ${cause.callIndex}) failed: ` +
+      cause.message,
+    { cause },
+  );
+}
+
+function viewOf(
+  { dtype, shape, place }: PlacedTensor,
+  buffer: ArrayBufferLike,
+  start: number,
+): TensorData {
+  const array = dtype === "f32" ? Float32Array : Uint32Array;
+  const at = start + place.offset;
+  // TensorData names no buffer type, and so means ArrayBuffer; a view of a
+  // shared one does all the same things.
+  return new array(buffer as ArrayBuffer, at, sizeOf(shape));
+}

@@ -1,0 +1,80 @@
+/**
+ * The compiled kernels: picks the build this machine can run.
+ *
+ * The machine code is in kernels_wasm.ts, made from kernels/ by
+ * scripts/build_kernels.ts.
+ *
+ * @module
+ */
+
+import { PLAIN_WASM, RELAXED_WASM } from "./kernels_wasm.ts";
+
+/** `relaxed` multiplies and adds in one instruction; `plain` runs anywhere. */
+export type KernelBuild = "relaxed" | "plain";
+
+/** What a module of kernels exports; see kernels/interpreter.ts. */
+export interface KernelExports {
+  initThread(
+    index: number,
+    count: number,
+    spinLimit: number,
+    sharedScratch: number,
+    threadScratch: number,
+  ): void;
+  runPhase(record: number, count: number, profile: number): void;
+  callIndex(): number;
+  resetThreads(): void;
+  abort(): void;
+  isFused(): number;
+  sharedScratchBytes(record: number): number;
+  threadScratchBytes(record: number): number;
+}
+
+/** A module ready to be instantiated, here and in workers. */
+export interface Kernels {
+  readonly build: KernelBuild;
+  readonly module: WebAssembly.Module;
+  /** For {@linkcode DeviceInfo.kernels}. */
+  readonly label: string;
+}
+
+/** Bytes of a WebAssembly page. */
+export const PAGE_BYTES = 65536;
+
+/** Compiles `build`, or the best one that this machine accepts. */
+export function loadKernels(build?: KernelBuild): Kernels {
+  const relaxed = decode(RELAXED_WASM);
+  build ??= WebAssembly.validate(relaxed) ? "relaxed" : "plain";
+  const module = new WebAssembly.Module(
+    build === "relaxed" ? relaxed : decode(PLAIN_WASM),
+  );
+  const { isFused } = instantiate(module, allocate(PAGE_BYTES));
+  const label = build === "plain"
+    ? "wasm simd"
+    : `wasm relaxed-simd (${isFused() ? "fused" : "not fused"})`;
+  return { build, module, label };
+}
+
+/** Instantiates a module on a memory. */
+export function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): KernelExports {
+  const now = () => performance.now();
+  const instance = new WebAssembly.Instance(module, { env: { memory, now } });
+  return instance.exports as unknown as KernelExports;
+}
+
+/** A shared memory of at least so many bytes, all zero. */
+export function allocate(bytes: number): WebAssembly.Memory {
+  const pages = Math.max(1, Math.ceil(bytes / PAGE_BYTES));
+  return new WebAssembly.Memory({
+    initial: pages,
+    maximum: pages,
+    shared: true,
+  });
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,156 @@
+/**
+ * Matrix products: how the work is cut, packed and shared among the threads.
+ *
+ * B is packed once, by all threads together, in slices that fit the cache
+ * they share; then each thread takes tiles of the result, packs the part of A
+ * that a tile needs into memory of its own, and runs the inner loops of
+ * gemm_block.ts. Every element of the result is summed over k in ascending
+ * order in blocks of KC, whatever the tiles are. Compute bound.
+ *
+ * One to four rows, as when generating text, are bound by reading B instead:
+ * they have loops of their own (matvec.ts), without packing.
+ *
+ * @module
+ */
+
+import { MatmulCall } from "./calls";
+import { KC, NR, packedABytes, packedBBytes } from "./gemm_block";
+import { packB } from "./gemm_pack";
+import { multiplyPacked } from "./gemm_tile";
+import { isMatvec, matvec, matvecScratch } from "./matvec";
+import {
+  barrier,
+  nextTile,
+  nThreads,
+  shareStart,
+  sharedScratch,
+  thread,
+  threadScratch,
+} from "./threads";
+
+/** Rows of a tile: with KC, a block of A takes 96 KiB of the second cache. */
+const TILE_ROWS: i32 = 96;
+/** A tile is at least this wide, so that packing A costs little beside it. */
+const MIN_TILE_COLS: i32 = 128;
+/** As many tiles as keep a large number of threads evenly busy. */
+const MANY_TILES: i32 = 48;
+/** Packed bytes of B that are worked on at a time: for the last cache. */
+const SLICE_BYTES: i32 = 16 << 20;
+
+/** `out = addTo + op(a) op(b) + bias`. */
+export function matmul(c: MatmulCall): void {
+  if (isMatvec(c)) {
+    matvec(c);
+    return;
+  }
+  const sliceN = sliceCols(c), sliceK = sliceDepth(c);
+  for (let n = 0; n < c.N; n += sliceN) {
+    const cols = min(sliceN, c.N - n);
+    for (let k = 0; k < c.K; k += sliceK) {
+      const depth = min(sliceK, c.K - k);
+      packSlice(c, n, cols, k, depth);
+      barrier();
+      multiplySlice(c, n, cols, k, depth);
+      barrier();
+    }
+  }
+}
+
+/** Bytes that the threads share while a call runs. */
+export function matmulSharedScratch(c: MatmulCall): usize {
+  return isMatvec(c) ? 0 : packedBBytes(sliceCols(c), sliceDepth(c));
+}
+
+/** Bytes that each thread needs for itself. */
+export function matmulThreadScratch(c: MatmulCall): usize {
+  return isMatvec(c) ? matvecScratch(c) : packedABytes(TILE_ROWS, KC);
+}
+
+/** Columns of a slice: all, unless even one KC of them is too much. */
+function sliceCols(c: MatmulCall): i32 {
+  const most = SLICE_BYTES / (min(KC, c.K) * 4) / NR * NR;
+  return min(c.N, most);
+}
+
+/** Depth of a slice: all, or a multiple of KC. */
+function sliceDepth(c: MatmulCall): i32 {
+  const bytes = packedBBytes(sliceCols(c), KC);
+  return min(c.K, max(1, SLICE_BYTES / <i32> bytes) * KC);
+}
+
+/** Packs a slice of B as [block of KC][panel][k][NR]; threads take panels. */
+function packSlice(
+  c: MatmulCall,
+  n: i32,
+  cols: i32,
+  k: i32,
+  depth: i32,
+): void {
+  const panels = (cols + NR - 1) / NR;
+  const first = shareStart(panels, thread) * NR;
+  const end = min(cols, shareStart(panels, thread + 1) * NR);
+  if (first >= end) return;
+  const stride = c.transB ? c.K : c.N;
+  let block = sharedScratch;
+  for (let at = 0; at < depth; at += KC) {
+    const blockDepth = min(KC, depth - at);
+    const row = k + at, col = n + first;
+    const from = c.transB
+      ? <usize> col * stride + row
+      : <usize> row * stride + col;
+    packB(
+      block + <usize> first * blockDepth * 4,
+      c.b + (from << 2),
+      stride,
+      c.transB != 0,
+      end - first,
+      blockDepth,
+    );
+    block += packedBBytes(cols, blockDepth);
+  }
+}
+
+/** Takes tiles of the result until none is left. */
+function multiplySlice(
+  c: MatmulCall,
+  n: i32,
+  cols: i32,
+  k: i32,
+  depth: i32,
+): void {
+  const rowTiles = (c.M + TILE_ROWS - 1) / TILE_ROWS;
+  const wanted = (MANY_TILES + rowTiles - 1) / rowTiles;
+  const colTiles = max(1, min(wanted, cols / MIN_TILE_COLS));
+  const panels = (cols + NR - 1) / NR;
+  const tileCols = (panels + colTiles - 1) / colTiles * NR;
+  const tiles = rowTiles * colTiles;
+  for (let i = nextTile(); i < tiles; i = nextTile()) {
+    const row = i / colTiles * TILE_ROWS;
+    const col = i % colTiles * tileCols;
+    if (col >= cols) continue;
+    const rows = min(TILE_ROWS, c.M - row);
+    const width = min(tileCols, cols - col);
+    const a = c.transA ? <usize> k * c.M + row : <usize> row * c.K + k;
+    const outStride = <usize> c.N << 2;
+    const at = <usize> row * outStride + (<usize> (n + col) << 2);
+    // The first slice starts the sum, the others add to what is there.
+    const add = k > 0 ? c.out : c.addTo;
+    multiplyPacked(
+      c.a + (a << 2),
+      c.transA ? c.M : c.K,
+      c.transA != 0,
+      threadScratch,
+      sharedScratch,
+      cols,
+      depth,
+      col,
+      rows,
+      width,
+      depth,
+      c.out + at,
+      outStride,
+      add ? add + at : 0,
+      k > 0 || !c.bias ? 0 : c.bias + (<usize> (n + col) << 2),
+    );
+  }
+}

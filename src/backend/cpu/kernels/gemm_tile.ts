@@ -1,0 +1,80 @@
+/**
+ * One thread's matrix product against a B that is packed already.
+ *
+ * A is packed block by block as it goes. Both the threads' tiles of a large
+ * product and the small products inside attention are made of this.
+ *
+ * @module
+ */
+
+import { gemmBlock, KC, NR, packedBBytes } from "./gemm_block";
+import { packA, packB } from "./gemm_pack";
+
+/** Packs all of a small B as {@linkcode multiplyPacked} reads it. */
+export function packWhole(
+  to: usize,
+  from: usize,
+  stride: i32,
+  trans: bool,
+  cols: i32,
+  depth: i32,
+): void {
+  for (let k = 0; k < depth; k += KC) {
+    const blockDepth = min(KC, depth - k);
+    const at = trans ? <usize> k : <usize> k * stride;
+    packB(to, from + (at << 2), stride, trans, cols, blockDepth);
+    to += packedBBytes(cols, blockDepth);
+  }
+}
+
+/**
+ * `out = add + op(a) b + bias`.
+ *
+ * @param a First element used; rows (or, if `transA`, columns of op(a)) are
+ * `aStride` elements apart.
+ * @param aPack Room for the packed rows of A, at most KC deep.
+ * @param b Packed as [block of KC][panel][k][NR], `bCols` wide and `bDepth`
+ * deep, of which `cols` from `col` on and the first `depth` are used.
+ * @param out First element; rows of it and of `add` are `outStride` bytes
+ * apart. `add` and `bias` are 0 for none.
+ */
+export function multiplyPacked(
+  a: usize,
+  aStride: i32,
+  transA: bool,
+  aPack: usize,
+  b: usize,
+  bCols: i32,
+  bDepth: i32,
+  col: i32,
+  rows: i32,
+  cols: i32,
+  depth: i32,
+  out: usize,
+  outStride: usize,
+  add: usize,
+  bias: usize,
+): void {
+  for (let k = 0; k < depth; k += KC) {
+    const blockDepth = min(KC, depth - k), packedDepth = min(KC, bDepth - k);
+    const at = transA ? <usize> k * aStride : <usize> k;
+    packA(aPack, a + (at << 2), aStride, transA, rows, blockDepth);
+    gemmBlock(
+      aPack,
+      b + <usize> col * packedDepth * 4,
+      <usize> packedDepth * NR * 4,
+      rows,
+      cols,
+      blockDepth,
+      out,
+      outStride,
+      add,
+      outStride,
+      bias,
+    );
+    b += packedBBytes(bCols, packedDepth);
+    // The first block starts the sum, the others add to what is there.
+    add = out;
+    bias = 0;
+  }
+}

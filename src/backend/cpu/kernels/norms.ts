@@ -1,0 +1,201 @@
+/**
+ * LayerNorm, RMSNorm, their gradients, and column sums. Memory bound.
+ *
+ * Rows are shared out for everything that is per row; columns for what is
+ * summed over rows. Column sums add blocks of rows, which keeps the rounding
+ * error of thousands of rows near that of the block.
+ * Source: Ba et al. 2016, Zhang & Sennrich 2019.
+ *
+ * @module
+ */
+
+import {
+  LayerNormBackwardCall,
+  LayerNormCall,
+  NormWeightBackwardCall,
+  RmsNormBackwardCall,
+  RmsNormCall,
+  SumRowsCall,
+} from "./calls";
+import { firstLanes, load4, madd, store4, sumLanes } from "./simd";
+import { lineStart, shareStart, thread } from "./threads";
+
+/** Rows that are summed before they join the total. */
+const SUM_ROWS: i32 = 64;
+
+/** `(x - mean) * rstd * weight + bias`. */
+export function layerNorm(c: LayerNormCall): void {
+  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
+  const C = c.C;
+  for (let row = shareStart(c.rows, thread); row < end; row++) {
+    const x = c.x + <usize> row * rowBytes;
+    let sum = f32x4.splat(0);
+    for (let i = 0; i < C; i += 4) {
+      sum = f32x4.add(sum, load4(x + (<usize> i << 2), C - i));
+    }
+    const mean = sumLanes(sum) / <f32> C, means = f32x4.splat(mean);
+    let squares = f32x4.splat(0);
+    for (let i = 0; i < C; i += 4) {
+      const left = C - i;
+      const d = f32x4.sub(load4(x + (<usize> i << 2), left), means);
+      const inside = firstLanes(d, left);
+      squares = madd(inside, inside, squares);
+    }
+    const rstd: f32 = 1 / sqrt<f32>(sumLanes(squares) / <f32> C + c.eps);
+    const rstds = f32x4.splat(rstd);
+    const out = c.out + <usize> row * rowBytes;
+    for (let i = 0; i < C; i += 4) {
+      const left = C - i, at = <usize> i << 2;
+      const xHat = f32x4.mul(f32x4.sub(load4(x + at, left), means), rstds);
+      const w = load4(c.weight + at, left);
+      const b = c.bias ? load4(c.bias + at, left) : f32x4.splat(0);
+      store4(out + at, madd(xHat, w, b), left);
+    }
+    store<f32>(c.mean + (<usize> row << 2), mean);
+    store<f32>(c.rstd + (<usize> row << 2), rstd);
+  }
+}
+
+/**
+ * With h = (x - mean) rstd and g = dOut weight:
+ * `out = addTo + rstd * (g - mean(g) - h mean(g h))`.
+ */
+export function layerNormBackward(c: LayerNormBackwardCall): void {
+  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
+  for (let row = shareStart(c.rows, thread); row < end; row++) {
+    const at = <usize> row * rowBytes, index = <usize> row << 2;
+    normRowBackward(
+      c.out + at,
+      c.dOut + at,
+      c.x + at,
+      c.weight,
+      load<f32>(c.mean + index),
+      load<f32>(c.rstd + index),
+      c.addTo ? c.addTo + at : 0,
+      c.C,
+      true,
+    );
+  }
+}
+
+/** `x * rstd * weight`. */
+export function rmsNorm(c: RmsNormCall): void {
+  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
+  const C = c.C;
+  for (let row = shareStart(c.rows, thread); row < end; row++) {
+    const x = c.x + <usize> row * rowBytes;
+    let squares = f32x4.splat(0);
+    for (let i = 0; i < C; i += 4) {
+      const xs = load4(x + (<usize> i << 2), C - i);
+      squares = madd(xs, xs, squares);
+    }
+    const rstd: f32 = 1 / sqrt<f32>(sumLanes(squares) / <f32> C + c.eps);
+    const rstds = f32x4.splat(rstd);
+    const out = c.out + <usize> row * rowBytes;
+    for (let i = 0; i < C; i += 4) {
+      const left = C - i, at = <usize> i << 2;
+      const xHat = f32x4.mul(load4(x + at, left), rstds);
+      store4(out + at, f32x4.mul(xHat, load4(c.weight + at, left)), left);
+    }
+    store<f32>(c.rstd + (<usize> row << 2), rstd);
+  }
+}
+
+/** As {@linkcode layerNormBackward} with no mean taken away. */
+export function rmsNormBackward(c: RmsNormBackwardCall): void {
+  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
+  for (let row = shareStart(c.rows, thread); row < end; row++) {
+    const at = <usize> row * rowBytes;
+    normRowBackward(
+      c.out + at,
+      c.dOut + at,
+      c.x + at,
+      c.weight,
+      0,
+      load<f32>(c.rstd + (<usize> row << 2)),
+      c.addTo ? c.addTo + at : 0,
+      c.C,
+      false,
+    );
+  }
+}
+
+/** One row; `centered` for LayerNorm. */
+@inline
+function normRowBackward(
+  out: usize,
+  dOut: usize,
+  x: usize,
+  weight: usize,
+  mean: f32,
+  rstd: f32,
+  add: usize,
+  C: i32,
+  centered: bool,
+): void {
+  const means = f32x4.splat(mean), rstds = f32x4.splat(rstd);
+  let sumG = f32x4.splat(0), sumGH = f32x4.splat(0);
+  for (let i = 0; i < C; i += 4) {
+    const left = C - i, at = <usize> i << 2;
+    const g = f32x4.mul(load4(dOut + at, left), load4(weight + at, left));
+    const h = f32x4.mul(f32x4.sub(load4(x + at, left), means), rstds);
+    if (centered) sumG = f32x4.add(sumG, g);
+    sumGH = madd(g, h, sumGH);
+  }
+  const meanG = f32x4.splat(sumLanes(sumG) / <f32> C);
+  const meanGH = f32x4.splat(sumLanes(sumGH) / <f32> C);
+  for (let i = 0; i < C; i += 4) {
+    const left = C - i, at = <usize> i << 2;
+    const g = f32x4.mul(load4(dOut + at, left), load4(weight + at, left));
+    const h = f32x4.mul(f32x4.sub(load4(x + at, left), means), rstds);
+    let d = f32x4.sub(g, f32x4.mul(h, meanGH));
+    if (centered) d = f32x4.sub(d, meanG);
+    d = f32x4.mul(d, rstds);
+    if (add) d = f32x4.add(d, load4(add + at, left));
+    store4(out + at, d, left);
+  }
+}
+
+/** `addTo + sum_r dOut * (x - mean) * rstd`; threads take columns. */
+export function normWeightBackward(c: NormWeightBackwardCall): void {
+  const rowBytes = <usize> c.C << 2;
+  const end = lineStart(c.C, thread + 1);
+  for (let col = lineStart(c.C, thread); col < end; col += 4) {
+    const left = c.C - col, at = <usize> col << 2;
+    let total = f32x4.splat(0);
+    for (let first = 0; first < c.rows; first += SUM_ROWS) {
+      const last = min(c.rows, first + SUM_ROWS);
+      let sum = f32x4.splat(0);
+      for (let row = first; row < last; row++) {
+        const offset = <usize> row * rowBytes + at, index = <usize> row << 2;
+        let x = load4(c.x + offset, left);
+        if (c.mean) x = f32x4.sub(x, v128.load_splat<f32>(c.mean + index));
+        x = f32x4.mul(x, v128.load_splat<f32>(c.rstd + index));
+        sum = madd(load4(c.dOut + offset, left), x, sum);
+      }
+      total = f32x4.add(total, sum);
+    }
+    if (c.addTo) total = f32x4.add(total, load4(c.addTo + at, left));
+    store4(c.out + at, total, left);
+  }
+}
+
+/** `addTo + sum_r x[r]`; threads take columns. */
+export function sumRows(c: SumRowsCall): void {
+  const rowBytes = <usize> c.C << 2;
+  const end = lineStart(c.C, thread + 1);
+  for (let col = lineStart(c.C, thread); col < end; col += 4) {
+    const left = c.C - col, at = <usize> col << 2;
+    let total = f32x4.splat(0);
+    for (let first = 0; first < c.rows; first += SUM_ROWS) {
+      const last = min(c.rows, first + SUM_ROWS);
+      let sum = f32x4.splat(0);
+      for (let row = first; row < last; row++) {
+        sum = f32x4.add(sum, load4(c.x + <usize> row * rowBytes + at, left));
+      }
+      total = f32x4.add(total, sum);
+    }
+    if (c.addTo) total = f32x4.add(total, load4(c.addTo + at, left));
+    store4(c.out + at, total, left);
+  }
+}

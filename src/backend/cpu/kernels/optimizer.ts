@@ -1,0 +1,89 @@
+/**
+ * The end of a step: gradient norm, clipping and AdamW. Memory bound.
+ *
+ * @module
+ */
+
+import { AdamwCall, ClipScaleCall, SumSquaresCall } from "./calls";
+import { firstLanes, madd, sumLanes } from "./simd";
+import { barrier, lineStart, shareStart, thread } from "./threads";
+
+/** SUM_CHUNK of graph/ops.ts. */
+const SUM_CHUNK: i32 = 8192;
+
+/** `out = addTo + sum x^2`: threads take chunks, one thread adds them up. */
+export function sumSquares(c: SumSquaresCall): void {
+  const chunks = (c.n + SUM_CHUNK - 1) / SUM_CHUNK;
+  const end = shareStart(chunks, thread + 1);
+  for (let chunk = shareStart(chunks, thread); chunk < end; chunk++) {
+    const first = chunk * SUM_CHUNK;
+    store<f32>(
+      c.partials + (<usize> chunk << 2),
+      sumChunk(c.x + (<usize> first << 2), min(SUM_CHUNK, c.n - first)),
+    );
+  }
+  barrier();
+  if (thread != 0) return;
+  let sum: f64 = c.addTo ? load<f32>(c.addTo) : 0;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    sum += load<f32>(c.partials + (<usize> chunk << 2));
+  }
+  store<f32>(c.out, <f32> sum);
+}
+
+function sumChunk(x: usize, n: i32): f32 {
+  let sum0 = f32x4.splat(0), sum1 = sum0;
+  let i = 0;
+  for (; i + 8 <= n; i += 8, x += 32) {
+    const x0 = v128.load(x), x1 = v128.load(x, 16);
+    sum0 = madd(x0, x0, sum0);
+    sum1 = madd(x1, x1, sum1);
+  }
+  for (; i < n; i += 4, x += 16) {
+    const x0 = firstLanes(v128.load(x), n - i);
+    sum0 = madd(x0, x0, sum0);
+  }
+  return sumLanes(f32x4.add(sum0, sum1));
+}
+
+/** The norm, and what gradients are multiplied by. */
+export function clipScale(c: ClipScaleCall): void {
+  if (thread != 0) return;
+  const norm = sqrt<f64>(load<f32>(c.sumSquares));
+  let scale: f64 = 1;
+  if (c.maxNorm > 0) scale = min<f64>(1, <f64> c.maxNorm / (norm + 1e-6));
+  if (!isFinite(norm)) scale = 0;
+  store<f32>(c.gradNorm, <f32> norm);
+  store<f32>(c.scale, <f32> scale);
+}
+
+/** One AdamW update in place. Source: Loshchilov & Hutter 2019. */
+export function adamw(c: AdamwCall): void {
+  const factor = load<f32>(c.scale);
+  if (factor == 0) return;
+  const lr = load<f32>(c.hyper);
+  const scale = f32x4.splat(factor);
+  const beta1 = f32x4.splat(c.beta1), rest1 = f32x4.splat(c.oneMinusBeta1);
+  const beta2 = f32x4.splat(c.beta2), rest2 = f32x4.splat(c.oneMinusBeta2);
+  const eps = f32x4.splat(c.eps);
+  const rate = f32x4.splat(lr / load<f32>(c.hyper, 4));
+  const correct2 = f32x4.splat(1 / load<f32>(c.hyper, 8));
+  const decay = f32x4.splat(lr * c.weightDecay);
+  const end = <usize> lineStart(c.n, thread + 1) << 2;
+  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
+    const g = f32x4.mul(v128.load(c.grad + at), scale);
+    const m = madd(beta1, v128.load(c.m + at), f32x4.mul(rest1, g));
+    const v = madd(
+      beta2,
+      v128.load(c.v + at),
+      f32x4.mul(rest2, f32x4.mul(g, g)),
+    );
+    const root = f32x4.add(f32x4.sqrt(f32x4.mul(v, correct2)), eps);
+    let p = v128.load(c.param + at);
+    p = f32x4.sub(p, f32x4.mul(decay, p));
+    p = f32x4.sub(p, f32x4.mul(rate, f32x4.div(m, root)));
+    v128.store(c.param + at, p);
+    v128.store(c.m + at, m);
+    v128.store(c.v + at, v);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Four lanes at a time: the small vocabulary that all kernels are written in.
+ *
+ * A row whose length is not a multiple of four ends in a partial vector.
+ * `load4` and `store4` touch only the elements that are left, so every element
+ * goes through the same instructions wherever a row or a thread's share ends:
+ * results do not depend on alignment or on the number of threads.
+ *
+ * @module
+ */
+
+/** Bytes of one f32 or u32. */
+export const F32: usize = 4;
+
+/** `a * b + c`, in one rounding where the build has relaxed SIMD. */
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** Four elements, or the `left` (1 to 3) that remain, then zeros. */
+@inline
+export function load4(at: usize, left: i32): v128 {
+  return left >= 4 ? v128.load(at) : loadPart(at, left);
+}
+
+/** Writes four elements, or the first `left` of them. */
+@inline
+export function store4(at: usize, x: v128, left: i32): void {
+  if (left >= 4) v128.store(at, x);
+  else storePart(at, x, left);
+}
+
+function loadPart(at: usize, left: i32): v128 {
+  if (left == 1) return v128.load32_zero(at);
+  const two = v128.load64_zero(at);
+  return left == 2 ? two : v128.load32_lane(at, two, 2, 8);
+}
+
+function storePart(at: usize, x: v128, left: i32): void {
+  if (left == 1) {
+    v128.store32_lane(at, x, 0);
+    return;
+  }
+  v128.store64_lane(at, x, 0);
+  if (left == 3) v128.store32_lane(at, x, 2, 8);
+}
+
+/** The first `left` lanes of `x`; the others become 0. */
+@inline
+export function firstLanes(x: v128, left: i32): v128 {
+  if (left >= 4) return x;
+  const lanes = i32x4(0, 1, 2, 3);
+  return v128.and(x, i32x4.lt_s(lanes, i32x4.splat(left)));
+}
+
+/** Lane sum, in one fixed order. */
+@inline
+export function sumLanes(x: v128): f32 {
+  return (f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1)) +
+    (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
+}
+
+/** The largest lane. */
+@inline
+export function maxLanes(x: v128): f32 {
+  return max(
+    max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)),
+    max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)),
+  );
+}
+
+/** The largest of `n` elements, n at least 1. */
+export function rowMax(x: usize, n: i32): f32 {
+  let most = v128.load_splat<f32>(x);
+  let i = 0;
+  for (; i + 4 <= n; i += 4, x += 16) most = f32x4.max(most, v128.load(x));
+  for (; i < n; i++, x += 4) {
+    most = f32x4.max(most, v128.load_splat<f32>(x));
+  }
+  return maxLanes(most);
+}
+
+/** `sum_i a[i] * b[i]` of two rows. */
+export function dot(a: usize, b: usize, n: i32): f32 {
+  let sum0 = f32x4.splat(0), sum1 = f32x4.splat(0);
+  let i = 0;
+  for (; i + 8 <= n; i += 8, a += 32, b += 32) {
+    sum0 = madd(v128.load(a), v128.load(b), sum0);
+    sum1 = madd(v128.load(a, 16), v128.load(b, 16), sum1);
+  }
+  for (; i < n; i += 4, a += 16, b += 16) {
+    sum0 = madd(load4(a, n - i), load4(b, n - i), sum0);
+  }
+  return sumLanes(f32x4.add(sum0, sum1));
+}
+
+/** `y[i] += scale * x[i]` of two rows. */
+export function addScaled(y: usize, x: usize, scale: f32, n: i32): void {
+  const s = f32x4.splat(scale);
+  for (let i = 0; i < n; i += 4, x += 16, y += 16) {
+    store4(y, madd(s, load4(x, n - i), load4(y, n - i)), n - i);
+  }
+}
