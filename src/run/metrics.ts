@@ -44,11 +44,12 @@ export type Metric = StepMetric | EvalMetric;
 
 /** The line an event adds, or null for those that add none. */
 export function metricOf(event: TrainEvent): Metric | null {
-  const { step, epoch, tokens, elapsedMs } = event;
-  if (event.kind === "step" && event.log) {
-    const { trainLoss, gradNorm, lr, dtMs, tokensPerSec, skipped } = event;
+  const { step, epoch, tokens, kind } = event;
+  const elapsedMs = Math.round(event.elapsedMs);
+  if (kind === "step" && event.log) {
+    const { trainLoss, gradNorm, lr, skipped } = event;
     return {
-      kind: "step",
+      kind,
       step,
       epoch,
       tokens,
@@ -56,15 +57,16 @@ export function metricOf(event: TrainEvent): Metric | null {
       trainLoss,
       gradNorm,
       lr,
-      dtMs,
-      tokensPerSec,
+      dtMs: rounded(event.dtMs),
+      tokensPerSec: rounded(event.tokensPerSec),
       skipped,
     };
   }
-  if (event.kind === "eval") {
-    const { valLoss, valBpb, best, dtMs } = event;
+  if (kind === "eval") {
+    const { valLoss, valBpb, best } = event;
+    const dtMs = rounded(event.dtMs);
     return {
-      kind: "eval",
+      kind,
       step,
       epoch,
       tokens,
@@ -76,6 +78,11 @@ export function metricOf(event: TrainEvent): Metric | null {
     };
   }
   return null;
+}
+
+/** Measured times need no more than three decimals; losses keep all bits. */
+function rounded(measured: number): number {
+  return Math.round(measured * 1000) / 1000;
 }
 
 /** The metrics in the file; a line that a crash has torn is left out. */

@@ -30,11 +30,15 @@ export function nextState(state: RunState, event: RunEvent): RunState {
         trainLoss: null,
         valLoss: null,
         bestValLoss: event.bestValLoss,
+        gradNorm: null,
+        lr: null,
+        tokensPerSec: null,
         lastCheckpoint: event.resumedFrom?.checkpoint ?? null,
       };
   }
-  const { step, totalSteps, epoch, epochs, tokens, elapsedMs, remainingMs } =
-    event;
+  const { step, totalSteps, epoch, epochs, tokens } = event;
+  const elapsedMs = Math.round(event.elapsedMs);
+  const remainingMs = event.remainingMs && Math.round(event.remainingMs);
   const next = {
     ...state,
     step,

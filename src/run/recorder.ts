@@ -19,7 +19,7 @@ import { ownProcess } from "./process_info.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunPaths } from "./run_paths.ts";
 import { isActive, type RunState, type RunStatus } from "./run_state.ts";
-import { TelemetrySampler } from "./telemetry.ts";
+import { NO_TELEMETRY, TelemetrySampler } from "./telemetry.ts";
 
 /** Half of the second in which a reader may expect news. */
 const STATE_INTERVAL_MS = 500;
@@ -145,7 +145,7 @@ export class RunRecorder {
     const active = isActive(this.#state.status);
     this.#state = {
       ...this.#state,
-      telemetry: active ? this.#telemetry.sample() : this.#state.telemetry,
+      telemetry: active ? this.#telemetry.sample() : NO_TELEMETRY,
       updatedAt: new Date().toISOString(),
     };
     return this.#state;

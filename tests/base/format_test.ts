@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import {
+  formatApprox,
+  formatBytes,
+  formatCount,
+  formatDuration,
+} from "../../src/base/format.ts";
+
+Deno.test("formatDuration() uses the two largest units", () => {
+  const cases: [number | null, string][] = [
+    [null, "n/a"],
+    [Infinity, "n/a"],
+    [-5, "0.0s"],
+    [8_400, "8.4s"],
+    [9_949, "9.9s"],
+    [9_950, "10s"],
+    [59_400, "59s"],
+    [59_600, "1m 00s"],
+    [192_000, "3m 12s"],
+    [3_599_600, "1h 00m"],
+    [7_500_000, "2h 05m"],
+    [86_400_000, "1d 00h"],
+    [266_400_000, "3d 02h"],
+  ];
+  for (const [ms, text] of cases) assert.equal(formatDuration(ms), text);
+});
+
+Deno.test("formatBytes() counts in powers of 1000", () => {
+  const cases: [number | null, string][] = [
+    [null, "n/a"],
+    [0, "0 B"],
+    [999, "999 B"],
+    [1000, "1.0 kB"],
+    [1_440_000, "1.4 MB"],
+    [999_949, "999.9 kB"],
+    [999_960, "1.0 MB"],
+    [12e9, "12.0 GB"],
+    [5e18, "5000.0 PB"],
+  ];
+  for (const [bytes, text] of cases) assert.equal(formatBytes(bytes), text);
+});
+
+Deno.test("formatCount() groups thousands", () => {
+  assert.equal(formatCount(1_234_567.4), "1,234,567");
+  assert.equal(formatCount(0), "0");
+  assert.equal(formatCount(null), "n/a");
+});
+
+Deno.test("formatApprox() keeps two digits or more", () => {
+  const cases: [number, string][] = [
+    [0, "0"],
+    [999, "999"],
+    [1024, "1.0k"],
+    [850_000, "850k"],
+    [999_600, "1.0M"],
+    [9_960_000, "10M"],
+    [124_439_808, "124M"],
+    [1.3e9, "1.3B"],
+  ];
+  for (const [n, text] of cases) assert.equal(formatApprox(n), text);
+});
