@@ -52,7 +52,7 @@ export interface Decoder {
 export function contextAfter(
   seen: readonly number[],
   added: readonly number[],
-  seqLen: number,
+  { seqLen }: { seqLen: number },
 ): number[] {
   const all = [...seen, ...added];
   if (all.length <= seqLen) return all;
@@ -101,7 +101,7 @@ class CachedDecoder implements Decoder {
     const added = Array.from(ids);
     this.#check(added);
     const { length: before } = this.#seen;
-    const context = contextAfter(this.#seen, added, this.config.seqLen);
+    const context = contextAfter(this.#seen, added, this.config);
     const fits = context.length === before + added.length;
     let at = fits ? before : 0;
     this.#seen = context;

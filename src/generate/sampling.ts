@@ -95,7 +95,7 @@ export function sampleToken(
     random: PhiloxStream;
   },
 ): number {
-  const { ids, probs } = candidates(logits, options, history);
+  const { ids, probs } = candidates(logits, { options, history });
   let rest = random.uniform();
   for (let i = 0; i < ids.length; i++) {
     rest -= probs[i];
@@ -109,11 +109,13 @@ export function sampleToken(
 /** The tokens that {@linkcode sampleToken} draws from. */
 export function candidates(
   logits: Float32Array,
-  options: SamplingOptions,
-  history: Iterable<number>,
+  { options, history }: {
+    options: SamplingOptions;
+    history: Iterable<number>;
+  },
 ): Candidates {
-  const { temperature, topK, topP } = options;
-  const scores = penalize(logits, options.repetitionPenalty, history);
+  const { temperature, topK, topP, repetitionPenalty: penalty } = options;
+  const scores = penalize(logits, { penalty, history });
   if (!scores.every(Number.isFinite)) {
     throw new UserError("Cannot choose a token: the model gives no numbers", {
       hint: "its training went wrong; use an earlier checkpoint",
@@ -124,15 +126,14 @@ export function candidates(
     return { ids: Uint32Array.of(best), probs: Float64Array.of(1) };
   }
   const ids = topKIds(scores, topK);
-  const probs = softmax(scores, ids, temperature);
-  return topP < 1 ? nucleus(ids, probs, topP) : { ids, probs };
+  const probs = softmax(scores, { ids, temperature });
+  return topP < 1 ? nucleus({ ids, probs }, topP) : { ids, probs };
 }
 
 /** Logits in f64, with the repetition penalty. */
 function penalize(
   logits: Float32Array,
-  penalty: number,
-  history: Iterable<number>,
+  { penalty, history }: { penalty: number; history: Iterable<number> },
 ): Float64Array {
   const scores = Float64Array.from(logits);
   if (penalty === 1) return scores;
@@ -158,8 +159,7 @@ function topKIds(scores: Float64Array, k: number): Uint32Array {
 /** Probabilities of `ids` alone, summing to 1. */
 function softmax(
   scores: Float64Array,
-  ids: Uint32Array,
-  temperature: number,
+  { ids, temperature }: { ids: Uint32Array; temperature: number },
 ): Float64Array {
   let largest = -Infinity;
   for (const id of ids) largest = Math.max(largest, scores[id]);
@@ -171,12 +171,12 @@ function softmax(
 }
 
 /** The fewest candidates, likeliest first, that reach the probability p. */
-function nucleus(ids: Uint32Array, probs: Float64Array, p: number): Candidates {
+function nucleus({ ids, probs }: Candidates, p: number): Candidates {
   // All those below (1-p)/n together have less than 1-p, so the others reach
   // p, and only they need sorting.
   const rare = (1 - p) / ids.length;
   const order = Array.from(probs.keys()).filter((i) => probs[i] >= rare);
-  order.sort((a, b) => probs[b] - probs[a] || a - b);
+  order.sort((a, b) => probs[b] - probs[a]); // stable: equals stay by id
   let reached = 0, size = 0;
   while (size < order.length && reached < p) reached += probs[order[size++]];
   const kept = order.slice(0, size).sort((a, b) => a - b);

@@ -11,6 +11,7 @@ import { parameters } from "./parameters.ts";
 
 /** What an architecture builds its forward pass from; rows = tokens. */
 export interface ForwardInputs {
+  readonly param: ParamLookup;
   /** Token ids, u32 (rows). */
   readonly ids: Tensor;
   /** Place of each token in its sequence, u32 (rows). */

@@ -10,7 +10,6 @@
 import type { Graph, Tensor } from "../graph/graph.ts";
 import {
   addBranch,
-  declareParams,
   dropEmbedding,
   dropoutSite,
   type ForwardInputs,
@@ -22,9 +21,8 @@ import type { ModelConfig } from "./model_config.ts";
 export function gpt2Trunk(
   g: Graph,
   config: ModelConfig,
-  { ids, positions, attend, dropout }: ForwardInputs,
+  { param, ids, positions, attend, dropout }: ForwardInputs,
 ): Tensor {
-  const param = declareParams(g, config);
   const bias = (name: string) =>
     config.bias ? param(`${name}.bias`) : undefined;
 
@@ -33,7 +31,7 @@ export function gpt2Trunk(
   let x = dropEmbedding(g, embedded, dropout);
   for (let layer = 0; layer < config.nLayer; layer++) {
     const h = `h.${layer}`;
-    const attIn = layerNorm(g, config, param, `${h}.ln1`, x);
+    const attIn = layerNorm(g, config, { param, name: `${h}.ln1`, x });
     const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
       bias: bias(`${h}.attn.qkv`),
     });
@@ -45,7 +43,7 @@ export function gpt2Trunk(
       site: dropoutSite.attentionBranch(layer),
       dropout,
     });
-    const mlpIn = layerNorm(g, config, param, `${h}.ln2`, x);
+    const mlpIn = layerNorm(g, config, { param, name: `${h}.ln2`, x });
     const fc = g.matmul(mlpIn, param(`${h}.mlp.fc.weight`), {
       bias: bias(`${h}.mlp.fc`),
     });
@@ -65,17 +63,15 @@ export function gpt2Trunk(
 export function gpt2FinalNorm(
   g: Graph,
   config: ModelConfig,
-  x: Tensor,
+  { param, x }: { param: ParamLookup; x: Tensor },
 ): Tensor {
-  return layerNorm(g, config, declareParams(g, config), "lnF", x);
+  return layerNorm(g, config, { param, name: "lnF", x });
 }
 
 function layerNorm(
   g: Graph,
   config: ModelConfig,
-  param: ParamLookup,
-  name: string,
-  x: Tensor,
+  { param, name, x }: { param: ParamLookup; name: string; x: Tensor },
 ): Tensor {
   const bias = config.bias ? param(`${name}.bias`) : null;
   return g.layerNorm(x, param(`${name}.weight`), bias, config.normEps).out;

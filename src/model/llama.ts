@@ -11,10 +11,10 @@
 import type { Graph, Tensor } from "../graph/graph.ts";
 import {
   addBranch,
-  declareParams,
   dropEmbedding,
   dropoutSite,
   type ForwardInputs,
+  type ParamLookup,
 } from "./forward.ts";
 import type { ModelConfig } from "./model_config.ts";
 
@@ -22,9 +22,8 @@ import type { ModelConfig } from "./model_config.ts";
 export function llamaTrunk(
   g: Graph,
   config: ModelConfig,
-  { ids, positions, attend, dropout }: ForwardInputs,
+  { param, ids, positions, attend, dropout }: ForwardInputs,
 ): Tensor {
-  const param = declareParams(g, config);
   const { normEps, nHead, nKvHead, headDim: D, ropeTheta: theta } = config;
 
   let x = dropEmbedding(g, g.embedding(param("wte"), ids), dropout);
@@ -62,8 +61,7 @@ export function llamaTrunk(
 export function llamaFinalNorm(
   g: Graph,
   config: ModelConfig,
-  x: Tensor,
+  { param, x }: { param: ParamLookup; x: Tensor },
 ): Tensor {
-  const weight = declareParams(g, config)("normF.weight");
-  return g.rmsNorm(x, weight, config.normEps).out;
+  return g.rmsNorm(x, param("normF.weight"), config.normEps).out;
 }

@@ -9,7 +9,12 @@
  */
 
 import { Graph, type Tensor } from "../graph/graph.ts";
-import { declareParams, dropoutSite, type ForwardInputs } from "./forward.ts";
+import {
+  declareParams,
+  dropoutSite,
+  type ForwardInputs,
+  type ParamLookup,
+} from "./forward.ts";
 import { gpt2FinalNorm, gpt2Trunk } from "./gpt2.ts";
 import { llamaFinalNorm, llamaTrunk } from "./llama.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -45,7 +50,9 @@ export function buildLogits(
   }
   const { nHead: H, nKvHead: Hkv, headDim: D, dropout: p } = config;
   const dropout = rng && p > 0 ? { p, rng } : undefined;
+  const param = declareParams(g, config);
   const x = trunk(g, config, {
+    param,
     ids: g.input("ids", [B * T], "u32"),
     positions: g.input("positions", [B * T], "u32"),
     attend: (qkv, layer) => {
@@ -61,7 +68,7 @@ export function buildLogits(
     },
     dropout,
   });
-  return head(g, config, x);
+  return head(g, config, { param, x });
 }
 
 /** Sizes of a graph that {@linkcode buildDecode} makes. */
@@ -98,8 +105,10 @@ export function buildDecode(
   const g = new Graph();
   const { nHead: H, nKvHead: Hkv, headDim: D } = config;
   const names = decodeInputs(T);
+  const param = declareParams(g, config);
   const position = g.input("position", [1], "u32");
   const x = trunk(g, config, {
+    param,
     ids: g.input(names.ids, [T], "u32"),
     positions: g.input(names.positions, [T], "u32"),
     attend: (qkv, layer) => {
@@ -110,8 +119,11 @@ export function buildDecode(
     },
   });
   const lastRow = g.input("lastRow", [1], "u32");
-  const last = g.embedding(x, lastRow); // a row lookup like any other
-  head(g, config, last, g.output("logits", [1, config.vocabSize]));
+  head(g, config, {
+    param,
+    x: g.embedding(x, lastRow), // a row lookup like any other
+    out: g.output("logits", [1, config.vocabSize]),
+  });
   return g;
 }
 
@@ -125,13 +137,11 @@ function trunk(g: Graph, config: ModelConfig, inputs: ForwardInputs): Tensor {
 function head(
   g: Graph,
   config: ModelConfig,
-  x: Tensor,
-  out?: Tensor,
+  { param, x, out }: { param: ParamLookup; x: Tensor; out?: Tensor },
 ): Tensor {
   const normed = config.arch === "gpt2"
-    ? gpt2FinalNorm(g, config, x)
-    : llamaFinalNorm(g, config, x);
-  const table = config.tieEmbeddings ? "wte" : "lmHead";
-  const weight = declareParams(g, config)(table);
+    ? gpt2FinalNorm(g, config, { param, x })
+    : llamaFinalNorm(g, config, { param, x });
+  const weight = param(config.tieEmbeddings ? "wte" : "lmHead");
   return g.matmul(normed, weight, { transB: true, out });
 }

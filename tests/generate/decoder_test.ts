@@ -15,20 +15,29 @@ import { assertClose, BACKENDS, forwardLogits } from "../model/_programs.ts";
 const RTOL = 1e-5;
 
 Deno.test("contextAfter() keeps everything while it fits", () => {
-  assert.deepEqual(contextAfter([], [1, 2, 3], 4), [1, 2, 3]);
-  assert.deepEqual(contextAfter([1, 2, 3], [4], 4), [1, 2, 3, 4]);
+  assert.deepEqual(contextAfter([], [1, 2, 3], { seqLen: 4 }), [1, 2, 3]);
+  assert.deepEqual(contextAfter([1, 2, 3], [4], { seqLen: 4 }), [1, 2, 3, 4]);
 });
 
 Deno.test("contextAfter() keeps the newer half when the context is full", () => {
-  assert.deepEqual(contextAfter([1, 2, 3, 4], [5], 4), [4, 5]);
-  assert.deepEqual(contextAfter([1, 2, 3, 4, 5], [6], 5), [5, 6]);
-  assert.deepEqual(contextAfter([1], [2], 1), [2]);
+  assert.deepEqual(contextAfter([1, 2, 3, 4], [5], { seqLen: 4 }), [4, 5]);
+  assert.deepEqual(contextAfter([1, 2, 3, 4, 5], [6], { seqLen: 5 }), [5, 6]);
+  assert.deepEqual(contextAfter([1], [2], { seqLen: 1 }), [2]);
 });
 
 Deno.test("contextAfter() keeps the end of what does not fit at all", () => {
-  assert.deepEqual(contextAfter([], [1, 2, 3, 4, 5, 6], 4), [3, 4, 5, 6]);
+  assert.deepEqual(contextAfter([], [1, 2, 3, 4, 5, 6], { seqLen: 4 }), [
+    3,
+    4,
+    5,
+    6,
+  ]);
   // More than half a context added to a full one: all that was added.
-  assert.deepEqual(contextAfter([1, 2, 3], [4, 5, 6], 4), [4, 5, 6]);
+  assert.deepEqual(contextAfter([1, 2, 3], [4, 5, 6], { seqLen: 4 }), [
+    4,
+    5,
+    6,
+  ]);
 });
 
 for (const [backendName, openBackend] of Object.entries(BACKENDS)) {

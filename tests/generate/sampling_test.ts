@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
 import {
+  type Candidates,
   candidates,
   checkSampling,
   sampleToken,
@@ -31,7 +32,7 @@ for (const { settings, probs } of oracle.cases) {
   Deno.test(`candidates() agree with transformers: ${said}`, () => {
     const logits = Float32Array.from(oracle.logits);
     const ours = new Float64Array(logits.length);
-    const chosen = candidates(logits, settings, oracle.history);
+    const chosen = allow(logits, settings, oracle.history);
     chosen.ids.forEach((id, i) => ours[id] = chosen.probs[i]);
     for (const [id, expected] of probs.entries()) {
       // Its penalty and temperature are f32, ours f64.
@@ -43,23 +44,21 @@ for (const { settings, probs } of oracle.cases) {
 }
 
 Deno.test("candidates() keep all tokens by default", () => {
-  const { ids, probs } = candidates(HALVES, PLAIN, []);
+  const { ids, probs } = allow(HALVES);
   assert.deepEqual([...ids], [0, 1, 2, 3]);
   assertProbs(probs, [0.5, 0.25, 0.125, 0.125]);
 });
 
 Deno.test("candidates() of top-k keep the lowest ids among equals", () => {
-  const { ids, probs } = candidates(HALVES, { ...PLAIN, topK: 3 }, []);
+  const { ids, probs } = allow(HALVES, { topK: 3 });
   assert.deepEqual([...ids], [0, 1, 2]);
   assertProbs(probs, [4 / 7, 2 / 7, 1 / 7]);
   // More than there are is all of them.
-  assert.equal(candidates(HALVES, { ...PLAIN, topK: 9 }, []).ids.length, 4);
+  assert.equal(allow(HALVES, { topK: 9 }).ids.length, 4);
 });
 
 Deno.test("candidates() of top-p keep the fewest that reach it", () => {
-  const at = (
-    topP: number,
-  ) => [...candidates(HALVES, { ...PLAIN, topP }, []).ids];
+  const at = (topP: number) => [...allow(HALVES, { topP }).ids];
   assert.deepEqual(at(0.01), [0]);
   assert.deepEqual(at(0.49), [0]);
   assert.deepEqual(at(0.51), [0, 1]);
@@ -68,25 +67,24 @@ Deno.test("candidates() of top-p keep the fewest that reach it", () => {
 });
 
 Deno.test("candidates() at temperature 0 are the first of the largest", () => {
-  const greedy = { ...PLAIN, temperature: 0, topK: 3, topP: 0.5 };
+  const greedy = { temperature: 0, topK: 3, topP: 0.5 };
   const logits = Float32Array.of(-1, 4, 4, 2);
-  assert.deepEqual([...candidates(logits, greedy, []).ids], [1]);
+  assert.deepEqual([...allow(logits, greedy).ids], [1]);
   // The penalty comes before: 4 / 4 is less than 4, and 2.
   const penalized = { ...greedy, repetitionPenalty: 4 };
-  assert.deepEqual([...candidates(logits, penalized, [1]).ids], [2]);
-  assert.deepEqual([...candidates(logits, penalized, [1, 2]).ids], [3]);
+  assert.deepEqual([...allow(logits, penalized, [1]).ids], [2]);
+  assert.deepEqual([...allow(logits, penalized, [1, 2]).ids], [3]);
 });
 
 Deno.test("candidates() survive a temperature close to 0", () => {
-  const cold = { ...PLAIN, temperature: 1e-6 };
-  assertProbs(candidates(HALVES, cold, []).probs, [1, 0, 0, 0]);
+  assertProbs(allow(HALVES, { temperature: 1e-6 }).probs, [1, 0, 0, 0]);
 });
 
 Deno.test("candidates() refuse logits that are not numbers", () => {
   const logits = Float32Array.of(1, NaN);
   for (const temperature of [0, 1]) {
     assert.throws(
-      () => candidates(logits, { ...PLAIN, temperature }, []),
+      () => allow(logits, { temperature }),
       UserError,
     );
   }
@@ -135,6 +133,15 @@ for (const [change, message] of REFUSED) {
       return true;
     });
   });
+}
+
+/** {@linkcode candidates}, plain unless said otherwise. */
+function allow(
+  logits: Float32Array,
+  change: Partial<SamplingOptions> = {},
+  history: number[] = [],
+): Candidates {
+  return candidates(logits, { options: { ...PLAIN, ...change }, history });
 }
 
 function assertProbs(actual: Float64Array, expected: number[]): void {
