@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { listDevices, openBackend } from "../../src/backend/devices.ts";
+import { UserError } from "../../src/base/errors.ts";
+import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
+
+const { name, cores } = readCpuInfo();
+
+/** Opens and closes; what matters is which device it was, and what was said. */
+async function choose(choice: Parameters<typeof openBackend>[0]) {
+  const { backend, warnings } = await openBackend(choice);
+  await backend.dispose();
+  return { ...backend.device, warnings };
+}
+
+for (const device of ["auto", "cpu", " CPU ", name, name.slice(1, 4)]) {
+  Deno.test(`openBackend() takes the CPU when asked for "${device}"`, async () => {
+    const chosen = await choose({ device });
+    assert.equal(chosen.backend, "cpu");
+    assert.equal(chosen.threads, cores);
+    assert.deepEqual(chosen.warnings, []);
+  });
+}
+
+Deno.test("openBackend() starts as many threads as it is told", async () => {
+  assert.equal((await choose({ device: "cpu", threads: 3 })).threads, 3);
+});
+
+for (const device of ["gpu", "gpu:0", "cuda:1", "no such name"]) {
+  Deno.test(`openBackend() warns when asked for "${device}"`, async () => {
+    assert.deepEqual((await choose({ device })).warnings, [
+      `Cannot use device "${device}", this machine offers cpu (${name}): ` +
+      "using cpu",
+    ]);
+  });
+
+  Deno.test(`openBackend() refuses "${device}" when strict`, async () => {
+    await assert.rejects(
+      openBackend({ device, strict: true }),
+      (error) => error instanceof UserError && error.exitCode === 2,
+    );
+  });
+}
+
+Deno.test("openBackend() warns when asked for a precision it lacks", async () => {
+  assert.deepEqual(
+    (await choose({ device: "auto", precision: "bf16" })).warnings,
+    ["Cannot compute in bf16, the CPU backend offers fp32: using fp32"],
+  );
+  await assert.rejects(
+    openBackend({ device: "auto", precision: "fp16", strict: true }),
+    new UserError("Cannot compute in fp16, the CPU backend offers fp32", {
+      hint: "use --precision fp32, or leave out --strict-device",
+      exitCode: 2,
+    }),
+  );
+});
+
+Deno.test("listDevices() describes the CPU, and measures it when asked", async () => {
+  const [cpu] = await listDevices({ measure: true });
+  assert.equal(cpu.id, "cpu");
+  assert.equal(cpu.name, name);
+  assert.equal(cpu.cores, cores);
+  assert.ok(cpu.memoryBytes > 1e8);
+  assert.ok(cpu.gflops! > 0.1, `${cpu.gflops} GFLOP/s`);
+  assert.match(cpu.kernels, /^wasm/);
+  assert.equal((await listDevices())[0].gflops, null);
+});
