@@ -15,14 +15,13 @@ import {
   checkpointDue,
   evaluationDue,
   isPeriodic,
-  remainingWork,
 } from "./cadence.ts";
-import { Eta } from "./eta.ts";
-import { evalBatchCount, evaluate } from "./evaluate.ts";
-import type { Progress, TrainEvent } from "./events.ts";
+import { evaluate } from "./evaluate.ts";
+import type { TrainEvent } from "./events.ts";
 import type { Session } from "./session.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { runStep, type StepResult } from "./step.ts";
+import { Tracker } from "./tracker.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
 /** Why a checkpoint is written. */
@@ -36,16 +35,22 @@ export interface SaveInfo {
   final: boolean;
 }
 
+/** What was written. */
+export interface SavedCheckpoint {
+  /** The name of its directory, such as `step-00000500`. */
+  name: string;
+  sizeBytes: number;
+}
+
 /**
  * Writes a checkpoint.
  *
  * @param snapshot Reads it from the device, once the writer has room for it.
- * @returns What the event says: its name and size.
  */
 export type SaveCheckpoint = (
   snapshot: () => Promise<Snapshot>,
   info: SaveInfo,
-) => Promise<{ name: string; sizeBytes: number }>;
+) => Promise<SavedCheckpoint>;
 
 /** What surrounds a {@linkcode train} call. */
 export interface TrainOptions {
@@ -57,16 +62,6 @@ export interface TrainOptions {
 }
 
 /**
- * What a checkpoint takes until one was measured: bytes per second, hashed
- * and synced, and time for its small files. Measured on a cloud machine with
- * network storage, 2026-11.
- */
-const SAVE_BYTES_PER_SEC = 200e6;
-const SAVE_OVERHEAD_MS = 10;
-/** A forward pass is a third of a micro-step: the backward pass costs two. */
-const FORWARD_SHARE = 1 / 3;
-
-/**
  * Trains from the session's state to its `totalSteps`. The session stays open.
  *
  * @throws {UserError} If too many steps in a row were not finite, or the last
@@ -76,70 +71,47 @@ export async function* train(
   session: Session,
   { signal, save, now = () => performance.now() }: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
-  const { config, dataset, state } = session;
-  const { gradAccumSteps, earlyStopPatience, logEvery } = config.train;
-  const tokensPerStep = gradAccumSteps * dataset.train.tokensPerBatch;
+  const { config, dataset, executable, state } = session;
+  const { earlyStopPatience, evalBatches, logEvery } = config.train;
   const cadence: Cadence = {
     evalEvery: config.train.evalEvery,
     checkpointEvery: config.checkpoint.every,
     saveBest: config.checkpoint.best,
   };
-  const evaluation = {
-    batches: dataset.val,
-    evalBatches: config.train.evalBatches,
-    bytesPerToken: dataset.valBytesPerToken,
-    signal,
-  };
-  const eta = new Eta({
-    evalCost: state.evalCost ??
-      evalBatchCount(evaluation) * FORWARD_SHARE / gradAccumSteps,
-    checkpointMs: state.checkpointMs ??
-      SAVE_OVERHEAD_MS + 1000 * session.checkpointBytes / SAVE_BYTES_PER_SEC,
-  });
-  /** All wall time belongs to what ended it: step, evaluation or checkpoint. */
-  let lapStart = now();
-  const lap = () => {
-    const lapMs = now() - lapStart;
-    lapStart += lapMs;
-    state.elapsedMs += lapMs;
-    return lapMs;
-  };
-  const progress = (): Progress => ({
-    step: state.step,
-    totalSteps: state.totalSteps,
-    epoch: state.cursor / dataset.train.batchesPerEpoch,
-    epochs: state.totalSteps / session.stepsPerEpoch,
-    tokens: state.tokens,
-    elapsedMs: state.elapsedMs,
-    remainingMs: eta.remainingMs(remainingWork(state, cadence)),
-  });
+  const tracker = new Tracker(session, { cadence, now });
+  const warning = (message: string): TrainEvent => (
+    { kind: "warning", message, ...tracker.progress() }
+  );
   let lastSaved: string | null = null;
 
-  yield { kind: "start", ...progress() };
-  for (const message of session.warnings) {
-    yield { kind: "warning", message, ...progress() };
-  }
+  yield { kind: "start", ...tracker.progress() };
+  for (const message of session.warnings) yield warning(message);
 
   for (;;) {
     // 1. Evaluate: before the first step, every evalEvery, and at the end.
     let newBest = false, earlyStop = false;
     if (evaluationDue(state, cadence) && !signal?.aborted) {
-      const startMs = now();
-      const result = await evaluate(session.executable, evaluation);
-      if (result) { // else the signal ended it; a resumed run makes it up
-        newBest = recordEvaluation(state, result.valLoss);
+      tracker.begin();
+      const result = await evaluate(executable, {
+        batches: dataset.val,
+        evalBatches,
+        bytesPerToken: dataset.valBytesPerToken,
+        signal,
+      });
+      if (result) { // else the signal ended it, and a resumed run makes it up
+        const { valLoss, valBpb } = result;
+        const dtMs = tracker.end("evaluation");
+        newBest = recordEvaluation(state, valLoss);
         earlyStop = earlyStopPatience > 0 &&
           state.evalsSinceBest >= earlyStopPatience;
-        const dtMs = now() - startMs;
-        eta.recordEvaluation(lap());
         yield {
           kind: "eval",
-          valLoss: result.valLoss,
-          valBpb: result.valBpb,
-          bestValLoss: state.bestValLoss ?? result.valLoss,
+          valLoss,
+          valBpb,
+          bestValLoss: state.bestValLoss ?? valLoss,
           best: newBest,
           dtMs,
-          ...progress(),
+          ...tracker.progress(),
         };
       }
     }
@@ -161,44 +133,43 @@ export async function* train(
     const unsaved = state.saveStep !== state.step;
     if (save && (checkpointDue(state, cadence) || best || final && unsaved)) {
       state.saveStep = state.step;
-      state.evalCost = eta.evalCost;
-      state.checkpointMs = eta.checkpointMs;
-      const startMs = now();
+      tracker.keepCosts();
+      tracker.begin();
       const periodic = isPeriodic(state, cadence);
-      const info = { step: state.step, best, periodic, final };
-      const saved = await trySave(save, session, info);
-      const dtMs = now() - startMs;
-      if ("message" in saved) {
-        yield { kind: "warning", ...saved, ...progress() };
+      const saved = await trySave(session, {
+        save,
+        info: { step: state.step, best, periodic, final },
+      });
+      if ("failure" in saved) {
+        tracker.end();
+        yield warning(saved.failure);
       } else {
+        const dtMs = tracker.end("checkpoint");
         lastSaved = saved.name;
-        eta.recordCheckpoint(lap());
-        yield { kind: "checkpoint", ...saved, best, dtMs, ...progress() };
+        const progress = tracker.progress();
+        yield { kind: "checkpoint", ...saved, best, dtMs, ...progress };
       }
     }
     if (reason) {
-      yield { kind: "done", reason, ...progress() };
+      yield { kind: "done", reason, ...tracker.progress() };
       return;
     }
 
     // 4. One optimizer step.
-    const startMs = now();
+    tracker.begin();
     const result = await runStep(session);
-    const dtMs = now() - startMs;
-    eta.recordStep(lap());
+    const dtMs = tracker.end("step");
     yield {
       kind: "step",
       ...result,
       dtMs,
-      tokensPerSec: 1000 * tokensPerStep / (eta.stepMs ?? dtMs),
+      tokensPerSec: tracker.tokensPerSec(dtMs),
       log: state.step % logEvery === 0 || state.step === state.totalSteps,
-      ...progress(),
+      ...tracker.progress(),
     };
     if (result.skipped) {
-      const { skippedInRow } = state;
-      const message = `Skipped ${notFinite(state, result)}`;
-      yield { kind: "warning", message, ...progress() };
-      if (skippedInRow >= config.train.maxSkippedSteps) {
+      yield warning(`Skipped ${notFinite(state, result)}`);
+      if (state.skippedInRow >= config.train.maxSkippedSteps) {
         throw tooManySkipped(state, result, lastSaved);
       }
     }
@@ -239,20 +210,19 @@ function tooManySkipped(
 
 /** Saves, or says why not: training goes on, unless this was the last. */
 async function trySave(
-  save: SaveCheckpoint,
   session: Session,
-  info: SaveInfo,
-): Promise<{ name: string; sizeBytes: number } | { message: string }> {
+  { save, info }: { save: SaveCheckpoint; info: SaveInfo },
+): Promise<SavedCheckpoint | { failure: string }> {
   try {
     return await save(session.snapshot, info);
   } catch (error) {
-    const message = `Cannot save the checkpoint of step ${info.step}: ` +
+    const failure = `Cannot save the checkpoint of step ${info.step}: ` +
       errorMessage(error);
     if (!info.final) {
-      return { message: `${message}; training goes on to the next one` };
+      return { failure: `${failure}; training goes on to the next one` };
     }
     if (error instanceof UserError) throw error;
     const hint = "make room on the disk, then resume the run";
-    throw new UserError(message, { hint, cause: error });
+    throw new UserError(failure, { hint, cause: error });
   }
 }
