@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Backend, Executable } from "../../src/backend/backend.ts";
+import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
@@ -12,20 +13,8 @@ import type { ModelConfig } from "../../src/model/model_config.ts";
 /** Every executor that has to agree with the oracle, by name. */
 export const BACKENDS: Record<string, () => Promise<Backend>> = {
   reference: () => Promise.resolve(openReferenceBackend()),
+  cpu: () => openCpuBackend({ threads: 2 }),
 };
-
-/** A program whose phase `forward` writes `logits` (B * T, V). */
-export function logitsProgram(
-  config: ModelConfig,
-  { B, T }: { B: number; T: number },
-): Program {
-  const g = new Graph();
-  const logits = buildLogits(g, config, { B, T });
-  // Adding 0 copies the temporary to where it can be read.
-  const out = g.output("logits", logits.shape);
-  g.add(logits, g.fill(logits.shape, 0), { out });
-  return plan({ forward: g });
-}
 
 /** Compiles a program and writes tensors by name. */
 export async function compileWith(
@@ -38,25 +27,37 @@ export async function compileWith(
   return executable;
 }
 
-/** Logits of B sequences of T ids each, (B * T, V). */
+/**
+ * Logits of B sequences of T ids each, (B * T, V); with dropout when `rng`,
+ * the content of that input, is given.
+ */
 export async function forwardLogits(
   backend: Backend,
-  { config, weights, ids, B }: {
+  { config, weights, ids, B, rng }: {
     config: ModelConfig;
     weights: ReadonlyMap<string, Float32Array>;
     ids: Uint32Array;
     B: number;
+    rng?: Uint32Array;
   },
 ): Promise<Float32Array> {
   const T = ids.length / B;
-  const program = logitsProgram(config, { B, T });
+  const g = new Graph();
+  const rngInput = rng && g.input("rng", [4], "u32");
+  const logits = buildLogits(g, config, { B, T, rng: rngInput });
+  // Adding 0 copies the temporary to where it can be read.
+  const out = g.output("logits", logits.shape);
+  g.add(logits, g.fill(logits.shape, 0), { out });
+
+  const program = plan({ forward: g });
   const executable = await compileWith(backend, program, weights);
   executable.write("ids", ids);
   executable.write("positions", ids.map((_, r) => r % T));
+  if (rng) executable.write("rng", rng);
   await executable.run("forward");
-  const logits = await executable.read("logits") as Float32Array;
+  const result = await executable.read("logits") as Float32Array;
   await executable.dispose();
-  return logits;
+  return result;
 }
 
 /** Largest difference, relative to the largest magnitude expected. */
