@@ -1,0 +1,47 @@
+import type { HearthConfig } from "../../src/config/schema.ts";
+import type { Engine } from "../../src/run/engine.ts";
+import type { RunEvent } from "../../src/run/run_event.ts";
+import { train } from "../../src/train/loop.ts";
+import { openTestSession, tinyConfig } from "../train/_helpers.ts";
+
+export { inTempDir } from "../base/_helpers.ts";
+export { snapshotAt } from "./_snapshot.ts";
+
+/** The real loop over a tiny model on the reference backend. */
+export const testEngine: Engine = {
+  openSession: ({ config, restore, totalSteps }) =>
+    openTestSession({ config, restore, totalSteps }),
+  train,
+};
+
+/** Twelve steps: evaluations at 0, 4, 8, 12; checkpoints at 3, 6, 9, 12. */
+export const twelveSteps: HearthConfig = tinyConfig({
+  train: { steps: 12, evalEvery: 4 },
+  checkpoint: { every: 3, keep: 10 },
+});
+
+/** All events; `during` sees each one as it comes. */
+export async function collectRun(
+  events: AsyncGenerator<RunEvent>,
+  during: (event: RunEvent) => void = () => {},
+): Promise<RunEvent[]> {
+  const all: RunEvent[] = [];
+  for await (const event of events) {
+    during(event);
+    all.push(event);
+  }
+  return all;
+}
+
+/** Paths of all files and directories under `dir`, sorted, `/`-separated. */
+export async function listTree(dir: string, prefix = ""): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const entry of Deno.readDir(dir)) {
+    const path = prefix + entry.name;
+    paths.push(path);
+    if (entry.isDirectory) {
+      paths.push(...await listTree(`${dir}/${entry.name}`, `${path}/`));
+    }
+  }
+  return paths.sort();
+}

@@ -1,0 +1,24 @@
+/**
+ * Saves checkpoint after checkpoint into a directory, on from the latest one,
+ * until it is killed: `deno run _save_in_a_loop.ts DIR`.
+ *
+ * @module
+ */
+
+import { readSnapshot } from "../../src/run/checkpoint_files.ts";
+import { loadCheckpoint } from "../../src/run/checkpoint_list.ts";
+import { CheckpointStore } from "../../src/run/checkpoint_store.ts";
+import { snapshotAt } from "./_snapshot.ts";
+
+const [dir] = Deno.args;
+const store = new CheckpointStore(dir, { keep: 2, neededBytes: 1 });
+const latest = await loadCheckpoint(dir, { read: readSnapshot })
+  .catch(() => null);
+if (latest) await store.adopt(latest);
+console.log("ready");
+
+for (let step = (latest?.content.trainer.step ?? 0) + 1;; step++) {
+  // 300 kB, so that a kill often strikes in the middle of a file.
+  const snapshot = () => Promise.resolve(snapshotAt(step, 25_000));
+  await store.save(snapshot, { step, best: step % 3 === 0, periodic: true });
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../src/base/errors.ts";
+import { acquireLock, isLocked } from "../../src/run/lock.ts";
+import {
+  isAlive,
+  ownProcess,
+  processStartedAt,
+} from "../../src/run/process_info.ts";
+import { inTempDir } from "./_helpers.ts";
+
+const LOCK = new URL("../../src/run/lock.ts", import.meta.url).href;
+
+/** Another process that holds the lock until it is killed. */
+async function spawnHolder(path: string): Promise<Deno.ChildProcess> {
+  const code = `
+    import { acquireLock } from ${JSON.stringify(LOCK)};
+    await acquireLock(${JSON.stringify(path)}, "owl-1");
+    console.log("locked");
+    setInterval(() => {}, 1000);`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", "--ext=ts", code],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  assert.equal(new TextDecoder().decode(value), "locked\n");
+  await reader.cancel();
+  return child;
+}
+
+Deno.test("acquireLock() lets one process in until it is killed", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/lock`;
+    const child = await spawnHolder(path);
+    assert.equal(await isLocked(path), true);
+    await assert.rejects(
+      acquireLock(path, "owl-1"),
+      (error) =>
+        error instanceof UserError &&
+        error.message ===
+          `Cannot train "owl-1": process ${child.pid} is already training it`,
+    );
+    child.kill("SIGKILL");
+    await child.status;
+    assert.equal(await isLocked(path), false);
+    await (await acquireLock(path, "owl-1")).release();
+  }));
+
+Deno.test("acquireLock() waits for a reader that looks at the lock", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/lock`;
+    await Deno.writeTextFile(path, "");
+    const reader = await Deno.open(path);
+    assert.ok(await reader.tryLock(false));
+    setTimeout(() => reader.close(), 60);
+    await (await acquireLock(path, "owl-1")).release();
+  }));
+
+Deno.test("release() lets the next one in, also when called twice", () =>
+  inTempDir(async (dir) => {
+    const first = await acquireLock(`${dir}/lock`, "owl-1");
+    await assert.rejects(acquireLock(`${dir}/lock`, "owl-1"), UserError);
+    await first.release();
+    const second = await acquireLock(`${dir}/lock`, "owl-1");
+    await first.release();
+    assert.equal(await isLocked(`${dir}/lock`), true);
+    await second.release();
+    assert.equal(await isLocked(`${dir}/lock`), false);
+  }));
+
+Deno.test("isLocked() is null where there is no lock", () =>
+  inTempDir(async (dir) => {
+    assert.equal(await isLocked(`${dir}/lock`), null);
+  }));
+
+Deno.test("processStartedAt() is the moment this process started", async () => {
+  const startedAt = await processStartedAt(Deno.pid);
+  // performance.timeOrigin is that moment too, measured inside the process.
+  const differenceMs = Date.parse(startedAt!) - performance.timeOrigin;
+  assert.ok(Math.abs(differenceMs) < 2000, `${differenceMs} ms`);
+});
+
+Deno.test("isAlive() tells a process from a later one with its pid", async () => {
+  const own = await ownProcess();
+  assert.equal(await isAlive(own), true);
+  const before = new Date(Date.parse(own.processStartedAt!) - 60_000);
+  assert.equal(
+    await isAlive({ pid: own.pid, processStartedAt: before.toISOString() }),
+    false,
+  );
+  const unknown = { pid: own.pid, processStartedAt: null };
+  assert.equal(await isAlive(unknown), true);
+});
+
+Deno.test("isAlive() is false for a process that has ended", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["--version"],
+    stdout: "null",
+  }).spawn();
+  const processStarted = await processStartedAt(child.pid);
+  await child.status;
+  const ended = { pid: child.pid, processStartedAt: processStarted };
+  assert.equal(await isAlive(ended), false);
+});
