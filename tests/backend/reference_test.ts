@@ -209,6 +209,17 @@ const handValues: { opCase: OpCase; want: Record<string, number[]> }[] = [
     attrs: { rows: 1, F: 1 },
     want: { out: [5.5660231, 1.4621172] },
   }),
+  // Philox of zeros is 6627e8d5 e169c58d bc57ac4c 9b00dbd8 (Random123's known
+  // answers); only the second word is at least 3/4 * 2^32.
+  hand("dropout", {
+    in: {
+      x: f32([4], 1, 2, 3, 4),
+      rng: u32(0, 0, 0, 0),
+      addTo: f32([4], 10, 20, 30, 40),
+    },
+    attrs: { n: 4, p: 0.75, site: 0 },
+    want: { out: [10, 28, 30, 40] },
+  }),
   hand("crossEntropy", {
     in: {
       logits: f32([4, 2], 0, LN3, 0, LN3, 1e4, -1e4, 1e4, -1e4),
