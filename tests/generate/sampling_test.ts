@@ -57,6 +57,18 @@ Deno.test("candidates() of top-k keep the lowest ids among equals", () => {
   assert.equal(allow(HALVES, { topK: 9 }).ids.length, 4);
 });
 
+Deno.test("candidates() of top-k are the first k of all in order", () => {
+  const random = new PhiloxStream(3, STREAM.sampling);
+  // Few different values, so that many are equal.
+  const logits = Float32Array.from({ length: 50 }, () => random.below(20));
+  const order = Array.from(logits.keys())
+    .sort((a, b) => logits[b] - logits[a] || a - b);
+  for (let k = 1; k <= logits.length; k++) {
+    const first = order.slice(0, k).sort((a, b) => a - b);
+    assert.deepEqual([...allow(logits, { topK: k }).ids], first);
+  }
+});
+
 Deno.test("candidates() of top-p keep the fewest that reach it", () => {
   const at = (topP: number) => [...allow(HALVES, { topP }).ids];
   assert.deepEqual(at(0.01), [0]);
