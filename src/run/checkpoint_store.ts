@@ -11,27 +11,12 @@
 
 import { join } from "node:path";
 import { replaceFile, syncDirectory } from "../base/atomic_file.ts";
+import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
 import type { Snapshot } from "../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
 import { listCheckpoints, readPointer } from "./checkpoint_list.ts";
 import { type FreeBytes, freeBytes, requireSpace } from "./disk_space.ts";
 import { removeLeftovers } from "./leftovers.ts";
-
-/** What the loop says about a save. */
-export interface SaveInfo {
-  step: number;
-  /** The validation loss is the best so far. */
-  best: boolean;
-  /** The step is one of every `checkpoint.every`. */
-  periodic: boolean;
-}
-
-/** A checkpoint on disk. */
-export interface SavedCheckpoint {
-  /** Of its directory, such as `step-00000500`. */
-  name: string;
-  sizeBytes: number;
-}
 
 /** Saves into one directory and keeps it tidy. */
 export class CheckpointStore {
@@ -88,7 +73,7 @@ export class CheckpointStore {
    */
   async save(
     snapshot: () => Promise<Snapshot>,
-    { step, best, periodic }: SaveInfo,
+    { step, best, periodic }: Omit<SaveInfo, "final">,
   ): Promise<SavedCheckpoint> {
     const name = checkpointName(step);
     if (this.#current?.name !== name) {

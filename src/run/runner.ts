@@ -12,11 +12,10 @@
 import { errorMessage, UserError } from "../base/errors.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Progress, TrainEvent } from "../train/events.ts";
-import type { SaveCheckpoint } from "../train/loop.ts";
 import type { Session, Snapshot } from "../train/session.ts";
 import type { LoadedCheckpoint } from "./checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
-import type { Engine, OpenOptions } from "./engine.ts";
+import type { Engine, PrepareProgress } from "./engine.ts";
 import { explainingIo } from "./io_problem.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { acquireLock } from "./lock.ts";
@@ -39,11 +38,7 @@ import {
   type RunStatus,
 } from "./run_state.ts";
 import { resolveRun } from "./runs.ts";
-import {
-  alreadyComplete,
-  checkContinues,
-  loadStartPoint,
-} from "./start_point.ts";
+import { alreadyComplete, loadStartPoint } from "./start_point.ts";
 
 /** What starting and resuming have in common. */
 export interface RunOptions {
@@ -53,7 +48,8 @@ export interface RunOptions {
   commandLine: readonly string[];
   /** Finish the step, save, and end with status `stopped`. */
   signal?: AbortSignal;
-  onPrepare?: OpenOptions["onPrepare"];
+  /** Hears of the work before the first event of training. */
+  onPrepare?: (progress: PrepareProgress) => void;
   /** What trains. */
   engine: Engine;
 }
@@ -132,7 +128,10 @@ async function* conduct(options: Conduct): AsyncGenerator<RunEvent> {
   const lock = await explainingIo(
     paths.dir,
     () => acquireLock(paths.lock, runId),
-  );
+  ).catch(async (error) => {
+    await created?.undo();
+    throw error;
+  });
   const recorder = new RunRecorder(paths, {
     ...before ?? initialRunState(runId, "preparing"),
     status: "preparing",
@@ -168,8 +167,11 @@ async function* conduct(options: Conduct): AsyncGenerator<RunEvent> {
     if (!created && !startPoint) {
       pending.push("No checkpoint was saved before, so the run starts anew");
     }
-    const save = saveInto(store, session);
-    for await (const event of engine.train(session, { signal, save })) {
+    const events = engine.train(session, {
+      signal,
+      save: (snapshot, info) => store.save(snapshot, info),
+    });
+    for await (const event of events) {
       await recorder.record(event);
       yield event;
       pending.push(...recorder.takeWarnings());
@@ -222,6 +224,7 @@ async function openSession(
     dataDir: rootPaths(root).data,
     restore: startPoint?.content,
     totalSteps,
+    dataFingerprint: meta.dataset?.fingerprint,
     onPrepare,
     signal,
   });
@@ -233,7 +236,8 @@ async function openStore(
   session: Session,
   startPoint: LoadedCheckpoint<Snapshot> | null,
 ): Promise<CheckpointStore> {
-  if (!created) checkContinues(meta, session);
+  const { step, totalSteps } = session.state;
+  if (!created && step >= totalSteps) throw alreadyComplete(meta.runId, step);
   const store = new CheckpointStore(paths.checkpoints, {
     keep: meta.config.checkpoint.keep,
     neededBytes: checkpointBytes(session),
@@ -243,7 +247,7 @@ async function openStore(
     await removeLeftovers(paths.dir);
     if (startPoint) await store.adopt(startPoint);
     // A run that starts anew also evaluates anew before its first step.
-    const lastStep = startPoint ? session.state.step : -1;
+    const lastStep = startPoint ? step : -1;
     if (!created) await truncateMetrics(paths.metrics, lastStep);
     const checkpoint = startPoint?.name ?? null;
     await saveMeta(
@@ -274,17 +278,6 @@ function openedEvent(
     resumedFrom: startPoint &&
       { checkpoint: startPoint.name, step: state.step },
     bestValLoss: state.bestValLoss,
-  };
-}
-
-function saveInto(
-  store: CheckpointStore,
-  { config }: Session,
-): SaveCheckpoint {
-  const { every } = config.checkpoint;
-  return (snapshot, { step, best }) => {
-    const periodic = every > 0 && step % every === 0;
-    return store.save(snapshot, { step, best, periodic });
   };
 }
 

@@ -1,19 +1,18 @@
 /**
- * Where a resumed run goes on, and whether it may.
+ * Where a resumed run goes on.
  *
  * @module
  */
 
 import { dirname, resolve } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
-import type { Session, Snapshot } from "../train/session.ts";
+import type { Snapshot } from "../train/session.ts";
 import { readSnapshot } from "./checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
   type LoadedCheckpoint,
 } from "./checkpoint_list.ts";
-import type { RunMeta } from "./meta.ts";
 
 /**
  * Loads the checkpoint to go on from; null if the run ended before its first
@@ -38,26 +37,6 @@ export async function loadStartPoint(
     `Cannot resume from "${from}": it is not a checkpoint of this run`,
     { hint: `choose one in ${dir}`, exitCode: EXIT.usage },
   );
-}
-
-/**
- * Compares an open session with the run it is to go on with.
- *
- * @throws {UserError} If the data differ, or nothing is left to do.
- */
-export function checkContinues(meta: RunMeta, session: Session): void {
-  const { runId, dataset } = meta;
-  if (dataset && dataset.fingerprint !== session.dataset.fingerprint) {
-    throw new UserError(
-      `Cannot resume "${runId}": its dataset is not the one it was trained on`,
-      {
-        hint: "restore the files, or start a new run with hearth train",
-        exitCode: EXIT.usage,
-      },
-    );
-  }
-  const { step, totalSteps } = session.state;
-  if (step >= totalSteps) throw alreadyComplete(runId, step);
 }
 
 /** The error of a run that has nothing left to do. */
