@@ -87,7 +87,7 @@ function lastUses(calls: readonly AnyCall<Tensor>[]): Map<Tensor, number> {
 /**
  * The input whose memory an output of `call` may take over.
  *
- * @param ends Whether a temporary is not needed after this call.
+ * @param ends Whether an input is a temporary that ends with this call.
  */
 function replaceable(
   call: AnyCall<Tensor>,
@@ -98,7 +98,7 @@ function replaceable(
   const outputs: Record<string, Tensor> = call.out;
   const candidates = IN_PLACE[call.op]?.[outName] ?? [];
   return candidates.map((name) => inputs[name]).find((input) =>
-    input?.kind === "temp" && ends(input) &&
+    input && ends(input) &&
     sizeOf(input.shape) === sizeOf(outputs[outName].shape) &&
     // Read under a second name too, it may be needed in another order.
     Object.values(inputs).filter((other) => other === input).length === 1

@@ -143,6 +143,7 @@ Deno.test("plan() throws a TypeError for one name with two meanings", () => {
     (g) => g.state("t", [3, 2]),
     (g) => g.param("t", [2, 3]),
     (g) => g.input("t", [2, 3], "u32"),
+    (g) => g.input("t", [2, 3], "f32"),
   ];
   for (const [i, one] of declare.entries()) {
     for (const other of declare.slice(i + 1)) {
@@ -204,6 +205,16 @@ const REUSE: [what: string, reused: boolean, build: (g: Graph) => Tensor][] = [
     const addTo = g.state("addTo", [4, 4]);
     g.matmul(a, b, { addTo });
     return addTo;
+  }],
+  ["an input of another size", false, (g) => {
+    const [a, b] = square(g, 2);
+    // No method records this; the plan must not rely on it.
+    g.record("add", {
+      in: { a, b },
+      out: { out: g.temp([4, 8]) },
+      attrs: { n: 16 },
+    });
+    return a;
   }],
   ["the second summand of an add", true, (g) => {
     const [a, b] = square(g, 2);
