@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { configSchema } from "../../src/config/schema.ts";
+import { formatDevice, logLines } from "../../src/run/log_line.ts";
+import type { RunEvent } from "../../src/run/run_event.ts";
+
+const progress = {
+  step: 120,
+  totalSteps: 2000,
+  epoch: 0.06,
+  epochs: 1,
+  tokens: 245_760,
+  elapsedMs: 12_300,
+  remainingMs: 192_000,
+};
+
+const lines: [string, RunEvent, string[]][] = [
+  [
+    "a logged step",
+    {
+      kind: "step",
+      trainLoss: 3.28109,
+      gradNorm: 0.8412,
+      lr: 6e-4,
+      dtMs: 41.23,
+      tokensPerSec: 99_345.3,
+      skipped: false,
+      log: true,
+      ...progress,
+    },
+    ["step  120/2000 | loss 3.2811 | norm 0.84 | lr 6.0e-4 |  99,345 tok/s | eta 3m 12s"],
+  ],
+  [
+    "a step that was skipped, without history",
+    {
+      kind: "step",
+      trainLoss: NaN,
+      gradNorm: Infinity,
+      lr: 6e-4,
+      dtMs: 41.23,
+      tokensPerSec: 512,
+      skipped: true,
+      log: true,
+      ...progress,
+      remainingMs: null,
+    },
+    ["step  120/2000 | loss NaN | norm Infinity | lr 6.0e-4 |     512 tok/s | eta n/a"],
+  ],
+  [
+    "a step between two logged ones",
+    {
+      kind: "step",
+      trainLoss: 3,
+      gradNorm: 1,
+      lr: 1,
+      dtMs: 1,
+      tokensPerSec: 1,
+      skipped: false,
+      log: false,
+      ...progress,
+    },
+    [],
+  ],
+  [
+    "an evaluation that is the best",
+    {
+      kind: "eval",
+      valLoss: 3.31,
+      valBpb: 1.2345,
+      bestValLoss: 3.31,
+      best: true,
+      dtMs: 1,
+      ...progress,
+    },
+    ["eval  120/2000 | val loss 3.3100 | 1.2345 bits/byte | best so far"],
+  ],
+  [
+    "an evaluation that is not",
+    {
+      kind: "eval",
+      valLoss: 3.31,
+      valBpb: 1.2345,
+      bestValLoss: 3.2,
+      best: false,
+      dtMs: 1,
+      ...progress,
+    },
+    ["eval  120/2000 | val loss 3.3100 | 1.2345 bits/byte | best 3.2000"],
+  ],
+  [
+    "a checkpoint",
+    {
+      kind: "checkpoint",
+      name: "step-00000120",
+      sizeBytes: 48e6,
+      best: false,
+      dtMs: 1,
+      ...progress,
+    },
+    ["save  120/2000 | step-00000120 | 48.0 MB"],
+  ],
+  [
+    "a warning",
+    { kind: "warning", message: "no luck", ...progress },
+    ["warning: no luck"],
+  ],
+  [
+    "the end",
+    { kind: "done", reason: "finished", ...progress },
+    ["done  120/2000 | finished | 245,760 tokens in 12s"],
+  ],
+  [
+    "a run that opens",
+    {
+      kind: "opened",
+      runId: "owl-1",
+      dir: "runs/owl-1",
+      config: configSchema.parse({ data: { dataset: ["a.txt", "b.txt"] } }),
+      device: {
+        backend: "cpu",
+        id: "cpu",
+        name: "AMD EPYC 7763",
+        threads: 8,
+        kernels: "",
+      },
+      parameterCount: 1_067_776,
+      totalSteps: 1500,
+      stepsPerEpoch: 1000,
+      trainTokens: 1_024_000,
+      valTokens: 100_000,
+      resumedFrom: { checkpoint: "step-00000500", step: 500 },
+      bestValLoss: 2.5,
+    },
+    [
+      "run     owl-1 in runs/owl-1, resumed from step-00000500",
+      "device  cpu: AMD EPYC 7763, 8 threads, fp32",
+      "model   gpt2, 1.1M parameters (nLayer 4, nHead 4, nEmbd 128, seqLen 128)",
+      "data    a.txt, b.txt: 1,024,000 tokens to train on, 100,000 to validate on",
+      "plan    1,500 steps of 1,024 tokens = 1.50 epochs",
+    ],
+  ],
+];
+
+for (const [what, event, expected] of lines) {
+  Deno.test(`logLines() of ${what}`, () => {
+    assert.deepEqual(logLines(event), expected);
+  });
+}
+
+Deno.test("formatDevice() counts threads where there are any", () => {
+  const gpu = {
+    backend: "webgpu",
+    id: "gpu:0",
+    name: "H100",
+    kernels: "",
+  } as const;
+  assert.equal(formatDevice(gpu), "gpu:0: H100");
+  const cpu = { backend: "cpu", id: "cpu", name: "M2", kernels: "" } as const;
+  assert.equal(formatDevice({ ...cpu, threads: 1 }), "cpu: M2, 1 thread");
+});

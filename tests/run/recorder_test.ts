@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { freeBytes } from "../../src/run/disk_space.ts";
+import { RunRecorder } from "../../src/run/recorder.ts";
+import { runPaths } from "../../src/run/run_paths.ts";
+import { initialRunState, loadRunState } from "../../src/run/run_state.ts";
+import { TelemetrySampler } from "../../src/run/telemetry.ts";
+import { inTempDir } from "./_helpers.ts";
+
+const progress = {
+  step: 3,
+  totalSteps: 20,
+  epoch: 0.5,
+  epochs: 1,
+  tokens: 100,
+  elapsedMs: 1000,
+  remainingMs: 60_000,
+};
+
+async function openRecorder(root: string) {
+  const paths = runPaths(root, "owl-1");
+  await Deno.mkdir(paths.dir, { recursive: true });
+  const recorder = new RunRecorder(paths, initialRunState("owl-1", "running"));
+  await recorder.begin();
+  return { recorder, paths };
+}
+
+Deno.test("RunRecorder writes the state between events as well", () =>
+  inTempDir(async (root) => {
+    const { recorder, paths } = await openRecorder(root);
+    const before = Date.now();
+    await recorder.record({
+      kind: "step",
+      trainLoss: 2.5,
+      gradNorm: 1,
+      lr: 1e-3,
+      dtMs: 1,
+      tokensPerSec: 100,
+      skipped: false,
+      log: false,
+      ...progress,
+    });
+    // Nothing else happens, as in a long step; the timer brings the news.
+    let state = await loadRunState(paths);
+    while (state?.step !== 3) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      state = await loadRunState(paths);
+    }
+    assert.equal(state.trainLoss, 2.5);
+    const etaMs = Date.parse(state.etaAt!) - 60_000;
+    assert.ok(before <= etaMs && etaMs <= Date.now());
+    assert.ok(state.telemetry.rssBytes! > 10e6);
+    assert.ok(state.telemetry.cpuPct! >= 0);
+    await recorder.end("completed");
+  }));
+
+Deno.test("RunRecorder keeps the newest warnings", () =>
+  inTempDir(async (root) => {
+    const { recorder } = await openRecorder(root);
+    for (let i = 1; i <= 30; i++) {
+      await recorder.record({ kind: "warning", message: `${i}`, ...progress });
+    }
+    assert.equal(recorder.state.warnings.length, 20);
+    assert.equal(recorder.state.warnings.at(-1), "30");
+    await recorder.end("stopped");
+  }));
+
+Deno.test("RunRecorder warns once for each time the disk turns it down", () =>
+  inTempDir(async (root) => {
+    const { recorder, paths } = await openRecorder(root);
+    const warn = () =>
+      recorder.record({ kind: "warning", message: "", ...progress });
+    await Deno.mkdir(paths.log); // no file can be opened there
+    await warn();
+    await warn();
+    const warnings = recorder.takeWarnings();
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0], /^Cannot write train\.log, training goes on: /);
+    await Deno.remove(paths.log);
+    await warn();
+    assert.deepEqual(recorder.takeWarnings(), []);
+    await recorder.end("completed");
+  }));
+
+Deno.test("RunRecorder.end() has the last word", () =>
+  inTempDir(async (root) => {
+    const { recorder, paths } = await openRecorder(root);
+    recorder.setStatus("stopping");
+    const ending = recorder.end("failed", "no luck");
+    recorder.setStatus("running");
+    await ending;
+    const { status, error, alive, etaAt, telemetry } =
+      (await loadRunState(paths))!;
+    assert.deepEqual([status, error, alive, etaAt], [
+      "failed",
+      "no luck",
+      false,
+      null,
+    ]);
+    assert.equal(telemetry.rssBytes, null);
+    assert.equal(await Deno.readTextFile(paths.log), "error: no luck\n");
+  }));
+
+Deno.test("TelemetrySampler sees a busy core", () => {
+  const sampler = new TelemetrySampler();
+  const end = performance.now() + 100;
+  while (performance.now() < end);
+  const { cpuPct, gpuUtilPct } = sampler.sample();
+  assert.ok(cpuPct! > 0, `${cpuPct} %`); // 100 on a machine that is idle
+  assert.equal(gpuUtilPct, null);
+});
+
+Deno.test("freeBytes() asks for a directory that is still to be made", () =>
+  inTempDir(async (dir) => {
+    const here = await freeBytes(dir);
+    assert.ok(here! > 0);
+    assert.ok(await freeBytes(`${dir}/a/b/c`) !== null);
+  }));
