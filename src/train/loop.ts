@@ -90,7 +90,7 @@ export async function* train(
   for (;;) {
     // 1. Evaluate: before the first step, every evalEvery, and at the end.
     let newBest = false, earlyStop = false;
-    if (evaluationDue(state, cadence) && !signal?.aborted) {
+    if (evaluationDue(state, cadence)) {
       tracker.begin();
       const result = await evaluate(executable, {
         batches: dataset.val,
@@ -141,7 +141,6 @@ export async function* train(
         info: { step: state.step, best, periodic, final },
       });
       if ("failure" in saved) {
-        tracker.end();
         yield warning(saved.failure);
       } else {
         const dtMs = tracker.end("checkpoint");

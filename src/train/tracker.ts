@@ -61,10 +61,12 @@ export class Tracker {
   }
 
   /**
-   * It has ended. @param kind What it was; left out if it came to nothing.
+   * It has ended. What comes to nothing, such as an evaluation that is told
+   * to stop, has no end: its time falls to what comes next.
+   *
    * @returns Its own time in milliseconds.
    */
-  end(kind?: "step" | "evaluation" | "checkpoint"): number {
+  end(kind: "step" | "evaluation" | "checkpoint"): number {
     const now = this.#now();
     const lapMs = now - this.#lapStart;
     this.#lapStart = now;

@@ -190,6 +190,32 @@ Deno.test("train() ends an evaluation when it is told to stop", async () => {
   assert.equal(session.state.evalStep, null);
 });
 
+Deno.test("train() stopped before its last evaluation makes it when resumed", async () => {
+  const stop = new AbortController();
+  const config = tinyConfig({ train: { steps: 1 } });
+  const backend = scriptedBackend({ onRun: () => stop.abort() });
+  const session = await openTestSession({ config, backend });
+  const stopped = await collect(session, { save, signal: stop.signal });
+  assert.deepEqual(outline(stopped).slice(1), [
+    "step 1",
+    "checkpoint 1",
+    "done 1",
+  ]);
+  assert.equal(only(stopped, "done")[0].reason, "stopped");
+
+  const events = await collect(session, { save });
+  assert.deepEqual(outline(events), ["start 1", "eval 1", "done 1"]);
+  assert.equal(only(events, "done")[0].reason, "finished");
+});
+
+Deno.test("train() of a run that is complete does nothing", async () => {
+  const config = tinyConfig({ train: { steps: 1 } });
+  const session = await openTestSession({ config, backend: scriptedBackend() });
+  await collect(session, { save });
+  const again = await collect(session, { save });
+  assert.deepEqual(outline(again), ["start 1", "done 1"]);
+});
+
 Deno.test("train() warns of a step that is not finite and goes on", async () => {
   const corrections: number[] = [];
   const backend = scriptedBackend({
@@ -252,12 +278,18 @@ Deno.test("train() goes on when a checkpoint fails, and tries the next", async (
     train: { steps: 6 },
     checkpoint: { every: 2 },
   });
-  const session = await openTestSession({ config, backend: scriptedBackend() });
+  let clockMs = 0;
+  const session = await openTestSession({
+    config,
+    backend: scriptedBackend({ onRun: () => clockMs += 10 }),
+  });
   const events = await collect(session, {
-    save: (_, { step }) =>
-      step === 2
-        ? Promise.reject(new Error("no space left"))
-        : Promise.resolve(saved),
+    now: () => clockMs,
+    save(_, { step }) {
+      if (step !== 2) return Promise.resolve(saved);
+      clockMs += 1000;
+      return Promise.reject(new Error("no space left"));
+    },
   });
   assert.deepEqual(
     outline(events).filter((line) => /warning|checkpoint/.test(line)),
@@ -268,6 +300,7 @@ Deno.test("train() goes on when a checkpoint fails, and tries the next", async (
     "Cannot save the checkpoint of step 2: no space left; training goes on " +
       "to the next one",
   );
+  assert.equal(only(events, "done")[0].elapsedMs, 6 * 20 + 2 * 10 + 1000);
 });
 
 Deno.test("train() fails when the last checkpoint fails", async () => {
