@@ -20,7 +20,8 @@ import {
   setLayer,
 } from "./parse.ts";
 import { PROFILES } from "./profiles.ts";
-import { configSchema, type HearthConfig, type ProfileName } from "./schema.ts";
+import type { ProfileName } from "./profile_names.ts";
+import { configSchema, type HearthConfig } from "./schema.ts";
 
 /** Where settings come from, weakest first; each may be left out. */
 export interface ConfigSources {

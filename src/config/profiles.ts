@@ -16,7 +16,7 @@ import shakespeareCharCpu from "../../configs/shakespeare-char-cpu.yaml" with {
 };
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
-import type { ProfileName } from "./schema.ts";
+import type { ProfileName } from "./profile_names.ts";
 
 /** A configuration by name. */
 export interface Profile {

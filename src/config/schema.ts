@@ -8,6 +8,7 @@
  */
 
 import { z } from "zod";
+import { PROFILE_NAMES } from "./profile_names.ts";
 
 const count = z.int().min(1);
 const countOrZero = z.int().min(0);
@@ -165,17 +166,6 @@ export const configSchema = z.strictObject({
   checkpoint: checkpointSchema.prefault({}),
 });
 
-/** Names of the files in `configs/`. */
-export const PROFILE_NAMES = [
-  "demo",
-  "tiny",
-  "small",
-  "medium",
-  "gpt2-small",
-  "shakespeare-char-cpu",
-  "shakespeare-char",
-] as const;
-
 /** A configuration as a file may hold it. */
 export const configFileSchema = configSchema.extend({
   $schema: z.string().optional().describe("JSON Schema of this file"),
@@ -184,8 +174,6 @@ export const configFileSchema = configSchema.extend({
   ),
 });
 
-/** The name of a profile. */
-export type ProfileName = typeof PROFILE_NAMES[number];
 /** A complete, validated configuration. */
 export type HearthConfig = z.output<typeof configSchema>;
 /** What a person may write: every key is optional. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../src/config/load.ts";
 import { PROFILES } from "../../src/config/profiles.ts";
-import { PROFILE_NAMES } from "../../src/config/schema.ts";
+import { PROFILE_NAMES } from "../../src/config/profile_names.ts";
 import { schemaText } from "../../scripts/write_schema.ts";
 
 Deno.test("hearth.schema.json is what write_schema.ts writes", async () => {

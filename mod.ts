@@ -1,0 +1,134 @@
+/**
+ * Hearth: train small language models on the machine you have.
+ *
+ * Run as a program, this is the command line (`src/cli/main.ts`). Imported, it
+ * is the library: the same functions that the commands call. What a function
+ * needs is loaded when it is called, so importing this file costs nothing.
+ *
+ * @example Train on a file, then write a text
+ * ```ts
+ * import { loadConfig, openModel, startRun } from "./mod.ts";
+ *
+ * const config = await loadConfig({
+ *   profile: "tiny",
+ *   set: ["data.dataset=poems.txt"],
+ * });
+ * for await (const event of startRun({ root: ".", config, runId: "poems" })) {
+ *   if (event.kind === "step") console.log(event.step, event.trainLoss);
+ * }
+ * await using model = await openModel({ root: ".", ref: "poems" });
+ * for await (const { text } of model.generate({ prompt: "The sea" })) {
+ *   await Deno.stdout.write(new TextEncoder().encode(text));
+ * }
+ * ```
+ *
+ * @module
+ */
+
+import type { DeviceListing } from "./src/backend/devices.ts";
+import type { ModelChoice, OpenModel } from "./src/cli/open_model.ts";
+import type { ConfigSources } from "./src/config/load.ts";
+import type { HearthConfig } from "./src/config/schema.ts";
+import type { RunEvent } from "./src/run/run_event.ts";
+import type {
+  ResumeOptions,
+  RunOptions,
+  StartOptions,
+} from "./src/run/runner.ts";
+import type { RunInfo } from "./src/run/runs.ts";
+
+export { EXIT, UserError } from "./src/base/errors.ts";
+export { VERSION } from "./src/base/version.ts";
+export { PROFILE_NAMES, type ProfileName } from "./src/config/profile_names.ts";
+export type { GeneratedToken } from "./src/generate/generate.ts";
+export type { TextOptions } from "./src/cli/open_model.ts";
+export type { TrainEvent } from "./src/train/events.ts";
+export type { RunState } from "./src/run/run_state.ts";
+export type {
+  ConfigSources,
+  DeviceListing,
+  HearthConfig,
+  ModelChoice,
+  OpenModel,
+  RunEvent,
+  RunInfo,
+};
+
+/** What the command line fills in by itself. */
+type Filled = "engine" | "commandLine";
+
+/**
+ * Merges a profile, a file, flags and `key.path=value` assignments, in that
+ * order, over the defaults.
+ *
+ * @throws {UserError} Naming the setting that is wrong and where it is.
+ */
+export async function loadConfig(
+  sources: ConfigSources = {},
+): Promise<HearthConfig> {
+  const { loadConfig } = await import("./src/config/load.ts");
+  return await loadConfig(sources);
+}
+
+/**
+ * Trains a new run, yielding what happens. Everything is on disk when the
+ * last event, `closed`, has been yielded.
+ *
+ * @throws {UserError} For wrong input, when nothing is left on disk; and for
+ * what goes wrong later, when the run is `failed`.
+ */
+export async function* startRun(
+  options: Omit<StartOptions, Filled>,
+): AsyncGenerator<RunEvent> {
+  const { startRun } = await import("./src/run/runner.ts");
+  yield* startRun({ ...options, ...await filled() });
+}
+
+/**
+ * Goes on with a run from its newest checkpoint, or another, bit for bit.
+ *
+ * @throws {UserError} If there is none, or the run is complete or running.
+ */
+export async function* resumeRun(
+  options: Omit<ResumeOptions, Filled>,
+): AsyncGenerator<RunEvent> {
+  const { resumeRun } = await import("./src/run/runner.ts");
+  yield* resumeRun({ ...options, ...await filled() });
+}
+
+/** All runs under `root`, the one started last first. */
+export async function listRuns(root: string): Promise<RunInfo[]> {
+  const { listRuns } = await import("./src/run/runs.ts");
+  return await listRuns(root);
+}
+
+/**
+ * Opens a trained model for writing text.
+ *
+ * @throws {UserError} If there is none, or its files are damaged.
+ */
+export async function openModel(choice: ModelChoice): Promise<OpenModel> {
+  const { openModel } = await import("./src/cli/open_model.ts");
+  return await openModel(choice);
+}
+
+/** What can be trained on. */
+export async function listDevices(): Promise<DeviceListing[]> {
+  const { listDevices } = await import("./src/backend/devices.ts");
+  return await listDevices();
+}
+
+async function filled(): Promise<Pick<RunOptions, Filled>> {
+  const { train } = await import("./src/train/loop.ts");
+  const { openSession } = await import("./src/train/open_session.ts");
+  return { commandLine: ["mod.ts"], engine: { openSession, train } };
+}
+
+if (import.meta.main) {
+  const { runCli } = await import("./src/cli/main.ts");
+  const { processArguments, processIo } = await import(
+    "./src/cli/process_io.ts"
+  );
+  const io = processIo();
+  io.exit(await runCli(processArguments, io));
+}

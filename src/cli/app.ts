@@ -1,0 +1,77 @@
+/**
+ * What every command has at hand: the global flags and ways to say something.
+ *
+ * @module
+ */
+
+import { EXIT } from "../base/errors.ts";
+import type { Io } from "./io.ts";
+
+/** Values of the flags that every command has. */
+export interface GlobalFlags {
+  root?: string;
+  json?: true;
+  quiet?: true;
+  color: boolean;
+}
+
+/** One call of the command line. */
+export class App {
+  readonly io: Io;
+  /** What the process ends with. */
+  exitCode: number = EXIT.ok;
+  /** The directory that holds `data`, `runs` and `checkpoints`. */
+  root = ".";
+  /** Results as JSON. */
+  json = false;
+  /** Nothing on stderr but warnings and errors. */
+  quiet = false;
+  #color = false;
+
+  constructor(io: Io) {
+    this.io = io;
+  }
+
+  /** Takes the global flags over, once they are parsed. */
+  configure(flags: GlobalFlags): void {
+    this.root = flags.root ?? this.io.env("HEARTH_ROOT") ?? ".";
+    this.json = flags.json ?? false;
+    this.quiet = flags.quiet ?? false;
+    this.#color = flags.color && this.io.env("NO_COLOR") === undefined &&
+      this.io.env("TERM") !== "dumb";
+  }
+
+  /** Prints a line of the result on stdout. */
+  print(line = ""): void {
+    this.io.stdout.write(`${line}\n`);
+  }
+
+  /** Prints one JSON value on one line of stdout. */
+  printJson(value: unknown): void {
+    this.print(JSON.stringify(value));
+  }
+
+  /** Prints a line about the work on stderr, unless `--quiet`. */
+  note(line = ""): void {
+    if (!this.quiet) this.io.stderr.write(`${line}\n`);
+  }
+
+  /** Prints a warning on stderr, in any case. */
+  warn(message: string): void {
+    this.io.stderr.write(`${this.paint("yellow", "warning:")} ${message}\n`);
+  }
+
+  /** Whether a line on stderr may be rewritten in place. */
+  get isLive(): boolean {
+    return this.io.stderr.isTty && !this.quiet && !this.json &&
+      this.io.env("TERM") !== "dumb";
+  }
+
+  /** `text` in a color, where stderr shows colors. */
+  paint(color: keyof typeof COLORS, text: string): string {
+    if (!this.#color || !this.io.stderr.isTty) return text;
+    return `\x1b[${COLORS[color]}m${text}\x1b[0m`;
+  }
+}
+
+const COLORS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };

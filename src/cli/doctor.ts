@@ -1,0 +1,138 @@
+/**
+ * `hearth doctor`: whether this machine has what training needs.
+ *
+ * @module
+ */
+
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { errorMessage, EXIT } from "../base/errors.ts";
+import { formatBytes } from "../base/format.ts";
+import { VERSION } from "../base/version.ts";
+import type { App } from "./app.ts";
+import { examples } from "./examples.ts";
+
+/** One finding. */
+export interface Check {
+  name: string;
+  /** `bad` keeps training from working, `warn` makes it worse. */
+  verdict: "ok" | "warn" | "bad";
+  text: string;
+}
+
+/** Below this, the checkpoints of a small model fill the disk. */
+const LITTLE_DISK_BYTES = 1e9;
+/** Below this, a small model with its activations does not fit. */
+const LITTLE_MEMORY_BYTES = 1e9;
+
+/** Adds the command. */
+export function addDoctorCommand(program: CommandUnknownOpts, app: App): void {
+  program.command("doctor")
+    .summary("check this machine")
+    .description(
+      "Check whether this machine has what training needs, and say why not.",
+    )
+    .addHelpText(
+      "after",
+      examples("hearth doctor", "hearth doctor --json --root /mnt/big"),
+    )
+    .action(async () => {
+      const checks = await examine(app);
+      if (app.json) app.printJson(checks);
+      else app.print(formatChecks(checks));
+      if (checks.some(({ verdict }) => verdict === "bad")) {
+        app.exitCode = EXIT.failed;
+      }
+    });
+}
+
+/** The findings as lines of text; pure. */
+export function formatChecks(checks: readonly Check[]): string {
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  return checks.map(({ name, verdict, text }) =>
+    `${verdict.padEnd(4)}  ${name.padEnd(width)}  ${text}`
+  ).join("\n");
+}
+
+async function examine(app: App): Promise<Check[]> {
+  const { deno, v8, typescript } = Deno.version;
+  const ok = (name: string, text: string): Check => ({
+    name,
+    verdict: "ok",
+    text,
+  });
+  return [
+    ok("hearth", VERSION),
+    ok("runtime", `Deno ${deno}, V8 ${v8}, TypeScript ${typescript}`),
+    ok("system", `${Deno.build.target}, ${Deno.osRelease()}`),
+    checkMemory(),
+    await checkDisk(app.root),
+    await checkWritable(app.root),
+    ...await checkDevices(),
+    checkTerminal(app),
+  ];
+}
+
+function checkMemory(): Check {
+  const { available, total } = Deno.systemMemoryInfo();
+  return {
+    name: "memory",
+    verdict: available < LITTLE_MEMORY_BYTES ? "warn" : "ok",
+    text: `${formatBytes(available)} free of ${formatBytes(total)}`,
+  };
+}
+
+async function checkDisk(root: string): Promise<Check> {
+  const { freeBytes } = await import("../run/disk_space.ts");
+  const free = await freeBytes(root);
+  return {
+    name: "disk",
+    verdict: free !== null && free < LITTLE_DISK_BYTES ? "warn" : "ok",
+    text: `${formatBytes(free)} free at "${root}"`,
+  };
+}
+
+/** Writes and removes a file in the root, or in what exists above it. */
+async function checkWritable(root: string): Promise<Check> {
+  const name = "root";
+  try {
+    const path = await Deno.makeTempFile({ dir: root, prefix: ".hearth-" });
+    await Deno.remove(path);
+    return { name, verdict: "ok", text: `"${root}" is writable` };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      const text = `"${root}" will be made by the first run`;
+      return { name, verdict: "ok", text };
+    }
+    return {
+      name,
+      verdict: "bad",
+      text: `cannot write to "${root}": ${errorMessage(error)}; use --root`,
+    };
+  }
+}
+
+async function checkDevices(): Promise<Check[]> {
+  const { listDevices } = await import("../backend/devices.ts");
+  try {
+    const devices = await listDevices();
+    return devices.flatMap(({ id, name, cores, hardwareThreads, kernels }) => [
+      {
+        name: id,
+        verdict: "ok" as const,
+        text: `${name}, ${cores} cores, ${hardwareThreads} hardware threads`,
+      },
+      { name: `${id} kernels`, verdict: "ok" as const, text: kernels },
+    ]);
+  } catch (error) {
+    return [{ name: "devices", verdict: "bad", text: errorMessage(error) }];
+  }
+}
+
+function checkTerminal({ io }: App): Check {
+  const parts = [
+    io.stderr.isTty ? `terminal of ${io.columns()} columns` : "no terminal",
+    `TERM ${io.env("TERM") ?? "not set"}`,
+    ...io.env("NO_COLOR") ? ["NO_COLOR set"] : [],
+  ];
+  return { name: "terminal", verdict: "ok", text: parts.join(", ") };
+}

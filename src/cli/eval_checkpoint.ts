@@ -1,0 +1,103 @@
+/**
+ * The loss of a checkpoint on a text.
+ *
+ * @module
+ */
+
+import { openBackend } from "../backend/devices.ts";
+import { openDataset } from "../data/open_dataset.ts";
+import { fromHuggingFace } from "../model/huggingface.ts";
+import { configFromHf } from "../model/huggingface_config.ts";
+import { loadMeta } from "../run/meta.ts";
+import { rootPaths, runPaths } from "../run/run_paths.ts";
+import { type EvalResult, openEvaluation } from "../train/evaluate.ts";
+import type { App } from "./app.ts";
+import { loadChosen } from "./checkpoint_ref.ts";
+
+/** What to evaluate on, and with. */
+export interface EvalOptions {
+  /** Another text than the run's own. */
+  dataset?: string;
+  /** Use only this many batches. */
+  batches?: number;
+  device?: string;
+  threads?: number;
+  signal: AbortSignal;
+  onStage: (stage: string, fraction: number | null) => void;
+}
+
+/** What came out. */
+export interface CheckpointEval extends EvalResult {
+  runId: string;
+  checkpoint: string;
+  dataset: string;
+}
+
+/**
+ * Evaluates the checkpoint that `ref` means; see checkpoint_ref.ts.
+ *
+ * @throws {UserError} For a checkpoint, data or a device that cannot be used.
+ * @throws {DOMException} If `signal` ended it.
+ */
+export async function evaluateCheckpoint(
+  app: App,
+  ref: string,
+  options: EvalOptions,
+): Promise<CheckpointEval> {
+  const { signal, onStage, device = "auto", threads = 0 } = options;
+  const chosen = await loadChosen(app.root, ref);
+  const { runId, content } = chosen;
+  const { config } = await loadMeta(runPaths(app.root, runId).meta);
+  const model = configFromHf(content.modelConfig);
+  const { batchSize } = config.train;
+
+  await using opened = new AsyncDisposableStack();
+  const { dataset } = await openDataset({
+    // Another text is used whole, and nothing is trained on.
+    data: options.dataset === undefined ? config.data : {
+      ...config.data,
+      dataset: options.dataset,
+      valDataset: options.dataset,
+    },
+    tokenizer: config.tokenizer,
+    tokenizerJson: content.tokenizerJson,
+    seqLen: model.seqLen,
+    batchSize,
+    seed: config.seed,
+    dataDir: rootPaths(app.root).data,
+    onProgress: ({ phase, done, total }) =>
+      onStage(phase, total > 0 ? done / total : null),
+    // Of another text it would say that training and validation are the same.
+    onNotice: options.dataset === undefined
+      ? (message) => app.warn(message)
+      : undefined,
+    signal,
+  });
+  opened.defer(() => dataset.close());
+
+  const { backend, warnings } = await openBackend({ device, threads });
+  opened.defer(() => backend.dispose());
+  for (const warning of [...chosen.warnings, ...warnings]) app.warn(warning);
+  const params = fromHuggingFace(model, content.params);
+  const evaluation = await openEvaluation({
+    backend,
+    model,
+    params,
+    batchSize,
+  });
+  opened.defer(() => evaluation.dispose());
+  onStage("evaluating", null);
+  const result = await evaluation.evaluate({
+    batches: dataset.val,
+    evalBatches: options.batches ?? 0,
+    bytesPerToken: dataset.valBytesPerToken,
+    signal,
+  });
+  signal.throwIfAborted();
+  return {
+    runId,
+    checkpoint: chosen.name,
+    dataset: options.dataset ?? "the run's validation text",
+    ...result!,
+  };
+}

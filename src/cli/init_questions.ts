@@ -1,0 +1,65 @@
+/**
+ * The questions of `hearth init`, asked in the terminal.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { confirm, intro, isCancel, select, text } from "@clack/prompts";
+import { PROFILES } from "../config/profiles.ts";
+import type { InitAnswers } from "./init_file.ts";
+
+/**
+ * Asks what flags have not answered.
+ *
+ * @param file Ask whether this file may be replaced; null if there is none.
+ * @returns Null if the user gave up or the file is to stay.
+ */
+export async function ask(
+  { given, file }: { given: Partial<InitAnswers>; file: string | null },
+): Promise<InitAnswers | null> {
+  const output = process.stderr; // stdout is for the result
+  intro("A configuration for hearth train", { output });
+  if (file !== null) {
+    const replace = await confirm({
+      output,
+      message: `"${file}" exists. Replace it?`,
+      initialValue: false,
+    });
+    if (isCancel(replace) || !replace) return null;
+  }
+  const profile = given.profile ?? await select({
+    output,
+    message: "Which profile to start from?",
+    initialValue: "tiny",
+    options: Object.entries(PROFILES).map(([value, { text }]) => ({
+      value,
+      label: value,
+      hint: summaryOf(text),
+    })),
+  });
+  if (isCancel(profile)) return null;
+  const dataset = given.dataset ?? await text({
+    output,
+    message: "Which text? (sample, a file, a folder or a glob)",
+    initialValue: "sample",
+    validate: (value) => value?.trim() ? undefined : "name a text",
+  });
+  if (isCancel(dataset)) return null;
+  const steps = await text({
+    output,
+    message: "How many optimizer steps? (empty: as in the profile)",
+    validate: (value) =>
+      !value || /^[1-9]\d{0,8}$/.test(value)
+        ? undefined
+        : "a whole number above 0, or nothing",
+  });
+  if (isCancel(steps)) return null;
+  return { profile, dataset, ...steps ? { steps: Number(steps) } : {} };
+}
+
+/** The first sentence of a profile's comment. */
+function summaryOf(text: string): string {
+  const comment = text.split("\n\n")[0].replaceAll(/\n?# ?/g, " ");
+  return /: (.*?)\. /.exec(comment)?.[1] ?? "";
+}

@@ -1,0 +1,43 @@
+/**
+ * What the command line touches of the outside world, so that a test can
+ * stand in for it.
+ *
+ * @module
+ */
+
+/** Where text goes. */
+export interface Sink {
+  /** Writes all of `text`. @throws {Deno.errors.BrokenPipe} */
+  write(text: string): void;
+  /** A person reads along. */
+  readonly isTty: boolean;
+}
+
+/** The surroundings of one command. */
+export interface Io {
+  /** Results. */
+  readonly stdout: Sink;
+  /** Everything else. */
+  readonly stderr: Sink;
+  /** A person can answer questions. */
+  readonly stdinIsTty: boolean;
+  /** All of standard input, as UTF-8. */
+  readStdin(): Promise<string>;
+  /** Width of the terminal, or 80. */
+  columns(): number;
+  /** Value of an environment variable; unset and empty are undefined. */
+  env(name: string): string | undefined;
+  /**
+   * Calls `first` on the first Ctrl+C or similar, `second` on later ones;
+   * until disposed, the process does not end by itself.
+   */
+  onStopSignals(
+    handlers: { first: () => void; second: () => void },
+  ): Disposable;
+  /** Ends the process at once. */
+  exit(code: number): never;
+  /** What a person types to call this program: `hearth`. */
+  readonly program: string;
+  /** How this process was started, for meta.json. */
+  readonly commandLine: readonly string[];
+}

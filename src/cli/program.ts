@@ -1,0 +1,91 @@
+/**
+ * The command line as a whole: global flags and the list of commands.
+ *
+ * Only flag tables are loaded here; what a command does is imported when it
+ * runs, so that `--help` and `--version` answer at once.
+ *
+ * @module
+ */
+
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { VERSION } from "../base/version.ts";
+import type { App, GlobalFlags } from "./app.ts";
+import { addCompletionsCommand } from "./completions.ts";
+import { optionTerm } from "./config_flags.ts";
+import { addDataCommand } from "./data.ts";
+import { addDemoCommand } from "./demo.ts";
+import { addDevicesCommand } from "./devices.ts";
+import { addDoctorCommand } from "./doctor.ts";
+import { addEvalCommand } from "./eval.ts";
+import { examples } from "./examples.ts";
+import { addGenerateCommand } from "./generate.ts";
+import { addInitCommand } from "./init.ts";
+import { addResumeCommand } from "./resume.ts";
+import { addRunsCommand } from "./runs.ts";
+import { addStatusCommand } from "./status.ts";
+import { addTokenizerCommand } from "./tokenizer.ts";
+import { addTrainCommand } from "./train.ts";
+
+/** Builds the parser; its actions talk through `app`. */
+export function createProgram(app: App): CommandUnknownOpts {
+  const { io } = app;
+  const program = new Command("hearth");
+  program
+    .usage("<command> [options]")
+    .description("Train small language models on the machine you have.")
+    .version(`hearth ${VERSION}`, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false) // main.ts understands "hearth help train"
+    .option("--root <dir>", "where data, runs and checkpoints are kept")
+    .option("--json", "results as JSON")
+    .option("--quiet", "only results, warnings and errors")
+    .option("--no-color", "no colors")
+    .configureHelp({
+      showGlobalOptions: true,
+      minWidthToWrap: 30,
+      optionTerm,
+      subcommandTerm: (command) =>
+        [command.name(), ...command.registeredArguments.map(argumentTerm)]
+          .join(" "),
+    })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => {}, // main.ts prints it, with a hint
+      getOutHelpWidth: () => Math.min(io.columns(), 100),
+      getErrHelpWidth: () => Math.min(io.columns(), 100),
+    })
+    .exitOverride()
+    .hook("preAction", () => app.configure(program.opts() as GlobalFlags))
+    .addHelpText(
+      "after",
+      examples(
+        "hearth demo",
+        "hearth train --profile tiny --dataset poems.txt",
+      ),
+    );
+  program.commandsGroup("Train:");
+  addDemoCommand(program, app);
+  addInitCommand(program, app);
+  addTrainCommand(program, app);
+  addResumeCommand(program, app);
+  program.commandsGroup("Look:");
+  addStatusCommand(program, app);
+  addRunsCommand(program, app);
+  program.commandsGroup("Use:");
+  addGenerateCommand(program, app);
+  addEvalCommand(program, app);
+  program.commandsGroup("Prepare:");
+  addDataCommand(program, app);
+  addTokenizerCommand(program, app);
+  program.commandsGroup("Machine:");
+  addDevicesCommand(program, app);
+  addDoctorCommand(program, app);
+  addCompletionsCommand(program, app);
+  return program;
+}
+
+function argumentTerm(argument: CommandUnknownOpts["registeredArguments"][0]) {
+  const name = argument.name() + (argument.variadic ? "..." : "");
+  return argument.required ? `<${name}>` : `[${name}]`;
+}

@@ -1,0 +1,52 @@
+/**
+ * The line that a terminal shows while a run trains.
+ *
+ * Pure, so that tests need no terminal. Logs get the lines of
+ * `src/run/log_line.ts` in its place.
+ *
+ * @module
+ */
+
+import { formatCount, formatDuration } from "../base/format.ts";
+import type { TrainEvent } from "../train/events.ts";
+
+/** What the bar is drawn from. */
+export type StepEvent = Extract<TrainEvent, { kind: "step" }>;
+
+/**
+ * A bar with numbers, narrower than `columns`, so that no terminal wraps it:
+ * `[██████▌       ]  33 %  step 165/500  loss 2.9134  8,310 tok/s  ETA 39s`
+ */
+export function formatBar(event: StepEvent, columns: number): string {
+  const { step, totalSteps, trainLoss, tokensPerSec, remainingMs } = event;
+  const share = totalSteps > 0 ? step / totalSteps : 1;
+  const words = [
+    `${Math.floor(share * 100)} %`.padStart(5),
+    `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}`,
+    `loss ${trainLoss.toFixed(4)}`,
+    `${formatCount(tokensPerSec)} tok/s`,
+    `ETA ${formatDuration(remainingMs)}`,
+  ].join("  ");
+  const width = Math.min(30, columns - words.length - 4);
+  if (width < 5) return words.trimStart().slice(0, Math.max(0, columns - 1));
+  return `[${formatBlocks(share, width)}] ${words}`;
+}
+
+/** `[████      ]  40 %  tokenizing`, or without a bar if unknown. */
+export function formatStage(
+  stage: string,
+  fraction: number | null,
+  columns: number,
+): string {
+  if (fraction === null) return `${stage} …`.slice(0, Math.max(0, columns - 1));
+  const percent = `${Math.floor(fraction * 100)} %`.padStart(5);
+  return `[${formatBlocks(fraction, 20)}] ${percent}  ${stage}`
+    .slice(0, Math.max(0, columns - 1));
+}
+
+/** A bar in eighths of a character. */
+function formatBlocks(share: number, width: number): string {
+  const eighths = Math.floor(Math.min(1, Math.max(0, share)) * width * 8);
+  const part = " ▏▎▍▌▋▊▉"[eighths % 8].trim();
+  return ("█".repeat(eighths >> 3) + part).padEnd(width);
+}

@@ -1,0 +1,134 @@
+/**
+ * Shows a run while it trains: a live bar in a terminal, one line per logged
+ * step elsewhere, one JSON object per event with `--json`.
+ *
+ * @module
+ */
+
+import { formatDuration, UNKNOWN } from "../base/format.ts";
+import type { PrepareProgress } from "../run/engine.ts";
+import { logLines } from "../run/log_line.ts";
+import type { RunClosed, RunEvent } from "../run/run_event.ts";
+import type { App } from "./app.ts";
+import { LiveLine } from "./live_line.ts";
+import { formatBar, formatStage } from "./progress_bar.ts";
+
+/** What a run came to. */
+export interface RunOutcome extends RunClosed {
+  /** Steps done; null if the run ended while it prepared. */
+  step: number | null;
+  totalSteps: number | null;
+  elapsedMs: number | null;
+  trainLoss: number | null;
+  valLoss: number | null;
+  bestValLoss: number | null;
+}
+
+/** Follows one run. */
+export class RunView {
+  readonly #app: App;
+  readonly #line: LiveLine;
+  #stage = "";
+
+  constructor(app: App) {
+    this.#app = app;
+    this.#line = new LiveLine(app);
+  }
+
+  /** Shows what is done before training. */
+  prepare({ stage, fraction }: PrepareProgress): void {
+    if (this.#app.isLive) {
+      this.#line.update((columns) => formatStage(stage, fraction, columns));
+    } else if (stage !== this.#stage && !this.#app.json) {
+      this.#app.note(stage);
+    }
+    this.#stage = stage;
+  }
+
+  /** Prints a line that stays, whatever is being shown. */
+  print(line: string): void {
+    this.#line.print(line);
+  }
+
+  /**
+   * Shows every event.
+   *
+   * @throws Whatever the run throws.
+   */
+  async show(events: AsyncIterable<RunEvent>): Promise<RunOutcome> {
+    using line = this.#line;
+    const outcome: Partial<RunOutcome> = {
+      step: null,
+      totalSteps: null,
+      elapsedMs: null,
+      trainLoss: null,
+      valLoss: null,
+      bestValLoss: null,
+    };
+    for await (const event of events) {
+      if (this.#app.json) this.#app.printJson(event);
+      else this.#showEvent(event, line);
+      record(event, outcome);
+    }
+    return outcome as RunOutcome;
+  }
+
+  #showEvent(event: RunEvent, line: LiveLine): void {
+    if (event.kind === "warning") {
+      line.warn(event.message);
+    } else if (event.kind === "step" && this.#app.isLive) {
+      line.update((columns) => formatBar(event, columns));
+    } else {
+      for (const text of logLines(event)) line.print(text);
+    }
+  }
+}
+
+function record(event: RunEvent, outcome: Partial<RunOutcome>): void {
+  switch (event.kind) {
+    case "created":
+    case "opened":
+      return;
+    case "closed":
+      Object.assign(outcome, event);
+      return;
+    case "step":
+      outcome.trainLoss = event.trainLoss;
+      break;
+    case "eval":
+      outcome.valLoss = event.valLoss;
+      outcome.bestValLoss = event.bestValLoss;
+      break;
+  }
+  const { step, totalSteps, elapsedMs } = event;
+  Object.assign(outcome, { step, totalSteps, elapsedMs });
+}
+
+/** The lines about a finished run. */
+export function formatOutcome(outcome: RunOutcome): string {
+  const { runId, status, step, totalSteps, elapsedMs } = outcome;
+  if (step === null) return `run         ${runId}, ${status} before training`;
+  const loss = (value: number | null) => value?.toFixed(4) ?? UNKNOWN;
+  return [
+    `run         ${runId}, ${status} at step ${step}/${totalSteps} ` +
+    `after ${formatDuration(elapsedMs)}`,
+    `loss        train ${loss(outcome.trainLoss)}, ` +
+    `val ${loss(outcome.valLoss)} (best ${loss(outcome.bestValLoss)})`,
+    `checkpoint  ${outcome.lastCheckpoint ?? "none"}`,
+  ].join("\n");
+}
+
+/** Commands that make sense after a run. */
+export function nextCommands(
+  { runId, status, lastCheckpoint }: RunOutcome,
+  program: string,
+): string {
+  const commands = [`${program} status ${runId}`];
+  if (lastCheckpoint !== null) {
+    commands.unshift(
+      `${program} generate ${runId} --prompt "Once upon a time"`,
+    );
+  }
+  if (status === "stopped") commands.unshift(`${program} resume ${runId}`);
+  return ["Next:", ...commands.map((command) => `  ${command}`)].join("\n");
+}

@@ -1,0 +1,44 @@
+/** `hearth train`: a new run. @module */
+
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { App } from "./app.ts";
+import { addConfigFlags, readConfigFlags } from "./config_flags.ts";
+import { examples } from "./examples.ts";
+
+/** Adds the command. */
+export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
+  const command = program.command("train")
+    .summary("train a model")
+    .description(
+      "Train a model on text. Settings come from a profile, then a file, then " +
+        "flags, then --set: each overrides those before it. Ctrl+C saves a " +
+        "checkpoint and stops; hearth resume goes on.",
+    )
+    .option("--config <file>", "YAML or JSON file with settings")
+    .option("--profile <name>", "settings to start from, such as tiny")
+    .option(
+      "--set <key=value>",
+      "any setting by its path in the file; may be repeated",
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .option("--run-id <id>", "name of the run; default: a new one")
+    .addHelpText(
+      "after",
+      examples(
+        "hearth train --profile tiny --dataset poems.txt --epochs 3",
+        "hearth train --config hearth.yaml --set model.dropout=0.1",
+      ),
+    );
+  addConfigFlags(command);
+  command.action(async ({ config: file, profile, set, runId }) => {
+    const { loadConfig } = await import("../config/load.ts");
+    const flags = readConfigFlags(command);
+    const config = await loadConfig({ file, profile, flags, set });
+    const { conductRun } = await import("./conduct_run.ts");
+    const { startRun } = await import("../run/runner.ts");
+    await conductRun(
+      app,
+      (options) => startRun({ ...options, config, runId }),
+    );
+  });
+}

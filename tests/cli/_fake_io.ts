@@ -1,0 +1,85 @@
+import type { Io } from "../../src/cli/io.ts";
+import { runCli } from "../../src/cli/main.ts";
+
+/** What a test may set of the surroundings. */
+export interface FakeSettings {
+  /** Both stdout and stderr are a terminal. */
+  tty?: boolean;
+  columns?: number;
+  env?: Record<string, string>;
+  stdin?: string;
+  /** Called with everything written to stderr; may press Ctrl+C. */
+  onStderr?: (text: string, press: () => void) => void;
+  /** Called with everything written to stdout; may throw BrokenPipe. */
+  onStdout?: (text: string, press: () => void) => void;
+}
+
+/** What a command line did. */
+export interface Outcome {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Thrown in place of ending the process. */
+export class Exited extends Error {
+  constructor(readonly code: number) {
+    super(`exit ${code}`);
+  }
+}
+
+/** Runs a command line in this process. */
+export async function run(
+  argv: string[],
+  settings: FakeSettings = {},
+): Promise<Outcome> {
+  const { tty = false, columns = 80, env = {}, stdin = "" } = settings;
+  let out = "", err = "";
+  let handlers: Parameters<Io["onStopSignals"]>[0] | null = null;
+  let presses = 0;
+  const press = () => presses++ === 0 ? handlers?.first() : handlers?.second();
+  const io: Io = {
+    stdout: {
+      isTty: tty,
+      write(text) {
+        out += text;
+        settings.onStdout?.(text, press);
+      },
+    },
+    stderr: {
+      isTty: tty,
+      write(text) {
+        err += text;
+        settings.onStderr?.(text, press);
+      },
+    },
+    stdinIsTty: tty,
+    readStdin: () => Promise.resolve(stdin),
+    columns: () => columns,
+    env: (name) => env[name] || undefined,
+    onStopSignals(listening) {
+      handlers = listening;
+      presses = 0;
+      return { [Symbol.dispose]: () => void (handlers = null) };
+    },
+    exit(code) {
+      throw new Exited(code);
+    },
+    program: "hearth",
+    commandLine: ["hearth", ...argv],
+  };
+  const code = await runCli(argv, io);
+  return { code, out, err };
+}
+
+/** A directory for the time of one test. */
+export async function withFolder<T>(
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await Deno.makeTempDir();
+  try {
+    return await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

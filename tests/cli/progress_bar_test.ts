@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import {
+  formatBar,
+  formatStage,
+  type StepEvent,
+} from "../../src/cli/progress_bar.ts";
+
+const STEP: StepEvent = {
+  kind: "step",
+  step: 165,
+  totalSteps: 500,
+  epoch: 0.33,
+  epochs: 1,
+  tokens: 337_920,
+  elapsedMs: 40_000,
+  remainingMs: 39_400,
+  trainLoss: 2.91337,
+  gradNorm: 0.8,
+  lr: 1e-3,
+  dtMs: 240,
+  tokensPerSec: 8310.4,
+  skipped: false,
+  log: false,
+};
+
+Deno.test("formatBar() shows share, step, loss, speed and ETA", () => {
+  // The numbers take 54 columns: 80 - 54 - 4 leave 22 for the bar, of which
+  // 0.33 * 22 = 7.26 is 7 whole blocks and 2 eighths.
+  assert.equal(
+    formatBar(STEP, 80),
+    "[███████▎              ]  33 %  step 165/500  loss 2.9134  8,310 tok/s  ETA 39s",
+  );
+});
+
+Deno.test("formatBar() is empty at the start and full at the end", () => {
+  const bar = (step: number, totalSteps: number) =>
+    formatBar({ ...STEP, step, totalSteps }, 200).slice(0, 40);
+  assert.equal(bar(0, 500), `[${" ".repeat(30)}]   0 %  `);
+  assert.equal(bar(500, 500), `[${"█".repeat(30)}] 100 %  `);
+  assert.equal(bar(0, 0), `[${"█".repeat(30)}] 100 %  `); // nothing to do
+});
+
+Deno.test("formatBar() leaves the bar, then words, out of a narrow terminal", () => {
+  assert.equal(
+    formatBar(STEP, 60),
+    "33 %  step 165/500  loss 2.9134  8,310 tok/s  ETA 39s",
+  );
+  assert.equal(formatBar(STEP, 20), "33 %  step 165/500 ");
+  for (let columns = 0; columns < 200; columns++) {
+    assert.ok(formatBar(STEP, columns).length <= Math.max(0, columns - 1));
+    assert.ok(formatStage("tokenizing", 0.5, columns).length <= columns);
+  }
+});
+
+Deno.test("formatStage() shows a bar only for a known share", () => {
+  assert.equal(
+    formatStage("tokenizing", 0.41, 80),
+    "[████████▏           ]  41 %  tokenizing",
+  );
+  assert.equal(formatStage("starting device", null, 80), "starting device …");
+});

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { formatFields, formatTable } from "../../src/cli/table.ts";
+import { wrapText } from "../../src/cli/wrap_text.ts";
+
+Deno.test("formatTable() aligns columns and ends no line in spaces", () => {
+  assert.equal(
+    formatTable([["run", "left"], ["step", "right"], ["note", "left"]], [
+      ["owl-1", "7", "short"],
+      ["x", "1200", ""],
+    ]),
+    [
+      "run    step  note",
+      "owl-1     7  short",
+      "x      1200",
+    ].join("\n"),
+  );
+});
+
+Deno.test("formatFields() lines up values", () => {
+  assert.equal(
+    formatFields([["run", "owl-1"], ["status", "stopped"]]),
+    "run     owl-1\nstatus  stopped",
+  );
+});
+
+Deno.test("wrapText() breaks between words and keeps line breaks", () => {
+  assert.equal(
+    wrapText("one two three\n\nfour incomprehensible", {
+      columns: 10,
+      indent: "  ",
+    }),
+    "  one two\n  three\n\n  four\n  incomprehensible",
+  );
+});
