@@ -150,7 +150,8 @@ export async function* train(
       }
     }
     if (reason) {
-      yield { kind: "done", reason, ...tracker.progress() };
+      const left = reason === "stopped" ? {} : { remainingMs: 0 };
+      yield { kind: "done", reason, ...tracker.progress(), ...left };
       return;
     }
 

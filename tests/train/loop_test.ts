@@ -155,7 +155,8 @@ Deno.test("train() stops early when patience is used up", async () => {
     "checkpoint 3",
     "done 3",
   ]);
-  assert.equal(only(events, "done")[0].reason, "earlyStop");
+  const [done] = only(events, "done");
+  assert.deepEqual([done.reason, done.remainingMs], ["earlyStop", 0]);
 });
 
 Deno.test("train() finishes the step and saves when it is told to stop", async () => {
@@ -271,6 +272,20 @@ Deno.test("train() gives up after too many steps that are not finite", async () 
     "resume from checkpoint step-4 with a smaller lr, or a longer warmupSteps",
   );
   assert.equal(only(events, "warning").length, 3);
+});
+
+Deno.test("train() leaves the weights alone when their gradient is not finite", async () => {
+  const config = tinyConfig({ train: { steps: 9, maxSkippedSteps: 4 } });
+  const session = await openTestSession({ config });
+  const wte = await session.executable.read("wte") as Float32Array;
+  session.executable.write("wte", wte.with(3, Infinity));
+  const before = await session.snapshot();
+  const error = await assertUserError(() => collect(session));
+  assert.match(error.message, /^Stopped at step 4: loss is NaN/);
+  assert.match(error.hint, /^train again with a smaller lr/);
+  const after = await session.snapshot();
+  assert.deepEqual(after.params, before.params);
+  assert.deepEqual(after.optimizer, before.optimizer);
 });
 
 Deno.test("train() goes on when a checkpoint fails, and tries the next", async () => {

@@ -1,0 +1,98 @@
+/**
+ * From a configuration to a session: opens device, data and tokenizer.
+ *
+ * @module
+ */
+
+import { openBackend } from "../backend/devices.ts";
+import type { HearthConfig } from "../config/schema.ts";
+import { openDataset } from "../data/open_dataset.ts";
+import type { DataProgress } from "../data/progress.ts";
+import {
+  assembleSession,
+  checkSettings,
+  type Session,
+  type Snapshot,
+} from "./session.ts";
+
+/** What is done before training, such as tokenizing. */
+export interface PrepareProgress {
+  stage:
+    | "reading data"
+    | "training tokenizer"
+    | "tokenizing"
+    | "preparing model";
+  /** Part that is done, 0 to 1; null if unknown. */
+  fraction: number | null;
+}
+
+/** What to open. */
+export interface OpenSessionOptions {
+  config: HearthConfig;
+  /** Where prepared data is kept. */
+  dataDir: string;
+  /** Go on from here, in place of new parameters and a new tokenizer. */
+  restore?: Snapshot;
+  /** Overrides the configuration's and the snapshot's. */
+  totalSteps?: number;
+  /** Refuse data with another fingerprint. */
+  dataFingerprint?: string;
+  onPrepare?: (progress: PrepareProgress) => void;
+  /** Ends the preparation: the promise rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+const STAGES: Record<DataProgress["phase"], PrepareProgress["stage"]> = {
+  read: "reading data",
+  tokenizer: "training tokenizer",
+  tokenize: "tokenizing",
+};
+
+/**
+ * Opens all that a run needs; the caller disposes of the session.
+ *
+ * @throws {UserError} For settings, data, a device or a snapshot that cannot
+ * be used; what the user can get wrong is found before anything is written.
+ */
+export async function openSession(
+  options: OpenSessionOptions,
+): Promise<Session> {
+  const { config, restore, onPrepare, signal } = options;
+  checkSettings(config);
+
+  await using opened = new AsyncDisposableStack();
+
+  // 1. The device, before the long work: it may not be what was asked for.
+  const { device, threads, precision, strictDevice: strict } = config;
+  const choice = await openBackend({ device, threads, precision, strict });
+  const { backend, warnings } = choice;
+  opened.defer(() => backend.dispose());
+
+  // 2. Data and tokenizer.
+  const { dataset, tokenizer } = await openDataset({
+    data: config.data,
+    tokenizer: config.tokenizer,
+    seqLen: config.model.seqLen,
+    batchSize: config.train.batchSize,
+    seed: config.seed,
+    dataDir: options.dataDir,
+    tokenizerJson: restore?.tokenizerJson,
+    expectFingerprint: options.dataFingerprint,
+    onProgress: ({ phase, done, total }) =>
+      onPrepare?.({
+        stage: STAGES[phase],
+        fraction: total > 0 ? done / total : null,
+      }),
+    onNotice: (message) => warnings.push(message),
+    signal,
+  });
+  opened.defer(() => dataset.close());
+  signal?.throwIfAborted();
+
+  // 3. The program and its parameters. The session disposes of all from here.
+  onPrepare?.({ stage: "preparing model", fraction: null });
+  opened.move();
+  const { totalSteps } = options;
+  const parts = { config, dataset, tokenizer, backend, warnings };
+  return await assembleSession({ ...parts, restore, totalSteps });
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { EXIT, UserError } from "../../src/base/errors.ts";
+import type { ConfigInput, HearthConfig } from "../../src/config/schema.ts";
+import { train } from "../../src/train/loop.ts";
+import { openSession } from "../../src/train/open_session.ts";
+import { collect, only, tinyConfig } from "./_helpers.ts";
+
+/** Runs `body` with a config for a text of 200 lines, and a place for data. */
+async function withText(
+  more: ConfigInput,
+  body: (config: HearthConfig, dataDir: string) => Promise<void>,
+): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "hearth-test-" });
+  try {
+    const dataset = `${dir}/text.txt`;
+    const lines = Array.from({ length: 200 }, (_, i) => `line ${i} of text\n`);
+    await Deno.writeTextFile(dataset, lines.join(""));
+    const config = tinyConfig({
+      model: { dropout: 0.1 },
+      train: { steps: 6, gradAccumSteps: 2, evalEvery: 3, evalBatches: 4 },
+      tokenizer: { type: "byte" },
+      data: { dataset },
+      device: "cpu",
+      threads: 2,
+      ...more,
+    });
+    await body(config, `${dir}/data`);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+async function assertNothingIn(dir: string): Promise<void> {
+  await assert.rejects(Deno.stat(dir), Deno.errors.NotFound);
+}
+
+Deno.test("openSession() trains on a text file, and goes on with the same bits", async () => {
+  await withText({}, async (config, dataDir) => {
+    const stages = new Set<string>();
+    const whole = await openSession({
+      config,
+      dataDir,
+      onPrepare: ({ stage }) => stages.add(stage),
+    });
+    assert.equal(whole.device.backend, "cpu");
+    assert.deepEqual(whole.warnings, []);
+    assert.deepEqual(
+      [...stages].filter((stage) => stage !== "reading data"),
+      ["tokenizing", "preparing model"],
+    );
+    const [before, , after] = only(await collect(whole), "eval");
+    assert.ok(after.valLoss < before.valLoss);
+    const expected = await whole.snapshot();
+    await whole.dispose();
+
+    const start = await openSession({ config, dataDir });
+    for await (const event of train(start)) if (event.step === 3) break;
+    const restore = structuredClone(await start.snapshot());
+    const dataFingerprint = start.dataset.fingerprint;
+    await start.dispose();
+
+    const end = await openSession({
+      config,
+      dataDir,
+      restore,
+      dataFingerprint,
+    });
+    await collect(end);
+    const { params, optimizer, trainer } = await end.snapshot();
+    await end.dispose();
+    assert.deepEqual(params, expected.params);
+    assert.deepEqual(optimizer, expected.optimizer);
+    assert.equal(trainer.bestValLoss, expected.trainer.bestValLoss);
+  });
+});
+
+Deno.test("openSession() refuses other data than it is told to expect", async () => {
+  await withText({}, async (config, dataDir) => {
+    const dataFingerprint = "0".repeat(64);
+    await assert.rejects(
+      openSession({ config, dataDir, dataFingerprint }),
+      UserError,
+    );
+  });
+});
+
+Deno.test("openSession() warns of a device that is not there", async () => {
+  await withText({ device: "no such device" }, async (config, dataDir) => {
+    const session = await openSession({ config, dataDir });
+    await session.dispose();
+    assert.equal(session.device.backend, "cpu");
+    assert.equal(session.warnings.length, 1);
+    assert.match(session.warnings[0], /"no such device"/);
+  });
+});
+
+for (
+  const [what, more] of Object.entries({
+    "a strict device that is not there": {
+      device: "no such device",
+      strictDevice: true,
+    },
+    "heads that do not divide channels": {
+      model: { nEmbd: 8, nHead: 3 },
+    },
+  })
+) {
+  Deno.test(`openSession() refuses ${what} before it writes anything`, async () => {
+    await withText(more, async (config, dataDir) => {
+      await assert.rejects(
+        openSession({ config, dataDir }),
+        (error: UserError) => error.exitCode === EXIT.usage,
+      );
+      await assertNothingIn(dataDir);
+    });
+  });
+}
+
+Deno.test("openSession() rejects with the signal's reason", async () => {
+  await withText({}, async (config, dataDir) => {
+    const reason = new Error("enough");
+    const stop = new AbortController();
+    const opening = openSession({
+      config,
+      dataDir,
+      signal: stop.signal,
+      onPrepare: () => stop.abort(reason),
+    });
+    await assert.rejects(opening, reason);
+  });
+});
