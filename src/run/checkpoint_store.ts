@@ -11,6 +11,7 @@
 
 import { join } from "node:path";
 import { replaceFile, syncDirectory } from "../base/atomic_file.ts";
+import { formatBytes } from "../base/format.ts";
 import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
 import type { Snapshot } from "../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
@@ -46,13 +47,19 @@ export class CheckpointStore {
     this.#free = free;
   }
 
-  /** @throws {UserError} If the next checkpoint would not fit on the disk. */
-  async requireSpace(what: string): Promise<void> {
-    await requireSpace(this.#dir, {
-      neededBytes: this.#neededBytes,
-      what,
-      free: this.#free,
-    });
+  /**
+   * @returns A warning, if the disk has room for fewer checkpoints than are
+   * kept at a time, or null.
+   * @throws {UserError} If it has room for none.
+   */
+  async checkRoom(): Promise<string | null> {
+    const room = await this.#requireSpace("a checkpoint");
+    // Besides those that are kept: the best one, and the one being written.
+    const most = this.#keep + 2;
+    const present = (await listCheckpoints(this.#dir)).length;
+    if (present + room >= most) return null;
+    return `The disk has room for ${room} more checkpoints of ` +
+      `${formatBytes(this.#neededBytes)}, the run may come to keep ${most}`;
   }
 
   /**
@@ -77,7 +84,7 @@ export class CheckpointStore {
   ): Promise<SavedCheckpoint> {
     const name = checkpointName(step);
     if (this.#current?.name !== name) {
-      await this.requireSpace(`checkpoint "${name}"`);
+      await this.#requireSpace(`checkpoint "${name}"`);
       await Deno.mkdir(this.#dir, { recursive: true });
       await removeLeftovers(this.#dir);
       const sizeBytes = await this.#write(name, await snapshot(), periodic);
@@ -87,6 +94,14 @@ export class CheckpointStore {
     if (best) await this.#point("best", name);
     await this.#prune();
     return this.#current;
+  }
+
+  async #requireSpace(what: string): Promise<number> {
+    return await requireSpace(this.#dir, {
+      neededBytes: this.#neededBytes,
+      what,
+      free: this.#free,
+    });
   }
 
   async #write(

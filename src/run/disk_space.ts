@@ -26,8 +26,11 @@ export const freeBytes: FreeBytes = async (path) => {
 };
 
 /**
+ * How many times `neededBytes` fit on the disk of `path`; Infinity where
+ * nobody can tell.
+ *
  * @param what For the message: `checkpoint "step-00000500"`.
- * @throws {UserError} If fewer than `neededBytes` are free at `path`.
+ * @throws {UserError} If not even one does.
  */
 export async function requireSpace(
   path: string,
@@ -36,11 +39,12 @@ export async function requireSpace(
     what: string;
     free?: FreeBytes;
   },
-): Promise<void> {
+): Promise<number> {
   const available = await free(path);
-  if (available === null || available >= neededBytes) return;
+  if (available === null) return Infinity;
+  if (available >= neededBytes) return Math.floor(available / neededBytes);
   throw new UserError(
-    `Cannot save ${what} in "${path}": it needs ${formatBytes(neededBytes)}, ` +
+    `No room for ${what} in "${path}": it needs ${formatBytes(neededBytes)}, ` +
       `${formatBytes(available)} are free`,
     { hint: "free some space, or use another disk with --root DIR" },
   );

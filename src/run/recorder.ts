@@ -96,7 +96,9 @@ export class RunRecorder {
   }
 
   /** Writes the last state and closes the files. Never throws. */
-  async end(status: RunStatus, error: string | null = null): Promise<void> {
+  async end(
+    { status, error = null }: { status: RunStatus; error?: string | null },
+  ): Promise<void> {
     clearInterval(this.#timer);
     this.#ended = true;
     await this.#saving;

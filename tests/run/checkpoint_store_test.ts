@@ -151,12 +151,31 @@ Deno.test("save() asks for room before it reads the device", () =>
     await assert.rejects(
       store.save(never, { step: 5, best: false, periodic: true }),
       new UserError(
-        `Cannot save checkpoint "step-00000005" in "${dir}": it needs ` +
+        `No room for checkpoint "step-00000005" in "${dir}": it needs ` +
           "48.0 MB, 12.0 MB are free",
         { hint: "free some space, or use another disk with --root DIR" },
       ),
     );
     assert.deepEqual(await listTree(dir), []);
+  }));
+
+Deno.test("checkRoom() counts what is there and what is still free", () =>
+  inTempDir(async (dir) => {
+    const room = (freeMB: number) =>
+      new CheckpointStore(dir, {
+        keep: 2,
+        neededBytes: 10e6,
+        free: () => Promise.resolve(freeMB * 1e6),
+      }).checkRoom();
+    assert.equal(await room(40), null);
+    assert.equal(
+      await room(39),
+      "The disk has room for 3 more checkpoints of 10.0 MB, the run may " +
+        "come to keep 4",
+    );
+    await assert.rejects(room(9), UserError);
+    await openStore(dir).save(10);
+    assert.equal(await room(39), null);
   }));
 
 Deno.test("save() that fails leaves the older checkpoints and no rest", () =>

@@ -50,7 +50,7 @@ Deno.test("RunRecorder writes the state between events as well", () =>
     assert.ok(before <= etaMs && etaMs <= Date.now());
     assert.ok(state.telemetry.rssBytes! > 10e6);
     assert.ok(state.telemetry.cpuPct! >= 0);
-    await recorder.end("completed");
+    await recorder.end({ status: "completed" });
   }));
 
 Deno.test("RunRecorder keeps the newest warnings", () =>
@@ -61,7 +61,7 @@ Deno.test("RunRecorder keeps the newest warnings", () =>
     }
     assert.equal(recorder.state.warnings.length, 20);
     assert.equal(recorder.state.warnings.at(-1), "30");
-    await recorder.end("stopped");
+    await recorder.end({ status: "stopped" });
   }));
 
 Deno.test("RunRecorder warns once for each time the disk turns it down", () =>
@@ -78,14 +78,14 @@ Deno.test("RunRecorder warns once for each time the disk turns it down", () =>
     await Deno.remove(paths.log);
     await warn();
     assert.deepEqual(recorder.takeWarnings(), []);
-    await recorder.end("completed");
+    await recorder.end({ status: "completed" });
   }));
 
 Deno.test("RunRecorder.end() has the last word", () =>
   inTempDir(async (root) => {
     const { recorder, paths } = await openRecorder(root);
     recorder.setStatus("stopping");
-    const ending = recorder.end("failed", "no luck");
+    const ending = recorder.end({ status: "failed", error: "no luck" });
     recorder.setStatus("running");
     await ending;
     const { status, error, alive, etaAt, telemetry } =

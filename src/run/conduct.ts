@@ -1,0 +1,152 @@
+/**
+ * The life of a run in this process: prepare, train, and whatever the end,
+ * free device and lock and say in `state.json` what happened.
+ *
+ * @module
+ */
+
+import { errorMessage, UserError } from "../base/errors.ts";
+import type { Progress, TrainEvent } from "../train/events.ts";
+import { explainingIo } from "./io_problem.ts";
+import { acquireLock } from "./lock.ts";
+import { saveMeta } from "./meta.ts";
+import {
+  type PreparedRun,
+  type PrepareOptions,
+  prepareRun,
+} from "./prepare_run.ts";
+import { RunRecorder } from "./recorder.ts";
+import type { NewRunDirectory } from "./run_directory.ts";
+import type { RunEvent } from "./run_event.ts";
+import { initialRunState, type RunState, type RunStatus } from "./run_state.ts";
+
+/** A run with its name and place. */
+export interface ConductOptions extends Omit<PrepareOptions, "resumed"> {
+  /** The new directory of a new run. */
+  created?: NewRunDirectory;
+  /** The state that a resumed run was left in. */
+  before?: RunState;
+}
+
+/** How a run is left. */
+interface Ending {
+  status: RunStatus;
+  error: string | null;
+  /** Of a new run nothing is worth keeping. */
+  discard?: boolean;
+}
+
+/**
+ * Trains a run under its lock, recording every event before it is yielded.
+ *
+ * @throws Whatever went wrong, after noting it.
+ */
+export async function* conduct(
+  options: ConductOptions,
+): AsyncGenerator<RunEvent> {
+  const { paths, created, before, signal, meta } = options;
+  const { runId } = meta;
+  const lock = await explainingIo(
+    paths.dir,
+    () => acquireLock(paths.lock, runId),
+  ).catch(async (error) => {
+    await created?.undo();
+    throw error;
+  });
+  const recorder = new RunRecorder(paths, {
+    ...before ?? initialRunState(runId, "preparing"),
+    status: "preparing",
+    warnings: [],
+    error: null,
+  });
+  const onStop = () => recorder.setStatus("stopping");
+  let prepared: PreparedRun | null = null;
+  // Stays so if the consumer gives up.
+  let ending: Ending = { status: "interrupted", error: null };
+  try {
+    // 1. Prepare: whatever the person got wrong shows here.
+    await explainingIo(paths.dir, async () => {
+      await recorder.begin();
+      // With this, a run that is stopped while it prepares can be resumed.
+      if (created) await saveMeta(paths.meta, meta);
+    });
+    signal?.addEventListener("abort", onStop);
+    yield { kind: "created", runId, dir: paths.dir };
+    prepared = await prepareRun({ ...options, resumed: !created });
+    await recorder.record(prepared.opened);
+    yield prepared.opened;
+
+    // 2. Train.
+    for await (const event of trainRecorded(options, prepared, recorder)) {
+      yield event;
+      if (event.kind !== "done") continue;
+      const status = event.reason === "stopped" ? "stopped" : "completed";
+      ending = { status, error: null };
+    }
+  } catch (error) {
+    const stopped = prepared === null && signal?.aborted === true;
+    if (stopped || prepared === null && error instanceof UserError) {
+      // Nothing has happened to the run yet: leave it as it was.
+      const { status = "stopped", error = null } = before ?? {};
+      ending = { status, error, discard: !stopped };
+    } else {
+      ending = { status: "failed", error: errorMessage(error) };
+    }
+    if (!stopped) throw error;
+  } finally {
+    // 3. Free everything.
+    signal?.removeEventListener("abort", onStop);
+    try {
+      await prepared?.session.dispose();
+    } finally {
+      await recorder.end(ending);
+      await lock.release();
+      if (ending.discard) await created?.undo();
+    }
+  }
+  const completed = prepared !== null && ending.status === "completed";
+  yield {
+    kind: "closed",
+    runId,
+    status: completed ? "completed" : "stopped",
+    lastCheckpoint: recorder.state.lastCheckpoint,
+  };
+}
+
+/** The loop's events, recorded, with the warnings of this layer in between. */
+async function* trainRecorded(
+  { engine, signal }: ConductOptions,
+  { session, store, warnings }: PreparedRun,
+  recorder: RunRecorder,
+): AsyncGenerator<TrainEvent> {
+  const events = engine.train(session, {
+    signal,
+    save: (snapshot, info) => store.save(snapshot, info),
+  });
+  for await (const event of events) {
+    await recorder.record(event);
+    yield event;
+    warnings.push(...recorder.takeWarnings());
+    for (const message of warnings.splice(0)) {
+      const warning = warningAt(event, message);
+      await recorder.record(warning);
+      yield warning;
+    }
+  }
+}
+
+function warningAt(progress: Progress, message: string): TrainEvent {
+  const { step, totalSteps, epoch, epochs, tokens, elapsedMs, remainingMs } =
+    progress;
+  return {
+    kind: "warning",
+    message,
+    step,
+    totalSteps,
+    epoch,
+    epochs,
+    tokens,
+    elapsedMs,
+    remainingMs,
+  };
+}
