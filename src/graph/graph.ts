@@ -9,19 +9,12 @@
  * @module
  */
 
+import { CallRecorder, type Into } from "./call_recorder.ts";
 import { type AttentionAttrs, type Ops, SUM_CHUNK } from "./ops.ts";
-import { type Into, Recorder } from "./recorder.ts";
-import {
-  expectF32,
-  expectIntegers,
-  expectMatrix,
-  expectPersistent,
-  expectSetting,
-  expectShape,
-} from "./shape_checks.ts";
+import { ShapeChecks } from "./shape_checks.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
 
-export type { Into } from "./recorder.ts";
+export type { Into } from "./call_recorder.ts";
 export { type DType, sizeOf, type Tensor, type TensorKind } from "./tensor.ts";
 
 /** Where the random numbers of a dropout come from, and how many it drops. */
@@ -35,37 +28,40 @@ export interface DropoutOptions {
 }
 
 /** Records calls; see the module. */
-export class Graph extends Recorder {
+export class Graph extends CallRecorder {
   /** `value` everywhere. */
   fill(
     shape: readonly number[],
     value: number,
     { out }: { out?: Tensor } = {},
   ): Tensor {
-    const result = this.result("fill", shape, { out });
-    const attrs = { n: sizeOf(shape), value };
-    return this.record("fill", { in: {}, out: { out: result }, attrs }).out;
+    return this.record("fill", {
+      in: {},
+      out: { out: this.result("fill", shape, { out }) },
+      attrs: { n: sizeOf(shape), value },
+    }).out;
   }
 
   /** `a + b`, two tensors of one shape. */
   add(a: Tensor, b: Tensor, { out }: { out?: Tensor } = {}): Tensor {
-    expectF32("add", { a });
-    expectShape("add", "b", b, a.shape);
-    const result = this.result("add", a.shape, { out });
-    const attrs = { n: sizeOf(a.shape) };
-    return this.record("add", { in: { a, b }, out: { out: result }, attrs })
-      .out;
+    const check = new ShapeChecks("add");
+    check.shape({ a, b }, a.shape);
+    return this.record("add", {
+      in: { a, b },
+      out: { out: this.result("add", a.shape, { out }) },
+      attrs: { n: sizeOf(a.shape) },
+    }).out;
   }
 
   /** `table[ids]`: (V, C) and as many ids as rows give (rows, C). */
   embedding(table: Tensor, ids: Tensor, into: Into = {}): Tensor {
-    const [V, C] = expectMatrix("embedding", "table", table);
+    const check = new ShapeChecks("embedding");
+    const [V, C] = check.matrix({ table });
     const rows = sizeOf(ids.shape);
-    expectIntegers("embedding", "ids", ids, rows);
-    const out = this.result("embedding", [rows, C], into);
+    check.integers({ ids }, rows);
     return this.record("embedding", {
       in: { table, ids, addTo: into.addTo },
-      out: { out },
+      out: { out: this.result("embedding", [rows, C], into) },
       attrs: { rows, V, C },
     }).out;
   }
@@ -77,35 +73,31 @@ export class Graph extends Recorder {
     options: Into & { transA?: boolean; transB?: boolean; bias?: Tensor } = {},
   ): Tensor {
     const { transA = false, transB = false, bias, addTo } = options;
-    const [aRows, aColumns] = expectMatrix("matmul", "a", a);
-    const [bRows, bColumns] = expectMatrix("matmul", "b", b);
+    const check = new ShapeChecks("matmul");
+    const [aRows, aColumns] = check.matrix({ a });
+    const [bRows, bColumns] = check.matrix({ b });
     const [M, K] = transA ? [aColumns, aRows] : [aRows, aColumns];
     const [bK, N] = transB ? [bColumns, bRows] : [bRows, bColumns];
-    if (K !== bK) {
-      throw new RangeError(
-        `Cannot record matmul: inner sizes differ, a is (${
-          a.shape.join(", ")
-        })` +
-          `${transA ? " transposed" : ""} and b is (${b.shape.join(", ")})` +
-          `${transB ? " transposed" : ""}`,
-      );
-    }
-    expectShape("matmul", "bias", bias, [N]);
-    const out = this.result("matmul", [M, N], options);
+    check.setting(
+      K === bK,
+      `inner sizes differ, a is (${a.shape.join(", ")})` +
+        `${transA ? " transposed" : ""} and b is (${b.shape.join(", ")})` +
+        `${transB ? " transposed" : ""}`,
+    );
+    check.shape({ bias }, [N]);
     return this.record("matmul", {
       in: { a, b, bias, addTo },
-      out: { out },
+      out: { out: this.result("matmul", [M, N], options) },
       attrs: { M, N, K, transA: transA ? 1 : 0, transB: transB ? 1 : 0 },
     }).out;
   }
 
   /** Column sums (C) of x (rows, C). */
   sumRows(x: Tensor, into: Into = {}): Tensor {
-    const [rows, C] = expectMatrix("sumRows", "x", x);
-    const out = this.result("sumRows", [C], into);
+    const [rows, C] = new ShapeChecks("sumRows").matrix({ x });
     return this.record("sumRows", {
       in: { x, addTo: into.addTo },
-      out: { out },
+      out: { out: this.result("sumRows", [C], into) },
       attrs: { rows, C },
     }).out;
   }
@@ -117,9 +109,9 @@ export class Graph extends Recorder {
     bias: Tensor | null,
     eps: number,
   ): Ops<Tensor>["layerNorm"]["out"] {
-    const [rows, C] = expectMatrix("layerNorm", "x", x);
-    expectShape("layerNorm", "weight", weight, [C]);
-    expectShape("layerNorm", "bias", bias, [C]);
+    const check = new ShapeChecks("layerNorm");
+    const [rows, C] = check.matrix({ x });
+    check.shape({ weight, bias }, [C]);
     return this.record("layerNorm", {
       in: { x, weight, bias: bias ?? undefined },
       out: {
@@ -137,8 +129,9 @@ export class Graph extends Recorder {
     weight: Tensor,
     eps: number,
   ): Ops<Tensor>["rmsNorm"]["out"] {
-    const [rows, C] = expectMatrix("rmsNorm", "x", x);
-    expectShape("rmsNorm", "weight", weight, [C]);
+    const check = new ShapeChecks("rmsNorm");
+    const [rows, C] = check.matrix({ x });
+    check.shape({ weight }, [C]);
     return this.record("rmsNorm", {
       in: { x, weight },
       out: { out: this.temp([rows, C]), rstd: this.temp([rows]) },
@@ -157,11 +150,17 @@ export class Graph extends Recorder {
       inverse?: boolean;
     },
   ): Tensor {
-    const [rows, width] = expectMatrix("rope", "x", x);
-    expectIntegers("rope", "positions", positions, rows);
-    expectSetting("rope", "D", D, D > 0 && D % 2 === 0, "an even number");
-    const fits = nRotated >= 0 && nRotated * D <= width;
-    expectSetting("rope", "nRotated * D", nRotated * D, fits, `<= ${width}`);
+    const check = new ShapeChecks("rope");
+    const [rows, width] = check.matrix({ x });
+    check.integers({ positions }, rows);
+    check.setting(
+      D > 0 && D % 2 === 0,
+      `D is ${D}, expected an even number`,
+    );
+    check.setting(
+      nRotated >= 0 && nRotated * D <= width,
+      `nRotated * D is ${nRotated * D}, expected 0 to width = ${width}`,
+    );
     return this.record("rope", {
       in: { x, positions },
       out: { out: this.temp([rows, width]) },
@@ -177,9 +176,10 @@ export class Graph extends Recorder {
       & { dropout?: DropoutOptions },
   ): Ops<Tensor>["attention"]["out"] {
     const { B, T, H, Hkv, D } = sizes;
-    expectGroups("attention", H, Hkv);
-    expectShape("attention", "qkv", qkv, [B * T, (H + 2 * Hkv) * D]);
-    if (dropout) expectDropout("attention", dropout);
+    const check = new ShapeChecks("attention");
+    checkGroups(check, sizes);
+    check.shape({ qkv }, [B * T, (H + 2 * Hkv) * D]);
+    if (dropout) checkDropout(check, dropout);
     const { p = 0, site = 0, rng } = dropout ?? {};
     return this.record("attention", {
       in: { qkv, rng },
@@ -196,13 +196,12 @@ export class Graph extends Recorder {
       & Ops<Tensor>["attentionCached"]["attrs"],
   ): Tensor {
     const { T, S, H, Hkv, D } = sizes;
-    expectGroups("attentionCached", H, Hkv);
-    expectShape("attentionCached", "qkv", qkv, [T, (H + 2 * Hkv) * D]);
-    expectShape("attentionCached", "kCache", kCache, [S, Hkv * D]);
-    expectShape("attentionCached", "vCache", vCache, [S, Hkv * D]);
-    expectPersistent("attentionCached", "kCache", kCache);
-    expectPersistent("attentionCached", "vCache", vCache);
-    expectIntegers("attentionCached", "position", position, 1);
+    const check = new ShapeChecks("attentionCached");
+    checkGroups(check, sizes);
+    check.shape({ qkv }, [T, (H + 2 * Hkv) * D]);
+    check.shape({ kCache, vCache }, [S, Hkv * D]);
+    check.persistent({ kCache, vCache });
+    check.integers({ position }, 1);
     return this.record("attentionCached", {
       in: { qkv, kCache, vCache, position },
       out: { out: this.temp([T, H * D]), kCache, vCache },
@@ -212,7 +211,7 @@ export class Graph extends Recorder {
 
   /** GELU: exact, or by tanh. */
   gelu(x: Tensor, { tanh }: { tanh: boolean }): Tensor {
-    expectF32("gelu", { x });
+    new ShapeChecks("gelu").f32({ x });
     return this.record("gelu", {
       in: { x },
       out: { out: this.temp(x.shape) },
@@ -222,8 +221,12 @@ export class Graph extends Recorder {
 
   /** `silu(gate) * up`, (rows, F), of packed rows [gate: F | up: F]. */
   swiglu(x: Tensor): Tensor {
-    const [rows, width] = expectMatrix("swiglu", "x", x);
-    expectSetting("swiglu", "width", width, width % 2 === 0, "an even number");
+    const check = new ShapeChecks("swiglu");
+    const [rows, width] = check.matrix({ x });
+    check.setting(
+      width % 2 === 0,
+      `x has ${width} columns, expected an even number`,
+    );
     const F = width / 2;
     return this.record("swiglu", {
       in: { x },
@@ -235,12 +238,12 @@ export class Graph extends Recorder {
   /** Inverted dropout of x, added to `addTo` when that is given. */
   dropout(x: Tensor, options: DropoutOptions & { addTo?: Tensor }): Tensor {
     const { p, site, rng, addTo } = options;
-    expectF32("dropout", { x });
-    expectDropout("dropout", options);
-    const out = this.result("dropout", x.shape, { addTo });
+    const check = new ShapeChecks("dropout");
+    check.f32({ x });
+    checkDropout(check, options);
     return this.record("dropout", {
       in: { x, rng, addTo },
-      out: { out },
+      out: { out: this.result("dropout", x.shape, { addTo }) },
       attrs: { n: sizeOf(x.shape), p, site },
     }).out;
   }
@@ -250,8 +253,9 @@ export class Graph extends Recorder {
     logits: Tensor,
     targets: Tensor,
   ): Ops<Tensor>["crossEntropy"]["out"] {
-    const [rows, V] = expectMatrix("crossEntropy", "logits", logits);
-    expectIntegers("crossEntropy", "targets", targets, rows);
+    const check = new ShapeChecks("crossEntropy");
+    const [rows, V] = check.matrix({ logits });
+    check.integers({ targets }, rows);
     return this.record("crossEntropy", {
       in: { logits, targets },
       out: { rowLoss: this.temp([rows]), lse: this.temp([rows]) },
@@ -266,25 +270,26 @@ export class Graph extends Recorder {
     { scale, ...into }: Into & { scale: number },
   ): Tensor {
     const rows = sizeOf(rowLoss.shape);
-    expectShape("meanLoss", "rowLoss", rowLoss, [rows]);
-    expectIntegers("meanLoss", "targets", targets, rows);
-    const loss = this.result("meanLoss", [1], into);
+    const check = new ShapeChecks("meanLoss");
+    check.shape({ rowLoss }, [rows]);
+    check.integers({ targets }, rows);
     return this.record("meanLoss", {
       in: { rowLoss, targets, addTo: into.addTo },
-      out: { loss },
+      out: { loss: this.result("meanLoss", [1], into) },
       attrs: { rows, scale },
     }).loss;
   }
 
   /** Sum of the squares of all elements of x, shape (1). */
   sumSquares(x: Tensor, into: Into = {}): Tensor {
-    expectF32("sumSquares", { x });
+    new ShapeChecks("sumSquares").f32({ x });
     const n = sizeOf(x.shape);
-    const out = this.result("sumSquares", [1], into);
-    const partials = this.temp([Math.ceil(n / SUM_CHUNK)]);
     return this.record("sumSquares", {
       in: { x, addTo: into.addTo },
-      out: { out, partials },
+      out: {
+        out: this.result("sumSquares", [1], into),
+        partials: this.temp([Math.ceil(n / SUM_CHUNK)]),
+      },
       attrs: { n },
     }).out;
   }
@@ -299,14 +304,17 @@ export class Graph extends Recorder {
     sumSquares: Tensor,
     options: { maxNorm: number; gradNorm?: Tensor; scale?: Tensor },
   ): Ops<Tensor>["clipScale"]["out"] {
-    const { maxNorm } = options;
-    expectShape("clipScale", "sumSquares", sumSquares, [1]);
-    expectSetting("clipScale", "maxNorm", maxNorm, maxNorm >= 0, ">= 0");
-    const gradNorm = this.result("clipScale", [1], { out: options.gradNorm });
-    const scale = this.result("clipScale", [1], { out: options.scale });
+    const { maxNorm, gradNorm, scale } = options;
+    const check = new ShapeChecks("clipScale");
+    check.shape({ sumSquares, gradNorm, scale }, [1]);
+    check.persistent({ gradNorm, scale });
+    check.setting(maxNorm >= 0, `maxNorm is ${maxNorm}, expected at least 0`);
     return this.record("clipScale", {
       in: { sumSquares },
-      out: { gradNorm, scale },
+      out: {
+        gradNorm: gradNorm ?? this.temp([1]),
+        scale: scale ?? this.temp([1]),
+      },
       attrs: { maxNorm },
     });
   }
@@ -317,15 +325,11 @@ export class Graph extends Recorder {
     settings: Omit<Ops<Tensor>["adamw"]["attrs"], "n">,
   ): void {
     const { param, grad, m, v, scale, hyper } = tensors;
-    expectF32("adamw", { param });
-    for (const [name, tensor] of Object.entries({ grad, m, v })) {
-      expectShape("adamw", name, tensor, param.shape);
-    }
-    for (const [name, tensor] of Object.entries({ param, m, v })) {
-      expectPersistent("adamw", name, tensor);
-    }
-    expectShape("adamw", "scale", scale, [1]);
-    expectShape("adamw", "hyper", hyper, [3]);
+    const check = new ShapeChecks("adamw");
+    check.shape({ param, grad, m, v }, param.shape);
+    check.persistent({ param, m, v });
+    check.shape({ scale }, [1]);
+    check.shape({ hyper }, [3]);
     this.record("adamw", {
       in: { param, grad, m, v, scale, hyper },
       out: { param, m, v },
@@ -334,12 +338,21 @@ export class Graph extends Recorder {
   }
 }
 
-function expectGroups(op: string, H: number, Hkv: number): void {
-  expectSetting(op, "Hkv", Hkv, H % Hkv === 0, `a divisor of H = ${H}`);
+function checkGroups(
+  check: ShapeChecks,
+  { H, Hkv }: { H: number; Hkv: number },
+): void {
+  check.setting(
+    H % Hkv === 0,
+    `Hkv is ${Hkv}, expected a divisor of H = ${H}`,
+  );
 }
 
-function expectDropout(op: string, { p, site, rng }: DropoutOptions): void {
-  expectSetting(op, "p", p, p >= 0 && p < 1, "at least 0 and below 1");
-  expectSetting(op, "site", site, site === site >>> 0, "a u32");
-  expectIntegers(op, "rng", rng, 4);
+function checkDropout(
+  check: ShapeChecks,
+  { p, site, rng }: DropoutOptions,
+): void {
+  check.setting(p >= 0 && p < 1, `p is ${p}, expected at least 0, below 1`);
+  check.setting(site === site >>> 0, `site is ${site}, expected a u32`);
+  check.integers({ rng }, 4);
 }

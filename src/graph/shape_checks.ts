@@ -1,8 +1,10 @@
 /**
  * The checks that the methods of a graph make before they record a call.
  *
- * A wrong element type or rank is a `TypeError`, a wrong size a `RangeError`;
- * both name the op, its argument, and what was given and wanted.
+ * A wrong element type, rank or kind is a `TypeError`, a wrong size or setting
+ * a `RangeError`; both name the op, its argument, and what was given and
+ * wanted. Arguments are passed as `{ bias }`, so that they carry their name;
+ * those that are absent pass.
  *
  * @module
  */
@@ -10,117 +12,90 @@
 import { describeTensor, sameShape, sizeOf, type Tensor } from "./tensor.ts";
 
 /** Tensors by the name of the argument that they were given for. */
-export type NamedTensors = Record<string, Tensor | undefined>;
+export type NamedTensors = Record<string, Tensor | null | undefined>;
 
-/** @throws {TypeError} If a tensor that is there is not f32. */
-export function expectF32(op: string, tensors: NamedTensors): void {
-  for (const [name, tensor] of Object.entries(tensors)) {
-    if (tensor && tensor.dtype !== "f32") fail(op, name, tensor, "f32");
+/** The checks of one call of the op `op`. */
+export class ShapeChecks {
+  readonly #op: string;
+
+  constructor(op: string) {
+    this.#op = op;
   }
-}
 
-/**
- * @throws {TypeError} If `tensor` is not u32.
- * @throws {RangeError} If it does not have `count` elements.
- */
-export function expectIntegers(
-  op: string,
-  name: string,
-  tensor: Tensor,
-  count: number,
-): void {
-  if (tensor.dtype !== "u32") fail(op, name, tensor, "u32");
-  if (sizeOf(tensor.shape) !== count) {
-    failRange(op, name, tensor, `${count} elements`);
+  /** @throws {TypeError} If one is not f32. */
+  f32(tensors: NamedTensors): void {
+    this.#all(tensors, ({ dtype }) => dtype === "f32", {
+      wanted: "f32",
+      error: TypeError,
+    });
   }
-}
 
-/**
- * Rows and columns of an f32 matrix.
- *
- * @throws {TypeError} If `tensor` is not one.
- */
-export function expectMatrix(
-  op: string,
-  name: string,
-  tensor: Tensor,
-): readonly [rows: number, columns: number] {
-  if (tensor.dtype !== "f32" || tensor.shape.length !== 2) {
-    fail(op, name, tensor, "an f32 matrix");
+  /**
+   * Rows and columns of the first of `matrices`, of which each is an f32
+   * matrix.
+   *
+   * @throws {TypeError} If one is not.
+   */
+  matrix(matrices: Record<string, Tensor>): [rows: number, columns: number] {
+    const isMatrix = ({ dtype, shape }: Tensor) =>
+      dtype === "f32" && shape.length === 2;
+    const error = TypeError;
+    this.#all(matrices, isMatrix, { wanted: "an f32 matrix", error });
+    const [{ shape: [rows, columns] }] = Object.values(matrices);
+    return [rows, columns];
   }
-  return [tensor.shape[0], tensor.shape[1]];
-}
 
-/**
- * Nothing to check when `tensor` is absent.
- *
- * @throws {TypeError} If `tensor` is not f32.
- * @throws {RangeError} If it has another shape.
- */
-export function expectShape(
-  op: string,
-  name: string,
-  tensor: Tensor | null | undefined,
-  shape: readonly number[],
-): void {
-  if (!tensor) return;
-  expectF32(op, { [name]: tensor });
-  if (!sameShape(tensor.shape, shape)) {
-    failRange(op, name, tensor, `shape (${shape.join(", ")})`);
+  /**
+   * @throws {TypeError} If one is not f32.
+   * @throws {RangeError} If one has another shape.
+   */
+  shape(tensors: NamedTensors, shape: readonly number[]): void {
+    this.f32(tensors);
+    this.#all(tensors, (tensor) => sameShape(tensor.shape, shape), {
+      wanted: `shape (${shape.join(", ")})`,
+      error: RangeError,
+    });
   }
-}
 
-/** @throws {TypeError} If `tensor` does not keep its content between runs. */
-export function expectPersistent(
-  op: string,
-  name: string,
-  tensor: Tensor | undefined,
-): void {
-  if (tensor?.kind === "temp") fail(op, name, tensor, "a persistent tensor");
-}
-
-/** @throws {RangeError} If `ok` is false; `wanted` says what is allowed. */
-export function expectSetting(
-  op: string,
-  name: string,
-  value: unknown,
-  ok: boolean,
-  wanted: string,
-): void {
-  if (!ok) {
-    throw new RangeError(
-      `Cannot record ${op}: ${name} is ${value}, expected ${wanted}`,
-    );
+  /**
+   * @throws {TypeError} If one is not u32.
+   * @throws {RangeError} If one does not have `count` elements.
+   */
+  integers(tensors: NamedTensors, count: number): void {
+    this.#all(tensors, ({ dtype }) => dtype === "u32", {
+      wanted: "u32",
+      error: TypeError,
+    });
+    this.#all(tensors, ({ shape }) => sizeOf(shape) === count, {
+      wanted: `${count} elements`,
+      error: RangeError,
+    });
   }
-}
 
-/**
- * @throws {RangeError} If `shape` has a dimension that is not an integer of
- * at least 1: an empty tensor is always a mistake here.
- */
-export function expectDimensions(name: string, shape: readonly number[]): void {
-  if (!shape.every((n) => Number.isSafeInteger(n) && n >= 1)) {
-    throw new RangeError(
-      `Cannot make tensor "${name}" of shape (${shape.join(", ")}): ` +
-        `every dimension must be an integer of at least 1`,
-    );
+  /** @throws {TypeError} If one does not keep its content between runs. */
+  persistent(tensors: NamedTensors): void {
+    this.#all(tensors, ({ kind }) => kind !== "temp", {
+      wanted: "a persistent tensor",
+      error: TypeError,
+    });
   }
-}
 
-function fail(op: string, name: string, tensor: Tensor, wanted: string): never {
-  throw new TypeError(mismatch(op, name, tensor, wanted));
-}
+  /** @throws {RangeError} With the text `mismatch`, unless `ok`. */
+  setting(ok: boolean, mismatch: string): void {
+    if (!ok) throw new RangeError(`Cannot record ${this.#op}: ${mismatch}`);
+  }
 
-function failRange(
-  op: string,
-  name: string,
-  tensor: Tensor,
-  wanted: string,
-): never {
-  throw new RangeError(mismatch(op, name, tensor, wanted));
-}
-
-function mismatch(op: string, name: string, tensor: Tensor, wanted: string) {
-  return `Cannot record ${op}: ${name} is ${describeTensor(tensor)}, ` +
-    `expected ${wanted}`;
+  #all(
+    tensors: NamedTensors,
+    ok: (tensor: Tensor) => boolean,
+    { wanted, error }: { wanted: string; error: ErrorConstructor },
+  ): void {
+    for (const [name, tensor] of Object.entries(tensors)) {
+      if (!tensor || ok(tensor)) continue;
+      throw new error(
+        `Cannot record ${this.#op}: ${name} is ${describeTensor(tensor)}, ` +
+          `expected ${wanted}`,
+      );
+    }
+  }
 }

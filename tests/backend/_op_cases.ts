@@ -85,7 +85,7 @@ function embedding(): OpCase[] {
   const sizes = [[1, 1, 1], [3, 7, 5], [37, 11, 17], [41, 503, 64]];
   return cross(sizes, [false, true]).flatMap(([[rows, V, C], adds]) => {
     const title = `rows=${rows} V=${V} C=${C}${adds ? " addTo" : ""}`;
-    const ids = integers(1, [rows], V);
+    const ids = integers(1, [rows], { below: V });
     const attrs = { rows, V, C };
     const addTo = (shape: number[]) => adds ? { addTo: normal(2, shape) } : {};
     return [
@@ -245,7 +245,7 @@ function rope(): OpCase[] {
       {
         in: {
           x: normal(1, [sizes.rows, sizes.width]),
-          positions: integers(2, [sizes.rows], maxPosition),
+          positions: integers(2, [sizes.rows], { below: maxPosition }),
         },
         out: { out: [sizes.rows, sizes.width] },
         attrs: { ...sizes, theta: 10_000, inverse },
@@ -391,7 +391,7 @@ function losses(): OpCase[] {
   const entropies = cross(sizes, [1, 1e4]).flatMap(([[rows, V], scale]) => {
     const title = `rows=${rows} V=${V}${scale > 1 ? " large logits" : ""}`;
     const logits = normal(1, [rows, V], { scale });
-    const targets = someIgnored(integers(2, [rows], V));
+    const targets = someIgnored(integers(2, [rows], { below: V }));
     const attrs = { rows, V };
     const out = { rowLoss: empty([rows]), lse: empty([rows]) };
     compute("crossEntropy", { in: { logits, targets }, out, attrs });
@@ -414,7 +414,7 @@ function losses(): OpCase[] {
     opCase("meanLoss", `rows=${rows}${adds ? " addTo" : ""}`, {
       in: {
         rowLoss: normal(5, [rows], { shift: 3 }),
-        targets: someIgnored(integers(4, [rows], 50)),
+        targets: someIgnored(integers(4, [rows], { below: 50 })),
         ...adds ? { addTo: normal(6, [1]) } : {},
       },
       out: { loss: [1] },
@@ -426,7 +426,7 @@ function losses(): OpCase[] {
     opCase("meanLossBackward", `rows=${rows}`, {
       in: {
         dLoss: normal(7, [1]),
-        targets: someIgnored(integers(4, [rows], 50)),
+        targets: someIgnored(integers(4, [rows], { below: 50 })),
       },
       out: { out: [rows] },
       attrs: { rows, scale: 0.25 },

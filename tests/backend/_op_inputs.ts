@@ -51,17 +51,17 @@ export function normal(
   return { shape, data };
 }
 
-/** Uniform integers in [0, bound), a stream for each seed and size. */
+/** Uniform integers from 0 on; a stream for each seed and size. */
 export function integers(
   seed: number,
   shape: number[],
-  bound: number,
+  { below }: { below: number },
 ): OpInput {
-  const stream = new PhiloxStream(seed, 96, sizeOf(shape));
   const length = sizeOf(shape);
+  const stream = new PhiloxStream(seed, 96, length);
   return {
     shape,
-    data: Uint32Array.from({ length }, () => stream.below(bound)),
+    data: Uint32Array.from({ length }, () => stream.below(below)),
   };
 }
 

@@ -14,19 +14,21 @@ import { Graph, sizeOf, type Tensor } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 
 /** Standard normal numbers times `scale`; the stream is this test's own. */
-export function randn(count: number, seed: number, scale = 1): Float32Array {
+export function randn(
+  count: number,
+  { seed, scale = 1 }: { seed: number; scale?: number },
+): Float32Array {
   const stream = new PhiloxStream(seed, 99);
   return Float32Array.from({ length: count }, () => scale * stream.normal());
 }
 
-/** Uniform integers below `bound`. */
+/** Uniform integers from 0 on, less than `below`. */
 export function randomIds(
   count: number,
-  bound: number,
-  seed: number,
+  { below, seed }: { below: number; seed: number },
 ): Uint32Array {
   const stream = new PhiloxStream(seed, 98);
-  return Uint32Array.from({ length: count }, () => stream.below(bound));
+  return Uint32Array.from({ length: count }, () => stream.below(below));
 }
 
 /** Fails unless `|got - want| <= atol + rtol * |want|` everywhere. */
@@ -121,8 +123,8 @@ export function randomData(g: Graph): Record<string, TensorData> {
     filled.map(({ name, dtype, shape }, i): [string, TensorData] => [
       name,
       dtype === "f32"
-        ? randn(sizeOf(shape), i, 0.5)
-        : randomIds(sizeOf(shape), 3, i),
+        ? randn(sizeOf(shape), { seed: i, scale: 0.5 })
+        : randomIds(sizeOf(shape), { below: 3, seed: i }),
     ]),
   );
 }

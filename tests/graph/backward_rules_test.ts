@@ -38,7 +38,7 @@ const cases: RuleCase[] = [
   {
     title: "embedding with repeated ids and addTo",
     params: { table: [4, 5], addTo: [6, 5] },
-    inputs: { ids: randomIds(6, 4, 1) },
+    inputs: { ids: randomIds(6, { below: 4, seed: 1 }) },
     build: (g, { table, ids, addTo }) => g.embedding(table, ids, { addTo }),
   },
   ...[false, true].flatMap((transA) =>

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import type { TensorData } from "../../src/backend/backend.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { POSITIONS, tinyGpt, tinyGptStep, TOKENS, V } from "./_tiny_gpt.ts";
 import {
   assertClose,
   checkGradients,
@@ -18,49 +19,6 @@ import {
   randomData,
   randomIds,
 } from "./_helpers.ts";
-
-const [B, T, C, H, D, V] = [2, 3, 4, 2, 2, 5];
-
-/** A one-block GPT with the head tied to the embedding. */
-function tinyGpt(g: Graph): Tensor {
-  const ids = g.input("ids", [B * T], "u32");
-  const targets = g.input("targets", [B * T], "u32");
-  const positions = g.input("positions", [B * T], "u32");
-  const rng = g.input("rng", [4], "u32");
-  const wte = g.param("wte", [V, C]);
-
-  let x = g.embedding(wte, ids);
-  x = g.embedding(g.param("wpe", [T, C]), positions, { addTo: x });
-  const normed = g.layerNorm(
-    x,
-    g.param("ln.weight", [C]),
-    g.param("ln.bias", [C]),
-    1e-5,
-  ).out;
-  const qkv = g.rope(
-    g.matmul(normed, g.param("attn", [C, 3 * C]), {
-      bias: g.param("attnBias", [3 * C]),
-    }),
-    positions,
-    { nRotated: 2 * H, D, theta: 100 },
-  );
-  const att = g.attention(qkv, { B, T, H, Hkv: H, D }).out;
-  x = g.matmul(att, g.param("proj", [C, C]), { addTo: x });
-  const gated = g.swiglu(
-    g.matmul(
-      g.rmsNorm(x, g.param("rms.weight", [C]), 1e-5).out,
-      g.param("fc", [4 * C, C]),
-      { transB: true },
-    ),
-  );
-  const mlp = g.matmul(g.gelu(gated, { tanh: true }), g.param("down", [8, C]));
-  x = g.dropout(mlp, { p: 0.25, site: 1, rng, addTo: x });
-  const logits = g.matmul(x, wte, { transB: true });
-  const { rowLoss } = g.crossEntropy(logits, targets);
-  return g.meanLoss(rowLoss, targets, { scale: 1 });
-}
-
-const POSITIONS = { positions: Uint32Array.of(0, 1, 2, 0, 1, 2) };
 
 Deno.test("gradients() of a small GPT with a tied head agree with differences", async () => {
   await checkGradients(tinyGpt, POSITIONS);
@@ -81,13 +39,13 @@ Deno.test("gradients() adds up all uses of a tensor", async () => {
 });
 
 Deno.test("gradients() accumulates two micro-steps to the sum of both", async () => {
-  const alone = withGradients({ accumulate: false });
-  const added = withGradients({ accumulate: true });
+  const alone = tinyGptStep({ accumulate: false });
+  const added = tinyGptStep({ accumulate: true });
   const executable = await compile({ alone, added }, {
     ...randomData(alone),
     ...POSITIONS,
   });
-  const batches = [1, 2].map((seed) => randomIds(B * T, V, seed));
+  const batches = [1, 2].map((seed) => randomIds(TOKENS, { below: V, seed }));
   const names = paramsOf(alone).map(({ name }) => `d.${name}`);
   const readAll = () => Promise.all(names.map((n) => executable.read(n)));
 
@@ -111,8 +69,8 @@ Deno.test("gradients() accumulates two micro-steps to the sum of both", async ()
 });
 
 Deno.test("gradients() multiplies all by the seed", async () => {
-  const one = withGradients({ accumulate: false });
-  const eight = withGradients({ accumulate: false, seed: 8 });
+  const one = tinyGptStep({ accumulate: false });
+  const eight = tinyGptStep({ accumulate: false, seed: 8 });
   const executable = await compile({ one, eight }, {
     ...randomData(one),
     ...POSITIONS,
@@ -269,16 +227,6 @@ for (const [what, [message, build]] of Object.entries(WRONG)) {
       return true;
     });
   });
-}
-
-function withGradients(
-  { accumulate, seed }: { accumulate: boolean; seed?: number },
-): Graph {
-  const g = new Graph();
-  const loss = tinyGpt(g);
-  const into = gradientTargets(g, paramsOf(g), accumulate);
-  gradients(g, loss, { into, seed });
-  return g;
 }
 
 /** Mean cross entropy of the rows of x. */

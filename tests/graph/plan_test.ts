@@ -11,12 +11,9 @@ import { assignOffsets, type Lifetime } from "../../src/graph/arena.ts";
 import { Graph, sizeOf, type Tensor } from "../../src/graph/graph.ts";
 import { type AnyCall, IN_PLACE } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
-import {
-  ALIGNMENT_BYTES,
-  type PlacedTensor,
-  type Program,
-} from "../../src/graph/program.ts";
-import { compile, randomData } from "./_helpers.ts";
+import { ALIGNMENT_BYTES, type PlacedTensor } from "../../src/graph/program.ts";
+import { compile, paramsOf, randomData } from "./_helpers.ts";
+import { POSITIONS, tinyGptStep } from "./_tiny_gpt.ts";
 
 /** Shape of all matrices of the random programs: 60 bytes, not aligned. */
 const [ROWS, C] = [3, 5];
@@ -73,7 +70,7 @@ const anyProgram = fc.array(anyStep, { minLength: 1, maxLength: 25 });
 Deno.test("plan() keeps temporaries apart while both are needed", () => {
   fc.assert(fc.property(anyProgram, fc.boolean(), (steps, inPlace) => {
     const program = plan({ main: randomGraph(steps) }, { inPlace });
-    expectDisjoint(program, "main");
+    expectDisjoint(program.phases.main);
   }));
 });
 
@@ -92,6 +89,26 @@ Deno.test("a planned program computes the same with and without reuse", async ()
     }),
     { numRuns: 60 },
   );
+});
+
+Deno.test("a planned training step computes the same with and without reuse", async () => {
+  const step = tinyGptStep({ accumulate: false });
+  const gradientsOf = async (inPlace: boolean) => {
+    const data = { ...randomData(step), ...POSITIONS };
+    const executable = await compile({ step }, data, { inPlace });
+    await executable.run("step");
+    const names = paramsOf(step).map(({ name }) => `d.${name}`);
+    return await Promise.all(names.map((name) => executable.read(name)));
+  };
+  assert.deepEqual(await gradientsOf(true), await gradientsOf(false));
+});
+
+Deno.test("plan() takes no more for a training step than is live at once", () => {
+  const { phases, arenaBytes } = plan({
+    step: tinyGptStep({ accumulate: false }),
+  });
+  expectDisjoint(phases.step);
+  assert.equal(arenaBytes, peakBytes(phases.step));
 });
 
 Deno.test("plan() aligns every tensor and stays within its regions", () => {
@@ -329,31 +346,48 @@ function randomGraph(steps: Step[]): Graph {
  * value that is still needed. A value written in place of another begins when
  * that other one ends.
  */
-function expectDisjoint(program: Program, phase: string): void {
-  const calls = program.phases[phase];
-  const born = new Map<string, number>(), dies = new Map<string, number>();
-  const temps = new Map<string, PlacedTensor>();
+function expectDisjoint(calls: readonly AnyCall<PlacedTensor>[]): void {
+  const lives = livesOf(calls);
+  lives.forEach((a, i) => {
+    for (const b of lives.slice(0, i)) {
+      const meet = a.born <= b.dies && b.born <= a.dies;
+      if (!meet || apart(a.tensor, b.tensor)) continue;
+      const [older, newer] = a.born < b.born ? [a, b] : [b, a];
+      assert.equal(older.dies, newer.born, "reused before its last use");
+      expectAllowedInPlace(calls[newer.born], older.tensor, newer.tensor);
+    }
+  });
+}
+
+/** Most bytes of temporaries at one call; one place counts once. */
+function peakBytes(calls: readonly AnyCall<PlacedTensor>[]): number {
+  const lives = livesOf(calls);
+  return Math.max(...calls.map((_, now) => {
+    const live = lives.filter(({ born, dies }) => born <= now && now <= dies);
+    const sizes = new Map(
+      live.map(({ tensor }) => [tensor.place.offset, align(tensor)]),
+    );
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  }));
+}
+
+/** Every temporary with its first and its last call. */
+function livesOf(calls: readonly AnyCall<PlacedTensor>[]) {
+  const lives = new Map<
+    string,
+    { tensor: PlacedTensor; born: number; dies: number }
+  >();
   calls.forEach((call, now) => {
     for (const tensor of tensorsOf(call).filter(isTemp)) {
-      temps.set(tensor.name, tensor);
-      if (!born.has(tensor.name)) born.set(tensor.name, now);
-      dies.set(tensor.name, now);
+      const born = lives.get(tensor.name)?.born ?? now;
+      lives.set(tensor.name, { tensor, born, dies: now });
     }
   });
-  const all = [...temps.values()];
-  all.forEach((a, i) => {
-    for (const b of all.slice(0, i)) {
-      const meet = born.get(a.name)! <= dies.get(b.name)! &&
-        born.get(b.name)! <= dies.get(a.name)!;
-      if (!meet || apart(a, b)) continue;
-      const [older, newer] = born.get(a.name)! < born.get(b.name)!
-        ? [a, b]
-        : [b, a];
-      const now = born.get(newer.name)!;
-      assert.equal(dies.get(older.name), now, "reused before its last use");
-      expectAllowedInPlace(calls[now], older, newer);
-    }
-  });
+  return [...lives.values()];
+}
+
+function align({ shape }: PlacedTensor): number {
+  return Math.ceil(4 * sizeOf(shape) / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }
 
 function expectAllowedInPlace(

@@ -35,7 +35,7 @@ export const normKernels: Kernels<
   layerNormBackward({ in: inputs, out: { out }, attrs: { rows, C } }) {
     const { dOut, x, weight, mean, rstd, addTo } = inputs;
     for (let r = 0; r < rows; r++) {
-      normRowBackward(r, { dOut, x, weight, mean, rstd, addTo, out }, C);
+      normRowBackward({ dOut, x, weight, mean, rstd, addTo, out }, { r, C });
     }
   },
 
@@ -52,7 +52,7 @@ export const normKernels: Kernels<
   rmsNormBackward({ in: inputs, out: { out }, attrs: { rows, C } }) {
     const { dOut, x, weight, rstd, addTo } = inputs;
     for (let r = 0; r < rows; r++) {
-      normRowBackward(r, { dOut, x, weight, rstd, addTo, out }, C);
+      normRowBackward({ dOut, x, weight, rstd, addTo, out }, { r, C });
     }
   },
 
@@ -74,7 +74,6 @@ export const normKernels: Kernels<
  * The bracketed term comes from the mean and is absent in RMSNorm.
  */
 function normRowBackward(
-  r: number,
   t: {
     dOut: TensorData;
     x: TensorData;
@@ -84,7 +83,7 @@ function normRowBackward(
     addTo?: TensorData;
     out: TensorData;
   },
-  C: number,
+  { r, C }: { r: number; C: number },
 ): void {
   const start = r * C, rstd = t.rstd[r], mean = t.mean?.[r] ?? 0;
   const g = (c: number) => t.dOut[start + c] * t.weight[c];

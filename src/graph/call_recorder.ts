@@ -15,17 +15,12 @@ import {
   type OpName,
   type Ops,
 } from "./ops.ts";
-import {
-  expectDimensions,
-  expectPersistent,
-  expectShape,
-} from "./shape_checks.ts";
+import { ShapeChecks } from "./shape_checks.ts";
 import {
   describeTensor,
   type DType,
   sameShape,
   type Tensor,
-  type TensorKind,
 } from "./tensor.ts";
 
 /** Where an op that can accumulate puts its result. */
@@ -37,7 +32,7 @@ export interface Into {
 }
 
 /** Records calls; {@linkcode Graph} adds a method per op. */
-export class Recorder {
+export class CallRecorder {
   /** In order of execution. */
   readonly calls: AnyCall<Tensor>[] = [];
   readonly #named = new Map<string, Tensor>();
@@ -51,37 +46,36 @@ export class Recorder {
 
   /** A trainable parameter, f32. */
   param(name: string, shape: readonly number[]): Tensor {
-    return this.#persistent("param", name, shape, "f32");
+    return this.#persistent({ kind: "param", name, dtype: "f32", shape });
   }
 
   /** Something kept from run to run, such as a gradient or a cache. */
   state(name: string, shape: readonly number[]): Tensor {
-    return this.#persistent("state", name, shape, "f32");
+    return this.#persistent({ kind: "state", name, dtype: "f32", shape });
   }
 
   /** Something the host writes before a run. */
   input(name: string, shape: readonly number[], dtype: DType): Tensor {
-    return this.#persistent("input", name, shape, dtype);
+    return this.#persistent({ kind: "input", name, dtype, shape });
   }
 
   /** Something the host reads after a run. */
   output(name: string, shape: readonly number[]): Tensor {
-    return this.#persistent("output", name, shape, "f32");
+    return this.#persistent({ kind: "output", name, dtype: "f32", shape });
   }
 
   /** A new temporary, f32. */
   temp(shape: readonly number[]): Tensor {
     const name = `%${this.#temps++}`;
-    expectDimensions(name, shape);
-    return { name, kind: "temp", dtype: "f32", shape };
+    return withDimensions({ kind: "temp", name, dtype: "f32", shape });
   }
 
   /**
    * Records a call. The methods of a graph and the backward rules use it.
    *
-   * @throws {TypeError} If an input was not made by this graph, a temporary
-   * would be written twice, or an output overwrites an input that the op
-   * still needs.
+   * @throws {TypeError} If a tensor was not made by this graph, a temporary
+   * is read before it is written or would be written twice, or an output
+   * overwrites an input that the op still needs.
    */
   record<K extends OpName>(
     op: K,
@@ -92,23 +86,30 @@ export class Recorder {
     },
   ): Ops<Tensor>[K]["out"] {
     const inputs = present(call.in), outputs = present(call.out);
+    const fail = (name: string, tensor: Tensor, why: string): never => {
+      throw new TypeError(
+        `Cannot record ${op}: ${name} is ${describeTensor(tensor)}, ${why}`,
+      );
+    };
+    const isForeign = (tensor: Tensor) =>
+      tensor.kind !== "temp" && this.#named.get(tensor.name) !== tensor;
+    const isWritten = (tensor: Tensor) => this.#written.has(tensor);
     for (const [name, tensor] of Object.entries(inputs)) {
-      this.#expectOwn(op, name, tensor);
-      if (tensor.kind === "temp" && !this.#written.has(tensor)) {
-        throw new TypeError(
-          `Cannot record ${op}: ${name} is ${describeTensor(tensor)}, ` +
-            `which no earlier call of this graph writes`,
-        );
+      if (isForeign(tensor)) fail(name, tensor, "which is of another graph");
+      if (tensor.kind === "temp" && !isWritten(tensor)) {
+        fail(name, tensor, "which no earlier call of this graph writes");
       }
     }
     for (const [name, tensor] of Object.entries(outputs)) {
-      this.#expectOwn(op, name, tensor);
-      if (tensor.kind === "temp" && this.#written.has(tensor)) {
-        throw new TypeError(
-          `Cannot record ${op}: ${describeTensor(tensor)} is written already`,
-        );
+      if (isForeign(tensor)) fail(name, tensor, "which is of another graph");
+      if (tensor.kind === "temp" && isWritten(tensor)) {
+        fail(name, tensor, "which an earlier call writes");
       }
-      expectNoOverwrite(op, name, tensor, inputs);
+      const overwritten = Object.keys(inputs).find((input) =>
+        inputs[input] === tensor && input !== name &&
+        !IN_PLACE[op]?.[name]?.includes(input)
+      );
+      if (overwritten) fail(name, tensor, `and so is ${overwritten}`);
       this.#written.add(tensor);
     }
     // The union of all calls cannot be built from a generic K without help.
@@ -118,51 +119,33 @@ export class Recorder {
     return call.out;
   }
 
-  #expectOwn(op: string, name: string, tensor: Tensor): void {
-    if (tensor.kind === "temp" || this.#named.get(tensor.name) === tensor) {
-      return;
-    }
-    throw new TypeError(
-      `Cannot record ${op}: ${name} is ${describeTensor(tensor)} of another ` +
-        `graph; ask this graph for it by name`,
-    );
-  }
-
   /** The tensor that a result goes to, once `into` is found to fit it. */
   protected result(
-    op: string,
+    op: OpName,
     shape: readonly number[],
-    { addTo, out }: Into,
+    { addTo, out }: Into = {},
   ): Tensor {
-    expectShape(op, "addTo", addTo, shape);
-    expectShape(op, "out", out, shape);
-    expectPersistent(op, "out", out);
+    const check = new ShapeChecks(op);
+    check.shape({ addTo, out }, shape);
+    check.persistent({ out });
     return out ?? this.temp(shape);
   }
 
-  #persistent(
-    kind: TensorKind,
-    name: string,
-    shape: readonly number[],
-    dtype: DType,
-  ): Tensor {
-    const known = this.#named.get(name);
-    if (known) {
-      if (
-        known.kind !== kind || known.dtype !== dtype ||
-        !sameShape(known.shape, shape)
-      ) {
-        throw new TypeError(
-          `Cannot use ${describeTensor({ kind, name, dtype, shape })}: ` +
-            `it is ${describeTensor(known)}`,
-        );
-      }
-      return known;
+  #persistent(tensor: Tensor): Tensor {
+    const known = this.#named.get(tensor.name);
+    if (!known) {
+      this.#named.set(tensor.name, withDimensions(tensor));
+      return tensor;
     }
-    expectDimensions(name, shape);
-    const tensor: Tensor = { name, kind, dtype, shape };
-    this.#named.set(name, tensor);
-    return tensor;
+    if (
+      known.kind !== tensor.kind || known.dtype !== tensor.dtype ||
+      !sameShape(known.shape, tensor.shape)
+    ) {
+      throw new TypeError(
+        `Cannot use ${describeTensor(tensor)}: it is ${describeTensor(known)}`,
+      );
+    }
+    return known;
   }
 }
 
@@ -173,20 +156,13 @@ function present(tensors: object): Record<string, Tensor> {
   );
 }
 
-/** A persistent tensor may be input and output only where IN_PLACE says so. */
-function expectNoOverwrite(
-  op: OpName,
-  outName: string,
-  out: Tensor,
-  inputs: Record<string, Tensor>,
-): void {
-  for (const [name, tensor] of Object.entries(inputs)) {
-    if (tensor !== out || name === outName) continue;
-    if (!IN_PLACE[op]?.[outName]?.includes(name)) {
-      throw new TypeError(
-        `Cannot record ${op}: ${outName} would overwrite ${name}, ` +
-          describeTensor(tensor),
-      );
-    }
+/** An empty tensor is always a mistake here. */
+function withDimensions(tensor: Tensor): Tensor {
+  if (!tensor.shape.every((n) => Number.isSafeInteger(n) && n >= 1)) {
+    throw new RangeError(
+      `Cannot make ${describeTensor(tensor)}: every dimension must be an ` +
+        `integer of at least 1`,
+    );
   }
+  return tensor;
 }
