@@ -1,0 +1,86 @@
+/**
+ * Failures of the file system as lines a person can act on.
+ *
+ * Only what a user can cause is translated; anything else passes unchanged, so
+ * that a defect of ours keeps its own message.
+ *
+ * @module
+ */
+
+import { EXIT, UserError } from "../base/errors.ts";
+
+/** A file or folder named by the user that cannot be read. Wrong input. */
+export function readFailure(path: string, error: unknown): unknown {
+  const reason = readReason(error);
+  if (reason === null) return error;
+  return new UserError(`Cannot read dataset "${path}": ${reason.what}`, {
+    hint: reason.hint,
+    exitCode: EXIT.usage,
+    cause: error,
+  });
+}
+
+/** A failure to write below the data directory. The work failed. */
+export function writeFailure(path: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new UserError(`Cannot write "${path}": the disk is full`, {
+      hint: "free some space (hearth data clean removes prepared data sets), " +
+        "or choose another place with --root DIR",
+      cause: error,
+    });
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    return new UserError(`Cannot write "${path}": permission denied`, {
+      hint: "choose a writable place with --root DIR",
+      cause: error,
+    });
+  }
+  if (code === "ENOTDIR" || code === "EEXIST") {
+    return new UserError(
+      `Cannot write "${path}": a file is in the way of the folder`,
+      {
+        hint: "move that file, or choose another place with --root DIR",
+        cause: error,
+      },
+    );
+  }
+  return error;
+}
+
+/** The system's name of a failure, such as `ENOSPC`, or null. */
+export function errorCode(error: unknown): string | null {
+  if (!(error instanceof Error) || !("code" in error)) return null;
+  return typeof error.code === "string" ? error.code : null;
+}
+
+function readReason(error: unknown): { what: string; hint: string } | null {
+  switch (errorCode(error)) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return {
+        what: "no such file or folder",
+        hint: "check the path; a dataset is sample, a file, a folder or a " +
+          'quoted glob such as "texts/*.txt"',
+      };
+    case "EACCES":
+    case "EPERM":
+      return {
+        what: "permission denied",
+        hint: "make it readable, or give another file with --dataset",
+      };
+    case "ELOOP":
+      return {
+        what: "its links go in a circle",
+        hint: "give the path of the file itself",
+      };
+    case "EINVAL":
+    case "ENAMETOOLONG":
+      return {
+        what: "not a valid path",
+        hint: "check the path after --dataset",
+      };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * How far the preparation of a data set is, and time for others meanwhile.
+ *
+ * @module
+ */
+
+/** Bytes done in one phase. Phases may repeat, each time from zero. */
+export interface DataProgress {
+  /** Checking text or tokens on disk, training a tokenizer, encoding. */
+  phase: "read" | "tokenizer" | "tokenize";
+  done: number;
+  total: number;
+}
+
+/** Takes byte counts, adds them up and reports the sum. */
+export function meter(
+  { phase, total }: Omit<DataProgress, "done">,
+  onProgress?: (progress: DataProgress) => void,
+): (bytes: number) => void {
+  let done = 0;
+  return (bytes) => {
+    done += bytes;
+    onProgress?.({ phase, done: Math.min(done, total), total });
+  };
+}
+
+/** Short enough that Ctrl+C feels immediate, long enough not to cost. */
+const BETWEEN_BREATHS_MS = 50;
+
+/**
+ * To be called often in long work: lets timers and signals run now and then,
+ * for a loop that computes all the time would never hear of Ctrl+C.
+ *
+ * @throws The reason of `signal` when it is aborted.
+ */
+export function breather(signal?: AbortSignal): () => Promise<void> {
+  let lastMs = performance.now();
+  return async () => {
+    if (performance.now() - lastMs < BETWEEN_BREATHS_MS) return;
+    await new Promise((resolve) => setTimeout(resolve));
+    lastMs = performance.now();
+    signal?.throwIfAborted();
+  };
+}

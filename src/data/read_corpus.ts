@@ -1,0 +1,94 @@
+/**
+ * From the config's `data` to checked text.
+ *
+ * Every file is read once in whole, which takes its checksum and finds what is
+ * not text. A file known from an earlier preparation, by path, size and time,
+ * is not read again: its checksum is what counts, and that is on record.
+ *
+ * @module
+ */
+
+import type { DataSection } from "../config/schema.ts";
+import { type CheckedSource, checkSources, type Corpus } from "./corpus.ts";
+import type { FileRecord, Prepared } from "./prepared.ts";
+import { type DataProgress, meter } from "./progress.ts";
+import { resolveSources } from "./sources.ts";
+import type { TextFile } from "./text_file.ts";
+
+/** Who listens while text is read. */
+export interface ReadCorpusOptions {
+  data: DataSection;
+  onProgress?: (progress: DataProgress) => void;
+  /** One line about something the user may want to know. */
+  onNotice?: (message: string) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * All text that `data` names, checked.
+ *
+ * @throws {UserError} For sources that are missing, empty or not text.
+ */
+export async function readCorpus(
+  { data, onProgress, onNotice, signal }: ReadCorpusOptions,
+  prepared: Prepared[],
+): Promise<Corpus> {
+  const train = await resolveSources(data.dataset);
+  const val = data.valDataset === undefined
+    ? null
+    : await resolveSources(data.valDataset);
+
+  const records = knownFiles(prepared);
+  const known = (file: TextFile) => {
+    const record = records.get(file.path);
+    const same = record?.sizeBytes === file.sizeBytes &&
+      record.mtimeMs === file.mtimeMs;
+    return same ? record : null;
+  };
+  const total = [...train, ...val ?? []]
+    .flatMap((source) => source.kind === "files" ? source.files : [])
+    .filter((file) => known(file) === null)
+    .reduce((sum, file) => sum + file.sizeBytes, 0);
+  const options = {
+    known,
+    signal,
+    onBytes: meter({ phase: "read", total }, onProgress),
+  };
+  const corpus: Corpus = {
+    train: await checkSources(train, options),
+    val: val && await checkSources(val, options),
+    valFraction: val === null ? data.valFraction : null,
+  };
+  for (const name of sharedNames(corpus)) {
+    onNotice?.(
+      `"${name}" is both training and validation text: valLoss will not tell ` +
+        "how the model does on new text",
+    );
+  }
+  return corpus;
+}
+
+/**
+ * Files of earlier preparations by path. One that changed within two seconds
+ * of its listing is not trusted: a later change of the same size may have left
+ * the same time, as some file systems count whole seconds.
+ */
+function knownFiles(prepared: Prepared[]): Map<string, FileRecord> {
+  const records = new Map<string, FileRecord>();
+  for (const { header } of prepared) {
+    for (const file of header.files) {
+      if (file.mtimeMs < header.listedAtMs - 2000) records.set(file.path, file);
+    }
+  }
+  return records;
+}
+
+/** Sources of the validation side that the training side has too. */
+function sharedNames({ train, val }: Corpus): string[] {
+  const content = (source: CheckedSource) =>
+    source.kind === "sample" ? ["sample"] : source.files.map((f) => f.sha256);
+  const trained = new Set(train.flatMap(content));
+  return (val ?? [])
+    .filter((source) => content(source).some((part) => trained.has(part)))
+    .map(({ name }) => name);
+}

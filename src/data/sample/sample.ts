@@ -1,0 +1,50 @@
+/**
+ * The `sample` data set: short stories from a seeded grammar, no network.
+ *
+ * Plain English that a child could read, ASCII only. A story keeps its names,
+ * pronouns, things and places from the first sentence to the last, so that a
+ * small model has something to learn beyond the next word.
+ *
+ * @module
+ */
+
+import { PhiloxStream, STREAM } from "../../base/philox.ts";
+import { drawCast } from "./cast.ts";
+import { PHRASES } from "./phrases.ts";
+import type { Plot } from "./plot.ts";
+import { PLOTS } from "./plots/mod.ts";
+import { Scene } from "./sentence.ts";
+import { WORDS } from "./words.ts";
+
+/** Counts up whenever the text changes; prepared data is known by it. */
+export const SAMPLE_VERSION = 1;
+
+/** The seed of the data set. That of a run has no part in it. */
+export const SAMPLE_SEED = 1337;
+
+/** Bytes after which no further story begins. */
+export const SAMPLE_BYTES = 6_000_000;
+
+const LEXICON = { words: WORDS, phrases: PHRASES };
+
+/** The stories of `seed`, no two alike, {@linkcode SAMPLE_BYTES} in all. */
+export function* sampleStories(seed = SAMPLE_SEED): Generator<string> {
+  const rng = new PhiloxStream(seed, STREAM.sampleText);
+  const told = new Set<string>();
+  for (let bytes = 0; bytes < SAMPLE_BYTES;) {
+    const story = tellStory(PLOTS[rng.below(PLOTS.length)], rng);
+    if (told.has(story)) continue;
+    told.add(story);
+    bytes += story.length;
+    yield story;
+  }
+}
+
+/** One story: paragraphs of sentences, separated by a line feed. */
+export function tellStory(plot: Plot, rng: PhiloxStream): string {
+  const scene = new Scene(LEXICON, rng, { ...drawCast(rng) });
+  return plot.paragraphs.map((beats) =>
+    beats.map((ways) => scene.tell(ways[rng.below(ways.length)]))
+      .join(" ").replace(/ {2,}/g, " ").trim()
+  ).join("\n");
+}
