@@ -1,0 +1,120 @@
+/**
+ * From the text of a `tokenizer.json` to a working tokenizer.
+ *
+ * The shape of the file decides who encodes, never a setting: byte-level BPE
+ * and single characters are encoded here, all else by Hugging Face's code.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { ByteLevelBpe, readByteLevel } from "./byte_level_bpe.ts";
+import { CharacterCodec, readCharacters } from "./characters.ts";
+import { HuggingFaceCodec } from "./hugging_face.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+import {
+  findEndOfText,
+  parseTokenizerJson,
+  type TokenizerFile,
+} from "./tokenizer_json.ts";
+
+/** Text to ids and back; each kind of file has its own. */
+type Codec = ByteLevelBpe | CharacterCodec | HuggingFaceCodec;
+
+/** What the shape of a file says. */
+interface Opened {
+  /** The type, when none is given. */
+  type: string;
+  codec: Codec;
+  cutsAt: LoadedTokenizer["cutsAt"];
+}
+
+/** A tokenizer made from a `tokenizer.json`. */
+export class LoadedTokenizer implements Tokenizer {
+  readonly type: string;
+  readonly vocabSize: number;
+  readonly endOfText: number | null;
+  readonly json: string;
+  readonly fingerprint: string;
+  /**
+   * Where a text may be cut without changing ids: between any two characters,
+   * before the white space after a word, or where a trial shows it (pieces.ts).
+   */
+  readonly cutsAt: "characters" | "words" | "request";
+  readonly #codec: Codec;
+
+  /** Use {@linkcode loadTokenizer}. */
+  constructor(
+    json: string,
+    { vocabSize, addedTokens }: TokenizerFile,
+    { type, codec, cutsAt }: Opened,
+  ) {
+    this.type = type;
+    this.vocabSize = vocabSize;
+    this.endOfText = findEndOfText(addedTokens);
+    this.json = json;
+    this.fingerprint = createHash("sha256").update(json).digest("hex");
+    this.cutsAt = cutsAt;
+    this.#codec = codec;
+  }
+
+  encode(text: string): Uint32Array {
+    return this.#codec.encode(text);
+  }
+
+  decode(ids: ArrayLike<number>): string {
+    return this.#codec.decode(ids);
+  }
+
+  /**
+   * How much of `text` the vocabulary does not know: characters for `char`,
+   * tokens for `file`; never anything for `bpe` and `byte`.
+   */
+  countUnknown(text: string): number {
+    return "countUnknown" in this.#codec ? this.#codec.countUnknown(text) : 0;
+  }
+}
+
+/** Settings of {@linkcode loadTokenizer}. */
+export interface LoadOptions {
+  /** `bpe`, `char`, `byte` or `file`; default: what the shape says. */
+  type?: string;
+  /** What to call the file in an error message. */
+  name?: string;
+}
+
+/**
+ * Opens a `tokenizer.json`, this project's own or any of Hugging Face's.
+ *
+ * @throws {UserError} If `json` is not a tokenizer; exit code 2.
+ */
+export async function loadTokenizer(
+  json: string,
+  { type, name = "tokenizer.json" }: LoadOptions = {},
+): Promise<LoadedTokenizer> {
+  const file = parseTokenizerJson(json, name);
+  const found = await openCodec(file, name);
+  return new LoadedTokenizer(json, file, { ...found, ...(type && { type }) });
+}
+
+async function openCodec(file: TokenizerFile, name: string): Promise<Opened> {
+  const byteLevel = readByteLevel(file);
+  if (byteLevel !== null) {
+    const { merges, addedTokens } = byteLevel;
+    return {
+      type: merges.length > 0 ? "bpe" : "byte",
+      codec: new ByteLevelBpe(byteLevel),
+      // An added token with a space in it may lie across the end of a word.
+      cutsAt: addedTokens.some(({ content }) => /\s/.test(content))
+        ? "request"
+        : "words",
+    };
+  }
+  const characters = readCharacters(file);
+  if (characters !== null) {
+    const codec = new CharacterCodec(characters);
+    return { type: "char", codec, cutsAt: "characters" };
+  }
+  const codec = await HuggingFaceCodec.load(file, name);
+  return { type: "file", codec, cutsAt: "request" };
+}

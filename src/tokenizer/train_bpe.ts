@@ -1,0 +1,120 @@
+/**
+ * Trains a byte-level BPE tokenizer and writes it as a Hugging Face
+ * `tokenizer.json`.
+ *
+ * On the same texts the result equals, token by token and merge by merge, what
+ * Python's tokenizers give for a `ByteLevel` pre-tokenizer and a `BpeTrainer`
+ * whose `initial_alphabet` is `ByteLevel.alphabet()`. Counting is in
+ * word_counts.ts, merging in bpe_merges.ts.
+ *
+ * @module
+ */
+
+import { BpeLearner, type BpeStart } from "./bpe_merges.ts";
+import { BYTE_CHARACTERS } from "./byte_level.ts";
+import { byteLevelJson, END_OF_TEXT } from "./write_json.ts";
+import { countWords, type WordCounts } from "./word_counts.ts";
+
+/** How far a training is. */
+export type BpeProgress =
+  | { phase: "counting"; /** UTF-16 units read. */ chars: number }
+  | { phase: "merging"; vocabSize: number; targetVocabSize: number };
+
+/** Settings of {@linkcode trainBpe}. */
+export interface BpeOptions {
+  /** Ids to end with, special tokens and the 256 bytes included. */
+  vocabSize: number;
+  /** Get the first ids; default: only {@linkcode END_OF_TEXT}. */
+  specialTokens?: readonly string[];
+  /** Pairs seen less often are not merged; default 0, as `BpeTrainer`. */
+  minFrequency?: number;
+  /** Called a few times a second. */
+  onProgress?: (progress: BpeProgress) => void;
+  /** Ends the training with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Milliseconds of work between two looks at timers and signals. */
+const BREATH_MS = 50;
+
+/**
+ * The `tokenizer.json` of a tokenizer trained on `texts`.
+ *
+ * Each text is cut into words by itself. A small corpus gives a smaller
+ * vocabulary than asked for, but never less than the 256 bytes and the
+ * special tokens.
+ */
+export async function trainBpe(
+  texts: Iterable<string> | AsyncIterable<string>,
+  options: BpeOptions,
+): Promise<string> {
+  const { vocabSize, minFrequency = 0, onProgress, signal } = options;
+  const specialTokens = options.specialTokens ?? [END_OF_TEXT];
+  const breathe = breather(signal);
+
+  // 1. Count words.
+  const counts: WordCounts = new Map();
+  let chars = 0;
+  for await (const text of texts) {
+    countWords(text, counts);
+    chars += text.length;
+    if (await breathe()) onProgress?.({ phase: "counting", chars });
+  }
+
+  // 2. Merge pairs until the vocabulary is full.
+  const learner = new BpeLearner(startOf(counts, specialTokens));
+  const { tokens } = learner;
+  while (tokens.length < vocabSize && learner.step(minFrequency)) {
+    if (await breathe()) {
+      onProgress?.({
+        phase: "merging",
+        vocabSize: tokens.length,
+        targetVocabSize: vocabSize,
+      });
+    }
+  }
+
+  // 3. Write it down.
+  return byteLevelJson({ tokens, merges: learner.merges() }, specialTokens);
+}
+
+/** Words as ids of the initial vocabulary: special tokens, then bytes. */
+function startOf(
+  wordCounts: WordCounts,
+  specialTokens: readonly string[],
+): BpeStart {
+  const tokens = [
+    ...new Set([...specialTokens, ...[...BYTE_CHARACTERS].sort()]),
+  ];
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const idOfByte = BYTE_CHARACTERS.map((character) => ids.get(character)!);
+
+  const encoder = new TextEncoder();
+  const starts = new Int32Array(wordCounts.size + 1);
+  const counts = new Float64Array(wordCounts.size);
+  let symbols = new Int32Array(1024), used = 0, word = 0;
+  for (const [text, count] of wordCounts) {
+    const bytes = encoder.encode(text);
+    if (used + bytes.length > symbols.length) {
+      const larger = new Int32Array(2 * (used + bytes.length));
+      larger.set(symbols);
+      symbols = larger;
+    }
+    for (const byte of bytes) symbols[used++] = idOfByte[byte];
+    counts[word++] = count;
+    starts[word] = used;
+  }
+  return { tokens, symbols, starts, counts };
+}
+
+/** Lets timers and signals run now and then; true when it did. */
+function breather(signal?: AbortSignal): () => Promise<boolean> | false {
+  let last = performance.now();
+  const pause = async () => {
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+    last = performance.now();
+    return true;
+  };
+  return () => performance.now() - last >= BREATH_MS && pause();
+}
