@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { TextStream } from "../../src/generate/text_stream.ts";
+import { trainTokenizer } from "../../src/tokenizer/mod.ts";
 
 /** Ids are bytes. */
 const BYTES = {
@@ -59,6 +60,24 @@ Deno.test("TextStream gives the whole text, whatever the ids are", () => {
   const pieces = pushAll(stream, new TextEncoder().encode(text));
   assert.equal(pieces.join("") + stream.flush(), text);
   assert.ok(pieces.every((piece) => !piece.includes("\ufffd")));
+});
+
+Deno.test("TextStream puts together what a trained tokenizer took apart", async () => {
+  const text = "The owl said: “Grüße, 世界!” 👩‍👩‍👧\n The owl flew. ";
+  for (const type of ["bpe", "byte", "char"] as const) {
+    const settings = { type, vocabSize: 280 };
+    const tokenizer = await trainTokenizer(settings, [text, text]);
+    const ids = tokenizer.encode(text);
+    // From every place on, as if the ids before it were the prompt.
+    for (let n = 0; n < ids.length; n++) {
+      const stream = new TextStream(tokenizer, ids.slice(0, n));
+      const before = tokenizer.decode(ids.slice(0, n));
+      if (n > 0 && before.endsWith("\ufffd")) continue; // inside a character
+      const pieces = pushAll(stream, ids.slice(n));
+      assert.equal((n ? before : "") + pieces.join("") + stream.flush(), text);
+      assert.ok(pieces.every((piece) => !piece.includes("\ufffd")));
+    }
+  }
 });
 
 function pushAll(stream: TextStream, ids: Iterable<number>): string[] {
