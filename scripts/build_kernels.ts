@@ -74,7 +74,7 @@ async function compile(
   const { error, stderr } = await asc.main([
     "interpreter.ts",
     ...["--outFile", "kernels.wasm"],
-    ...["-O3", "--converge", "--noAssert", "--runtime", "stub"],
+    ...["-O3", "--noAssert", "--runtime", "stub"],
     ...["--enable", "simd", "--enable", "threads"],
     ...extra,
     ...["--importMemory", "--sharedMemory"],

@@ -20,6 +20,7 @@ import { type CpuInfo, readCpuInfo } from "./cores.ts";
 import { type KernelBuild, type Kernels, loadKernels } from "./kernels.ts";
 import { instantiate, type KernelExports } from "./kernels.ts";
 import { layOut, type MemoryLayout } from "./memory_layout.ts";
+import { MemoryStore } from "./memory_store.ts";
 import { WorkerFailure, WorkerPool } from "./worker_pool.ts";
 
 /** How to open the CPU. */
@@ -30,7 +31,7 @@ export interface CpuOptions {
   build?: KernelBuild;
 }
 
-/** The time one call took, summed over the runs of a profile. */
+/** The time one call took: the shortest of the runs of a profile. */
 export interface CallTime {
   readonly op: string;
   /** The sizes of the call, for people. */
@@ -64,6 +65,7 @@ class OpenCpu implements CpuBackend {
   readonly device: DeviceInfo;
   readonly #kernels: Kernels;
   readonly #pool: WorkerPool;
+  readonly #memories = new MemoryStore();
   #programs = 0;
 
   constructor(
@@ -88,7 +90,14 @@ class OpenCpu implements CpuBackend {
   async compile(program: Program): Promise<CpuExecutable> {
     const { module } = this.#kernels;
     const { threads } = this.#pool;
-    const { layout, memory } = layOut(program, { module, threads });
+    const memory = this.#memories.take();
+    let layout: MemoryLayout;
+    try {
+      layout = layOut(program, { module, memory, threads });
+    } catch (error) {
+      this.#memories.give(memory);
+      throw error;
+    }
     const id = this.#programs++;
     await this.#pool.send((thread) => ({
       kind: "load",
@@ -99,7 +108,9 @@ class OpenCpu implements CpuBackend {
     }));
     const kernels = instantiate(module, memory);
     const pool = this.#pool;
-    return new LoadedProgram({ id, pool, program, layout, memory, kernels });
+    const memories = this.#memories;
+    const parts = { id, pool, program, layout, memory, memories, kernels };
+    return new LoadedProgram(parts);
   }
 
   async dispose(): Promise<void> {
@@ -113,11 +124,13 @@ interface LoadedParts {
   readonly program: Program;
   readonly layout: MemoryLayout;
   readonly memory: WebAssembly.Memory;
+  /** Where the memory goes back to. */
+  readonly memories: MemoryStore;
   readonly kernels: KernelExports;
 }
 
 class LoadedProgram implements CpuExecutable {
-  /** Null once disposed, so that nothing here holds the memory. */
+  /** Null once disposed: another program may have the memory now. */
   #parts: LoadedParts | null;
   /** Why no further run is possible, or null. */
   #failure: Error | null = null;
@@ -149,12 +162,15 @@ class LoadedProgram implements CpuExecutable {
     const { program, layout, memory } = this.#open();
     const calls = program.phases[phase];
     const ms = new Float64Array(memory.buffer, layout.profile, calls.length);
-    ms.fill(0);
-    for (let i = 0; i < times; i++) await this.#start(phase, layout.profile);
+    const best = new Float64Array(calls.length).fill(Infinity);
+    for (let run = 0; run < times; run++) {
+      await this.#start(phase, layout.profile);
+      best.forEach((shortest, i) => best[i] = Math.min(shortest, ms[i]));
+    }
     return calls.map(({ op, attrs }, i) => ({
       op,
       attrs: { ...attrs },
-      ms: ms[i],
+      ms: best[i],
     }));
   }
 
@@ -165,9 +181,10 @@ class LoadedProgram implements CpuExecutable {
 
   async dispose(): Promise<void> {
     if (!this.#parts) return;
-    const { id, pool } = this.#parts;
+    const { id, pool, memory, memories } = this.#parts;
     this.#parts = null;
     await pool.send(() => ({ kind: "unload", program: id }));
+    memories.give(memory);
   }
 
   #start(phase: string, profile: number): Promise<void> {

@@ -38,9 +38,6 @@ export interface Kernels {
   readonly label: string;
 }
 
-/** Bytes of a WebAssembly page. */
-export const PAGE_BYTES = 65536;
-
 /** Compiles `build`, or the best one that this machine accepts. */
 export function loadKernels(build?: KernelBuild): Kernels {
   const relaxed = decode(RELAXED_WASM);
@@ -48,7 +45,12 @@ export function loadKernels(build?: KernelBuild): Kernels {
   const module = new WebAssembly.Module(
     build === "relaxed" ? relaxed : decode(PLAIN_WASM),
   );
-  const { isFused } = instantiate(module, allocate(PAGE_BYTES));
+  const memory = new WebAssembly.Memory({
+    initial: 1,
+    maximum: 1,
+    shared: true,
+  });
+  const { isFused } = instantiate(module, memory);
   const label = build === "plain"
     ? "wasm simd"
     : `wasm relaxed-simd (${isFused() ? "fused" : "not fused"})`;
@@ -63,16 +65,6 @@ export function instantiate(
   const now = () => performance.now();
   const instance = new WebAssembly.Instance(module, { env: { memory, now } });
   return instance.exports as unknown as KernelExports;
-}
-
-/** A shared memory of at least so many bytes, all zero. */
-export function allocate(bytes: number): WebAssembly.Memory {
-  const pages = Math.max(1, Math.ceil(bytes / PAGE_BYTES));
-  return new WebAssembly.Memory({
-    initial: pages,
-    maximum: pages,
-    shared: true,
-  });
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {

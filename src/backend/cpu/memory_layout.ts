@@ -10,11 +10,10 @@
  * @module
  */
 
-import { UserError } from "../../base/errors.ts";
-import { formatBytes } from "../../base/format.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
 import { recordBytes, writeRecord } from "./encode.ts";
-import { allocate, instantiate, PAGE_BYTES } from "./kernels.ts";
+import { instantiate } from "./kernels.ts";
+import { growTo } from "./memory_store.ts";
 
 /** Addresses in bytes from the start of the memory. */
 export interface MemoryLayout {
@@ -40,19 +39,20 @@ const RECORDS = 1024;
 const SCRATCH_ALIGNMENT = 4096;
 const ALIGNMENT = 64;
 
-/** Addresses of 32 bits reach this far. */
-const MOST_BYTES = 65536 * PAGE_BYTES;
-
 /**
- * Lays out a program, and allocates its memory with all records in it.
+ * Lays out a program in `memory`, which grows as needed: writes all records,
+ * and zeros to the persistent tensors.
  *
- * @throws {UserError} If 32-bit addresses or the system's memory do not
- * suffice.
+ * @throws {UserError} If the memory cannot become large enough.
  */
 export function layOut(
   program: Program,
-  { module, threads }: { module: WebAssembly.Module; threads: number },
-): { layout: MemoryLayout; memory: WebAssembly.Memory } {
+  { module, memory, threads }: {
+    module: WebAssembly.Module;
+    memory: WebAssembly.Memory;
+    threads: number;
+  },
+): MemoryLayout {
   // 1. Sizes that are known from the program alone.
   const phases = new Map<string, PhaseLayout>();
   let end = RECORDS, longest = 0;
@@ -67,9 +67,9 @@ export function layOut(
   const sharedScratch = align(arena + program.arenaBytes, ALIGNMENT);
 
   // 2. Records; the kernels say what scratch each call needs.
-  const records = allocate(profile);
-  const view = new DataView(records.buffer);
-  const kernels = instantiate(module, records);
+  growTo(memory, profile);
+  const view = new DataView(memory.buffer);
+  const kernels = instantiate(module, memory);
   const addressOf = ({ place: { region, offset } }: PlacedTensor) =>
     (region === "persistent" ? persistent : arena) + offset;
   let shared = 0, own = 0, at = RECORDS;
@@ -85,12 +85,10 @@ export function layOut(
   const threadScratchBytes = align(own + ALIGNMENT, SCRATCH_ALIGNMENT);
   const totalBytes = threadScratch + threads * threadScratchBytes;
 
-  // 3. The memory itself.
-  const memory = allocateOrExplain(totalBytes);
-  new Uint8Array(memory.buffer, RECORDS, at - RECORDS).set(
-    new Uint8Array(records.buffer, RECORDS, at - RECORDS),
-  );
-  const layout = {
+  // 3. Room for it all.
+  growTo(memory, totalBytes);
+  new Uint8Array(memory.buffer, persistent, arena - persistent).fill(0);
+  return {
     phases,
     profile,
     persistent,
@@ -100,26 +98,6 @@ export function layOut(
     threadScratchBytes,
     totalBytes,
   };
-  return { layout, memory };
-}
-
-function allocateOrExplain(bytes: number): WebAssembly.Memory {
-  if (bytes > MOST_BYTES) {
-    throw new UserError(
-      `Cannot fit the program in memory: it needs ${formatBytes(bytes)}, ` +
-        `the CPU backend can address ${formatBytes(MOST_BYTES)}`,
-      { hint: "use a smaller batchSize, seqLen or model" },
-    );
-  }
-  try {
-    return allocate(bytes);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new UserError(
-      `Cannot allocate ${formatBytes(bytes)} of memory`,
-      { hint: "use a smaller batchSize, seqLen or model", cause },
-    );
-  }
 }
 
 function align(bytes: number, alignment: number): number {

@@ -52,7 +52,7 @@ export function isFused(): bool {
 /**
  * Runs `count` records from `record` on.
  *
- * @param profile Where thread 0 adds the milliseconds of each call, f64, or 0.
+ * @param profile Where thread 0 puts the milliseconds of each call, f64, or 0.
  */
 export function runPhase(record: usize, count: i32, profile: usize): void {
   for (at = 0; at < count; at++) {
@@ -62,7 +62,7 @@ export function runPhase(record: usize, count: i32, profile: usize): void {
     if (at + 1 < count || profile) barrier();
     if (isAborted()) return;
     if (profile && thread == 0) {
-      store<f64>(profile, load<f64>(profile) + now() - start);
+      store<f64>(profile, now() - start);
       profile += 8;
     }
     record += call.bytes;

@@ -1,0 +1,56 @@
+import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
+import type { Bit } from "../../src/graph/ops.ts";
+import { assertOpClose, type OpCase, runOpCase } from "./_op_cases.ts";
+import { normal, opCase } from "./_op_inputs.ts";
+
+function product(
+  [M, N, K]: [number, number, number],
+  transA: Bit,
+  transB: Bit,
+): OpCase {
+  return opCase("matmul", `M=${M} N=${N} K=${K} ${transA}${transB}`, {
+    in: {
+      a: normal(1, transA ? [K, M] : [M, K]),
+      b: normal(2, transB ? [N, K] : [K, N]),
+      bias: normal(3, [N]),
+      addTo: normal(4, [M, N]),
+    },
+    out: { out: [M, N] },
+    attrs: { M, N, K, transA, transB },
+    tolerance: 5e-5,
+    reason: "f32 sums of up to 2000 terms of size 1",
+  });
+}
+
+// What the packing and the tiles make of large sizes; see kernels/gemm.ts.
+const CASES: Record<string, OpCase[]> = {
+  "several tiles of rows and columns": [
+    product([205, 301, 70], 0, 0),
+    product([205, 301, 70], 1, 1),
+  ],
+  "B in slices of depth": [
+    product([5, 4099, 1301], 0, 0),
+    product([5, 4099, 1301], 1, 1),
+  ],
+  "B in slices of columns": [
+    product([5, 16500, 259], 0, 1),
+    product([5, 16500, 259], 1, 0),
+  ],
+  "one to four rows": [1, 2, 3, 4].flatMap((M) => [
+    product([M, 133, 259], 0, 0),
+    product([M, 133, 259], 0, 1),
+  ]),
+};
+
+for (const [what, cases] of Object.entries(CASES)) {
+  Deno.test(`matmul on the CPU is right when there are ${what}`, async () => {
+    const reference = openReferenceBackend();
+    const cpu = await openCpuBackend({ threads: 3 });
+    for (const opCase of cases) {
+      const got = await runOpCase(cpu, opCase);
+      assertOpClose(opCase, got, await runOpCase(reference, opCase));
+    }
+    await cpu.dispose();
+  });
+}

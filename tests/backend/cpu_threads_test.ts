@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
+import {
+  type KernelBuild,
+  loadKernels,
+} from "../../src/backend/cpu/kernels.ts";
+import { initParams } from "../../src/model/init.ts";
+import type { ModelConfig } from "../../src/model/model_config.ts";
+import {
+  batchPositions,
+  buildStepProgram,
+} from "../../src/train/step_program.ts";
+
+/** Odd sizes, two blocks of attention, some tiles: every kernel has edges. */
+const GPT: ModelConfig = {
+  arch: "gpt2",
+  nLayer: 2,
+  nHead: 3,
+  nKvHead: 3,
+  nEmbd: 51,
+  headDim: 17,
+  ffnDim: 131,
+  seqLen: 61,
+  vocabSize: 137,
+  bias: true,
+  dropout: 0.1,
+  gelu: "tanh",
+  ropeTheta: 10000,
+  normEps: 1e-5,
+  tieEmbeddings: true,
+};
+const MODELS: ModelConfig[] = [
+  GPT,
+  { ...GPT, gelu: "exact", dropout: 0 },
+  {
+    ...GPT,
+    arch: "llama",
+    nHead: 4,
+    nKvHead: 2,
+    nEmbd: 56,
+    headDim: 14,
+    bias: false,
+  },
+];
+const BATCH = 3;
+
+/** Bits of all that two steps leave behind. */
+async function trainTwoSteps(
+  config: ModelConfig,
+  options: { threads: number; build: KernelBuild },
+): Promise<Map<string, Uint32Array>> {
+  const backend = await openCpuBackend(options);
+  const program = buildStepProgram(config, {
+    batchSize: BATCH,
+    gradAccumSteps: 2,
+    beta1: 0.9,
+    beta2: 0.99,
+    eps: 1e-8,
+    weightDecay: 0.1,
+    gradClip: 1,
+  });
+  const executable = await backend.compile(program);
+  for (const [name, values] of initParams(config, 3)) {
+    executable.write(name, values);
+  }
+  const shape = { B: BATCH, T: config.seqLen };
+  const ids = Uint32Array.from(
+    { length: shape.B * shape.T },
+    (_, i) => i * 31 % config.vocabSize,
+  );
+  executable.write("ids", ids);
+  executable.write("targets", ids.map((id) => (id + 1) % config.vocabSize));
+  executable.write("positions", batchPositions(shape));
+  if (config.dropout > 0) executable.write("rng", Uint32Array.of(7, 0, 1, 0));
+  executable.write("hyper", Float32Array.of(1e-2, 0.1, 0.01));
+  for (let step = 0; step < 2; step++) {
+    await executable.run("firstMicroStep");
+    await executable.run("nextMicroStep");
+    await executable.run("update");
+  }
+  const bits = new Map<string, Uint32Array>();
+  for (const [name, { kind }] of program.persistent) {
+    if (kind === "input") continue;
+    const { buffer } = await executable.read(name);
+    bits.set(name, new Uint32Array(buffer));
+  }
+  await backend.dispose();
+  return bits;
+}
+
+const builds: KernelBuild[] = loadKernels().build === "relaxed"
+  ? ["relaxed", "plain"]
+  : ["plain"];
+for (const build of builds) {
+  for (const config of MODELS) {
+    const title = `${config.arch}, ${config.gelu}, dropout ${config.dropout}`;
+    Deno.test(`1, 2, 3 and 5 threads train the same bits (${build}; ${title})`, async () => {
+      const one = await trainTwoSteps(config, { threads: 1, build });
+      const [loss] = new Float32Array(one.get("loss")!.buffer);
+      assert.ok(loss > 1 && loss < 6, `loss is ${loss}`);
+      for (const threads of [2, 3, 5]) {
+        const more = await trainTwoSteps(config, { threads, build });
+        for (const [name, bits] of one) {
+          assert.deepEqual(more.get(name), bits, `${threads} threads: ${name}`);
+        }
+      }
+    });
+  }
+}
