@@ -93,7 +93,6 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   await using opened = new AsyncDisposableStack();
   opened.defer(() => dataset.close());
   opened.defer(() => backend.dispose());
-  checkSettings(config);
   checkEnoughData(config, dataset);
 
   // 1. The program, and its memory.
@@ -119,7 +118,14 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   const stepsPerEpoch = dataset.train.batchesPerEpoch / gradAccumSteps;
   const totalSteps = parts.totalSteps ?? restore?.trainer.totalSteps ??
     configuredSteps(config, stepsPerEpoch);
+  const { warmupSteps, lr } = config.train;
   const warnings = [...parts.warnings ?? []];
+  if (totalSteps > 0 && warmupSteps >= totalSteps) {
+    warnings.push(
+      `The warm-up takes ${warmupSteps} steps and the run has ${totalSteps}, ` +
+        `so the learning rate does not reach ${lr}`,
+    );
+  }
   if (restore && restore.trainer.kernels !== device.kernels) {
     warnings.push(
       "The kernels are not those of the checkpoint, so the numbers may " +

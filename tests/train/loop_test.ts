@@ -37,7 +37,7 @@ Deno.test("train() yields its events in order", async () => {
 });
 
 Deno.test("train() evaluates only at the end when evalEvery is 0", async () => {
-  const config = tinyConfig({ train: { steps: 2 } });
+  const config = tinyConfig({ train: { steps: 2, warmupSteps: 0 } });
   const session = await openTestSession({ config, backend: scriptedBackend() });
   assert.deepEqual(outline(await collect(session, { save })), [
     "start 0",
@@ -193,7 +193,7 @@ Deno.test("train() ends an evaluation when it is told to stop", async () => {
 
 Deno.test("train() stopped before its last evaluation makes it when resumed", async () => {
   const stop = new AbortController();
-  const config = tinyConfig({ train: { steps: 1 } });
+  const config = tinyConfig({ train: { steps: 1, warmupSteps: 0 } });
   const backend = scriptedBackend({ onRun: () => stop.abort() });
   const session = await openTestSession({ config, backend });
   const stopped = await collect(session, { save, signal: stop.signal });
@@ -210,7 +210,7 @@ Deno.test("train() stopped before its last evaluation makes it when resumed", as
 });
 
 Deno.test("train() of a run that is complete does nothing", async () => {
-  const config = tinyConfig({ train: { steps: 1 } });
+  const config = tinyConfig({ train: { steps: 1, warmupSteps: 0 } });
   const session = await openTestSession({ config, backend: scriptedBackend() });
   await collect(session, { save });
   const again = await collect(session, { save });
@@ -319,7 +319,7 @@ Deno.test("train() goes on when a checkpoint fails, and tries the next", async (
 });
 
 Deno.test("train() fails when the last checkpoint fails", async () => {
-  const config = tinyConfig({ train: { steps: 1 } });
+  const config = tinyConfig({ train: { steps: 1, warmupSteps: 0 } });
   const run = async (failure: Error) => {
     const backend = scriptedBackend();
     const session = await openTestSession({ config, backend });

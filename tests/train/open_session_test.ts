@@ -100,6 +100,7 @@ for (
       device: "no such device",
       strictDevice: true,
     },
+    "epochs and steps together": { train: { epochs: 2, steps: 5 } },
     "heads that do not divide channels": {
       model: { nEmbd: 8, nHead: 3 },
     },

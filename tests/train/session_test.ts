@@ -38,12 +38,16 @@ Deno.test("assembleSession() takes steps as they are, and an override before all
   assert.equal((await longer.snapshot()).trainer.totalSteps, 12);
 });
 
-Deno.test("assembleSession() refuses epochs and steps together", async () => {
-  await assertRefused(
-    openTestSession({ config: tinyConfig({ train: { epochs: 2, steps: 5 } }) }),
-    "Cannot train for 2 epochs and for 5 steps: only one of epochs and " +
-      "steps can be set",
-  );
+Deno.test("assembleSession() warns of a warm-up that outlasts the run", async () => {
+  const warnings = async (steps: number) => {
+    const config = tinyConfig({ train: { steps, warmupSteps: 4 } });
+    return (await openTestSession({ config })).warnings;
+  };
+  assert.deepEqual(await warnings(5), []);
+  assert.deepEqual(await warnings(4), [
+    "The warm-up takes 4 steps and the run has 4, so the learning rate does " +
+    "not reach 0.01",
+  ]);
 });
 
 Deno.test("assembleSession() refuses data without a batch, and closes it", async () => {
