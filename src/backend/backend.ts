@@ -42,7 +42,11 @@ export interface Executable {
 /** An open device. */
 export interface Backend {
   readonly device: DeviceInfo;
-  /** @throws {UserError} If the program does not fit the device's memory. */
+  /**
+   * Gives the program its memory; all persistent tensors begin as 0.
+   *
+   * @throws {UserError} If the program does not fit the device's memory.
+   */
   compile(program: Program): Promise<Executable>;
   /** Ends worker threads and frees the device, executables included. */
   dispose(): Promise<void>;
