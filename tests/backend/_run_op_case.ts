@@ -8,7 +8,11 @@
  */
 
 import assert from "node:assert/strict";
-import type { Backend, TensorData } from "../../src/backend/backend.ts";
+import type {
+  Backend,
+  Executable,
+  TensorData,
+} from "../../src/backend/backend.ts";
 import { Graph, type Tensor } from "../../src/graph/graph.ts";
 import { IN_PLACE, type OpName, type Ops } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
@@ -41,6 +45,10 @@ export type OpCase = { [K in OpName]: OpCaseOf<K> }[OpName];
 /** The name of the run in which all tensors have places of their own. */
 const APART = "apart";
 
+/** The tensor behind the last output of that run, and what it must keep. */
+const GUARD = "guard";
+const GUARD_CONTENT = Float32Array.from({ length: 64 }, (_, i) => i + 0.5);
+
 /**
  * All outputs of a case by name; `out in place of addTo` is that output in
  * the run where it took the place of that input.
@@ -54,6 +62,7 @@ export async function runOpCase(
     phases[inPlaceName(outName, inName)] = inPlace(opCase, outName, inName);
   }
   const executable = await backend.compile(plan(phases));
+  executable.write(GUARD, GUARD_CONTENT);
   const results: Record<string, Float32Array> = {};
   for (const phase of Object.keys(phases)) {
     for (const [name, { data }] of Object.entries<OpInput>(opCase.in)) {
@@ -65,12 +74,28 @@ export async function runOpCase(
         const data = await executable.read(outputName(opCase, name));
         results[name] = data as Float32Array;
       }
+      await expectRestUntouched(executable, opCase);
     } else {
       results[phase] = await executable.read(phase) as Float32Array;
     }
   }
   await executable.dispose();
   return results;
+}
+
+/** Fails if the op changed an input that it only reads, or wrote too far. */
+async function expectRestUntouched(
+  executable: Executable,
+  opCase: OpCase,
+): Promise<void> {
+  const rest: [string, TensorData][] = [[GUARD, GUARD_CONTENT]];
+  for (const [name, { data }] of Object.entries<OpInput>(opCase.in)) {
+    if (!(name in opCase.out)) rest.push([name, data]);
+  }
+  for (const [name, before] of rest) {
+    const what = `${opCase.name}: ${name} is untouched`;
+    assert.deepEqual(await executable.read(name), before, what);
+  }
 }
 
 /** Fails where `got` differs from `want` by more than the case allows. */
@@ -98,6 +123,7 @@ export function assertOpClose(
 function apart(opCase: OpCase): Graph {
   const g = new Graph();
   recordCase(g, opCase, declareInputs(g, opCase), {});
+  g.state(GUARD, [GUARD_CONTENT.length]);
   return g;
 }
 
@@ -106,21 +132,23 @@ function inPlace(opCase: OpCase, outName: string, inName: string): Graph {
   const g = new Graph();
   const inputs = declareInputs(g, opCase);
   const zero = (shape: readonly number[]) => g.fill(shape, 0);
-  const { shape } = inputs[inName];
-  inputs[inName] = g.add(inputs[inName], zero(shape));
+  const given = inputs[inName];
+  const copy = g.add(given, zero(given.shape));
   const result = g.temp(shapes(opCase)[outName]);
-  recordCase(g, opCase, inputs, { [outName]: result });
+  recordCase(g, opCase, { ...inputs, [inName]: copy }, { [outName]: result });
   const name = inPlaceName(outName, inName);
   g.add(result, zero(result.shape), { out: g.output(name, result.shape) });
 
-  const places = new Set(
-    plan({ g }).phases.g.flatMap((
-      { in: inputs, out },
-    ) => [...Object.values(inputs), ...Object.values(out)]).filter((
-      tensor: PlacedTensor,
-    ) => tensor.name === inputs[inName].name || tensor.name === result.name)
-      .map(({ place }: PlacedTensor) => place.offset),
-  );
+  const places = new Set<number>();
+  for (const call of plan({ g }).phases.g) {
+    for (const tensors of [call.in, call.out]) {
+      for (const { name, place } of Object.values<PlacedTensor>(tensors)) {
+        if (name === copy.name || name === result.name) {
+          places.add(place.offset);
+        }
+      }
+    }
+  }
   assert.equal(places.size, 1, `${opCase.name}: ${name} shares memory`);
   return g;
 }
