@@ -13,7 +13,7 @@ const SOURCES: Record<string, string[]> = {
     "Once upon a time, there was a little {hero.kind} named {hero}. {He} lived {home}.",
     "Once there was {a} {trait} {hero.kind} called {hero}, who lived {home}.",
     "{Hero} was {a} {trait} little {hero.kind}. {He} lived {home}.",
-    "{Hero} was {a} {trait} {hero.kind} who lived {home} with {helper}.",
+    "{Hero} was {a} {trait} {hero.kind} who lived with {helper} {home}.",
     "Long ago, {a} {trait} {hero.kind} named {hero} lived {home}.",
     "There was once {a} {hero.kind} named {hero}. Everyone knew {him}, because {he} was so {trait}.",
     "{A} {trait} {hero.kind} named {hero} lived {home}.",
@@ -78,12 +78,9 @@ const SOURCES: Record<string, string[]> = {
   // The end of the day.
   night: [
     "That night, {hero} fell asleep with a smile.",
-    "That night, {hero} told {helper} all about it.",
+    "That night, {hero} lay in bed and thought about it.",
     "{Hero} went home and slept very well.",
     "When the moon came up, {hero} was fast asleep.",
-    "",
-    "",
-    "",
   ],
 };
 

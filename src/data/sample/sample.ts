@@ -11,7 +11,7 @@
 import { PhiloxStream, STREAM } from "../../base/philox.ts";
 import { drawCast } from "./cast.ts";
 import { PHRASES } from "./phrases.ts";
-import type { Plot } from "./plot.ts";
+import { type Plot, tellPlot } from "./plot.ts";
 import { PLOTS } from "./plots/mod.ts";
 import { Scene } from "./sentence.ts";
 import { WORDS } from "./words.ts";
@@ -40,11 +40,7 @@ export function* sampleStories(seed = SAMPLE_SEED): Generator<string> {
   }
 }
 
-/** One story: paragraphs of sentences, separated by a line feed. */
+/** One story of `plot`: paragraphs, separated by a line feed. */
 export function tellStory(plot: Plot, rng: PhiloxStream): string {
-  const scene = new Scene(LEXICON, rng, { ...drawCast(rng) });
-  return plot.paragraphs.map((beats) =>
-    beats.map((ways) => scene.tell(ways[rng.below(ways.length)]))
-      .join(" ").replace(/ {2,}/g, " ").trim()
-  ).join("\n");
+  return tellPlot(plot, new Scene(LEXICON, rng, { ...drawCast(rng) }), rng);
 }

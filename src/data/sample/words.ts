@@ -20,7 +20,12 @@ const toy = list(
 /** How a thing looks. */
 const look = list(
   "red, blue, green, yellow, orange, purple, pink, white, brown, golden, " +
-    "silver, shiny, tiny, old, pretty, bright, striped, soft, funny, round",
+    "silver, shiny, tiny, old, new, pretty, lovely, striped, funny, little",
+);
+
+/** Colors alone, for things that cannot be funny. */
+const color = list(
+  "red, blue, green, yellow, orange, purple, pink, white, gray, golden",
 );
 
 /** What a hero is like. */
@@ -43,10 +48,13 @@ const hobby = list(
 
 /** Places outside: `at`, `to` and the plain noun. */
 const place = [
-  ...places("in", "park, garden, forest, meadow, orchard, field, valley, yard"),
-  ...places("at", "beach, market, farm, playground, lake, mill"),
-  ...places("by", "river, pond, sea, bridge, stream, well, old barn"),
-  ...places("on", "hill, sand, path, old road"),
+  ...places("in", "park, garden, forest, meadow, orchard, field, valley"),
+  ...places("at", "beach, market, farm, playground, lake, old mill, harbor"),
+  ...places(
+    "by",
+    "river, pond, sea, bridge, stream, old well, old barn, windmill",
+  ),
+  ...places("on", "hill"),
 ];
 
 /** Where something small may lie outside. */
@@ -91,20 +99,26 @@ const dish = forms(
   "apple pie, apples",
   "berry pie, berries",
   "carrot cake, carrots",
-  "honey cake, honey",
   "cherry pie, cherries",
   "lemon cake, lemons",
   "nut bread, nuts",
   "plum cake, plums",
-  "cheese bread, cheese",
   "banana bread, bananas",
-  "pumpkin soup, pumpkins",
+  "pear tart, pears",
+  "raisin bread, raisins",
+  "peach pie, peaches",
+  "strawberry cake, strawberries",
 );
 
 /** Small animals in need; always "it". */
 const pet = list(
-  "lamb, ladybug, butterfly, snail, chick, baby bird, baby turtle, pony, " +
-    "calf, bee, lizard, swan, parrot, goose, donkey, crab, robin, sparrow",
+  "lamb, ladybug, butterfly, snail, chick, baby bird, baby turtle, kitten, " +
+    "bee, lizard, robin, sparrow, duckling, puppy, bunny, crab, beetle",
+);
+
+/** What one may meet in the sky. */
+const flyer = list(
+  "swan, goose, seagull, sparrow, butterfly, stork, swallow, bee, eagle",
 );
 
 /** What can be planted. */
@@ -116,7 +130,7 @@ const seed = forms(
   "apple, apple tree",
   "tulip, tulip",
   "cherry, cherry tree",
-  "carrot, carrot",
+  "melon, melon plant",
   "strawberry, strawberry plant",
   "daisy, daisy",
   "pea, pea plant",
@@ -136,7 +150,7 @@ const skill = forms(
   "climb the rope; climbing the rope; slid right down again",
   "stand on one leg; standing on one leg; fell over like a chair",
   "row a boat; rowing; went around and around in a circle",
-  "tie a knot; tying a knot; tied one thumb to the other",
+  "tie a knot; tying a knot; tied one finger to the other",
   "fly a kite; flying a kite; got all tangled up in the string",
   "jump rope; jumping rope; tripped over both feet",
   "bake bread; baking; made a loaf as hard as a stone",
@@ -155,10 +169,12 @@ const fear = forms(
     "blanket",
   "the big slide; When the others went down the slide,; only a hill that " +
     "shines",
-  "shadows; When shadows danced on the wall,; only the light playing games",
+  "the shadow on the wall; When the shadow danced in the lamp light,; only " +
+    "the light playing games",
   "the tall bridge; When the others crossed the tall bridge,; only a road " +
     "with a good view",
-  "the owl; When the owl called from the barn,; only a bird saying good night",
+  "the big dog; When the big dog barked behind the fence,; only a friend " +
+    "who talks too loud",
 );
 
 /** Sounds in the night, and who makes them. */
@@ -183,16 +199,16 @@ const sound = forms(
 /** Magic helpers. */
 const magic = forms(
   ["is", "where"],
-  "a golden fish; in the clear water",
+  "a golden fish; in a small pool",
   "a tiny fairy; on a leaf",
-  "a star; at the edge of the sky",
+  "a tired star; on the ground",
   "a little dragon; behind a stone",
-  "a snow queen; on a white hill",
-  "a talking tree; in the middle of the wood",
-  "a kind wizard; at the old bridge",
-  "an old lamp; under the sand",
+  "a talking tree; between the other trees",
+  "a talking stone; beside the path",
+  "a little ghost; in the morning mist",
+  "a glowing snail; in the tall grass",
   "a silver bird; on a low branch",
-  "a wise frog; on a lily pad",
+  "a wise frog; on a wet stone",
 );
 
 /** What might be wished for oneself. */
@@ -220,7 +236,6 @@ const present = forms(
   "a card; paper and glue",
   "a boat; a nut shell and a leaf",
   "a lamp; an old jar",
-  "a mobile; paper stars",
   "a bracelet; colored string",
   "a basket; dry grass",
   "a pillow; an old shirt",
@@ -247,7 +262,7 @@ const guide = forms(
   "the church bell; It rings in the middle of the village",
   "the old stone wall; It goes all the way to our gate",
   "the north star; It shines over our chimney",
-  "the little footprints; They are my own, and they lead back",
+  "the old oak with the swing; It stands right next to our house",
   "the smoke over the trees; It rises from our own chimney",
 );
 
@@ -312,8 +327,10 @@ export const WORDS: Readonly<Record<string, readonly Word[]>> = {
   boast,
   building,
   chore,
+  color,
   dish,
   fear,
+  flyer,
   fragile,
   game,
   guide,

@@ -9,7 +9,7 @@ import { parsePlot } from "../plot.ts";
 export const facingFear = parsePlot(
   "facing fear",
   `
-- <opening> {He} was not afraid of spiders, and not of dogs. But {he} was afraid of {fear}.
+- <opening> {He} was not afraid of spiders, and not of bees. But {he} was afraid of {fear}.
 - <opening> But {he} had a secret. {He} was afraid of {fear}.
 - <opening> <likes> There was only one thing {he} did not like at all, and that was {fear}.
 
@@ -17,6 +17,7 @@ export const facingFear = parsePlot(
 - {fear.when} {his} knees began to shake.
 - {fear.when} {he} held {his} {toy} as tight as {he} could.
 
+(maybe)
 - {Friend} did not know it. {Hero} was too shy to tell.
 - "I will never, never like {fear}," {he} told {helper}.
 - The others laughed about it, but {friend} did not laugh.
@@ -28,6 +29,7 @@ export const facingFear = parsePlot(
 - "When I was little, I was afraid of {fear}, too," said {neighbor}. "Then somebody told me that it is {fear.truth}."
 - "Take my hand," said {friend}. "I am a bit afraid, too. But two who are a bit afraid are nearly brave."
 
+(maybe)
 - "Come with me," said {helper}. "We will look at it together, and you may stop at any time."
 - {Hero} was not sure. But {he} wanted to try.
 - {Hero} thought about it for a whole day. Then {he} said, "All right. But please stay with me."
@@ -42,13 +44,14 @@ export const facingFear = parsePlot(
 - Then {he} began to laugh. "Is that all?" {he} said. "It is {fear.truth}!"
 - {He} waited, and listened, and looked. It was true. It was {fear.truth}.
 
+(maybe)
 - {Helper} was very proud of {him}. <thanked>
 - <cheered> "Again!" {he} said.
 - {He} ran to {friend} and told {friend.him} everything.
 
 - {Hero} learned that being brave means being afraid and doing it anyway.
 - From that day on, {hero} helped others who were afraid. "Take a very small step," {he} told them.
-- <night> And {he} did not need the {toy} to be brave.
+- That night, {hero} slept very well. And {he} did not need the {toy} to be brave.
 - {He} was still a little afraid sometimes. But now {he} knew what to do.
 `,
 );
@@ -61,10 +64,11 @@ export const learning = parsePlot(
 - <opening> All of {his} friends could {skill}. Only {hero} could not.
 
 - <Day> {he} tried it for the first time. But {he} {skill.fail}.
-- <Day> {he} went {place.to} and tried. {He} {skill.fail}. 
+- <Day> {he} went {place.to} and tried. {He} {skill.fail}.
 - "How hard can it be?" {he} thought. Then {he} tried, and {he} {skill.fail}.
 
-- Some children saw it and laughed. {Hero} turned red and ran home.
+(maybe)
+- Some of the others saw it and laughed. {Hero} turned red and ran home.
 - "I will never learn it," {he} said, and kicked a stone.
 - {He} tried again. {He} {skill.fail} again. <wept>
 
@@ -72,7 +76,7 @@ export const learning = parsePlot(
 
 - {Friend} saw {him}. "I was not good at it either," said {friend}. "I tried a hundred times. Do you want me to show you?"
 - "How did you learn to {skill}?" {he} asked {neighbor}. {Neighbor} laughed. "By doing it wrong, again and again," {neighbor.he} said.
-- {Helper} found {him} {spot}. "You can not do it yet," said {helper}. "Yet is a very important word."
+- {Helper} found {him} {spot}. "You cannot do it yet," said {helper}. "Yet is a very important word."
 
 - So {hero} tried every day. On Monday it went badly. On Tuesday it went a little better. On Wednesday it rained, and {he} tried it anyway.
 - So {hero} got up early every morning and tried. Some days were good, and some days were bad.
@@ -84,6 +88,7 @@ export const learning = parsePlot(
 - And at the end of the week, {he} could {skill}. Just like that!
 - "Look, {helper}, look!" {he} called. {He} could do it! {He} could really {skill}!
 
+(maybe)
 - <cheered> "You see?" said {friend}. "I knew it."
 - Everybody came to watch. Even those who had laughed were clapping now.
 - {Helper} was so proud that {helper.he} had to wipe {helper.his} eyes.
@@ -91,7 +96,7 @@ export const learning = parsePlot(
 - "What do you want to learn next?" asked {helper}. {Hero} had to think. "Everything," {he} said.
 - {Hero} learned that if you do not give up, you will get better.
 - Soon after that, {hero} saw a little one who {skill.fail}. "Do not worry," said {hero}. "I will show you."
-- From that day on, {hero} never said "I can not." {He} said, "I can not yet."
+- From that day on, {hero} never said "I cannot." {He} said, "I cannot do it yet."
 `,
 );
 
@@ -106,9 +111,10 @@ export const theRace = parsePlot(
 - <Day> {neighbor} said, "Tomorrow there will be a race {place.to}. The prize is {a} {look} {toy}!"
 - Soon it was the day of the great race. {Hero} had waited for it all year. The prize was {a} {look} {toy}.
 
+(maybe)
 - "I will win," said {friend}. "We will see," said {hero}.
 - {Friend} wanted to win, too. They shook {hero.hands} before the start.
-- {Hero} stood next to {friend}. {His} heart beat fast. 
+- {Hero} stood next to {friend}. {His} heart beat fast.
 
 ---
 
@@ -120,23 +126,24 @@ export const theRace = parsePlot(
 - Then there was a splash. {Friend} had slipped into the stream!
 - But {spot} there was {a} little {pet}. It was stuck and could not get away. Soon the other runners would come.
 
-- {Hero} looked at the goal. It was so close! {He} looked back. Then {he} turned around.
+- {Hero} looked at the line. It was so close! {He} looked back. Then {he} turned around.
 - "If I stop, I will lose," thought {hero}. "But if I do not stop, I will feel bad for ever." So {he} stopped.
 - {Hero} did not think for long. {He} stopped at once and ran to help.
 
 ---
 
 - {He} helped, as well as {he} could. The others ran past them, one after the other. {Hero} did not mind.
-- When everything was well again, the race was over. {Hero} came in last.
-- They came to the goal very late and very slowly. But everybody stood up and clapped.
+- {Hero} stayed and helped. When everything was well again, the race was over. {Hero} came in last.
+- {Hero} helped, as well as {he} could. Then they came to the goal, very late and very slowly. But everybody stood up and clapped.
 
+(maybe)
 - {Neighbor} gave the prize to the winner. Then {neighbor.he} said, "There is one more prize today. It is for the biggest heart." And {neighbor.he} gave {hero} a [flower|ribbon|golden star].
 - The winner came to {hero} with the {toy}. "I think this is yours," said the winner. "You would have won."
-- "Why did you stop?" asked {neighbor}. "There will be a race next year, too," said {hero}. "A friend is more important."
+- "Why did you stop?" asked {neighbor}. "There will be a race next year, too," said {hero}. "Today somebody needed me."
 
 - {Hero} did not win the {look} {toy}. But {he} was the happiest one of all.
 - {Hero} learned that being kind is better than being first.
-- <night> {He} had lost the race, but {he} felt like a winner.
+- <night> {Hero} had lost the race, but {he} felt like a winner.
 - The next year, {hero} ran again. And this time, {hero} and {friend} crossed the line together.
 `,
 );
@@ -159,20 +166,22 @@ export const newFriend = parsePlot(
 ---
 
 - Then the wind took {hero}'s {toy} and rolled it right up to {friend}. {Friend} picked it up. "Is this yours?" asked {friend}.
-- Then a {lure} landed right between them. They both looked at it, and they both laughed.
+- Then {a} {lure} landed right between them. They both looked at it, and they both laughed.
 - At last {hero} took all {his} courage. "Hello," {he} said. "I am {hero}. Do you want to play {game}?"
 - Then it began to rain. They both ran under the same tree. "Hello," said {friend}. "Hello," said {hero}.
 
-- "I am {friend}," said {friend.he}. "I thought you did not like me." "And I thought you did not like me!" said {hero}.
+- "I am {friend}. I thought you did not like me." "And I thought you did not like me!" said {hero}.
 - "I was too shy to say hello," said {friend}. "So was I!" said {hero}. And that was very funny.
 - {Friend} smiled. "I like your {look} {toy}," {friend.he} said. "You can hold it," said {hero}.
 
+(maybe)
 - {Friend} showed {him} how to {hobby3}. {Hero} showed {friend} how to {hobby4}. The time went by so fast!
 - <played> They liked the same games and the same jokes.
 - They played {game}. They shared {treat.some}. It was the best day in a long time.
 
 ---
 
+(maybe)
 - When it got dark, they had to go home. "Will you come tomorrow?" asked {hero}. "Of course," said {friend}.
 - "Tomorrow again?" asked {friend}. "Tomorrow and every day," said {hero}.
 - "{Helper}, I have a friend!" {hero} called at the door. {Helper} was so glad to hear it.
@@ -180,7 +189,7 @@ export const newFriend = parsePlot(
 - And so they became best friends.
 - {Hero} learned that sometimes you only have to say hello.
 - From that day on, {hero} was never alone. And whenever {he} saw a new face, {he} said hello first.
-- <night> A friend is the best thing you can find on a walk.
+- <night> "A friend is the best thing you can find on a walk," {he} thought.
 `,
 );
 
@@ -193,14 +202,15 @@ export const theShow = parsePlot(
 
 - Soon there was going to be a show {place.at}. Everybody had to do something. {Friend} wanted to {hobby}.
 - <Day> {neighbor} said, "On Sunday we will have a big show {place.at}! Who wants to sing?" {Friend} pointed at {hero}.
-- <Day> {friend} heard {him} sing. "You must sing at the show {place.at}!" said {friend}. 
+- <Day> {friend} heard {him} sing. "You must sing at the show {place.at}!" said {friend}.
 
 - "Not me," said {hero}. "They will all look at me."
-- "I can not," said {hero}. "My voice will run away and hide."
+- "I cannot," said {hero}. "My voice will run away and hide."
 - "Oh no," said {hero}, and turned as red as an apple.
 
 ---
 
+(maybe)
 - "Look only at me," said {friend}. "Sing it just for me. The others are only there by chance."
 - {Helper} gave {him} {a} {look} {toy}. "Hold it when you sing," said {helper}. "It will keep your voice safe."
 - "My knees shake every time," said {neighbor}. "They shake, and I sing. It goes very well together."
@@ -219,13 +229,14 @@ export const theShow = parsePlot(
 - {He} sang the whole song, from the first word to the last. {Neighbor} had tears in {neighbor.his} eyes.
 - The birds in the trees stopped to listen. And then everybody sang along.
 
+(maybe)
 - "More!" they called. And {hero} was happy to sing one more song.
 - <cheered> "Were you afraid?" asked {friend}. "Yes," said {hero}, "but the song was stronger."
 - <thanks> "Without you I would still be behind the curtain."
 
 - From that day on, {hero} left the door open when {he} sang.
 - {Hero} learned that a gift gets bigger when you share it.
-- <night> {Helper} heard {him} sing in {his} sleep.
+- That night, {helper} heard {him} sing in {his} sleep.
 - And the next year, {hero} stood next to a shy little one and said, "Sing it just for me."
 `,
 );

@@ -18,7 +18,7 @@ export const sharing = parsePlot(
 - <Day> {neighbor} gave {him} {treat.some} for {his} help. {Hero} wanted to eat it at once.
 
 - {Friend} came by. "I am so hungry," said {friend}. "May I have a bite?"
-- Then {friend} sat down next to {him}. "That looks good," said {friend} in a small voice. "My lunch fell into the {place2}."
+- Then {friend} sat down next to {him}. "That looks good," said {friend} in a small voice. "My lunch fell into the river."
 - {Friend} looked at the {treat}. "I had no breakfast today," said {friend}. "Could you give me a little?"
 
 ---
@@ -27,7 +27,7 @@ export const sharing = parsePlot(
 - "It is mine, all mine!" said {hero}. {Friend} did not say a word and went away slowly.
 - {Hero} shook {his} head. "It is too small to share," {he} said. {Friend} turned around so that nobody could see the tears.
 
-- {He} took one bite. But the {treat} did not taste good anymore. {Hero} felt all alone.
+- {Hero} took one bite. But the {treat} did not taste good anymore. {Hero} felt all alone.
 - Soon {hero} felt bad. The {treat} was big, but {he} had nobody to laugh with.
 - {He} looked at the {treat}. {He} looked at the empty place next to {him}. Eating alone was no fun at all.
 
@@ -37,6 +37,7 @@ export const sharing = parsePlot(
 - "{Friend}, come back!" called {hero}. {He} broke the {treat} in two and gave {friend} the bigger part.
 - So {he} took the {treat} and looked for {friend} everywhere. {Friend} was sitting {spot}. "Please eat with me," said {hero}.
 
+(maybe)
 - They ate together, and now the {treat} tasted wonderful. <played>
 - {Friend} smiled again. "Thank you," said {friend}. "Tomorrow I will share my lunch with you." And {friend} did.
 - They ate every bit of it, down to the last crumb. Then they lay in the grass and looked at the clouds.
@@ -62,17 +63,18 @@ export const smallRescue = parsePlot(
 
 ---
 
+(maybe)
 - "Do not be afraid," said {hero} softly. "I will help you."
 - "You poor little {pet}," said {hero}. "What happened to you?"
 - {Hero} sat down very slowly, so that the {pet} would not be scared.
 
 - {He} tried to lift it with {his} {hero.hands}, but it was stuck. So {he} ran to get {helper}.
-- {He} put it into {his} {toy}, very gently, and carried it home.
-- {He} wrapped it in {his} {look} scarf and took it to {neighbor}, who knew a lot about animals.
+- {He} put it into {his} [hat|basket|scarf], very gently, and carried it home.
+- {Hero} wrapped it in {his} {color} scarf and took it to {neighbor}, who knew a lot about animals.
 - {He} did not know what to do. "Stay here, little one," {he} said, and ran home to ask {helper}.
 
-- They gave it water and something to eat. They made a bed of soft grass. All night long, {hero} sat beside it.
-- "It needs food and sleep," said {helper}. So {hero} gave it both, and a song as well.
+- At home, they gave it water and something to eat. They made a bed of soft grass. All night long, {hero} sat beside it.
+- "Now it needs food and sleep," thought {hero}. So {he} gave it both, and a song as well.
 - First it would not eat. But {hero} waited, and waited, and at last it took a bite.
 
 ---
@@ -81,10 +83,11 @@ export const smallRescue = parsePlot(
 - In the morning, the {pet} opened its eyes and looked at {him}. It was well again!
 - Day by day, the {pet} got better. It followed {hero} through the whole house.
 
-- {Hero} took it back {place2.to} and opened {his} {hero.hands}. "Goodbye, little {pet}," {he} said. It turned around once more, and then it was gone.
-- They brought it back {place2.to}. And there was its mother! She had looked for it everywhere.
-- "You can go now," said {hero}. But the {pet} did not want to go. So it stayed, and it became {hero}'s best friend.
+- {Hero} took it back {place.to} and opened {his} {hero.hands}. "Goodbye, little {pet}," {he} said. It turned around once more, and then it was gone.
+- They brought it back {place.to}. And there was its mother, looking for it everywhere!
+- "You can go now," said {hero}. The {pet} looked at {him} for a long time. Then it went, very slowly, and looked back three times.
 
+(maybe)
 - The next spring, it came to visit {hero}. It had not forgotten {him}.
 - {Hero} learned that nobody is too small to be helped, and nobody is too small to help.
 - "You have a good heart," said {helper}. And {hero} felt warm inside.
@@ -99,8 +102,8 @@ export const brokenThing = parsePlot(
 - <opening> <likes>
 - <opening> {He} was never still for a moment.
 
-- In the house there was a {fragile}. It stood {fragile.at}, and {helper} loved it very much. 
-- {Helper} had a {fragile}. "Please be careful with it," {helper.he} always said.
+- In the house there was {a} {fragile}. It had its place {fragile.at}, and {helper} loved it very much.
+- {Helper} had {a} {fragile}. "Please be careful with it," {helper.he} always said.
 - {Helper}'s {fragile} was very old. Nobody was allowed to play near it.
 
 - <Day> {hero} played ball inside. The ball flew up, up, up. Crash! The {fragile} was broken.
@@ -109,16 +112,18 @@ export const brokenThing = parsePlot(
 
 ---
 
+(maybe)
 - {Hero} stood very still. {His} heart went bump, bump, bump. "What will {helper} say?" {he} thought.
 - "Oh no," whispered {hero}. {He} wanted to hide {nook}.
-- Nobody had seen it. {Hero} could say that the wind did it, or the cat. 
+- Nobody had seen it. {Hero} could say that the wind did it, or the cat.
 
+(maybe)
 - {Friend} looked in at the window. "Just say that you do not know anything," said {friend}. But {hero} shook {his} head. That did not feel right.
 - {He} hid the pieces {nook2}. But the whole day long {he} could not laugh, and at dinner {he} could not eat.
 - For a moment {he} wanted to run away. But then {he} thought of {helper}'s face.
 
 - So {he} went to {helper}. "I broke the {fragile}," {he} said, and tears ran down {his} face. "I am so sorry."
-- At last {he} took {helper} by the {hero.hands}. "I have to tell you something," said {hero}. And {he} told everything.
+- At last {he} went to {helper}. "I have to tell you something," said {hero}. And {he} told everything.
 - "{Helper}," {he} said in a tiny voice, "it was me. I broke it."
 
 ---
@@ -127,13 +132,14 @@ export const brokenThing = parsePlot(
 - {Helper} looked at the pieces and sighed. "A thing can be fixed," said {helper}. "A lie is much harder to fix."
 - "Thank you for telling me," said {helper}. "That was brave. It is only a thing. You are more important."
 
+(maybe)
 - Together they put the pieces back with glue. It did not look the same. But {helper} said that it was even better now.
-- {Hero} helped {helper} to clean up. Then they [painted|made] a new one together.
+- {Hero} helped {helper} to clean up. Then they made a new one together.
 - They used the pieces to make a picture with a sun and a tree. It hangs in the kitchen to this day.
 
 - {Hero} learned that the truth is hard for a minute, and a lie is hard for a long time.
 - From that day on, {hero} played ball outside.
-- <night> {His} heart was light again.
+- That night, {hero} slept very well. {His} heart was light again.
 - And whenever {hero} made a mistake, {he} told the truth. It was always the best way.
 `,
 );
@@ -155,6 +161,7 @@ export const theBoaster = parsePlot(
 - But that afternoon, a strong rain came. {Hero} was stuck in the mud {place.at}, and {he} could not get out.
 - Soon after that, {hero} got caught in an old net {place.at}. {He} pulled and pulled, but the net only got tighter.
 
+(maybe)
 - "Help!" {he} called. But the others had gone home, for they were tired of {his} boasting.
 - "I am so {boast}," {he} said to {himself}, "but what good is it now?"
 - {He} called and called until {his} voice was gone.
@@ -185,12 +192,13 @@ export const oldNeighbor = parsePlot(
   `
 - <opening> <likes>
 - <opening> Next door lived {neighbor}, who was old and lived alone.
-- <opening> Every day, {he} walked past the house of {neighbor}. 
+- <opening> Every day, {he} walked past the house of {neighbor}.
 
 - <Day> {he} saw {neighbor} with a heavy bag. {Neighbor} had to stop after every step.
 - <Day> {neighbor} sat {place.at} and looked sad. "My back hurts," said {neighbor}, "and there is so much to do."
 - <Day> {hero} noticed that the house of {neighbor} was dark. Nobody had picked up the paper. "Is everything all right?" {he} wondered.
 
+(maybe)
 - {Hero} wanted to play with {friend}. But then {he} thought, "I can play later."
 - "Come on, {hero}, we want to play!" called {friend}. {Hero} looked at {neighbor}. "I will come later," {he} said.
 - {He} was a little shy. But {he} took all {his} courage and said, "Can I help you?"
@@ -201,23 +209,25 @@ export const oldNeighbor = parsePlot(
 - "I can {chore}," said {hero}. And {he} did. {He} worked until everything was done.
 - {He} {chore.done}. {He} {chore2.done}. It took all afternoon, but it was fun.
 
+(maybe)
 - {Neighbor} had many stories. {Neighbor.He} told {hero} about ships and storms and faraway lands.
 - "When I was little like you," said {neighbor}, "I once rode on a goat all the way to the market." {Hero} laughed and laughed.
 - {Neighbor} played a song on an old flute. {Hero} had never heard such a beautiful song.
 
 - When it was time to go, {neighbor} gave {him} {a} {look} {toy}. "I had this when I was little," said {neighbor}. "Now it is yours."
-- "You made my day," said {neighbor}, and gave {him} {treat.some}. It was still warm.
-- "Will you come again?" asked {neighbor}. "Tomorrow!" said {hero}. "And I will bring {friend}!"
+- "You made my day," said {neighbor}, and gave {him} {treat.some}. It tasted wonderful.
+- "Will you come again?" asked {neighbor}. "Tomorrow!" said {hero}. "And I will bring {friend.name}!"
 
 ---
 
+(maybe)
 - The next day, {hero} came back with {friend}. Together they {chore3.done}, and after that there were more stories.
-- Soon all the children came to visit {neighbor}. The dark house was full of laughter.
+- Soon everybody came to visit {neighbor}. The dark house was full of laughter.
 - From then on, {hero} came every week. {He} helped a little, and {he} listened a lot.
 
 - {Hero} learned that a little help can be a very big present.
 - "I went to help," {hero} said to {helper}, "but I got more than I gave."
 - And {neighbor} was never alone again.
-- <night> {He} dreamed of ships and goats and faraway lands.
+- That night, {hero} dreamed of ships and goats and faraway lands.
 `,
 );

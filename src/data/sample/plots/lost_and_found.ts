@@ -25,6 +25,7 @@ export const lostOutside = parsePlot(
 - "My {toy} is gone!" said {hero}. <wept>
 - <wept> "I want my {toy} back," {he} said.
 
+(maybe)
 - {He} looked {spot}. {He} looked {spot2}. It was not there.
 - {He} looked {spot}, but there was only a sleepy beetle. {He} looked {spot2}, but there were only dry leaves.
 - First {he} looked {spot}. No {toy}. Then {he} looked {spot2}. Still no {toy}.
@@ -40,6 +41,7 @@ export const lostOutside = parsePlot(
 - "When did you have it last?" asked {friend}. {Hero} thought hard. Then {he} ran and looked {spot3}. There was the {toy}!
 - They walked back the same way, step by step. And there, {spot3}, lay the {look} {toy}. It was a bit dirty, but it was not broken.
 
+(maybe)
 - <cheered> <thanks>
 - <thanks> "Now let's play with it together!"
 - <cheered> "You found it! You can play with it, too," {he} told {friend}.
@@ -47,7 +49,7 @@ export const lostOutside = parsePlot(
 - <played> <night>
 - From that day on, {hero} took good care of {his} {toy}.
 - {Hero} learned that a friend can help when things look bad.
-- And {hero} tied a {look2} string to the {toy}, so that it would never get lost again.
+- And {hero} tied {a} {color} string to the {toy}, so that it would never get lost again.
 - {Hero} never forgot that a good friend is worth more than any {toy}.
 `,
 );
@@ -65,13 +67,14 @@ export const lostInside = parsePlot(
 
 ---
 
-- {He} looked {nook}. There was only an old sock. {He} looked {nook2}. There was only a {look2} {toy2}.
+(maybe)
+- {He} looked {nook}. There was only an old sock. {He} looked {nook2}. There was only {a} {look2} {toy2}.
 - It was not {nook}. It was not {nook2}. It was nowhere!
 - {He} looked {nook} and found a cookie from last week. {He} looked {nook2} and found {his} other shoe. But {he} did not find the {toy}.
 
 - "{Helper}, somebody took my {toy}!" said {hero}. {Helper} looked at the mess and smiled. "Maybe the mess took it," said {helper}.
 - <wept> {Helper} came in. "I think your {toy} is hiding," {helper.he} said. "Let's clean up, and it will come out."
-- "I can not find anything!" said {hero}. "Of course not," said {helper}. "Nobody could. Shall we clean up together?"
+- "I cannot find anything!" said {hero}. "Of course not," said {helper}. "Nobody could. Shall we clean up together?"
 
 ---
 
@@ -79,6 +82,7 @@ export const lostInside = parsePlot(
 - {Hero} picked up one thing, and then another, and then another. At the very end, {he} looked {nook3}. "Here it is!" {he} shouted.
 - So they swept and folded and sorted. When the floor was clean, {hero} saw something {look} {nook3}. It was the {toy}!
 
+(maybe)
 - <cheered> <thanked>
 - "Hello, {toy}!" said {hero}. "I missed you." {Helper} laughed.
 - <thanked> "Now I can see my whole room," {he} said. "It is so big!"
@@ -86,7 +90,7 @@ export const lostInside = parsePlot(
 - From that day on, {hero} put every thing in its place.
 - After that, {hero} cleaned {his} room every [evening|week]. {He} never lost {his} {toy} again.
 - {Hero} learned that a clean room is a room where you can find things.
-- <night> And the {toy} slept on the shelf, right where it belonged.
+- That night, {hero} slept in {his} bed. And the {toy} slept on the shelf, right where it belonged.
 `,
 );
 
@@ -97,9 +101,9 @@ export const lostWay = parsePlot(
 - <opening> {He} always wanted to see what was behind the next hill.
 - <opening> "Stay near the house," {helper} often said. But {hero} was much too curious.
 
-- <Day> {he} saw a {lure}. {He} followed it, on and on, without looking back.
-- <Day> a {lure} came past. "Wait for me!" called {hero}, and {he} ran after it.
-- <Day> {he} walked {place.to}. There {he} saw a {lure}. {He} went after it, deeper and deeper into the woods.
+- <Day> {he} saw {a} {lure}. {He} followed it, on and on, without looking back.
+- <Day> {a} {lure} came past. "Wait for me!" called {hero}, and {he} ran after it.
+- <Day> {he} walked {place.to}. There {he} saw {a} {lure}. {He} went after it, deeper and deeper into the woods.
 
 - Then the {lure} was gone. {Hero} looked around. All the trees looked the same.
 - After a while {he} stopped. The {lure} was gone, and so was the path.
@@ -111,6 +115,7 @@ export const lostWay = parsePlot(
 - <wept> It was getting dark, and the wind was cold.
 - {He} called for {helper}, but only the wind answered.
 
+(maybe)
 - {He} met {a} {pet} that sat {spot}. "Do you know the way?" asked {hero}. The {pet} only looked at {him} with big eyes.
 - {Neighbor} was picking mushrooms nearby. "Do not run around," said {neighbor}. "Stop, and look, and listen."
 - Then {he} remembered what {helper} had told {him}. "When you are lost, stand still and use your head."
@@ -131,7 +136,7 @@ export const lostWay = parsePlot(
 
 - {Hero} learned to look back now and then, so that {he} would know the way home.
 - From that day on, {he} never went into the woods alone.
-- <night> In {his} dream, {he} followed the {lure} again. But this time {he} knew the way.
+- That night, {hero} slept very well. In {his} dream, {he} followed the {lure} again. But this time {he} knew the way.
 - And {hero} learned that being calm is better than being fast.
 `,
 );
@@ -141,14 +146,15 @@ export const strangeSound = parsePlot(
   `
 - <opening> {He} liked everything about {his} bed, but {he} did not like strange sounds.
 - <opening> <likes>
-- <opening> {He} slept in a small bed with a {look} blanket.
+- <opening> {He} slept in a small bed with {a} {color} blanket.
 
 - One night, {hero} heard a sound. It went {sound}.
 - One night, when the house was dark and still, something went {sound}.
-- In the middle of the night, {he} woke up. "{sound}," it went. {Hero} sat up in bed.
+- In the middle of the night, {he} woke up. "{Sound}," it went. {Hero} sat up in bed.
 
 ---
 
+(maybe)
 - "Who is there?" whispered {hero}. Nobody answered. But there it was again: {sound}.
 - {Hero} pulled the blanket over {his} head. It did not help. The sound came again.
 - "Maybe it is a monster," {he} thought. "Maybe it is a very big monster."
@@ -158,6 +164,7 @@ export const strangeSound = parsePlot(
 - "{Helper}, wake up!" {he} said. "Something goes {sound}!" {Helper} yawned. "Then we must look," {helper.he} said.
 - {Hero} took a deep breath. "I am {hero}, and I am not afraid," {he} said, though it was not quite true.
 
+(maybe)
 - {He} went down the stairs, one step, two steps, three steps. The sound got louder and louder.
 - The floor was cold. The shadows were long. {Hero} walked very, very slowly.
 - {He} looked {nook}. Nothing. {He} looked {nook2}. Nothing.
@@ -168,6 +175,7 @@ export const strangeSound = parsePlot(
 - {He} opened {his} eyes wide. There was {sound.maker}! {sound.why}.
 - "Oh!" said {hero}, and {he} began to laugh. It was only {sound.maker}. {sound.why}.
 
+(maybe)
 - "Is that all?" said {hero}. {He} laughed so loud that everybody woke up.
 - "So you made all that noise," said {hero}. {He} was not afraid anymore.
 - {Hero} felt very silly, and then {he} felt very brave.
@@ -190,31 +198,33 @@ export const treasureMap = parsePlot(
 - <Day> {friend} came running with an old piece of paper. "It is a map, {hero}!" said {friend}. "A real treasure map!"
 - <Day> the wind blew a piece of paper to {hero} and {friend}. It was a map with a red cross in the middle.
 
+(maybe)
 - "Let's find the treasure!" said {hero}. They took a rope, a lamp and two [apples|sandwiches|pears].
 - "What are we waiting for?" asked {hero}. They packed a bag and went off.
 - {Hero} looked at {friend}. {Friend} looked at {hero}. Then they both ran for their shovels.
 
 ---
 
-- The map led them {place.to}. They walked ten steps past {a} {look} stone and turned left.
+- The map led them {place.to}. They walked ten steps past {a} {color} stone and turned left.
 - First they went {place.to}. Then they went {place2.to}. There was a cross of white stones on the ground.
 - They had to cross a stream and climb over a wall. At last they stood {place.at}, right where the cross was.
 
 - They began to dig. They dug and dug. "I am tired," said {friend}. "Just a little more," said {hero}. Then, clunk! There was a box.
 - They dug a deep hole. They found a bone, a boot and an old spoon. And then they found a chest.
-- "Here!" called {hero}. Under the leaves there was a heavy box with {a} {look2} lock. It was not even closed.
+- "Here!" called {hero}. Under the leaves there was a heavy box with {a} {color2} lock. It was not even closed.
 
 - "Maybe it is full of gold!" said {friend}. They opened it slowly. Inside there was no gold. There were {treasure}!
 - They held their breath and opened it. It was full of {treasure}.
-- The lid went up with a squeak. And what was inside? {treasure}, nothing but {treasure}!
+- The lid went up with a squeak. And what was inside? {Treasure}, nothing but {treasure}!
 
 ---
 
+(maybe)
 - At first {hero} was a little sad. But then {friend} took one out and laughed, and soon they were both laughing.
-- "This is better than gold," said {hero}. "You can not play with gold." 
+- "This is better than gold," said {hero}. "You cannot play with gold."
 - There was a note, too. It said, "For the one who finds this: share it, and it will be worth more."
 
-- They carried the box home and shared everything with the other children. <played>
+- They carried the box home and shared everything with the others. <played>
 - They gave some to {helper}, and some to {neighbor}, and kept the rest for rainy days.
 - They took one each and put the rest back. "Somebody else should find it, too," said {hero}.
 

@@ -15,15 +15,16 @@ export const planting = parsePlot(
 
 - <Day> {neighbor} gave {him} a tiny {seed} seed. "Put it into the ground," said {neighbor}, "and you will see something wonderful."
 - <Day> {he} found a little {seed} seed {spot}. {Helper} said, "Let's plant it."
-- <Day> {hero} and {helper} planted a {seed} seed behind the house.
+- <Day> {hero} and {helper} planted {a} {seed} seed behind the house.
 
-- {Hero} made a hole with one finger, put the seed in, and gave it some water. Then {he} sat down to watch. Nothing happened.
+- {Hero} made a hole with a stick, put the seed in, and gave it some water. Then {he} sat down to watch. Nothing happened.
 - {He} gave it water and sat down next to it. "Grow!" {he} said. But it did not grow.
 - {He} looked in the morning. {He} looked at noon. {He} looked in the evening. There was only brown earth.
 
 ---
 
-- "It is broken," said {hero}. "No," said {helper}. "It is working very hard. You just can not see it."
+(maybe)
+- "It is broken," said {hero}. "No," said {helper}. "It is working very hard. You just cannot see it."
 - "I think it is asleep," said {hero}. {Helper} laughed. "Then let it sleep," said {helper}. "Give it water every day, and wait."
 - {He} wanted to dig it up again to look at it. "Stop!" said {friend}. "A seed does not like to be looked at. It likes to be left alone."
 
@@ -41,6 +42,7 @@ export const planting = parsePlot(
 - Every day, it was a bit taller. At last it was a real {seed.plant}, the finest one far and wide.
 - By the end of the summer, {hero} had a big, strong {seed.plant}. The bees and the butterflies came to visit it.
 
+(maybe)
 - {Hero} gave a seed of it to {friend}. "You have to wait," {he} said, "but it is worth it."
 - {He} stood next to it and felt very proud. "We both grew," {he} said to {helper}.
 - {Neighbor} came to look at it. "How did you do it?" asked {neighbor}. "I waited," said {hero}.
@@ -63,7 +65,7 @@ export const baking = parsePlot(
 - <Day> {he} wanted to make {a} {dish} as a surprise for {helper}. {Friend} came to help.
 - {He} asked {friend} to come over. "Psst," said {hero}. "We will make {a} {dish}. Do not tell {helper}!"
 
-- They took a big bowl and a big spoon. Then {hero} looked {nook}. "Oh no! There are no {dish.needs} left!"
+- They took a big bowl and a big spoon. Then {hero} looked on the shelf. "Oh no! There are no {dish.needs} left!"
 - They had flour, and they had butter, and they had milk. But they had no {dish.needs}.
 - Everything was ready. Only the {dish.needs} were missing. "What now?" asked {friend}.
 
@@ -77,12 +79,14 @@ export const baking = parsePlot(
 - {Hero} stirred, and {friend} sang. Some of it fell on the floor. Some of it went into their mouths. The rest went into the oven.
 - "Three spoons of sugar," said {friend}. "Was that three or four?" asked {hero}. They were not sure, so they took one more.
 
+(maybe)
 - Then they waited in front of the oven. It smelled better and better.
 - Soon the whole house smelled wonderful.
 - While it was in the oven, they cleaned the kitchen. That took a very long time.
 
 ---
 
+(maybe)
 - It was not quite round, and one side was rather dark. But it was their very own {dish}.
 - It came out a bit flat. "It looks like a hat," said {friend}. "It looks like a good hat," said {hero}.
 - It was golden and warm and nearly perfect. Only one small corner was missing. Nobody knew why.
@@ -103,12 +107,13 @@ export const handmadeGift = parsePlot(
   `
 - <opening> {His} best friend was {friend.intro}.
 - {Hero} and {friend.name} were best friends. They did everything together.
-- <opening> {He} had a good friend, {friend.intro}. 
+- <opening> {He} had a good friend, {friend.intro}.
 
 - Soon it was {friend}'s birthday. {Hero} wanted to give {friend.him} {a} {look} {toy}. But {he} had no money.
 - "Tomorrow is my birthday!" said {friend}. {Hero} was happy, but {he} was also worried. {He} did not have a present.
-- <Day> {he} saw {a} {look} {toy} in the window of a shop. "{Friend} would love that for {friend.his} birthday," {he} thought. But it cost too much.
+- <Day> {hero} saw {a} {look} {toy} in the window of a shop. "{Friend} would love that for {friend.his} birthday," {he} thought. But it cost too much.
 
+(maybe)
 - {He} looked into {his} pockets. There was only a button and a piece of string.
 - {He} counted {his} coins. There were three. It was not enough, not even for half of it.
 - <wept> "I have nothing to give," {he} said.
@@ -129,6 +134,7 @@ export const handmadeGift = parsePlot(
 
 ---
 
+(maybe)
 - The next day, {friend} got many presents. They were big and new. {Hero} was afraid that {his} was too small.
 - At the party, {hero} gave {friend} the little packet. {His} heart beat fast.
 - "Happy birthday," {hero} said very softly. "I made it myself."
@@ -140,7 +146,7 @@ export const handmadeGift = parsePlot(
 - <played>
 - {Hero} learned that the best gifts come from the heart.
 - And it is still in {friend}'s room today, right next to the bed.
-- <night> {He} already knew what to make for {helper}.
+- <night> And {he} already knew what to make for {helper}.
 - From then on, {hero} made all {his} presents by hand.
 `,
 );
@@ -152,9 +158,9 @@ export const buildingTogether = parsePlot(
 - {Hero} and {friend.name} were neighbors and good friends. They loved to build things.
 - <opening> {He} had a big plan. {He} wanted to build the best {building} in the world.
 
-- <Day> {hero} and {friend} met {place.at} to build a {building}. They made it from {building.from}.
-- <Day> {hero} built a {building} {place.at}. {He} used {building.from}. {Friend} came and watched.
-- <Day> {friend} asked, "Shall we build a {building}?" They looked for {building.from} and began at once.
+- <Day> {hero} and {friend} met {place.at} to build {a} {building}. They made it from {building.from}.
+- <Day> {hero} built {a} {building} {place.at}. {He} used {building.from}. {Friend} came and watched.
+- <Day> {friend} asked, "Shall we build {a} {building}?" They looked for {building.from} and began at once.
 
 - "I am the boss," said {hero}. "No, I am the boss," said {friend}. They got so angry that each of them built alone.
 - {Hero} wanted it to be tall. {Friend} wanted it to be wide. They could not agree.
@@ -162,10 +168,11 @@ export const buildingTogether = parsePlot(
 
 ---
 
-- Then came {building.enemy}. Crash! The {building} was gone. 
+- Then came {building.enemy}. Crash! The {building} was gone.
 - But {building.enemy} was stronger. It took the {building} away, piece by piece.
 - They had just finished when {building.enemy} came. Soon there was nothing left of the {building}.
 
+(maybe)
 - {Hero} kicked at what was left. "All that work for nothing!" {he} said.
 - <wept> {Friend} sat down next to {him}. For a while, they said nothing.
 - {Hero} looked at {friend}. {Friend} looked at {hero}. They both wanted to cry.
@@ -177,16 +184,16 @@ export const buildingTogether = parsePlot(
 ---
 
 - So they began again. {Hero} held, and {friend} tied. {Friend} dug, and {hero} carried. Nobody was the boss.
-- They built it a second time, slowly and carefully. {Friend} had the ideas, and {hero} had the strong {hero.hands}.
-- They called the other children, too. With so many {hero.hands}, it went very fast.
+- They built it a second time, slowly and carefully. {Friend} had the ideas, and {hero} had the strong arms.
+- They called the others, too. With so many {hero.hands}, it went very fast.
 
 - In the evening, a new {building} stood there. It was taller and wider and better than the first one.
-- This time, it was so strong that nothing could break it. They put a {look} flag on top.
+- This time, it was so strong that nothing could break it. They put {a} {color} flag on top.
 - When {building.enemy} came again, the {building} shook a little. But it did not fall!
 
 - {Hero} learned that two who work together are stronger than two who work alone.
 - "It is our {building}," said {hero}. That sounded much better than "my {building}".
-- They sat inside and shared {treat.some}. It was the best place in the world.
+- They sat down next to it and shared {treat.some}. They were tired and dirty and very happy.
 - <night> The next morning, they were already planning a bigger one.
 `,
 );
@@ -194,7 +201,7 @@ export const buildingTogether = parsePlot(
 export const rainyDay = parsePlot(
   "rainy day",
   `
-- <opening> <likes>
+- <opening> <likes> Today {he} wanted to play outside.
 - <opening> {He} wanted to go {place.to} with {friend}. {He} had waited for it all week.
 - <opening> Today was the day of the big picnic {place.at}.
 
@@ -202,6 +209,7 @@ export const rainyDay = parsePlot(
 - <Day> {he} looked out of the window. The sky was gray, and big drops ran down the glass.
 - {His} bag was ready, and {his} boots were on. Then it began to rain. First there was one drop, then there were ten, then there were a thousand.
 
+(maybe)
 - "Now the day is no good," said {hero}. {He} lay down on the floor and looked at the ceiling.
 - <wept> "Bad rain!" {he} said. "Go away!"
 - "I have nothing to do," said {hero}. "Nothing, nothing, nothing."
@@ -212,10 +220,11 @@ export const rainyDay = parsePlot(
 - Just then, {friend} came in with an umbrella. "No sun?" said {friend}. "Then we will make our own."
 - {Helper} looked at {him}. "When I was little," said {helper}, "rainy days were the best ones." At that moment, {friend} came in at the door.
 
-- They put a {look} blanket over the table, and it was a cave. They put two chairs in a row, and it was a train.
+- They put {a} {color} blanket over the table, and it was a cave. They put two chairs in a row, and it was a train.
 - They looked {nook} and found {a} {look} {toy}. "This is our ship," said {friend}. "And the floor is the sea!"
-- They had the picnic on the floor. They put {treat.some} on a {look} plate, and {his} {toy} was the guest.
+- They had the picnic on the floor. They put {treat.some} on {a} {color} plate, and {his} {toy} was the guest.
 
+(maybe)
 - "Watch out, there is a dragon!" called {friend}. "That is only {helper}," said {hero}. "Roar!" said {helper}.
 - They sailed past the chair island and the mountain of pillows. Nobody thought of the rain.
 - They were explorers, and then they were kings, and then they were two very hungry bears.
@@ -229,6 +238,6 @@ export const rainyDay = parsePlot(
 - "This was better than any picnic," said {hero}.
 - {Hero} learned that you can make a good day from a gray one.
 - "I hope it rains tomorrow," said {hero}. And {friend} hoped so, too.
-- <night> The rain sang on the roof, and it was a lovely song.
+- <night> "Please, rain," {he} said, "come back soon."
 `,
 );

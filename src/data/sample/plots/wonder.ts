@@ -6,7 +6,7 @@
 
 import { parsePlot } from "../plot.ts";
 
-export const threeWishes = parsePlot(
+export const oneWish = parsePlot(
   "one wish",
   `
 - <opening> {He} wanted so many things. Most of all, {he} wanted {wish}.
@@ -31,12 +31,13 @@ export const threeWishes = parsePlot(
 - "{Wish}!" {he} wanted to say. But then {he} thought of {neighbor}, who was ill and had been in bed for weeks.
 - {He} opened {his} mouth to say "{wish}". But then {he} thought of {helper}, who was so tired every night.
 
+(maybe)
 - {Hero} thought about {wish}. Then {he} thought about it again. It did not seem so important anymore.
 - "If I had {wish}," {he} thought, "I would be happy for a day. But somebody else needs the wish more than I do."
 - It was very hard. {He} really wanted {wish}. But {he} knew what was right.
 
-- "I wish that they all are well and happy," said {hero}. There was a flash of light, and a sound like a little bell.
-- So {he} said it quickly, before {he} could change {his} mind. "Please make them happy. All of them."
+- "I wish that everybody here is well and happy," said {hero}. There was a flash of light, and a sound like a little bell.
+- So {he} said it quickly, before {he} could change {his} mind. "Please make everybody happy. Everybody!"
 - {He} bent down and whispered the wish. It was not for {himself}. It was for somebody else.
 
 ---
@@ -45,13 +46,14 @@ export const threeWishes = parsePlot(
 - {Hero} ran home. {Helper} stood at the door and laughed, and the whole house smelled of cake.
 - The next morning, the sun seemed brighter. {Friend} came running, and {neighbor} waved from the window.
 
+(maybe)
 - And {hero}? {He} did not get {wish}. But {he} had never been so happy.
 - On {his} bed lay {a} {look} {toy}, with a note. It said, "For the one who wished for others."
 - "What did you wish for?" asked {friend}. {Hero} only smiled.
 
 - {Hero} learned that joy is bigger when you give it away.
 - And sometimes, {place.at}, {hero} still sees something shine, just for a moment.
-- <night> {He} dreamed of {wish}. In a dream, you do not need a wish for that.
+- That night, {hero} dreamed of {wish}. In a dream, you do not need a wish for that.
 - From that day on, {hero} wanted a little less and laughed a little more.
 `,
 );
@@ -61,13 +63,14 @@ export const cannotSleep = parsePlot(
   `
 - <opening> One night, {he} could not sleep.
 - <opening> It was late, and {he} was in bed. But {his} eyes would not close.
-- It was a warm night. {Hero} lay in bed and looked at the ceiling. {He} was a {trait} {hero.kind}, but {he} was not a tired one.
+- It was a warm night. {Hero} lay in bed and looked at the ceiling. {He} was {a} {trait} {hero.kind}, but {he} was not a tired one.
 
+(maybe)
 - {He} turned to the left. {He} turned to the right. {He} turned {his} pillow around. It did not help.
 - {He} counted sheep. At a hundred, the sheep were asleep, but {hero} was not.
 - "I am not tired," {he} told {his} {look} {toy}. The {toy} said nothing. It was already asleep.
 
-- {He} got up and went to {helper}. "I can not sleep," {he} said. "Did you ask the moon?" said {helper}. "The moon knows how."
+- {He} got up and went to {helper}. "I cannot sleep," {he} said. "Did you ask the moon?" said {helper}. "The moon knows how."
 - Then {he} saw the moon at the window. "Can you not sleep, either?" asked {hero}.
 - {Helper} came in and sat on the bed. "Let's say good night to everything," said {helper}. "That helps."
 
@@ -77,7 +80,8 @@ export const cannotSleep = parsePlot(
 - "Good night, bed," said {hero}. "Good night, {toy}. Good night, shoes. Good night, {friend.name}, in your own bed."
 - {Hero} looked out of the window. The {place} was asleep. The {place2} was asleep. Even the wind lay {spot} and did not move.
 
-- A {lure} came to the window, and then it was gone, too. Everything was going to bed.
+(maybe)
+- {A} {lure} came to the window, and then it was gone, too. Everything was going to bed.
 - Far away, an owl called. A train went by, very softly. Then it was still.
 - {He} thought of the day. {He} had played {game} with {friend}, and {he} had shared {treat.some} with {friend.him}.
 
@@ -91,6 +95,7 @@ export const cannotSleep = parsePlot(
 - "Are you still awake?" whispered {helper}. There was no answer.
 - "I am still not..." said {hero}. But {he} did not get to the end of it.
 
+(maybe)
 - {Helper} pulled up the blanket and turned off the lamp.
 - And then {hero} was asleep, and so was the whole house.
 - In {his} dream, {hero} flew over the {place} with {his} {toy}. And {friend} was there, too.
@@ -106,10 +111,10 @@ export const theTrade = parsePlot(
   "the trade",
   `
 - <opening> {He} had {a} {look} {toy}, but {he} did not play with it anymore.
-- <opening> <likes> {He} had {a} {look} {toy}, and nothing else.
-- <opening> {He} liked to trade things with others.
+- <opening> <likes> {He} had {a} {look} {toy}, and {he} was a little tired of it.
+- <opening> {He} had {a} {look} {toy}, and {he} liked to trade things with others.
 
-- <Day> {he} took {a} {look} {toy} and went out to see what {he} could get for it.
+- <Day> {he} took the {look} {toy} and went out to see what {he} could get for it.
 - <Day> {he} met {friend} {place.at}. "I will give you my {look2} {toy2} for your {look} {toy}," said {friend}.
 - <Day> {helper} said, "Go and see if somebody needs your {look} {toy}." So {hero} went off with it.
 
@@ -127,6 +132,7 @@ export const theTrade = parsePlot(
 - "What do you want for it?" "Nothing," said {hero}. It was the first time that {he} had said so.
 - {He} got a big smile for it. {He} looked at the smile for a long time.
 
+(maybe)
 - Now {his} {hero.hands} were empty. But {his} heart was light, and {he} whistled all the way.
 - So {he} came home with nothing at all.
 - {Hero} walked on with empty {hero.hands}. It was strange. {He} did not feel poor. {He} felt rich.
@@ -139,7 +145,7 @@ export const theTrade = parsePlot(
 
 - {Hero} learned that you can give something away and still have more than before.
 - From that day on, {hero} kept {his} eyes open for somebody who needed something.
-- <night> {He} thought it was the best day of trading in {his} life.
+- <night> It was the best day of trading in {hero}'s life.
 - And whenever {hero} tells this story, {he} smiles that very same smile.
 `,
 );
@@ -151,7 +157,7 @@ export const snowVisitor = parsePlot(
 - <opening> <likes> But best of all, {he} liked the winter.
 - <opening> Every morning {he} ran to the window and looked for snow.
 
-- One morning, the whole world was white. {Hero} put on {his} {look} scarf and ran out.
+- One morning, the whole world was white. {Hero} put on {his} {color} scarf and ran out.
 - One night, it began to snow. In the morning, the {place} was as white as milk. {Hero} could not wait to go out.
 - At last it snowed! It snowed on the {place}, and it snowed on {helper}'s hat.
 
@@ -161,6 +167,7 @@ export const snowVisitor = parsePlot(
 
 ---
 
+(maybe)
 - "You look cold," said {hero}. {He} gave the snowman {his} own scarf.
 - "It looks so alone," said {friend}. So they made a little snow dog, too.
 - "What is your name?" asked {hero}. The snowman did not answer. "Then you are Mr. Winter," said {hero}.
@@ -181,7 +188,7 @@ export const snowVisitor = parsePlot(
 
 - When spring came, only the hat was left, and the carrot. {Hero} kept the hat. Next year, somebody would need it.
 - {Hero} told {friend} about it. {Friend} did not laugh. "I saw it, too," said {friend}.
-- Where the snowman had stood, the first flower of the year came up. It was {look2}.
+- Where the snowman had stood, the first flower of the year came up. It was {color2}.
 
 - {Hero} learned that some friends go away, and that they come back when it is time.
 - And every winter, {hero} looks for a certain smile in the snow.
@@ -197,9 +204,9 @@ export const balloonTrip = parsePlot(
 - <opening> <likes> But {his} biggest dream was to fly.
 - <opening> {He} knew every stone and every tree near the house. {He} wanted to see more.
 
-- <Day> {hero} found a big {look} balloon {place.at}. {He} held on to the string. And up {he} went!
+- <Day> {hero} found a big {color} balloon {place.at}. {He} held on to the string. And up {he} went!
 - <Day> {neighbor} came with a balloon as big as a house. "I need somebody to hold the map," said {neighbor}. "Will you come?"
-- <Day> {hero} and {friend} tied a hundred balloons to {a} {look} basket. They sat down in it, and it began to fly!
+- <Day> {hero} and {friend} tied a hundred balloons to {a} {color} basket. They sat down in it, and it began to fly!
 
 - Up, up, up it went, over the {place}, over the {place2}, over the clouds.
 - The houses got small, and then they got smaller. The {place} looked like a green stamp.
@@ -207,7 +214,8 @@ export const balloonTrip = parsePlot(
 
 ---
 
-- A {pet} flew past and said hello. A cloud tasted of rain and a little of lemon.
+(maybe)
+- {A} {flyer} flew past and said hello. A cloud tasted of rain and a little of lemon.
 - It was so quiet up there that {hero} could hear {his} own heart. "Hello, world," {he} said.
 - {He} saw a whole train, as small as a worm. {He} saw the sea, and ships like crumbs.
 
@@ -217,7 +225,7 @@ export const balloonTrip = parsePlot(
 
 - "Wind," said {hero}, "you have seen the whole world. Can you show me the way back?" The wind liked to be asked. It turned around at once.
 - {Hero} thought hard. Then {he} sang the song that {helper} sang every night. Far away, a lamp went on, and {he} knew where to go.
-- {He} let a little air out, very carefully, and then a little more. The balloon went down, lower and lower. 
+- {He} let a little air out, very carefully, and then a little more. The balloon went down, lower and lower.
 
 ---
 
@@ -225,8 +233,9 @@ export const balloonTrip = parsePlot(
 - Bump! {Hero} landed {spot}, right behind {his} own house.
 - And there was the roof, and there was the door, and there was {helper}, with both arms wide open.
 
+(maybe)
 - "Where were you?" asked {helper}. "Up there," said {hero}, "but it is nicer down here."
-- "Did you see the whole world?" asked {friend}. "Nearly," said {hero}. "But the best part of it is here."
+- "Did you see the whole world?" everybody wanted to know. "Nearly," said {hero}. "But the best part of it is here."
 - "I brought you something," said {hero}, and gave {helper} a little piece of cloud. It was only a drop of water now, but {helper} kept it.
 
 - {Hero} learned that it is good to go far, and that it is very good to come home.
