@@ -65,6 +65,16 @@ export function integers(
   };
 }
 
+/** The given numbers. */
+export function f32(shape: number[], ...values: number[]): OpInput {
+  return { shape, data: Float32Array.from(values) };
+}
+
+/** The given integers, a vector. */
+export function u32(...values: number[]): OpInput {
+  return { shape: [values.length], data: Uint32Array.from(values) };
+}
+
 /** Zeros, for a kernel to write to. */
 export function empty(shape: number[]): { shape: number[]; data: TensorData } {
   return { shape, data: new Float32Array(sizeOf(shape)) };

@@ -19,6 +19,7 @@ import { IGNORED_TARGET, type OpName } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { assertClose, compile, randn } from "../graph/_helpers.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
+import { f32, u32 } from "./_op_inputs.ts";
 import type { OpCase, OpCaseOf, OpInput } from "./_run_op_case.ts";
 
 /** Natural logarithms that make softmax give quarters. */
@@ -488,12 +489,4 @@ function adamwByHand(scale: number, want: Record<string, number[]>) {
     attrs: { n: 1, beta1: 0.9, beta2: 0.99, eps: 1, weightDecay: 0.5 },
     want,
   });
-}
-
-function f32(shape: number[], ...values: number[]): OpInput {
-  return { shape, data: Float32Array.from(values) };
-}
-
-function u32(...values: number[]): OpInput {
-  return { shape: [values.length], data: Uint32Array.from(values) };
 }
