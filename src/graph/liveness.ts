@@ -51,10 +51,10 @@ export function tempBuffers(
       const end = lastUse.get(tensor)!;
       const ends = (input: Tensor) =>
         lastUse.get(input) === now && !taken.has(input);
-      const heir = inPlace ? replaceable(call, name, ends) : undefined;
-      const buffer = heir && bufferOf.get(heir)!;
+      const replaced = inPlace ? replaceable(call, name, ends) : undefined;
+      const buffer = replaced && bufferOf.get(replaced)!;
       if (buffer) {
-        taken.add(heir);
+        taken.add(replaced);
         buffer.tensors.push(tensor);
         buffer.end = end;
         bufferOf.set(tensor, buffer);
