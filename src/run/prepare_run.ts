@@ -10,7 +10,6 @@ import type { LoadedCheckpoint } from "./checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { explainingIo } from "./io_problem.ts";
-import { removeLeftovers } from "./leftovers.ts";
 import { type RunMeta, saveMeta, withSession } from "./meta.ts";
 import { truncateMetrics } from "./metrics.ts";
 import type { RunOpened } from "./run_event.ts";
@@ -102,7 +101,6 @@ async function readyFiles(
     startPoint: StartPoint | null;
   },
 ): Promise<void> {
-  await removeLeftovers(paths.dir);
   if (startPoint) await store.adopt(startPoint);
   // A run that starts anew also evaluates anew before its first step.
   const lastStep = startPoint ? session.state.step : -1;

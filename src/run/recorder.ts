@@ -12,6 +12,7 @@ import { errorMessage } from "../base/errors.ts";
 import { writeJson } from "../base/json_file.ts";
 import { AppendFile } from "./append_file.ts";
 import { ioProblem } from "./io_problem.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import { logLines } from "./log_line.ts";
 import { metricLine, metricOf } from "./metrics.ts";
 import { nextState } from "./next_state.ts";
@@ -49,11 +50,14 @@ export class RunRecorder {
 
   /**
    * Writes the state for the first time, and from then on twice a second.
+   * What a killed process left half-written is removed before: afterwards it
+   * could not be told from a write of our own.
    *
    * @throws If the disk refuses it: then the run should not begin.
    */
   async begin(): Promise<void> {
     this.#state = { ...this.#state, ...await ownProcess(), alive: true };
+    await removeLeftovers(this.#paths.dir);
     await writeJson(this.#paths.state, this.#stamped());
     this.#timer = setInterval(() => this.#saveSoon(), STATE_INTERVAL_MS);
   }

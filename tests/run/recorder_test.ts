@@ -4,7 +4,7 @@ import { RunRecorder } from "../../src/run/recorder.ts";
 import { runPaths } from "../../src/run/run_paths.ts";
 import { initialRunState, loadRunState } from "../../src/run/run_state.ts";
 import { TelemetrySampler } from "../../src/run/telemetry.ts";
-import { inTempDir } from "./_helpers.ts";
+import { inTempDir, listTree } from "./_helpers.ts";
 
 const progress = {
   step: 3,
@@ -88,6 +88,8 @@ Deno.test("RunRecorder.end() has the last word", () =>
     const ending = recorder.end({ status: "failed", error: "no luck" });
     recorder.setStatus("running");
     await ending;
+    recorder.setStatus("running"); // a signal that comes too late
+    await new Promise((resolve) => setTimeout(resolve, 50));
     const { status, error, alive, etaAt, telemetry } =
       (await loadRunState(paths))!;
     assert.deepEqual([status, error, alive, etaAt], [
@@ -98,6 +100,16 @@ Deno.test("RunRecorder.end() has the last word", () =>
     ]);
     assert.equal(telemetry.rssBytes, null);
     assert.equal(await Deno.readTextFile(paths.log), "error: no luck\n");
+  }));
+
+Deno.test("RunRecorder.begin() removes what a killed process was writing", () =>
+  inTempDir(async (root) => {
+    const { dir } = runPaths(root, "owl-1");
+    await Deno.mkdir(dir, { recursive: true });
+    await Deno.writeTextFile(`${dir}/state.json.tmp-1`, "{");
+    const { recorder } = await openRecorder(root);
+    await recorder.end({ status: "completed" });
+    assert.deepEqual(await listTree(dir), ["state.json"]);
   }));
 
 Deno.test("TelemetrySampler sees a busy core", () => {

@@ -35,9 +35,14 @@ function resume(root: string, options: Partial<ResumeOptions> = {}) {
 }
 
 /** Trains until `step` is done, then asks it to stop. */
-async function startAndStop(root: string, step: number): Promise<RunEvent[]> {
+async function startAndStop(
+  root: string,
+  step: number,
+  { engine = testEngine } = {},
+): Promise<RunEvent[]> {
   const stop = new AbortController();
-  return await collectRun(start(root, { signal: stop.signal }), (event) => {
+  const events = start(root, { signal: stop.signal, engine });
+  return await collectRun(events, (event) => {
     if (event.kind === "step" && event.step === step) stop.abort();
   });
 }
@@ -252,6 +257,17 @@ Deno.test("resumeRun() from an older checkpoint repeats the same history", () =>
     assert.deepEqual([await losses(root), await finalTensors(root)], before);
   }));
 
+Deno.test("resumeRun() from an older checkpoint makes it the latest", () =>
+  inTempDir(async (root) => {
+    await collectRun(start(root));
+    for await (const event of resume(root, { from: "6" })) {
+      if (event.kind === "step") break; // killed before it could save
+    }
+    const events = await collectRun(resume(root));
+    const opened = events.find((event) => event.kind === "opened");
+    assert.equal(opened?.resumedFrom?.step, 6);
+  }));
+
 Deno.test("resumeRun() trains on to another totalSteps", () =>
   inTempDir(async (root) => {
     await collectRun(start(root));
@@ -290,7 +306,10 @@ Deno.test("resumeRun() refuses a completed run and changes nothing", () =>
     await assert.rejects(collectRun(resume(root)), error);
     assert.equal(await Deno.readTextFile(state), before);
     // Its last checkpoint, by name, leaves nothing to do either.
-    await assert.rejects(collectRun(resume(root, { from: "latest" })), error);
+    const engine = countingEngine();
+    const again = resume(root, { from: "latest", engine });
+    await assert.rejects(collectRun(again), error);
+    assert.equal(engine.open, 0);
     assert.equal((await status(root)).status, "completed");
   }));
 
@@ -479,4 +498,22 @@ Deno.test("a save that fails is a warning, and the next one is tried", () =>
       "checkpoint 9",
       "checkpoint 12",
     ]);
+  }));
+
+Deno.test("a half-written file is removed before the run writes, not later", () =>
+  inTempDir(async (root) => {
+    const half = `${runPaths(root, "owl-1").dir}/state.json.tmp-1`;
+    const exists = () => Deno.stat(half).then(() => true, () => false);
+    const engine: Engine = {
+      ...testEngine,
+      openSession: async (options) => {
+        assert.equal(await exists(), false);
+        // By now it could be one that the timer is in the middle of.
+        await Deno.writeTextFile(half, "{");
+        return await testEngine.openSession(options);
+      },
+    };
+    await startAndStop(root, 5, { engine });
+    assert.equal(await exists(), true);
+    await collectRun(resume(root, { engine }));
   }));
