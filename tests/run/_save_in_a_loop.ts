@@ -15,10 +15,11 @@ const store = new CheckpointStore(dir, { keep: 2, neededBytes: 1 });
 const latest = await loadCheckpoint(dir, { read: readSnapshot })
   .catch(() => null);
 if (latest) await store.adopt(latest);
-console.log("ready");
 
-for (let step = (latest?.content.trainer.step ?? 0) + 1;; step++) {
+const firstStep = (latest?.content.trainer.step ?? 0) + 1;
+for (let step = firstStep;; step++) {
   // 300 kB, so that a kill often strikes in the middle of a file.
   const snapshot = () => Promise.resolve(snapshotAt(step, 25_000));
   await store.save(snapshot, { step, best: step % 3 === 0, periodic: true });
+  if (step === firstStep + 2) console.log("ready"); // there is a best one, too
 }
