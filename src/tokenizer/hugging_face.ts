@@ -69,7 +69,8 @@ export class HuggingFaceCodec {
     try {
       wasm = await Tokenizer.fromJSON(new TextEncoder().encode(json).buffer);
     } catch (cause) {
-      throw notATokenizer(name, refusal(log) ?? errorMessage(cause), cause);
+      const reason = refusal(log) ?? errorMessage(cause);
+      throw notATokenizer(name, `Hugging Face's code says "${reason}"`, cause);
     }
     return new HuggingFaceCodec(wasm, file);
   }

@@ -5,7 +5,8 @@
  * A cut is sought where a word ends and white space begins. There GPT-2's
  * words end whatever follows, and the white space starts a new word whatever
  * came before. So for `bpe`, `byte` and `char` the ids are the same without
- * exception; any other tokenizer is asked about the neighborhood of each cut.
+ * exception. Any other tokenizer is asked about the neighborhood of each cut,
+ * on the assumption that what lies farther away does not matter.
  *
  * @module
  */
@@ -20,7 +21,7 @@ const LONGEST_PIECE = 1 << 23;
 /** Units on either side of a cut that another tokenizer is asked about. */
 const NEIGHBORHOOD = 256;
 /** Cuts to ask another tokenizer about before giving up. */
-const TRIES = 8;
+const TRIES = 16;
 
 /**
  * Pieces of the text that `chunks` join to, with the same ids as the whole.
