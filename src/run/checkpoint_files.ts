@@ -30,6 +30,8 @@ const OPTIMIZER = "optimizer.safetensors";
 const TRAINER = "trainer.json";
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
+/** The files of {@linkcode Weights}. */
+const WEIGHTS = [MODEL, TRAINER, TOKENIZER, CONFIG];
 
 /** What generation and evaluation need: a snapshot without the optimizer. */
 export type Weights = Omit<Snapshot, "optimizer">;
@@ -82,9 +84,10 @@ export async function writeCheckpoint(
 
 /** Reads all that resume needs. @throws {DamagedCheckpoint} */
 export async function readSnapshot(dir: string): Promise<Snapshot> {
-  const weights = await readVerified(dir, [OPTIMIZER]);
-  const optimizer = await readSafetensors(join(dir, OPTIMIZER));
-  return { ...weights, optimizer };
+  return await readVerified(dir, [...WEIGHTS, OPTIMIZER], async () => ({
+    ...await readWeightFiles(dir),
+    optimizer: await readSafetensors(join(dir, OPTIMIZER)),
+  }));
 }
 
 /**
@@ -92,30 +95,28 @@ export async function readSnapshot(dir: string): Promise<Snapshot> {
  * their size. @throws {DamagedCheckpoint}
  */
 export async function readWeights(dir: string): Promise<Weights> {
-  return await readVerified(dir, []);
+  return await readVerified(dir, WEIGHTS, () => readWeightFiles(dir));
 }
 
-async function readVerified(
+async function readVerified<T>(
   dir: string,
-  alsoVerify: readonly string[],
-): Promise<Weights> {
-  const manifest = await loadManifest(dir);
-  await verifyFiles(dir, manifest, [
-    MODEL,
-    ...alsoVerify,
-    TRAINER,
-    TOKENIZER,
-    CONFIG,
-  ]);
-  const readText = (name: string) => Deno.readTextFile(join(dir, name));
+  names: readonly string[],
+  read: () => Promise<T>,
+): Promise<T> {
+  await verifyFiles(dir, await loadManifest(dir), names);
   try {
-    return {
-      params: await readSafetensors(join(dir, MODEL)),
-      trainer: JSON.parse(await readText(TRAINER)) as TrainerState,
-      tokenizerJson: await readText(TOKENIZER),
-      modelConfig: JSON.parse(await readText(CONFIG)),
-    };
+    return await read();
   } catch (cause) {
     throw new DamagedCheckpoint(errorMessage(cause), { cause });
   }
+}
+
+async function readWeightFiles(dir: string): Promise<Weights> {
+  const readText = (name: string) => Deno.readTextFile(join(dir, name));
+  return {
+    params: await readSafetensors(join(dir, MODEL)),
+    trainer: JSON.parse(await readText(TRAINER)) as TrainerState,
+    tokenizerJson: await readText(TOKENIZER),
+    modelConfig: JSON.parse(await readText(CONFIG)),
+  };
 }

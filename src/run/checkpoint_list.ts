@@ -50,6 +50,7 @@ export async function readPointer(
   dir: string,
   pointer: "latest" | "best",
 ): Promise<string | null> {
+  // Without a pointer, whoever asks goes by what is there.
   const text = await Deno.readTextFile(join(dir, pointer)).catch(() => "");
   return /^step-\d+$/.test(text.trim()) ? text.trim() : null;
 }
@@ -108,9 +109,7 @@ async function loadNewestGood<T>(
   if (problems.length === 0) {
     throw new UserError(
       `Cannot load a checkpoint of "${runId}": none is saved`,
-      {
-        hint: "start the run again with hearth train",
-      },
+      { hint: "start the run again with hearth train" },
     );
   }
   throw new UserError(problems.join("; "), {

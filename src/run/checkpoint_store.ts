@@ -58,8 +58,9 @@ export class CheckpointStore {
     const most = this.#keep + 2;
     const present = (await listCheckpoints(this.#dir)).length;
     if (present + room >= most) return null;
-    return `The disk has room for ${room} more checkpoints of ` +
-      `${formatBytes(this.#neededBytes)}, the run may come to keep ${most}`;
+    return `Room on the disk for more checkpoints of ` +
+      `${formatBytes(this.#neededBytes)}: ${room}; ` +
+      `the run keeps up to ${most}, ${present} are there`;
   }
 
   /**
@@ -88,11 +89,11 @@ export class CheckpointStore {
       await Deno.mkdir(this.#dir, { recursive: true });
       await removeLeftovers(this.#dir);
       const sizeBytes = await this.#write(name, await snapshot(), periodic);
-      this.#current = { name, sizeBytes };
       await this.#point("latest", name);
+      this.#current = { name, sizeBytes };
     }
     if (best) await this.#point("best", name);
-    await this.#prune();
+    await this.#prune(name);
     return this.#current;
   }
 
@@ -134,17 +135,21 @@ export class CheckpointStore {
     await replaceFile(join(this.#dir, pointer), `${name}\n`);
   }
 
-  /** Keeps what is pointed to and the newest periodic ones. */
-  async #prune(): Promise<void> {
+  /** Keeps the current one, the best, and the newest periodic ones. */
+  async #prune(current: string): Promise<void> {
     const all = await listCheckpoints(this.#dir);
     const kept = new Set([
-      await readPointer(this.#dir, "latest"),
+      current,
       await readPointer(this.#dir, "best"),
       ...all.filter(({ manifest }) => manifest?.periodic)
         .slice(0, this.#keep)
         .map(({ name }) => name),
     ]);
-    for (const { name } of all) if (!kept.has(name)) await this.#remove(name);
+    for (const { name } of all) {
+      if (kept.has(name)) continue;
+      // On Windows, one that is being read stays until the next save.
+      await this.#remove(name).catch(() => {});
+    }
   }
 
   /** A directory that is half removed must not look like a checkpoint. */

@@ -62,15 +62,16 @@ async function claim(paths: RunPaths): Promise<boolean> {
 }
 
 async function undo(paths: RunPaths, firstMade?: string): Promise<void> {
-  await Deno.remove(paths.dir, { recursive: true });
-  if (firstMade === undefined) return;
   try {
+    await Deno.remove(paths.dir, { recursive: true });
+    if (firstMade === undefined) return;
     for (let at = dirname(paths.dir);; at = dirname(at)) {
       await Deno.remove(at);
       if (at === firstMade) return;
     }
   } catch {
-    // Something else has been put there meanwhile, so it stays.
+    // Something else has been put there meanwhile, so it stays. Whatever the
+    // reason, the error that led here is the one to tell.
   }
 }
 

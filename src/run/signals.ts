@@ -3,9 +3,9 @@
  *
  * The first asks politely, the second means at once. A terminal that closes
  * may send its hang-up twice, from the kernel and from the shell, so a hang-up
- * never counts as the second. Wrappers such as task runners pass a Ctrl+C on
- * that the terminal has sent already; what follows the first that closely is
- * the same key press.
+ * never counts as the second. `deno task` passes a Ctrl+C on that the terminal
+ * has sent already, in the same millisecond (seen with 2.9.6 on Linux); what
+ * follows the first that closely is the same key press.
  *
  * @module
  */

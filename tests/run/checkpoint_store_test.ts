@@ -170,8 +170,8 @@ Deno.test("checkRoom() counts what is there and what is still free", () =>
     assert.equal(await room(40), null);
     assert.equal(
       await room(39),
-      "The disk has room for 3 more checkpoints of 10.0 MB, the run may " +
-        "come to keep 4",
+      "Room on the disk for more checkpoints of 10.0 MB: 3; the run keeps " +
+        "up to 4, 0 are there",
     );
     await assert.rejects(room(9), UserError);
     await openStore(dir).save(10);
