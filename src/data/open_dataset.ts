@@ -95,14 +95,13 @@ export async function openDataset(
 
   // 2. The tokenizer, unless it has to be trained.
   const given = await givenTokenizer(options);
-  const { expectFingerprint } = options;
-  if (given !== null && expectFingerprint !== undefined) {
-    checkFingerprint({
-      expected: expectFingerprint,
-      actual: datasetFingerprint(corpus, given.fingerprint),
-      name: names.train,
-    });
-  }
+  const run = { expected: options.expectFingerprint, name: names.train };
+  checkFingerprint({
+    ...run,
+    actual: given === null
+      ? textFingerprint(corpus)
+      : datasetFingerprint(corpus, given.fingerprint),
+  });
 
   // 3. The tokens: those on disk if they are these and whole, else new ones.
   const key = tokenizerKey(corpus, options);
@@ -120,15 +119,9 @@ export async function openDataset(
       tokenizer: given ?? await storedTokenizer(found.directory),
     }
     : await prepareNow({ corpus, given, key, listedAtMs }, options);
-  const { header } = prepared;
-  checkTokenCounts(sideTokens(header), options, names);
-  if (expectFingerprint !== undefined) {
-    checkFingerprint({
-      expected: expectFingerprint,
-      actual: header.fingerprint,
-      name: names.train,
-    });
-  }
+  const { train, val } = prepared.header;
+  checkTokenCounts({ train: train.tokens, val: val.tokens }, options, names);
+  checkFingerprint({ ...run, actual: prepared.header.fingerprint });
   return {
     dataset: openBatches(prepared, options),
     tokenizer,
@@ -186,6 +179,10 @@ async function prepareNow(
 ): Promise<{ prepared: Prepared; tokenizer: Tokenizer }> {
   const { onProgress, signal } = options;
   const total = corpusBytes(corpus);
+  // That of a resumed run was trained on this very text, so it counts as such.
+  const isTrained = given === null ||
+    (options.expectFingerprint !== undefined &&
+      options.tokenizer.type !== "file");
   const tokenizer = given ?? await trainTokenizer(
     options.tokenizer,
     trainingTexts(corpus, {
@@ -211,13 +208,13 @@ async function prepareNow(
     onBytes: meter({ phase: "tokenize", total }, onProgress),
     signal,
   });
-  const names = corpusNames(corpus);
-  checkTokenCounts(sideTokens(sides), options, names);
+  const tokens = { train: sides.train.tokens, val: sides.val.tokens };
+  checkTokenCounts(tokens, options, corpusNames(corpus));
   const fingerprint = datasetFingerprint(corpus, tokenizer.fingerprint);
   const header: PreparedHeader = {
     version: 1,
     fingerprint,
-    tokenizerKey: given === null ? key : null,
+    tokenizerKey: isTrained ? key : null,
     tokenizer: {
       type: tokenizer.type,
       vocabSize: tokenizer.vocabSize,
@@ -237,12 +234,16 @@ async function prepareNow(
     JSON.stringify(header, null, 1),
   );
   signal?.throwIfAborted();
+
+  // What is there already was made at the same time by another process, or is
+  // of another version of this program.
   const name = sha256(fingerprint).slice(0, 16);
   const directory = join(parent, name);
-  if (await readPrepared(directory) === null) {
-    await Deno.remove(directory, { recursive: true }).catch(() => {});
+  const published = await workspace.publish(name);
+  if (!published && await readPrepared(directory) === null) {
+    await Deno.remove(directory, { recursive: true });
+    await workspace.publish(name);
   }
-  await workspace.publish(name);
   return { prepared: { directory, header }, tokenizer };
 }
 
@@ -264,8 +265,4 @@ function openBatches(
       valFile.close();
     },
   };
-}
-
-function sideTokens({ train, val }: Pick<PreparedHeader, "train" | "val">) {
-  return { train: train.tokens, val: val.tokens };
 }

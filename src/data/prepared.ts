@@ -10,8 +10,10 @@
  */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
+import { errorMessage } from "../base/errors.ts";
+import { errorCode } from "./file_errors.ts";
 import { TOKEN_BYTES } from "./token_file.ts";
 import { entryNames, removeLeftovers } from "./workspace.ts";
 
@@ -126,32 +128,28 @@ export async function findDamage(
 ): Promise<string | null> {
   const paths = preparedPaths(directory);
   const expected = [
-    { path: paths.train, ...header.train },
-    { path: paths.val, ...header.val },
-    {
-      path: paths.tokenizer,
-      tokens: null,
-      sha256: header.tokenizer.fingerprint,
-    },
+    { path: paths.train, sha256: header.train.sha256 },
+    { path: paths.val, sha256: header.val.sha256 },
+    { path: paths.tokenizer, sha256: header.tokenizer.fingerprint },
   ];
-  for (const { path, tokens, sha256 } of expected) {
+  for (const { path, sha256 } of expected) {
     const hash = createHash("sha256");
-    let size = 0;
     try {
       using file = await Deno.open(path, { read: true });
       for await (const chunk of file.readable) {
         signal?.throwIfAborted();
         hash.update(chunk);
-        size += chunk.length;
         onBytes?.(chunk.length);
       }
     } catch (error) {
       signal?.throwIfAborted();
-      return `${path} cannot be read (${(error as Error).message})`;
+      return errorCode(error) === "ENOENT"
+        ? `${basename(path)} is missing`
+        : `${basename(path)} cannot be read: ${errorMessage(error)}`;
     }
-    const wanted = tokens === null ? size : tokens * TOKEN_BYTES[header.dtype];
-    if (size !== wanted) return `${path} has ${size} bytes, expected ${wanted}`;
-    if (hash.digest("hex") !== sha256) return `${path} has other contents`;
+    if (hash.digest("hex") !== sha256) {
+      return `${basename(path)} is not what was written`;
+    }
   }
   return null;
 }

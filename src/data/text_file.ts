@@ -14,6 +14,7 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { EXIT, UserError } from "../base/errors.ts";
 import { errorCode, readFailure } from "./file_errors.ts";
+import { ZstdFrames } from "./zstd_frames.ts";
 
 /** A text file as it was when it was listed. */
 export interface TextFile {
@@ -128,28 +129,44 @@ async function* inflate(
   source: AsyncGenerator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   if (file.compression === "none") return yield* source;
-  const inflater = file.compression === "gzip"
-    ? createGunzip()
-    : createZstdDecompress();
+  const isGzip = file.compression === "gzip";
+  const inflater = isGzip ? createGunzip() : createZstdDecompress();
+  const packed = isGzip ? source : checkFrames(file, source);
   // An error on either side ends the loop below, so none is handled here.
-  pipeline(Readable.from(source), inflater, () => {});
+  pipeline(Readable.from(packed), inflater, () => {});
   try {
     for await (const chunk of inflater) yield chunk;
   } catch (error) {
     const code = errorCode(error);
     if (code?.startsWith("Z_") || code?.startsWith("ZSTD_")) {
-      throw new UserError(
-        `Cannot read dataset "${file.name}": its ${file.compression} data is ` +
-          "damaged or cut short",
-        {
-          hint: "make or download the file again",
-          exitCode: EXIT.usage,
-          cause: error,
-        },
-      );
+      throw damaged(file, error);
     }
     throw error;
   }
+}
+
+async function* checkFrames(
+  file: TextFile,
+  source: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const frames = new ZstdFrames();
+  for await (const chunk of source) {
+    if (!frames.push(chunk)) throw damaged(file);
+    yield chunk;
+  }
+  if (!frames.complete) throw damaged(file);
+}
+
+function damaged(file: TextFile, cause?: unknown): UserError {
+  return new UserError(
+    `Cannot read dataset "${file.name}": its ${file.compression} data is ` +
+      "damaged or cut short",
+    {
+      hint: "make or download the file again",
+      exitCode: EXIT.usage,
+      cause,
+    },
+  );
 }
 
 function notText(file: TextFile, what: string): UserError {

@@ -57,21 +57,23 @@ export class Workspace implements AsyncDisposable {
   }
 
   /**
-   * Renames the directory to `name` inside its parent. If that exists, made by
-   * another process at the same time, this one is dropped in its favor.
+   * Renames the directory to `name` inside its parent.
+   *
+   * @returns False if `name` exists: another process may have been faster.
    */
-  async publish(name: string): Promise<void> {
-    await syncDirectory(this.directory);
+  async publish(name: string): Promise<boolean> {
     const target = join(this.#parent, name);
+    if (await isDirectory(target)) return false;
     try {
+      await syncDirectory(this.directory);
       await Deno.rename(this.directory, target);
       await syncDirectory(this.#parent);
     } catch (error) {
-      if (errorCode(error) !== "ENOTEMPTY" && !await isDirectory(target)) {
-        throw writeFailure(target, error);
-      }
+      if (await isDirectory(target)) return false;
+      throw writeFailure(target, error);
     }
     this.#made = [];
+    return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,7 +108,7 @@ export async function entryNames(directory: string): Promise<string[]> {
       .map(({ name }) => name).sort();
   } catch (error) {
     if (errorCode(error) === "ENOENT") return [];
-    throw error;
+    throw writeFailure(directory, error);
   }
 }
 

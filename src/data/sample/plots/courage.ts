@@ -52,7 +52,7 @@ export const facingFear = parsePlot(
 - {Hero} learned that being brave means being afraid and doing it anyway.
 - From that day on, {hero} helped others who were afraid. "Take a very small step," {he} told them.
 - That night, {hero} slept very well. And {he} did not need the {toy} to be brave.
-- {He} was still a little afraid sometimes. But now {he} knew what to do.
+- {Hero} was still a little afraid sometimes. But now {he} knew what to do.
 `,
 );
 

@@ -205,9 +205,9 @@ export const oldNeighbor = parsePlot(
 
 ---
 
-- {He} carried the bag into the house. Then {he} {chore.done}, and {neighbor} told {him} a story.
+- {Hero} carried the bag into the house. Then {he} {chore.done}, and {neighbor} told {him} a story.
 - "I can {chore}," said {hero}. And {he} did. {He} worked until everything was done.
-- {He} {chore.done}. {He} {chore2.done}. It took all afternoon, but it was fun.
+- {Hero} {chore.done}. {He} {chore2.done}. It took all afternoon, but it was fun.
 
 (maybe)
 - {Neighbor} had many stories. {Neighbor.He} told {hero} about ships and storms and faraway lands.
@@ -216,7 +216,7 @@ export const oldNeighbor = parsePlot(
 
 - When it was time to go, {neighbor} gave {him} {a} {look} {toy}. "I had this when I was little," said {neighbor}. "Now it is yours."
 - "You made my day," said {neighbor}, and gave {him} {treat.some}. It tasted wonderful.
-- "Will you come again?" asked {neighbor}. "Tomorrow!" said {hero}. "And I will bring {friend.name}!"
+- "Will you come again?" asked {neighbor}. "Tomorrow!" said {hero}. "And I will bring my friend {friend.name}!"
 
 ---
 

@@ -135,7 +135,7 @@ export const lostWay = parsePlot(
 - "I followed {guide}," {hero} said. "That was smart," said {helper}. "But next time, take me with you!"
 
 - {Hero} learned to look back now and then, so that {he} would know the way home.
-- From that day on, {he} never went into the woods alone.
+- From that day on, {hero} never went into the woods alone.
 - That night, {hero} slept very well. In {his} dream, {he} followed the {lure} again. But this time {he} knew the way.
 - And {hero} learned that being calm is better than being fast.
 `,
@@ -181,7 +181,7 @@ export const strangeSound = parsePlot(
 - {Hero} felt very silly, and then {he} felt very brave.
 
 - Soon everything was quiet again, and {hero} went back to bed. Outside, the moon smiled.
-- {He} learned that a monster gets very small when you look at it.
+- {Hero} learned that a monster gets very small when you look at it.
 - From that night on, {hero} liked strange sounds. Each of them was a little story.
 - "When you are afraid, go and look," {hero} told {friend} the next day. "It is nearly always something small."
 `,

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { join, relative } from "node:path";
+import { resolveSources, type SourceSetting } from "../../src/data/sources.ts";
+import { TempDir, userError } from "./_helpers.ts";
+
+Deno.test("resolveSources() lists a folder's text files by path", async () => {
+  await using dir = new TempDir();
+  const names = [
+    "b.txt",
+    "a/z.md",
+    "a/b/c.jsonl",
+    "a.txt",
+    "B.TXT",
+    "x.txt.gz",
+    "y.jsonl.zst",
+  ];
+  const others = ["image.png", ".hidden.txt", ".git/notes.txt", "run.py"];
+  for (const name of [...names, ...others]) await dir.write(name, "text");
+  const files = await filesOf(dir.path);
+  assert.deepEqual(files.map(({ path }) => slashes(relative(dir.path, path))), [
+    "B.TXT",
+    "a.txt",
+    "a/b/c.jsonl",
+    "a/z.md",
+    "b.txt",
+    "x.txt.gz",
+    "y.jsonl.zst",
+  ]);
+  assert.deepEqual(
+    files.map(({ format, compression }) => `${format} ${compression}`),
+    [
+      "text none",
+      "text none",
+      "jsonl none",
+      "text none",
+      "text none",
+      "text gzip",
+      "jsonl zstd",
+    ],
+  );
+  assert.equal(files[0].sizeBytes, 4);
+});
+
+Deno.test("resolveSources() follows linked files, not linked folders", async () => {
+  await using dir = new TempDir();
+  await dir.write("real/a.txt", "text");
+  await Deno.symlink(join(dir.path, "real"), join(dir.path, "real/again"));
+  await Deno.symlink(
+    join(dir.path, "real/a.txt"),
+    join(dir.path, "link.txt"),
+  );
+  await Deno.symlink(join(dir.path, "gone"), join(dir.path, "broken.txt"));
+  assert.deepEqual(
+    (await filesOf(dir.path)).map(({ path }) => relative(dir.path, path)),
+    ["link.txt", join("real", "a.txt")],
+  );
+});
+
+Deno.test("resolveSources() takes all files that match a glob", async () => {
+  await using dir = new TempDir();
+  for (const name of ["b.log", "a.log", "c/d.log", "e.txt", "[x].log"]) {
+    await dir.write(name, "text");
+  }
+  const found = async (pattern: string) =>
+    (await filesOf(join(dir.path, pattern)))
+      .map(({ path }) => slashes(relative(dir.path, path)));
+  assert.deepEqual(await found("*.log"), ["[x].log", "a.log", "b.log"]);
+  assert.deepEqual(await found("**/*.log"), [
+    "[x].log",
+    "a.log",
+    "b.log",
+    "c/d.log",
+  ]);
+  assert.deepEqual(await found("{a,e}.*"), ["a.log", "e.txt"]);
+  // a file that is there is meant, whatever its name looks like
+  assert.deepEqual(await found("[x].log"), ["[x].log"]);
+});
+
+Deno.test("resolveSources() keeps the order of a list", async () => {
+  await using dir = new TempDir();
+  const b = await dir.write("b.txt", "b"), a = await dir.write("a.txt", "a");
+  const sources = await resolveSources([
+    b,
+    "sample",
+    { source: a, weight: 1 },
+  ]);
+  assert.deepEqual(
+    sources.map(({ kind, name }) => `${kind} ${name}`),
+    [`files ${b}`, "sample sample", `files ${a}`],
+  );
+});
+
+Deno.test("resolveSources() says in one line what cannot be used", async () => {
+  await using dir = new TempDir();
+  const file = await dir.write("a.txt", "text");
+  const parquet = await dir.write("a.parquet", "PAR1");
+  const empty = join(dir.path, "empty");
+  await Deno.mkdir(empty);
+  const check = "check the path; a dataset is sample, a file, a folder or a " +
+    'quoted glob such as "texts/*.txt"';
+  const missing = join(dir.path, "missing.txt");
+  const glob = join(dir.path, "*.md");
+  const cases: [SourceSetting, string, string][] = [
+    [
+      missing,
+      `Cannot read dataset "${missing}": no such file or folder`,
+      check,
+    ],
+    [
+      `${file}/x`,
+      `Cannot read dataset "${file}/x": no such file or folder`,
+      check,
+    ],
+    [
+      "wikitext-2",
+      'Cannot use dataset "wikitext-2": only sample and local files, folders ' +
+      "and globs can be used",
+      "download it and give its path; for a local file write ./wikitext-2",
+    ],
+    [
+      "hf:roneneldan/TinyStories",
+      'Cannot use dataset "hf:roneneldan/TinyStories": only sample and local ' +
+      "files, folders and globs can be used",
+      "download it and give the path of the file",
+    ],
+    [
+      "https://example.org/a.txt",
+      'Cannot use dataset "https://example.org/a.txt": only sample and local ' +
+      "files, folders and globs can be used",
+      "download it and give the path of the file",
+    ],
+    [
+      empty,
+      `Cannot use folder "${empty}": it has no .txt, .md, .jsonl file`,
+      "those may also be .gz or .zst; for other names give a quoted glob " +
+      'such as "texts/*.log"',
+    ],
+    [
+      glob,
+      `Cannot use dataset "${glob}": no file matches`,
+      "check the pattern; ** stands for any folders, and it must be quoted " +
+      "from the shell",
+    ],
+    [
+      parquet,
+      `Cannot use "${parquet}" as text: .parquet files cannot be read`,
+      "turn it into .txt, .md, .jsonl, plain or with .gz or .zst",
+    ],
+    [
+      [{ source: file, weight: 0.5 }],
+      `Cannot mix "${file}" with weight 0.5: sources are joined whole, ` +
+      "weight is 1",
+      "leave the weight out, or name a source more than once",
+    ],
+    [
+      "a\0b",
+      'Cannot read dataset "a\0b": not a valid path',
+      "check the path after --dataset",
+    ],
+  ];
+  for (const [setting, message, hint] of cases) {
+    const error = await userError(() => resolveSources(setting));
+    assert.equal(error.message, message);
+    assert.equal(error.hint, hint);
+    assert.equal(error.exitCode, 2);
+  }
+});
+
+Deno.test({
+  name: "resolveSources() refuses what can be read only once",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const error = await userError(() => resolveSources("/dev/null"));
+    assert.equal(
+      error.message,
+      'Cannot read dataset "/dev/null": it is not a regular file',
+    );
+  },
+});
+
+async function filesOf(name: string) {
+  const [source] = await resolveSources(name);
+  assert.equal(source.kind, "files");
+  return source.kind === "files" ? source.files : [];
+}
+
+function slashes(path: string): string {
+  return path.replaceAll("\\", "/");
+}
