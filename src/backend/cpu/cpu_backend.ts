@@ -161,11 +161,14 @@ class LoadedProgram implements CpuExecutable {
   async profile(phase: string, times: number): Promise<CallTime[]> {
     const { program, layout, memory } = this.#open();
     const calls = program.phases[phase];
-    const ms = new Float64Array(memory.buffer, layout.profile, calls.length);
+    const { profile } = layout;
+    const ends = new Float64Array(memory.buffer, profile, calls.length + 1);
     const best = new Float64Array(calls.length).fill(Infinity);
     for (let run = 0; run < times; run++) {
-      await this.#start(phase, layout.profile);
-      best.forEach((shortest, i) => best[i] = Math.min(shortest, ms[i]));
+      await this.#start(phase, profile);
+      for (let i = 0; i < best.length; i++) {
+        best[i] = Math.min(best[i], ends[i + 1] - ends[i]);
+      }
     }
     return calls.map(({ op, attrs }, i) => ({
       op,

@@ -62,7 +62,8 @@ export function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
 ): KernelExports {
-  const now = () => performance.now();
+  // performance.now() alone counts from the start of its own thread.
+  const now = () => performance.timeOrigin + performance.now();
   const instance = new WebAssembly.Instance(module, { env: { memory, now } });
   return instance.exports as unknown as KernelExports;
 }

@@ -2,8 +2,9 @@
  * Where everything of a program lies in one shared memory.
  *
  *     0        words of the barrier (kernels/threads.ts); 0 means "absent"
- *     1024     records of all calls, phase after phase (encode.ts)
- *     …        profile: one f64 per call of the longest phase
+ *     512      constants (kernels/constants.ts)
+ *     2048     records of all calls, phase after phase (encode.ts)
+ *     …        profile: f64 times, one more than the longest phase has calls
  *     …        persistent tensors, then the arena of temporaries
  *     …        scratch that all threads share, then each thread's own
  *
@@ -34,7 +35,7 @@ export interface PhaseLayout {
   readonly count: number;
 }
 
-const RECORDS = 1024;
+const RECORDS = 2048;
 /** No two threads' scratch in one page, nor in one cache line. */
 const SCRATCH_ALIGNMENT = 4096;
 const ALIGNMENT = 64;
@@ -62,7 +63,7 @@ export function layOut(
     longest = Math.max(longest, calls.length);
   }
   const profile = end;
-  const persistent = align(profile + 8 * longest, ALIGNMENT);
+  const persistent = align(profile + 8 * (longest + 1), ALIGNMENT);
   const arena = align(persistent + program.persistentBytes, ALIGNMENT);
   const sharedScratch = align(arena + program.arenaBytes, ALIGNMENT);
 

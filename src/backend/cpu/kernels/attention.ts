@@ -1,69 +1,61 @@
 /**
- * Causal attention and its gradient, without the matrix of all scores.
+ * Causal attention without the matrix of all scores.
  *
- * A thread takes one head of one sequence, and of it a block of query rows at
+ * A thread takes one head of one sequence, and of it a strip of query rows at
  * a time: their scores live in its scratch, are turned into probabilities and
- * multiplied with the values before the next block comes. The backward pass
- * computes the scores anew from the log-sum-exp of each row. One thread owns a
- * key head of a sequence, and with it the gradients of its keys and values:
- * query heads and rows add to them in ascending order. Compute bound; the
- * products are those of gemm_tile.ts.
- * Source: Dao et al. 2022, https://arxiv.org/abs/2205.14135, algorithms 1, 4.
+ * multiplied with the values before the next rows come. Compute bound; the
+ * products are those of attention_products.ts.
+ * Source: Dao et al. 2022, https://arxiv.org/abs/2205.14135, algorithm 1.
+ * The gradient is in attention_backward.ts.
  *
  * @module
  */
 
-import { AttentionBackwardCall, AttentionCall } from "./calls";
-import { KC, packedABytes, packedBBytes } from "./gemm_block";
-import { multiplyPacked, packWhole } from "./gemm_tile";
+import { scoreRows, weighRows } from "./attention_products";
+import { AttentionCall } from "./calls";
+import { KC, MR, packedABytes, packedBBytes } from "./gemm_block";
+import { packWhole } from "./gemm_tile";
 import { exp, logScalar } from "./math";
 import { GROUP, keepFactors } from "./philox";
-import { dot, firstLanes, load4, rowMax, store4, sumLanes } from "./simd";
+import { firstLanes, rowMax, sumLanes } from "./simd";
 import { nextTile, threadScratch } from "./threads";
 
-/** Query rows of a block. */
-const BLOCK: i32 = 48;
 /** As many tiles as keep a large number of threads evenly busy. */
 const MANY_TILES: i32 = 48;
 
-/** Floats from one row of scores to the next: whole vectors. */
-@inline
-function scoreStride(T: i32): i32 {
-  return (T + 3) & ~3;
+/**
+ * Bytes from one row of scores to the next: whole cache lines, and an odd
+ * number of them, so that a column's elements lie in different cache sets.
+ */
+
+export function scoreStride(T: i32): usize {
+  return <usize> (((T + 15) / 16) | 1) << 6;
 }
 
 /** Bytes of a row of dropout factors, which begins at any element. */
-@inline
-function factorBytes(T: i32): usize {
+
+export function factorBytes(T: i32): usize {
   return <usize> (T + 2 * GROUP) << 2;
 }
 
-/** Room for a packed block of A: scores, or rows of D. */
-@inline
-function aPackBytes(): usize {
-  return packedABytes(BLOCK, KC);
+/** Room for a packed strip of A: D or KC deep. */
+
+export function aPackBytes(D: i32): usize {
+  return packedABytes(MR, max(D, KC));
 }
 
 /** Bytes that each thread needs. */
 export function attentionScratch(c: AttentionCall): usize {
-  return factorBytes(c.T) + aPackBytes() + 2 * <usize> BLOCK * 4 +
-    (<usize> BLOCK * scoreStride(c.T) << 2) +
+  return factorBytes(c.T) + aPackBytes(c.D) +
+    <usize> MR * scoreStride(c.T) +
     packedBBytes(c.T, c.D) + packedBBytes(c.D, c.T);
-}
-
-/** Bytes that each thread needs. */
-export function attentionBackwardScratch(c: AttentionBackwardCall): usize {
-  return factorBytes(c.T) + aPackBytes() +
-    2 * (<usize> BLOCK * scoreStride(c.T) << 2) +
-    2 * packedBBytes(c.T, c.D) + packedBBytes(c.D, c.T) +
-    2 * packedBBytes(c.D, BLOCK);
 }
 
 /** `out = dropout(softmax(q k^T scale)) v`, and the log-sum-exp of rows. */
 export function attention(c: AttentionCall): void {
-  const heads = c.B * c.H, blocks = (c.T + BLOCK - 1) / BLOCK;
+  const heads = c.B * c.H, strips = (c.T + MR - 1) / MR;
   // Few heads: the rows of a head are cut into parts, the longest ones first.
-  const parts = min(blocks, (MANY_TILES + heads - 1) / heads);
+  const parts = min(strips, (MANY_TILES + heads - 1) / heads);
   const tiles = heads * parts;
   for (let tile = nextTile(); tile < tiles; tile = nextTile()) {
     const part = parts - 1 - tile / heads, head = tile % heads;
@@ -71,8 +63,8 @@ export function attention(c: AttentionCall): void {
       c,
       head / c.H,
       head % c.H,
-      part * blocks / parts * BLOCK,
-      min(c.T, (part + 1) * blocks / parts * BLOCK),
+      part * strips / parts * MR,
+      min(c.T, (part + 1) * strips / parts * MR),
     );
   }
 }
@@ -87,316 +79,96 @@ function attentionRows(
 ): void {
   const T = c.T, D = c.D, width = (c.H + 2 * c.Hkv) * D;
   const kvHead = h * c.Hkv / c.H;
-  const q = c.qkv + (<usize> (b * T) * width + h * D << 2);
-  const k = c.qkv + (<usize> (b * T) * width + (c.H + kvHead) * D << 2);
+  const start = c.qkv + (<usize> (b * T) * width << 2);
+  const q = start + (<usize> (h * D) << 2);
+  const k = start + (<usize> ((c.H + kvHead) * D) << 2);
   const v = k + (<usize> (c.Hkv * D) << 2);
   const outStride = <usize> (c.H * D) << 2;
   const out = c.out + <usize> (b * T) * outStride + (<usize> (h * D) << 2);
-  const lse = c.lse + (<usize> ((b * c.H + h) * T) << 2);
+  const firstRow = (b * c.H + h) * T, lse = c.lse + (<usize> firstRow << 2);
 
   const factors = threadScratch;
   const aPack = factors + factorBytes(T);
-  const inverses = aPack + aPackBytes();
-  const scores = inverses + 2 * <usize> BLOCK * 4;
-  const stride = scoreStride(T), strideBytes = <usize> stride << 2;
-  const kPack = scores + <usize> BLOCK * strideBytes;
+  const scores = aPack + aPackBytes(D), stride = scoreStride(T);
+  const kPack = scores + <usize> MR * stride;
   const vPack = kPack + packedBBytes(T, D);
   packWhole(kPack, k, width, true, end, D);
   packWhole(vPack, v, width, false, D, end);
 
-  for (let row = first; row < end; row += BLOCK) {
-    const rows = min(BLOCK, end - row), keys = row + rows;
+  for (let row = first; row < end; row += MR) {
+    const rows = min(MR, end - row), keys = row + rows;
     const qAt = q + (<usize> row * width << 2);
-    multiplyPacked(
-      qAt,
-      width,
-      false,
-      aPack,
-      kPack,
-      end,
-      D,
-      0,
-      rows,
-      keys,
-      D,
-      scores,
-      strideBytes,
-      0,
-      0,
-    );
-    for (let i = 0; i < rows; i++) {
-      const p = scores + <usize> i * strideBytes, seen = row + i + 1;
-      const most = rowMax(p, seen);
-      const sum = softmaxRow(p, seen, keys, most, c.scale);
-      store<f32>(
-        lse + (<usize> (row + i) << 2),
-        most * c.scale + logScalar(sum),
-      );
-      store<f32>(inverses + (<usize> i << 2), 1 / sum);
-      if (c.rng) {
-        const index = <u64> ((b * c.H + h) * T + row + i) * T;
-        const keep = keepRow(c, factors, index, seen);
-        for (let j = 0; j < seen; j += 4) {
-          const at = <usize> j << 2;
-          v128.store(
-            p + at,
-            f32x4.mul(v128.load(p + at), v128.load(keep + at)),
-          );
-        }
-      }
-    }
     const outAt = out + <usize> row * outStride;
-    multiplyPacked(
-      scores,
-      stride,
-      false,
-      aPack,
-      vPack,
-      D,
-      end,
-      0,
-      rows,
-      D,
-      keys,
+    scoreRows(scores, stride, qAt, width, aPack, kPack, end, D, row, rows);
+    for (let i = row; i < keys; i++) {
+      const p = scores + <usize> (i - row) * stride;
+      const index = <u64> (firstRow + i) * T;
+      const keep = c.rng ? keepRow(c, factors, index, i + 1) : 0;
+      store<f32>(
+        lse + (<usize> i << 2),
+        softmaxRow(p, i + 1, keys, c.scale, keep),
+      );
+    }
+    weighRows(
       outAt,
       outStride,
-      0,
-      0,
+      scores,
+      stride,
+      aPack,
+      vPack,
+      end,
+      D,
+      row,
+      rows,
     );
-    for (let i = 0; i < rows; i++) {
-      const inverse = v128.load_splat<f32>(inverses + (<usize> i << 2));
-      const to = outAt + <usize> i * outStride;
-      for (let d = 0; d < D; d += 4) {
-        const at = to + (<usize> d << 2);
-        store4(at, f32x4.mul(load4(at, D - d), inverse), D - d);
-      }
-    }
   }
 }
 
 /**
- * `p = exp((p - most) * scale)` for the first `seen` of `keys`, 0 for the
- * rest; returns their sum.
+ * Softmax of the first `seen` scores times `scale`; 0 for the rest of `keys`.
+ *
+ * @param keep Dropout factors, or 0 for none.
+ * @returns The log-sum-exp.
  */
 function softmaxRow(
   p: usize,
   seen: i32,
   keys: i32,
-  most: f32,
   scale: f32,
+  keep: usize,
 ): f32 {
+  const most = rowMax(p, seen) * scale;
   const mosts = f32x4.splat(most), scales = f32x4.splat(scale);
-  let sum = f32x4.splat(0);
-  let j = 0;
-  for (; j < seen; j += 4, p += 16) {
-    const x = f32x4.mul(f32x4.sub(v128.load(p), mosts), scales);
+  const end = p + (<usize> keys << 2);
+  let sums = f32x4.splat(0);
+  let at = p;
+  for (let j = 0; j < seen; j += 4, at += 16) {
+    const x = f32x4.sub(f32x4.mul(v128.load(at), scales), mosts);
     const e = firstLanes(exp(x), seen - j);
-    v128.store(p, e);
-    sum = f32x4.add(sum, e);
+    v128.store(at, e);
+    sums = f32x4.add(sums, e);
   }
-  for (; j < keys; j += 4, p += 16) v128.store(p, f32x4.splat(0));
-  return sumLanes(sum);
+  for (; at < end; at += 16) v128.store(at, f32x4.splat(0));
+  const sum = sumLanes(sums), inverses = f32x4.splat(1 / sum);
+  at = p;
+  for (let j = 0; j < seen; j += 4, at += 16) {
+    let weight = f32x4.mul(v128.load(at), inverses);
+    if (keep) {
+      weight = f32x4.mul(weight, v128.load(keep));
+      keep += 16;
+    }
+    v128.store(at, weight);
+  }
+  return most + logScalar(sum);
 }
 
 /** Dropout factors of `n` elements from `index` on; returns where they are. */
-@inline
-function keepRow<C>(c: C, to: usize, index: u64, n: i32): usize {
+
+export function keepRow<C>(c: C, to: usize, index: u64, n: i32): usize {
   const before = <i32> (index & 3);
   let block = <u32> (index >> 2), at = to;
   for (let i = -before; i < n; i += GROUP, block += GROUP / 4, at += 64) {
     keepFactors(at, block, c.rng, c.site, c.threshold, c.keepScale);
   }
   return to + (<usize> before << 2);
-}
-
-/** Gradients of q, k and v, laid out as they are. */
-export function attentionBackward(c: AttentionBackwardCall): void {
-  const tiles = c.B * c.Hkv;
-  for (let tile = nextTile(); tile < tiles; tile = nextTile()) {
-    keyHeadBackward(c, tile / c.Hkv, tile % c.Hkv);
-  }
-}
-
-/** Everything that flows through one key head of sequence `b`. */
-function keyHeadBackward(c: AttentionBackwardCall, b: i32, kvHead: i32): void {
-  const T = c.T, D = c.D, width = (c.H + 2 * c.Hkv) * D;
-  const widthBytes = <usize> width << 2, rowBytes = <usize> D << 2;
-  const start = <usize> (b * T) * widthBytes;
-  const kAt = start + (<usize> ((c.H + kvHead) * D) << 2);
-  const k = c.qkv + kAt, v = k + (<usize> (c.Hkv * D) << 2);
-  const dK = c.dQkv + kAt, dV = dK + (<usize> (c.Hkv * D) << 2);
-  const outStride = <usize> (c.H * D) << 2;
-
-  const factors = threadScratch;
-  const aPack = factors + factorBytes(T);
-  const scores = aPack + aPackBytes();
-  const stride = scoreStride(T), strideBytes = <usize> stride << 2;
-  const dScores = scores + <usize> BLOCK * strideBytes;
-  const kTPack = dScores + <usize> BLOCK * strideBytes;
-  const vTPack = kTPack + packedBBytes(T, D);
-  const kPack = vTPack + packedBBytes(T, D);
-  const qPack = kPack + packedBBytes(D, T);
-  const dOutPack = qPack + packedBBytes(D, BLOCK);
-  packWhole(kTPack, k, width, true, T, D);
-  packWhole(vTPack, v, width, true, T, D);
-  packWhole(kPack, k, width, false, D, T);
-  for (let j: usize = 0; j < <usize> T; j++) {
-    memory.fill(dK + j * widthBytes, 0, rowBytes);
-    memory.fill(dV + j * widthBytes, 0, rowBytes);
-  }
-
-  for (let h = 0; h < c.H; h++) {
-    if (h * c.Hkv / c.H != kvHead) continue;
-    const q = start + (<usize> (h * D) << 2);
-    const o = <usize> (b * T) * outStride + (<usize> (h * D) << 2);
-    const lse = c.lse + (<usize> ((b * c.H + h) * T) << 2);
-    for (let row = 0; row < T; row += BLOCK) {
-      const rows = min(BLOCK, T - row), keys = row + rows;
-      const qAt = q + <usize> row * widthBytes;
-      const oAt = o + <usize> row * outStride;
-      // 1. Scores again, and the gradient of the probabilities.
-      multiplyPacked(
-        c.qkv + qAt,
-        width,
-        false,
-        aPack,
-        kTPack,
-        T,
-        D,
-        0,
-        rows,
-        keys,
-        D,
-        scores,
-        strideBytes,
-        0,
-        0,
-      );
-      multiplyPacked(
-        c.dOut + oAt,
-        c.H * D,
-        false,
-        aPack,
-        vTPack,
-        T,
-        D,
-        0,
-        rows,
-        keys,
-        D,
-        dScores,
-        strideBytes,
-        0,
-        0,
-      );
-      // 2. Row by row: probabilities, and the gradient of the scores.
-      for (let i = 0; i < rows; i++) {
-        const seen = row + i + 1;
-        const at = oAt + <usize> i * outStride;
-        const index = <u64> ((b * c.H + h) * T + row + i) * T;
-        scoresRowBackward(
-          c,
-          scores + <usize> i * strideBytes,
-          dScores + <usize> i * strideBytes,
-          seen,
-          keys,
-          load<f32>(lse + (<usize> (row + i) << 2)),
-          dot(c.dOut + at, c.out + at, D),
-          c.rng ? keepRow(c, factors, index, seen) : 0,
-        );
-      }
-      // 3. dQ = dS k, dK += dS^T q, dV += P^T dOut.
-      multiplyPacked(
-        dScores,
-        stride,
-        false,
-        aPack,
-        kPack,
-        D,
-        T,
-        0,
-        rows,
-        D,
-        keys,
-        c.dQkv + qAt,
-        widthBytes,
-        0,
-        0,
-      );
-      packWhole(qPack, c.qkv + qAt, width, false, D, rows);
-      packWhole(dOutPack, c.dOut + oAt, c.H * D, false, D, rows);
-      addTransposed(dK, widthBytes, dScores, stride, qPack, rows, keys, D, aPack);
-      addTransposed(dV, widthBytes, scores, stride, dOutPack, rows, keys, D, aPack);
-    }
-  }
-}
-
-/** One row: scores become probabilities, `d` their gradient's scores. */
-@inline
-function scoresRowBackward(
-  c: AttentionBackwardCall,
-  p: usize,
-  d: usize,
-  seen: i32,
-  keys: i32,
-  lse: f32,
-  delta: f32,
-  keep: usize,
-): void {
-  const scales = f32x4.splat(c.scale), lses = f32x4.splat(lse);
-  const deltas = f32x4.splat(delta);
-  let j = 0;
-  for (; j < seen; j += 4, p += 16, d += 16) {
-    const x = f32x4.sub(f32x4.mul(v128.load(p), scales), lses);
-    let prob = firstLanes(exp(x), seen - j);
-    let dProb = v128.load(d);
-    let kept = prob;
-    if (keep) {
-      const factor = v128.load(keep);
-      dProb = f32x4.mul(dProb, factor);
-      kept = f32x4.mul(prob, factor);
-      keep += 16;
-    }
-    v128.store(p, kept);
-    prob = f32x4.mul(f32x4.mul(prob, f32x4.sub(dProb, deltas)), scales);
-    v128.store(d, firstLanes(prob, seen - j));
-  }
-  for (; j < keys; j += 4, p += 16, d += 16) {
-    v128.store(p, f32x4.splat(0));
-    v128.store(d, f32x4.splat(0));
-  }
-}
-
-/** `out += a^T b` with a (depth, rows of out), b packed (depth, D). */
-function addTransposed(
-  out: usize,
-  outStride: usize,
-  a: usize,
-  aStride: i32,
-  b: usize,
-  depth: i32,
-  rows: i32,
-  D: i32,
-  aPack: usize,
-): void {
-  for (let row = 0; row < rows; row += BLOCK) {
-    const at = out + <usize> row * outStride;
-    multiplyPacked(
-      a + (<usize> row << 2),
-      aStride,
-      true,
-      aPack,
-      b,
-      D,
-      depth,
-      0,
-      min(BLOCK, rows - row),
-      D,
-      depth,
-      at,
-      outStride,
-      at,
-      0,
-    );
-  }
 }

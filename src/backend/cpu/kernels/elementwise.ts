@@ -17,6 +17,7 @@ import {
   SwigluBackwardCall,
   SwigluCall,
 } from "./calls";
+import { Constant, constant } from "./constants";
 import { erf, exp, sigmoid } from "./math";
 import { load4, madd, store4 } from "./simd";
 import { lineStart, shareStart, thread } from "./threads";
@@ -39,74 +40,63 @@ export function add(c: AddCall): void {
   }
 }
 
-/** sqrt(2 / pi), of the form by tanh. */
-const TANH_SCALE: f32 = 0.7978845608028654;
-const TANH_CUBIC: f32 = 0.044715;
-const SQRT_HALF: f32 = 0.7071067811865476;
-/** 1 / sqrt(2 pi): the normal density at 0. */
-const DENSITY_0: f32 = 0.3989422804014327;
-
 /** `x * normal cdf(x)`. */
 export function gelu(c: GeluCall): void {
   const end = <usize> lineStart(c.n, thread + 1) << 2;
-  const exact = !c.tanh;
+  const xs = c.x, out = c.out, exact = !c.tanh;
   for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
-    const x = v128.load(c.x + at);
+    const x = v128.load(xs + at);
     const weight = exact ? normalCdf(x) : sigmoid(tanhArgument(x));
-    v128.store(c.out + at, f32x4.mul(x, weight));
+    v128.store(out + at, f32x4.mul(x, weight));
   }
 }
 
 /** Gradient of {@linkcode gelu}. */
 export function geluBackward(c: GeluBackwardCall): void {
   const end = <usize> lineStart(c.n, thread + 1) << 2;
-  const exact = !c.tanh;
+  const xs = c.x, out = c.out, dOut = c.dOut, exact = !c.tanh;
   for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
-    const x = v128.load(c.x + at);
+    const x = v128.load(xs + at);
     const slope = exact ? exactSlope(x) : tanhSlope(x);
-    v128.store(c.out + at, f32x4.mul(v128.load(c.dOut + at), slope));
+    v128.store(out + at, f32x4.mul(v128.load(dOut + at), slope));
   }
 }
 
 /** `(1 + erf(x / sqrt 2)) / 2`. */
-@inline
+
 function normalCdf(x: v128): v128 {
-  const half = f32x4.splat(0.5);
-  return madd(erf(f32x4.mul(x, f32x4.splat(SQRT_HALF))), half, half);
+  const half = constant(Constant.half);
+  return madd(erf(f32x4.mul(x, constant(Constant.sqrtHalf))), half, half);
 }
 
-@inline
 function exactSlope(x: v128): v128 {
+  const square = f32x4.mul(x, x);
   const density = f32x4.mul(
-    f32x4.splat(DENSITY_0),
-    exp(f32x4.mul(f32x4.splat(-0.5), f32x4.mul(x, x))),
+    constant(Constant.density0),
+    exp(f32x4.mul(constant(Constant.minusHalf), square)),
   );
   return madd(x, density, normalCdf(x));
 }
 
 /** `2 u` where the cdf is taken as `(1 + tanh u) / 2 = sigmoid(2 u)`. */
-@inline
+
 function tanhArgument(x: v128): v128 {
   const inner = madd(
-    f32x4.mul(f32x4.splat(TANH_CUBIC), x),
+    f32x4.mul(constant(Constant.tanhCubic), x),
     x,
-    f32x4.splat(1),
+    constant(Constant.one),
   );
-  const u2 = f32x4.mul(f32x4.mul(f32x4.splat(2 * TANH_SCALE), x), inner);
+  const scaled = f32x4.mul(constant(Constant.tanhScale2), x);
+  const u2 = f32x4.pmin(f32x4.mul(scaled, inner), constant(Constant.tanhBound));
   // Beyond 30 the sigmoid is 0 or 1; clamped, its slope stays finite too.
-  return f32x4.max(f32x4.splat(-30), f32x4.min(u2, f32x4.splat(30)));
+  return f32x4.pmax(u2, constant(Constant.tanhLowBound));
 }
 
-@inline
 function tanhSlope(x: v128): v128 {
-  const one = f32x4.splat(1);
+  const one = constant(Constant.one);
   const s = sigmoid(tanhArgument(x));
-  const inner = madd(
-    f32x4.mul(f32x4.splat(3 * TANH_CUBIC), x),
-    x,
-    one,
-  );
-  const du2 = f32x4.mul(f32x4.splat(2 * TANH_SCALE), inner);
+  const inner = madd(f32x4.mul(constant(Constant.tanhCubic3), x), x, one);
+  const du2 = f32x4.mul(constant(Constant.tanhScale2), inner);
   const ds = f32x4.mul(f32x4.mul(s, f32x4.sub(one, s)), du2);
   return madd(x, ds, s);
 }
@@ -128,7 +118,7 @@ export function swiglu(c: SwigluCall): void {
 /** Gradient of {@linkcode swiglu}, packed as its input. */
 export function swigluBackward(c: SwigluBackwardCall): void {
   const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.F << 2;
-  const one = f32x4.splat(1);
+  const one = constant(Constant.one);
   for (let row = shareStart(c.rows, thread); row < end; row++) {
     let gate = c.x + <usize> row * 2 * rowBytes;
     let out = c.out + <usize> row * 2 * rowBytes;

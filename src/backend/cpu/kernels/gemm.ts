@@ -22,8 +22,8 @@ import {
   barrier,
   nextTile,
   nThreads,
-  shareStart,
   sharedScratch,
+  shareStart,
   thread,
   threadScratch,
 } from "./threads";

@@ -22,13 +22,13 @@ export const NR: i32 = 8;
 export const KC: i32 = 256;
 
 /** Bytes of `rows` packed rows of A, `depth` deep. */
-@inline
+
 export function packedABytes(rows: i32, depth: i32): usize {
   return <usize> ((rows + MR - 1) / MR * MR) * depth * 4;
 }
 
 /** Bytes of `cols` packed columns of B, `depth` deep. */
-@inline
+
 export function packedBBytes(cols: i32, depth: i32): usize {
   return <usize> ((cols + NR - 1) / NR * NR) * depth * 4;
 }
@@ -63,6 +63,7 @@ export function gemmBlock(
     for (let row = 0; row < rows; row += MR, strip += stripBytes) {
       tile(
         strip,
+        MR * 4,
         b,
         depth,
         min(MR, rows - row),
@@ -77,9 +78,15 @@ export function gemmBlock(
   }
 }
 
-/** One tile of at most MR x NR. */
-function tile(
+/**
+ * `out = add + a b + bias` for one tile of at most MR x NR.
+ *
+ * @param a MR neighbors for each k, `aStep` bytes apart: a packed strip, or
+ * columns of a matrix whose rows are k. What is read beyond `rows` is unused.
+ */
+export function tile(
   a: usize,
+  aStep: usize,
   b: usize,
   depth: i32,
   rows: i32,
@@ -96,7 +103,7 @@ function tile(
   let c30 = c00, c31 = c00;
   let c40 = c00, c41 = c00;
   let c50 = c00, c51 = c00;
-  for (let k = depth; k > 0; k--, a += 24, b += 32) {
+  for (let k = depth; k > 0; k--, a += aStep, b += NR * 4) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
     let x = v128.load_splat<f32>(a);
     c00 = madd(x, b0, c00);
@@ -146,7 +153,7 @@ function tile(
 }
 
 /** Writes one row of a tile, its first `cols` elements. */
-@inline
+
 function storeRow(out: usize, add: usize, c0: v128, c1: v128, cols: i32): void {
   if (cols == NR) {
     if (add) {

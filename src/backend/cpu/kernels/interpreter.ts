@@ -8,8 +8,9 @@
  * @module
  */
 
-import { attention, attentionBackward } from "./attention";
-import { attentionBackwardScratch, attentionScratch } from "./attention";
+import { attention, attentionScratch } from "./attention";
+import { attentionBackward } from "./attention_backward";
+import { attentionBackwardScratch } from "./attention_backward";
 import { attentionCached, attentionCachedScratch } from "./attention_cached";
 import * as calls from "./calls";
 import { AnyCall, Op } from "./calls";
@@ -29,8 +30,8 @@ import { barrier, isAborted, thread } from "./threads";
 
 export { abort, initThread, resetThreads } from "./threads";
 
-/** Milliseconds; called only when a profile is asked for. */
-@external("env", "now")
+/** Milliseconds, comparable between threads; called only for a profile. */
+
 declare function now(): f64;
 
 let at: i32 = 0;
@@ -52,19 +53,19 @@ export function isFused(): bool {
 /**
  * Runs `count` records from `record` on.
  *
- * @param profile Where thread 0 puts the milliseconds of each call, f64, or 0.
+ * @param profile Room for `count + 1` f64, for the time of the start and of
+ * the end of each call; or 0. The last thread to end a call writes its time.
  */
 export function runPhase(record: usize, count: i32, profile: usize): void {
+  if (profile && thread == 0) store<f64>(profile, now());
   for (at = 0; at < count; at++) {
     const call = changetype<AnyCall>(record);
-    const start: f64 = profile && thread == 0 ? now() : 0;
     run(call);
-    if (at + 1 < count || profile) barrier();
-    if (isAborted()) return;
-    if (profile && thread == 0) {
-      store<f64>(profile, now() - start);
+    if (profile) {
       profile += 8;
-    }
+      if (barrier()) store<f64>(profile, now());
+    } else if (at + 1 < count) barrier();
+    if (isAborted()) return;
     record += call.bytes;
   }
 }

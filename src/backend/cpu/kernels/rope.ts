@@ -46,6 +46,8 @@ export function rope(c: RopeCall): void {
         store4(to + halfBytes, y1, left);
       }
     }
-    if (c.out != c.x) memory.copy(out + rotated, x + rotated, rowBytes - rotated);
+    if (c.out != c.x) {
+      memory.copy(out + rotated, x + rotated, rowBytes - rotated);
+    }
   }
 }

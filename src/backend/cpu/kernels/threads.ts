@@ -9,6 +9,8 @@
  * @module
  */
 
+import { initConstants } from "./constants";
+
 /** Words shared by all threads, each in a cache line of its own. */
 const ARRIVED: usize = 64;
 const GENERATION: usize = 128;
@@ -29,7 +31,7 @@ export let threadScratch: usize = 0;
 export let sharedScratch: usize = 0;
 let spins: i32 = 0;
 
-/** Sets the globals; once per instance, before any call. */
+/** Sets the globals and the constants; once per instance, before any call. */
 export function initThread(
   index: i32,
   count: i32,
@@ -42,32 +44,38 @@ export function initThread(
   spins = spinLimit;
   sharedScratch = shared;
   threadScratch = own;
+  initConstants();
 }
 
-/** Waits until all threads are here; tiles then count from 0 again. */
-export function barrier(): void {
+/**
+ * Waits until all threads are here; tiles then count from 0 again.
+ *
+ * @returns Whether this thread was the last to come.
+ */
+export function barrier(): bool {
   if (nThreads == 1) {
     store<i32>(NEXT_TILE, 0);
-    return;
+    return true;
   }
   // In this order: an abort after the first line changes the generation.
   const generation = atomic.load<i32>(GENERATION);
-  if (isAborted()) return;
+  if (isAborted()) return false;
   if (atomic.add<i32>(ARRIVED, 1) == nThreads - 1) {
     atomic.store<i32>(ARRIVED, 0);
     atomic.store<i32>(NEXT_TILE, 0);
     atomic.add<i32>(GENERATION, 1);
     if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(GENERATION, -1);
-    return;
+    return true;
   }
   for (let i = 0; i < spins; i++) {
-    if (atomic.load<i32>(GENERATION) != generation) return;
+    if (atomic.load<i32>(GENERATION) != generation) return false;
   }
   atomic.add<i32>(SLEEPERS, 1);
   while (atomic.load<i32>(GENERATION) == generation) {
     atomic.wait<i32>(GENERATION, generation, -1);
   }
   atomic.sub<i32>(SLEEPERS, 1);
+  return false;
 }
 
 /** Sets the shared words for a new phase; while no thread runs. */
@@ -79,7 +87,7 @@ export function resetThreads(): void {
 }
 
 /** Whether a thread has failed: the others leave at the next barrier. */
-@inline
+
 export function isAborted(): bool {
   return atomic.load<i32>(ABORTED) != 0;
 }
@@ -95,19 +103,19 @@ export function abort(): void {
  * Takes the next tile of this call; the caller stops when it is past the last.
  * Who computes a tile varies from run to run, what is computed does not.
  */
-@inline
+
 export function nextTile(): i32 {
   return atomic.add<i32>(NEXT_TILE, 1);
 }
 
 /** Where this thread's share of `n` rows begins; it ends at the next's. */
-@inline
+
 export function shareStart(n: i32, index: i32): i32 {
   return <i32> (<i64> n * index / nThreads);
 }
 
 /** The same for single elements: whole cache lines, so nobody shares one. */
-@inline
+
 export function lineStart(n: i32, index: i32): i32 {
   if (index == nThreads) return n;
   return shareStart((n + LINE - 1) / LINE, index) * LINE;

@@ -1,0 +1,274 @@
+/**
+ * The gradient of causal attention, from the log-sum-exp of each row.
+ *
+ * A task takes one key head of a sequence, and with it the gradients of its
+ * keys and values: query heads and blocks of rows add to them in ascending
+ * order. Where there are fewer key heads than keep the threads busy, tasks are
+ * cut further: some compute the gradients of a few queries only, some those
+ * of a few keys only. The scores are then computed twice, but every sum keeps
+ * its order, so that the bits stay the same. Compute bound.
+ * Source: Dao et al. 2022, https://arxiv.org/abs/2205.14135, algorithm 4.
+ *
+ * @module
+ */
+
+import { aPackBytes, factorBytes, keepRow, scoreStride } from "./attention";
+import { addToKeys, scoreRows, weighRows } from "./attention_products";
+import { AttentionBackwardCall } from "./calls";
+import { MR, NR, packedBBytes } from "./gemm_block";
+import { packWhole } from "./gemm_tile";
+import { exp } from "./math";
+import { dot, firstLanes } from "./simd";
+import { nextTile, nThreads, threadScratch } from "./threads";
+
+/** Query rows whose scores are held at a time. */
+const BLOCK: i32 = 48;
+/** A range of keys begins with a strip and with a panel. */
+const KEY_STEP: i32 = MR * NR / 2;
+
+/** Bytes that each thread needs. */
+export function attentionBackwardScratch(c: AttentionBackwardCall): usize {
+  return factorBytes(c.T) + aPackBytes(c.D) +
+    2 * <usize> BLOCK * scoreStride(c.T) +
+    2 * packedBBytes(c.T, c.D) + packedBBytes(c.D, c.T) +
+    2 * packedBBytes(c.D, BLOCK);
+}
+
+/** Gradients of q, k and v, laid out as they are. */
+export function attentionBackward(c: AttentionBackwardCall): void {
+  const keyHeads = c.B * c.Hkv;
+  if (nThreads == 1 || keyHeads >= 2 * nThreads) wholeTasks(c);
+  else cutTasks(c);
+}
+
+/** One task per key head. */
+function wholeTasks(c: AttentionBackwardCall): void {
+  for (let i = nextTile(); i < c.B * c.Hkv; i = nextTile()) {
+    const kvHead = i % c.Hkv;
+    start(c, i / c.Hkv, kvHead, 0, c.T);
+    clearKeys();
+    for (let h = firstHead(c, kvHead); h < firstHead(c, kvHead + 1); h++) {
+      rowsBackward(h, 0, c.T, true, true);
+    }
+  }
+}
+
+/** Tasks for parts of the queries of a head, and of the keys of a key head. */
+function cutTasks(c: AttentionBackwardCall): void {
+  const blocks = (c.T + BLOCK - 1) / BLOCK;
+  const parts = min(blocks, 4 * nThreads / (c.B * c.Hkv) + 1);
+  const partKeys = (c.T + parts * KEY_STEP - 1) / (parts * KEY_STEP) * KEY_STEP;
+  const keyTasks = c.B * c.Hkv * parts, tasks = keyTasks + c.B * c.H * parts;
+  for (let i = nextTile(); i < tasks; i = nextTile()) {
+    if (i < keyTasks) {
+      const part = i / (c.B * c.Hkv), head = i % (c.B * c.Hkv);
+      const kvHead = head % c.Hkv, first = part * partKeys;
+      if (first >= c.T) continue;
+      start(c, head / c.Hkv, kvHead, first, min(c.T, first + partKeys));
+      clearKeys();
+      for (let h = firstHead(c, kvHead); h < firstHead(c, kvHead + 1); h++) {
+        rowsBackward(h, first / BLOCK * BLOCK, c.T, false, true);
+      }
+    } else {
+      // The last rows see the most keys: longest tasks first.
+      const rest = i - keyTasks, heads = c.B * c.H;
+      const part = parts - 1 - rest / heads, h = rest % heads % c.H;
+      const first = part * blocks / parts * BLOCK;
+      const end = min(c.T, (part + 1) * blocks / parts * BLOCK);
+      start(c, rest % heads / c.H, h * c.Hkv / c.H, 0, end);
+      rowsBackward(h, first, end, true, false);
+    }
+  }
+}
+
+/** The first query head that reads key head `kvHead`, or one after it. */
+
+function firstHead(c: AttentionBackwardCall, kvHead: i32): i32 {
+  return (kvHead * c.H + c.Hkv - 1) / c.Hkv;
+}
+
+// The task that this thread is at: each thread has globals of its own.
+let call: AttentionBackwardCall = changetype<AttentionBackwardCall>(0);
+let b: i32 = 0;
+let firstKey: i32 = 0;
+let nKeys: i32 = 0;
+/** Offset of the first key of the range, in qkv and dQkv. */
+let keyAt: usize = 0;
+let kTPack: usize = 0;
+let vTPack: usize = 0;
+let kPack: usize = 0;
+
+/** Begins a task: packs the keys of a range, and their values. */
+function start(
+  c: AttentionBackwardCall,
+  sequence: i32,
+  kvHead: i32,
+  first: i32,
+  end: i32,
+): void {
+  call = c, b = sequence, firstKey = first, nKeys = end - first;
+  const D = c.D, width = (c.H + 2 * c.Hkv) * D;
+  const row = <usize> (b * c.T + first) * width;
+  keyAt = (row + (c.H + kvHead) * D) << 2;
+  kTPack = threadScratch + factorBytes(c.T) + aPackBytes(D) +
+    2 * <usize> BLOCK * scoreStride(c.T);
+  vTPack = kTPack + packedBBytes(c.T, D);
+  kPack = vTPack + packedBBytes(c.T, D);
+  const k = c.qkv + keyAt, v = k + (<usize> (c.Hkv * D) << 2);
+  packWhole(kTPack, k, width, true, nKeys, D);
+  packWhole(vTPack, v, width, true, nKeys, D);
+}
+
+/** What the rows `first` to `end` of head `h` give to the task. */
+function rowsBackward(
+  h: i32,
+  first: i32,
+  end: i32,
+  forQueries: bool,
+  forKeys: bool,
+): void {
+  const c = call, T = c.T, D = c.D, width = (c.H + 2 * c.Hkv) * D;
+  const widthBytes = <usize> width << 2, outStride = <usize> (c.H * D) << 2;
+  const q = <usize> (b * T) * widthBytes + (<usize> (h * D) << 2);
+  const o = <usize> (b * T) * outStride + (<usize> (h * D) << 2);
+  const dK = c.dQkv + keyAt, dV = dK + (<usize> (c.Hkv * D) << 2);
+  const aPack = threadScratch + factorBytes(T), stride = scoreStride(T);
+  const scores = aPack + aPackBytes(D);
+  const dScores = scores + <usize> BLOCK * stride;
+  const qPack = kPack + packedBBytes(D, T);
+  const dOutPack = qPack + packedBBytes(D, BLOCK);
+  if (forQueries) packWhole(kPack, c.qkv + keyAt, width, false, D, nKeys);
+
+  for (let row = first; row < end; row += BLOCK) {
+    const rows = min(BLOCK, end - row);
+    const behind = row - firstKey, keys = min(nKeys, behind + rows);
+    const qRows = c.qkv + q + <usize> row * widthBytes;
+    const dOutRows = c.dOut + o + <usize> row * outStride;
+    // 1. Scores again, and the gradient of the probabilities.
+    scoreRows(
+      scores,
+      stride,
+      qRows,
+      width,
+      aPack,
+      kTPack,
+      nKeys,
+      D,
+      behind,
+      rows,
+    );
+    scoreRows(
+      dScores,
+      stride,
+      dOutRows,
+      c.H * D,
+      aPack,
+      vTPack,
+      nKeys,
+      D,
+      behind,
+      rows,
+    );
+    // 2. Row by row: probabilities, and the gradient of the scores.
+    for (let i = 0; i < rows; i++) {
+      scoresRowBackward(
+        h,
+        row + i,
+        scores + <usize> i * stride,
+        dScores + <usize> i * stride,
+        min(nKeys, behind + i + 1),
+        keys,
+      );
+    }
+    // 3. dQ = dS k, dK += dS^T q, dV += P^T dOut.
+    if (forQueries) {
+      weighRows(
+        c.dQkv + q + <usize> row * widthBytes,
+        widthBytes,
+        dScores,
+        stride,
+        aPack,
+        kPack,
+        nKeys,
+        D,
+        behind,
+        rows,
+      );
+    }
+    if (forKeys) {
+      packWhole(qPack, qRows, width, false, D, rows);
+      packWhole(dOutPack, dOutRows, c.H * D, false, D, rows);
+      addToKeys(dK, widthBytes, dScores, stride, qPack, D, behind, rows, keys);
+      addToKeys(
+        dV,
+        widthBytes,
+        scores,
+        stride,
+        dOutPack,
+        D,
+        behind,
+        rows,
+        keys,
+      );
+    }
+  }
+}
+
+/** Sets the gradients of the task's keys and values to 0. */
+function clearKeys(): void {
+  const c = call, bytes = <usize> c.D << 2;
+  const rowBytes = <usize> ((c.H + 2 * c.Hkv) * c.D) << 2;
+  let dK = c.dQkv + keyAt, dV = dK + (<usize> (c.Hkv * c.D) << 2);
+  for (let j = 0; j < nKeys; j++, dK += rowBytes, dV += rowBytes) {
+    memory.fill(dK, 0, bytes);
+    memory.fill(dV, 0, bytes);
+  }
+}
+
+/**
+ * One query row: scores `p` become (dropped out) probabilities, and `d`, the
+ * gradient of those, becomes the gradient of the scores. Of `keys` keys the
+ * row sees `seen`, which may be none; the rest becomes 0.
+ */
+function scoresRowBackward(
+  h: i32,
+  row: i32,
+  p: usize,
+  d: usize,
+  seen: i32,
+  keys: i32,
+): void {
+  const c = call, outStride = <usize> (c.H * c.D) << 2;
+  const headRow = (b * c.H + h) * c.T + row;
+  const at = <usize> (b * c.T + row) * outStride + (<usize> (h * c.D) << 2);
+  const delta = f32x4.splat(dot(c.dOut + at, c.out + at, c.D));
+  const lse = v128.load_splat<f32>(c.lse + (<usize> headRow << 2));
+  const scale = f32x4.splat(c.scale);
+  let keep: usize = 0;
+  if (c.rng && seen > 0) {
+    const index = <u64> headRow * c.T + firstKey;
+    keep = keepRow(c, threadScratch, index, seen);
+  }
+  let j = 0;
+  for (; j < seen; j += 4, p += 16, d += 16) {
+    const x = f32x4.sub(f32x4.mul(v128.load(p), scale), lse);
+    const prob = firstLanes(exp(x), seen - j);
+    let kept = prob, dProb = v128.load(d);
+    if (keep) {
+      const factor = v128.load(keep);
+      dProb = f32x4.mul(dProb, factor);
+      kept = f32x4.mul(prob, factor);
+      keep += 16;
+    }
+    v128.store(p, kept);
+    const dScore = f32x4.mul(
+      f32x4.mul(prob, f32x4.sub(dProb, delta)),
+      scale,
+    );
+    v128.store(d, firstLanes(dScore, seen - j));
+  }
+  for (; j < keys; j += 4, p += 16, d += 16) {
+    v128.store(p, f32x4.splat(0));
+    v128.store(d, f32x4.splat(0));
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The matrix products inside attention: each knows that a query sees the keys
+ * up to its own only, and leaves out the rest tile by tile.
+ *
+ * `p` are scores or probabilities of some query rows, `stride` bytes from row
+ * to row. The first of the rows is `row` keys behind the first of the keys, so
+ * that row i sees the keys 0 … row + i.
+ *
+ * @module
+ */
+
+import { gemmBlock, MR, NR, tile } from "./gemm_block";
+import { packA } from "./gemm_pack";
+import { multiplyPacked } from "./gemm_tile";
+
+/**
+ * `p[i, j] = a[i] . b[j]` where row i sees key j; elsewhere anything.
+ *
+ * @param a Rows of D, `aStride` elements apart.
+ * @param aPack Room for MR rows of D.
+ * @param b `keys` keys as packed columns, D deep.
+ */
+export function scoreRows(
+  p: usize,
+  stride: usize,
+  a: usize,
+  aStride: i32,
+  aPack: usize,
+  b: usize,
+  keys: i32,
+  D: i32,
+  row: i32,
+  rows: i32,
+): void {
+  for (let i = 0; i < rows; i += MR) {
+    const strip = min(MR, rows - i), seen = min(keys, row + i + strip);
+    if (seen <= 0) continue;
+    const first = <usize> i * aStride << 2;
+    packA(aPack, a + first, aStride, false, strip, D);
+    gemmBlock(
+      aPack,
+      b,
+      <usize> D * NR * 4,
+      strip,
+      seen,
+      D,
+      p + <usize> i * stride,
+      stride,
+      0,
+      0,
+      0,
+    );
+  }
+}
+
+/**
+ * `out[i] = sum_j p[i, j] b[j]` over the keys j that row i sees; p is 0 for
+ * the keys that another row of its strip sees.
+ *
+ * @param aPack Room for MR rows of KC.
+ * @param b Packed, D columns, `bDepth` keys deep.
+ * @param out Rows of D, `outStride` bytes apart.
+ */
+export function weighRows(
+  out: usize,
+  outStride: usize,
+  p: usize,
+  stride: usize,
+  aPack: usize,
+  b: usize,
+  bDepth: i32,
+  D: i32,
+  row: i32,
+  rows: i32,
+): void {
+  for (let i = 0; i < rows; i += MR) {
+    const strip = min(MR, rows - i);
+    multiplyPacked(
+      p + <usize> i * stride,
+      <i32> (stride >> 2),
+      false,
+      aPack,
+      b,
+      D,
+      bDepth,
+      0,
+      strip,
+      D,
+      row + i + strip,
+      out + <usize> i * outStride,
+      outStride,
+      0,
+      0,
+    );
+  }
+}
+
+/**
+ * `out[j] += sum_i p[i, j] b[i]` over the rows i that see key j, for the first
+ * `keys` keys, which the last row sees.
+ *
+ * @param b Packed, D columns, `rows` deep.
+ * @param out Rows of D, `outStride` bytes apart.
+ */
+export function addToKeys(
+  out: usize,
+  outStride: usize,
+  p: usize,
+  stride: usize,
+  b: usize,
+  D: i32,
+  row: i32,
+  rows: i32,
+  keys: i32,
+): void {
+  const panelBytes = <usize> rows * NR * 4;
+  for (let d = 0; d < D; d += NR, b += panelBytes) {
+    for (let j = 0; j < keys; j += MR) {
+      const skipped = max(0, j - row); // rows before this one see none of j
+      const at = out + <usize> j * outStride + (<usize> d << 2);
+      tile(
+        p + <usize> skipped * stride + (<usize> j << 2),
+        stride,
+        b + <usize> skipped * NR * 4,
+        rows - skipped,
+        min(MR, keys - j),
+        min(NR, D - d),
+        at,
+        outStride,
+        at,
+        outStride,
+        0,
+      );
+    }
+  }
+}
