@@ -27,19 +27,19 @@ const MANY_TILES: i32 = 48;
  * Bytes from one row of scores to the next: whole cache lines, and an odd
  * number of them, so that a column's elements lie in different cache sets.
  */
-
+@inline
 export function scoreStride(T: i32): usize {
   return <usize> (((T + 15) / 16) | 1) << 6;
 }
 
 /** Bytes of a row of dropout factors, which begins at any element. */
-
+@inline
 export function factorBytes(T: i32): usize {
   return <usize> (T + 2 * GROUP) << 2;
 }
 
 /** Room for a packed strip of A: D or KC deep. */
-
+@inline
 export function aPackBytes(D: i32): usize {
   return packedABytes(MR, max(D, KC));
 }
@@ -163,7 +163,7 @@ function softmaxRow(
 }
 
 /** Dropout factors of `n` elements from `index` on; returns where they are. */
-
+@inline
 export function keepRow<C>(c: C, to: usize, index: u64, n: i32): usize {
   const before = <i32> (index & 3);
   let block = <u32> (index >> 2), at = to;

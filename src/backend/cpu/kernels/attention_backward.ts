@@ -82,7 +82,7 @@ function cutTasks(c: AttentionBackwardCall): void {
 }
 
 /** The first query head that reads key head `kvHead`, or one after it. */
-
+@inline
 function firstHead(c: AttentionBackwardCall, kvHead: i32): i32 {
   return (kvHead * c.H + c.Hkv - 1) / c.Hkv;
 }

@@ -53,7 +53,7 @@ export const enum Constant {
 }
 
 /** Four times the constant. */
-
+@inline
 export function constant(name: Constant): v128 {
   return v128.load(TABLE + (<usize> name << 4));
 }

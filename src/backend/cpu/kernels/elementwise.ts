@@ -63,12 +63,13 @@ export function geluBackward(c: GeluBackwardCall): void {
 }
 
 /** `(1 + erf(x / sqrt 2)) / 2`. */
-
+@inline
 function normalCdf(x: v128): v128 {
   const half = constant(Constant.half);
   return madd(erf(f32x4.mul(x, constant(Constant.sqrtHalf))), half, half);
 }
 
+@inline
 function exactSlope(x: v128): v128 {
   const square = f32x4.mul(x, x);
   const density = f32x4.mul(
@@ -79,7 +80,7 @@ function exactSlope(x: v128): v128 {
 }
 
 /** `2 u` where the cdf is taken as `(1 + tanh u) / 2 = sigmoid(2 u)`. */
-
+@inline
 function tanhArgument(x: v128): v128 {
   const inner = madd(
     f32x4.mul(constant(Constant.tanhCubic), x),
@@ -92,6 +93,7 @@ function tanhArgument(x: v128): v128 {
   return f32x4.pmax(u2, constant(Constant.tanhLowBound));
 }
 
+@inline
 function tanhSlope(x: v128): v128 {
   const one = constant(Constant.one);
   const s = sigmoid(tanhArgument(x));

@@ -49,6 +49,7 @@ export function embeddingBackward(c: EmbeddingBackwardCall): void {
   }
 }
 
+@inline
 function idOf(ids: usize, row: i32, V: i32): u32 {
   const id = load<u32>(ids + (<usize> row << 2));
   if (id >= <u32> V) unreachable();

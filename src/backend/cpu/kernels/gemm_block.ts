@@ -22,13 +22,13 @@ export const NR: i32 = 8;
 export const KC: i32 = 256;
 
 /** Bytes of `rows` packed rows of A, `depth` deep. */
-
+@inline
 export function packedABytes(rows: i32, depth: i32): usize {
   return <usize> ((rows + MR - 1) / MR * MR) * depth * 4;
 }
 
 /** Bytes of `cols` packed columns of B, `depth` deep. */
-
+@inline
 export function packedBBytes(cols: i32, depth: i32): usize {
   return <usize> ((cols + NR - 1) / NR * NR) * depth * 4;
 }
@@ -153,7 +153,7 @@ export function tile(
 }
 
 /** Writes one row of a tile, its first `cols` elements. */
-
+@inline
 function storeRow(out: usize, add: usize, c0: v128, c1: v128, cols: i32): void {
   if (cols == NR) {
     if (add) {

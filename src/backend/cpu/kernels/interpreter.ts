@@ -31,7 +31,7 @@ import { barrier, isAborted, thread } from "./threads";
 export { abort, initThread, resetThreads } from "./threads";
 
 /** Milliseconds, comparable between threads; called only for a profile. */
-
+@external("env", "now")
 declare function now(): f64;
 
 let at: i32 = 0;

@@ -99,6 +99,7 @@ function countTargets(targets: usize, rows: i32): i32 {
   return count;
 }
 
+@inline
 function targetOf(targets: usize, row: i32, V: i32): u32 {
   const target = load<u32>(targets + (<usize> row << 2));
   if (target >= <u32> V && target != IGNORED) unreachable();

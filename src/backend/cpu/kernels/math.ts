@@ -14,7 +14,7 @@ import { Constant, constant } from "./constants";
 import { madd } from "./simd";
 
 /** e^x. NaN stays NaN, which is why `pmin` and not `min` is right here. */
-
+@inline
 export function exp(x: v128): v128 {
   const tooLow = f32x4.lt(x, constant(Constant.expLow));
   x = f32x4.pmin(x, constant(Constant.expHigh));
@@ -37,7 +37,7 @@ export function exp(x: v128): v128 {
 }
 
 /** Natural logarithm of a positive normal number; NaN and +inf stay. */
-
+@inline
 export function log(x: v128): v128 {
   // x = 2^e m with sqrt(1/2) <= m < sqrt(2).
   let e = i32x4.sub(i32x4.shr_u(x, 23), i32x4.splat(126));
@@ -69,14 +69,14 @@ export function log(x: v128): v128 {
 }
 
 /** `1 / (1 + e^-x)`. */
-
+@inline
 export function sigmoid(x: v128): v128 {
   const one = constant(Constant.one);
   return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
 }
 
 /** The error function; |x| > 4 counts as 4, where it is 1 to f32. */
-
+@inline
 export function erf(x: v128): v128 {
   x = f32x4.pmin(x, constant(Constant.erfBound));
   x = f32x4.pmax(x, constant(Constant.erfLowBound));
@@ -104,7 +104,7 @@ const HALF_PI_HIGH: f64 = 1.57079632673412561417;
 const HALF_PI_LOW: f64 = 6.07710050650619224932e-11;
 
 /** sin(angle + quarter * pi / 2), for |angle| up to about 10^6. */
-
+@inline
 export function sinQuarter(angle: f64, quarter: i32): f64 {
   const n = nearest(angle * 0.63661977236758134308);
   const r = (angle - n * HALF_PI_HIGH) - n * HALF_PI_LOW;
@@ -114,7 +114,7 @@ export function sinQuarter(angle: f64, quarter: i32): f64 {
 }
 
 /** sin r for |r| <= pi / 4. */
-
+@inline
 function sinKernel(r: f64): f64 {
   const z = r * r;
   let p = 1.58969099521155010221e-10;
@@ -127,7 +127,7 @@ function sinKernel(r: f64): f64 {
 }
 
 /** cos r for |r| <= pi / 4. */
-
+@inline
 function cosKernel(r: f64): f64 {
   const z = r * r;
   let p = -1.13596475577881948265e-11;

@@ -121,7 +121,7 @@ export function rmsNormBackward(c: RmsNormBackwardCall): void {
 }
 
 /** One row; `centered` for LayerNorm. */
-
+@inline
 function normRowBackward(
   out: usize,
   dOut: usize,

@@ -13,20 +13,20 @@
 export const F32: usize = 4;
 
 /** `a * b + c`, in one rounding where the build has relaxed SIMD. */
-
+@inline
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
 /** Four elements, or the `left` (1 to 3) that remain, then zeros. */
-
+@inline
 export function load4(at: usize, left: i32): v128 {
   return left >= 4 ? v128.load(at) : loadPart(at, left);
 }
 
 /** Writes four elements, or the first `left` of them. */
-
+@inline
 export function store4(at: usize, x: v128, left: i32): void {
   if (left >= 4) v128.store(at, x);
   else storePart(at, x, left);
@@ -48,7 +48,7 @@ function storePart(at: usize, x: v128, left: i32): void {
 }
 
 /** The first `left` lanes of `x`; the others become 0. */
-
+@inline
 export function firstLanes(x: v128, left: i32): v128 {
   if (left >= 4) return x;
   const lanes = i32x4(0, 1, 2, 3);
@@ -56,14 +56,14 @@ export function firstLanes(x: v128, left: i32): v128 {
 }
 
 /** Lane sum, in one fixed order. */
-
+@inline
 export function sumLanes(x: v128): f32 {
   return (f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1)) +
     (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
 }
 
 /** The largest lane. */
-
+@inline
 export function maxLanes(x: v128): f32 {
   return max(
     max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)),

@@ -87,7 +87,7 @@ export function resetThreads(): void {
 }
 
 /** Whether a thread has failed: the others leave at the next barrier. */
-
+@inline
 export function isAborted(): bool {
   return atomic.load<i32>(ABORTED) != 0;
 }
@@ -103,19 +103,19 @@ export function abort(): void {
  * Takes the next tile of this call; the caller stops when it is past the last.
  * Who computes a tile varies from run to run, what is computed does not.
  */
-
+@inline
 export function nextTile(): i32 {
   return atomic.add<i32>(NEXT_TILE, 1);
 }
 
 /** Where this thread's share of `n` rows begins; it ends at the next's. */
-
+@inline
 export function shareStart(n: i32, index: i32): i32 {
   return <i32> (<i64> n * index / nThreads);
 }
 
 /** The same for single elements: whole cache lines, so nobody shares one. */
-
+@inline
 export function lineStart(n: i32, index: i32): i32 {
   if (index == nThreads) return n;
   return shareStart((n + LINE - 1) / LINE, index) * LINE;
