@@ -38,7 +38,10 @@ const PRODUCTS: Product[] = [
   ...layer("L6 C384 T256 B8 fcProj", 2048, 384, 1536),
   ...layer("L4 C128 T64 B12 qkv", 768, 384, 128),
   ...layer("L4 C128 T64 B12 fc", 768, 512, 128),
-  ...layer("GPT-2 head T256 B2", 512, 50304, 768),
+  // The head shares its matrix (V, C) with the embedding.
+  { label: "GPT-2 head", M: 512, N: 50304, K: 768, transB: true },
+  { label: "GPT-2 head dx", M: 512, N: 768, K: 50304 },
+  { label: "GPT-2 head dw", M: 50304, N: 768, K: 512, transA: true },
   { label: "generate fc", M: 1, N: 3072, K: 768 },
   { label: "generate fc, (N, K)", M: 1, N: 3072, K: 768, transB: true },
   { label: "generate head, (N, K)", M: 1, N: 50304, K: 768, transB: true },

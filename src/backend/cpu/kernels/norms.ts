@@ -18,7 +18,7 @@ import {
   SumRowsCall,
 } from "./calls";
 import { firstLanes, load4, madd, store4, sumLanes } from "./simd";
-import { lineStart, shareStart, thread } from "./threads";
+import { LINE, lineStart, shareStart, thread } from "./threads";
 
 /** Rows that are summed before they join the total. */
 const SUM_ROWS: i32 = 64;
@@ -158,44 +158,96 @@ function normRowBackward(
 
 /** `addTo + sum_r dOut * (x - mean) * rstd`; threads take columns. */
 export function normWeightBackward(c: NormWeightBackwardCall): void {
-  const rowBytes = <usize> c.C << 2;
+  const rowBytes = <usize> c.C << 2, mean = c.mean;
   const end = lineStart(c.C, thread + 1);
-  for (let col = lineStart(c.C, thread); col < end; col += 4) {
-    const left = c.C - col, at = <usize> col << 2;
-    let total = f32x4.splat(0);
+  for (let col = lineStart(c.C, thread); col < end; col += LINE) {
+    const left = end - col, at = <usize> col << 2;
+    clearTotals();
     for (let first = 0; first < c.rows; first += SUM_ROWS) {
       const last = min(c.rows, first + SUM_ROWS);
-      let sum = f32x4.splat(0);
+      let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
       for (let row = first; row < last; row++) {
         const offset = <usize> row * rowBytes + at, index = <usize> row << 2;
-        let x = load4(c.x + offset, left);
-        if (c.mean) x = f32x4.sub(x, v128.load_splat<f32>(c.mean + index));
-        x = f32x4.mul(x, v128.load_splat<f32>(c.rstd + index));
-        sum = madd(load4(c.dOut + offset, left), x, sum);
+        const d = c.dOut + offset, x = c.x + offset;
+        const means = mean ? v128.load_splat<f32>(mean + index) : NO_MEAN;
+        const rstd = v128.load_splat<f32>(c.rstd + index);
+        sum0 = addNormed(sum0, d, x, means, rstd, left);
+        sum1 = addNormed(sum1, d + 16, x + 16, means, rstd, left - 4);
+        sum2 = addNormed(sum2, d + 32, x + 32, means, rstd, left - 8);
+        sum3 = addNormed(sum3, d + 48, x + 48, means, rstd, left - 12);
       }
-      total = f32x4.add(total, sum);
+      addToTotals(sum0, sum1, sum2, sum3);
     }
-    if (c.addTo) total = f32x4.add(total, load4(c.addTo + at, left));
-    store4(c.out + at, total, left);
+    storeTotals(c.out + at, c.addTo ? c.addTo + at : 0, left);
   }
+}
+
+/** `sum + d * (x - mean) * rstd`. */
+@inline
+function addNormed(
+  sum: v128,
+  d: usize,
+  x: usize,
+  mean: v128,
+  rstd: v128,
+  left: i32,
+): v128 {
+  const h = f32x4.mul(f32x4.sub(load4(x, left), mean), rstd);
+  return madd(load4(d, left), h, sum);
 }
 
 /** `addTo + sum_r x[r]`; threads take columns. */
 export function sumRows(c: SumRowsCall): void {
   const rowBytes = <usize> c.C << 2;
   const end = lineStart(c.C, thread + 1);
-  for (let col = lineStart(c.C, thread); col < end; col += 4) {
-    const left = c.C - col, at = <usize> col << 2;
-    let total = f32x4.splat(0);
+  for (let col = lineStart(c.C, thread); col < end; col += LINE) {
+    const left = end - col, at = <usize> col << 2;
+    clearTotals();
     for (let first = 0; first < c.rows; first += SUM_ROWS) {
-      const last = min(c.rows, first + SUM_ROWS);
-      let sum = f32x4.splat(0);
-      for (let row = first; row < last; row++) {
-        sum = f32x4.add(sum, load4(c.x + <usize> row * rowBytes + at, left));
+      let row = c.x + <usize> first * rowBytes + at;
+      let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+      for (let i = min(SUM_ROWS, c.rows - first); i > 0; i--, row += rowBytes) {
+        sum0 = f32x4.add(sum0, load4(row, left));
+        sum1 = f32x4.add(sum1, load4(row + 16, left - 4));
+        sum2 = f32x4.add(sum2, load4(row + 32, left - 8));
+        sum3 = f32x4.add(sum3, load4(row + 48, left - 12));
       }
-      total = f32x4.add(total, sum);
+      addToTotals(sum0, sum1, sum2, sum3);
     }
-    if (c.addTo) total = f32x4.add(total, load4(c.addTo + at, left));
-    store4(c.out + at, total, left);
+    storeTotals(c.out + at, c.addTo ? c.addTo + at : 0, left);
   }
+}
+
+// The totals of a cache line of columns, kept from one block of rows to the
+// next: globals, as a function cannot return four vectors.
+const NO_MEAN: v128 = f32x4.splat(0);
+let total0: v128 = f32x4.splat(0);
+let total1: v128 = f32x4.splat(0);
+let total2: v128 = f32x4.splat(0);
+let total3: v128 = f32x4.splat(0);
+
+@inline
+function clearTotals(): void {
+  total0 = total1 = total2 = total3 = f32x4.splat(0);
+}
+
+@inline
+function addToTotals(sum0: v128, sum1: v128, sum2: v128, sum3: v128): void {
+  total0 = f32x4.add(total0, sum0);
+  total1 = f32x4.add(total1, sum1);
+  total2 = f32x4.add(total2, sum2);
+  total3 = f32x4.add(total3, sum3);
+}
+
+@inline
+function storeTotals(out: usize, add: usize, left: i32): void {
+  store4(out, addIf(add, total0, left), left);
+  store4(out + 16, addIf(add ? add + 16 : 0, total1, left - 4), left - 4);
+  store4(out + 32, addIf(add ? add + 32 : 0, total2, left - 8), left - 8);
+  store4(out + 48, addIf(add ? add + 48 : 0, total3, left - 12), left - 12);
+}
+
+@inline
+function addIf(add: usize, x: v128, left: i32): v128 {
+  return add ? f32x4.add(x, load4(add, left)) : x;
 }

@@ -19,7 +19,7 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** Four elements, or the `left` (1 to 3) that remain, then zeros. */
+/** Four elements, or the `left` that remain (0 or fewer: none), then zeros. */
 @inline
 export function load4(at: usize, left: i32): v128 {
   return left >= 4 ? v128.load(at) : loadPart(at, left);
@@ -33,12 +33,14 @@ export function store4(at: usize, x: v128, left: i32): void {
 }
 
 function loadPart(at: usize, left: i32): v128 {
+  if (left <= 0) return f32x4.splat(0);
   if (left == 1) return v128.load32_zero(at);
   const two = v128.load64_zero(at);
   return left == 2 ? two : v128.load32_lane(at, two, 2, 8);
 }
 
 function storePart(at: usize, x: v128, left: i32): void {
+  if (left <= 0) return;
   if (left == 1) {
     v128.store32_lane(at, x, 0);
     return;

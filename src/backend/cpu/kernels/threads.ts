@@ -19,7 +19,7 @@ const NEXT_TILE: usize = 256;
 const ABORTED: usize = 320;
 
 /** Elements per cache line: shares begin at a multiple, see `shareOf`. */
-const LINE: i32 = 16;
+export const LINE: i32 = 16;
 
 /** This thread, from 0. */
 export let thread: i32 = 0;
