@@ -8,8 +8,6 @@
 import { EXIT } from "../base/errors.ts";
 import type { RunEvent } from "../run/run_event.ts";
 import type { RunOptions } from "../run/runner.ts";
-import { train } from "../train/loop.ts";
-import { openSession } from "../train/open_session.ts";
 import type { App } from "./app.ts";
 import {
   formatOutcome,
@@ -19,13 +17,14 @@ import {
 } from "./run_view.ts";
 import { StopSignal } from "./stop.ts";
 
+/** Loads what is needed and begins the run. */
+export type Begin = (
+  options: RunOptions,
+) => Promise<AsyncIterable<RunEvent>>;
+
 /** Trains, shows it, and prints what came of it and what to do next. */
-export async function conductRun(
-  app: App,
-  begin: (options: RunOptions) => AsyncIterable<RunEvent>,
-): Promise<void> {
+export async function conductRun(app: App, begin: Begin): Promise<void> {
   const outcome = await watchRun(app, begin);
-  if (outcome.status === "stopped") app.exitCode = EXIT.stopped;
   if (app.json) return; // the last event says it all
   if (app.quiet) return app.print(outcome.runId);
   app.print(formatOutcome(outcome));
@@ -33,22 +32,22 @@ export async function conductRun(
   app.note(nextCommands(outcome, app.io.program));
 }
 
-/** Trains and shows it. */
-export async function watchRun(
-  app: App,
-  begin: (options: RunOptions) => AsyncIterable<RunEvent>,
-): Promise<RunOutcome> {
+/** Trains and shows it. @throws {Stopped} By Ctrl+C before it has begun. */
+export async function watchRun(app: App, begin: Begin): Promise<RunOutcome> {
   const view = new RunView(app);
-  using stop = new StopSignal(app, () => {
-    view.print(
-      "stopping after this step, saving (Ctrl+C again to quit at once)",
-    );
-  });
-  return await view.show(begin({
+  // Before anything is loaded, so that no Ctrl+C is missed.
+  using stop = new StopSignal(app, () => view.announceStop());
+  const { train } = await import("../train/loop.ts");
+  const { openSession } = await import("../train/open_session.ts");
+  const events = await begin({
     root: app.root,
     commandLine: app.io.commandLine,
     signal: stop.signal,
     onPrepare: (progress) => view.prepare(progress),
     engine: { openSession, train },
-  }));
+  });
+  stop.signal.throwIfAborted();
+  const outcome = await view.show(events, stop);
+  if (outcome.status === "stopped") app.exitCode = EXIT.stopped;
+  return outcome;
 }

@@ -6,9 +6,9 @@
  */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { EXIT } from "../base/errors.ts";
 import type { RunEvent } from "../run/run_event.ts";
 import type { App } from "./app.ts";
+import { watchRun } from "./conduct_run.ts";
 import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
 import type { RunOutcome } from "./run_view.ts";
@@ -38,26 +38,24 @@ export function addDemoCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth demo", "hearth demo --steps 100 --root /tmp/hearth"),
     )
     .action(async ({ steps, threads }) => {
-      const { loadConfig } = await import("../config/load.ts");
-      const { startRun } = await import("../run/runner.ts");
-      const { watchRun } = await import("./conduct_run.ts");
-      const setting = (path: string, value: number | undefined) =>
-        value === undefined ? [] : [{ path, value, typed: "" }];
-      const config = await loadConfig({
-        profile: "demo",
-        flags: [
-          ...setting("train.steps", steps),
-          ...setting("threads", threads),
-        ],
-      });
-      const runId = await freeRunId(app.root);
       app.note("Training a small model on short stories. Ctrl+C stops it.");
       app.note();
       const curve: LossCurve = { train: [], val: [] };
-      const outcome = await watchRun(
-        app,
-        (options) => plotted(startRun({ ...options, config, runId }), curve),
-      );
+      const outcome = await watchRun(app, async (options) => {
+        const { loadConfig } = await import("../config/load.ts");
+        const { startRun } = await import("../run/runner.ts");
+        const setting = (path: string, value: number | undefined) =>
+          value === undefined ? [] : [{ path, value, typed: "" }];
+        const config = await loadConfig({
+          profile: "demo",
+          flags: [
+            ...setting("train.steps", steps),
+            ...setting("threads", threads),
+          ],
+        });
+        const runId = await freeRunId(app.root);
+        return plotted(startRun({ ...options, config, runId }), curve);
+      });
       await finish(app, outcome, curve);
     });
 }
@@ -87,7 +85,6 @@ async function finish(
 ): Promise<void> {
   const { runId } = outcome;
   if (outcome.status === "stopped") {
-    app.exitCode = EXIT.stopped;
     app.note(`stopped; go on with: ${app.io.program} resume ${runId}`);
     return;
   }

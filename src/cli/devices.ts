@@ -27,22 +27,23 @@ export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
 
 /** The table of devices; pure. */
 export function formatDevices(devices: readonly DeviceListing[]): string {
+  const isMeasured = devices.some(({ gflops }) => gflops !== null);
   return formatTable(
     [
       ["device", "left"],
       ["name", "left"],
       ["cores", "right"],
       ["memory", "right"],
+      ...isMeasured ? [["GFLOP/s", "right"] as const] : [],
       ["kernels", "left"],
-      ["GFLOP/s", "right"],
     ],
     devices.map((one) => [
       one.id,
       one.name,
       `${one.cores}`,
       formatBytes(one.memoryBytes),
+      ...isMeasured ? [formatCount(one.gflops)] : [],
       one.kernels,
-      formatCount(one.gflops),
     ]),
   );
 }

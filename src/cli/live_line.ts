@@ -33,6 +33,13 @@ export class LiveLine implements Disposable {
     this.#app.io.stderr.write(CLEAR_LINE + this.#text);
   }
 
+  /** Takes the line away; the next update comes through at once. */
+  clear(): void {
+    this.#erase();
+    this.#text = "";
+    this.#shownAt = -Infinity;
+  }
+
   /** Prints a line that stays, above this one, unless `--quiet`. */
   print(line: string): void {
     this.#erase();
@@ -48,8 +55,7 @@ export class LiveLine implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#erase();
-    this.#text = "";
+    this.clear();
   }
 
   #erase(): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { CommanderError } from "commander";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { App } from "./app.ts";
@@ -23,8 +24,8 @@ export async function runCli(
   io: Io,
 ): Promise<number> {
   const app = new App(io);
+  const program = createProgram(app);
   try {
-    const program = createProgram(app);
     await program.parseAsync(askedFor(argv), { from: "user" });
     return app.exitCode;
   } catch (error) {
@@ -34,10 +35,17 @@ export async function runCli(
       app.note("stopped, nothing was kept");
       return EXIT.stopped;
     }
-    const { message, hint, exitCode } = explain(error, app);
+    const { message, hint, exitCode } = error instanceof UserError
+      ? error
+      : error instanceof CommanderError
+      ? explainUsage(error, commandOf(program, argv))
+      : explainUnexpected(error);
     try {
       io.stderr.write(`${app.paint("red", "error:")} ${message}\n`);
-      if (hint) io.stderr.write(`${app.paint("cyan", "hint:")} ${hint}\n`);
+      io.stderr.write(`${app.paint("cyan", "hint:")} ${hint}\n`);
+      if (error instanceof Error && io.env("HEARTH_DEBUG")) {
+        io.stderr.write(`${error.stack}\n`);
+      }
     } catch {
       // Nobody reads stderr; the exit code still tells.
     }
@@ -58,15 +66,18 @@ interface Explanation {
   exitCode: number;
 }
 
-function explain(error: unknown, app: App): Explanation {
-  if (error instanceof UserError) return error;
-  if (error instanceof CommanderError) return explainUsage(error);
+/** Troubles of the machine that no layer has put into better words. */
+const SYSTEM_HINTS: [pattern: RegExp, hint: string][] = [
+  [/no space left|os error (28|112)\b/i, "free some space, or use --root DIR"],
+  [/read-only file system|os error 30\b/i, "use --root DIR on another disk"],
+  [/permission denied|os error 13\b/i, "check permissions, or use --root DIR"],
+  [/too many open files|os error 24\b/i, "raise the limit: ulimit -n 4096"],
+];
+
+function explainUnexpected(error: unknown): Explanation {
   const message = errorMessage(error);
   const system = SYSTEM_HINTS.find(([pattern]) => pattern.test(message));
   if (system) return { message, hint: system[1], exitCode: EXIT.failed };
-  if (app.io.env("HEARTH_DEBUG") && error instanceof Error) {
-    app.io.stderr.write(`${error.stack}\n`);
-  }
   return {
     message: `Something went wrong that should not: ${message}`,
     hint: "set HEARTH_DEBUG=1 to see where, and report it",
@@ -74,26 +85,33 @@ function explain(error: unknown, app: App): Explanation {
   };
 }
 
-/** Troubles of the machine that no layer has put into better words. */
-const SYSTEM_HINTS: [RegExp, string][] = [
-  [/no space left|os error (28|112)\b/i, "free some space, or use --root DIR"],
-  [/read-only file system|os error 30\b/i, "use --root DIR on another disk"],
-  [/permission denied|os error 13\b/i, "check permissions, or use --root DIR"],
-  [/too many open files|os error 24\b/i, "raise the limit: ulimit -n 4096"],
-];
-
 /** Puts commander's messages into our form. */
-function explainUsage(error: CommanderError): Explanation {
+function explainUsage(error: CommanderError, command: string): Explanation {
   const exitCode = EXIT.usage;
+  const hint = `see ${command} --help`;
   if (error.code === "commander.help") {
-    return { message: "Nothing to do: name a command", hint: "", exitCode };
+    return { message: `Cannot run "${command}" by itself`, hint, exitCode };
   }
   const [first, ...rest] = error.message.replace(/^error: /, "").split("\n");
   const meant = /Did you mean (.*)\?/i.exec(rest.join(" "));
-  const message = first[0].toUpperCase() + first.slice(1).replaceAll("'", '"');
-  return {
-    message,
-    hint: meant ? `did you mean ${meant[1]}?` : "see hearth --help",
-    exitCode,
-  };
+  const message = (first[0].toUpperCase() + first.slice(1))
+    .replaceAll("'", '"').replace(/\.$/, "");
+  const didYouMean = meant && `did you mean ${meant[1]}?`;
+  return { message, hint: didYouMean ?? hint, exitCode };
+}
+
+/** The command that `argv` names: `hearth data list`. */
+function commandOf(
+  program: CommandUnknownOpts,
+  argv: readonly string[],
+): string {
+  let command = program;
+  let path = program.name();
+  for (const word of argv) {
+    const next = command.commands.find((child) => child.name() === word);
+    if (next === undefined) break;
+    command = next;
+    path += ` ${word}`;
+  }
+  return path;
 }

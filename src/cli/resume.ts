@@ -2,6 +2,7 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { App } from "./app.ts";
+import { conductRun } from "./conduct_run.ts";
 import { examples } from "./examples.ts";
 
 /** Adds the command. */
@@ -22,8 +23,9 @@ export function addResumeCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth resume", "hearth resume owl-1 --from best"),
     )
     .action(async (ref, { from }) => {
-      const { conductRun } = await import("./conduct_run.ts");
-      const { resumeRun } = await import("../run/runner.ts");
-      await conductRun(app, (options) => resumeRun({ ...options, ref, from }));
+      await conductRun(app, async (options) => {
+        const { resumeRun } = await import("../run/runner.ts");
+        return resumeRun({ ...options, ref, from });
+      });
     });
 }

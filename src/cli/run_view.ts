@@ -1,6 +1,6 @@
 /**
  * Shows a run while it trains: a live bar in a terminal, one line per logged
- * step elsewhere, one JSON object per event with `--json`.
+ * step elsewhere, one JSON object per line with `--json`.
  *
  * @module
  */
@@ -29,6 +29,7 @@ export class RunView {
   readonly #app: App;
   readonly #line: LiveLine;
   #stage = "";
+  #training = false;
 
   constructor(app: App) {
     this.#app = app;
@@ -38,6 +39,7 @@ export class RunView {
   /** Shows what is done before training. */
   prepare({ stage, fraction }: PrepareProgress): void {
     if (this.#app.isLive) {
+      if (stage !== this.#stage) this.#line.clear();
       this.#line.update((columns) => formatStage(stage, fraction, columns));
     } else if (stage !== this.#stage && !this.#app.json) {
       this.#app.note(stage);
@@ -45,18 +47,22 @@ export class RunView {
     this.#stage = stage;
   }
 
-  /** Prints a line that stays, whatever is being shown. */
-  print(line: string): void {
-    this.#line.print(line);
+  /** Says what the first Ctrl+C does. */
+  announceStop(): void {
+    const work = this.#training ? "after this step, saving" : "the preparation";
+    this.#line.print(`stopping ${work} (Ctrl+C again to quit at once)`);
   }
 
   /**
    * Shows every event.
    *
+   * @param stop Ends the run well when nobody reads the output any more.
    * @throws Whatever the run throws.
    */
-  async show(events: AsyncIterable<RunEvent>): Promise<RunOutcome> {
-    using line = this.#line;
+  async show(
+    events: AsyncIterable<RunEvent>,
+    stop: { abort(): void },
+  ): Promise<RunOutcome> {
     const outcome: Partial<RunOutcome> = {
       step: null,
       totalSteps: null,
@@ -65,16 +71,29 @@ export class RunView {
       valLoss: null,
       bestValLoss: null,
     };
+    using _cleared = this.#line; // before any error is printed
+    let isRead = true;
     for await (const event of events) {
-      if (this.#app.json) this.#app.printJson(event);
-      else this.#showEvent(event, line);
       record(event, outcome);
+      try {
+        if (isRead) this.#showEvent(event);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+        isRead = false;
+        stop.abort(); // with a checkpoint, as the first Ctrl+C does
+      }
     }
+    if (!isRead) throw new Deno.errors.BrokenPipe("the output is closed");
     return outcome as RunOutcome;
   }
 
-  #showEvent(event: RunEvent, line: LiveLine): void {
-    if (event.kind === "warning") {
+  #showEvent(event: RunEvent): void {
+    const line = this.#line;
+    this.#training ||= event.kind === "start";
+    if (event.kind === "opened") line.clear(); // nothing is prepared any more
+    if (this.#app.json) {
+      if (event.kind !== "step" || event.log) this.#app.printJson(event);
+    } else if (event.kind === "warning") {
       line.warn(event.message);
     } else if (event.kind === "step" && this.#app.isLive) {
       line.update((columns) => formatBar(event, columns));

@@ -2,6 +2,7 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { App } from "./app.ts";
+import { conductRun } from "./conduct_run.ts";
 import { addConfigFlags, readConfigFlags } from "./config_flags.ts";
 import { examples } from "./examples.ts";
 
@@ -12,7 +13,8 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
     .description(
       "Train a model on text. Settings come from a profile, then a file, then " +
         "flags, then --set: each overrides those before it. Ctrl+C saves a " +
-        "checkpoint and stops; hearth resume goes on.",
+        "checkpoint and stops; hearth resume goes on. With --json: one event " +
+        "per line, as many steps as --log-every says.",
     )
     .option("--config <file>", "YAML or JSON file with settings")
     .option("--profile <name>", "settings to start from, such as tiny")
@@ -31,14 +33,12 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
     );
   addConfigFlags(command);
   command.action(async ({ config: file, profile, set, runId }) => {
-    const { loadConfig } = await import("../config/load.ts");
-    const flags = readConfigFlags(command);
-    const config = await loadConfig({ file, profile, flags, set });
-    const { conductRun } = await import("./conduct_run.ts");
-    const { startRun } = await import("../run/runner.ts");
-    await conductRun(
-      app,
-      (options) => startRun({ ...options, config, runId }),
-    );
+    await conductRun(app, async (options) => {
+      const { loadConfig } = await import("../config/load.ts");
+      const { startRun } = await import("../run/runner.ts");
+      const flags = readConfigFlags(command);
+      const config = await loadConfig({ file, profile, flags, set });
+      return startRun({ ...options, config, runId });
+    });
   });
 }

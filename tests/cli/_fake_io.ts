@@ -21,13 +21,6 @@ export interface Outcome {
   err: string;
 }
 
-/** Thrown in place of ending the process. */
-export class Exited extends Error {
-  constructor(readonly code: number) {
-    super(`exit ${code}`);
-  }
-}
-
 /** Runs a command line in this process. */
 export async function run(
   argv: string[],
@@ -37,6 +30,7 @@ export async function run(
   let out = "", err = "";
   let handlers: Parameters<Io["onStopSignals"]>[0] | null = null;
   let presses = 0;
+  let exitedWith: number | null = null;
   const press = () => presses++ === 0 ? handlers?.first() : handlers?.second();
   const io: Io = {
     stdout: {
@@ -63,13 +57,14 @@ export async function run(
       return { [Symbol.dispose]: () => void (handlers = null) };
     },
     exit(code) {
-      throw new Exited(code);
+      exitedWith ??= code;
+      throw new Error("the process has ended");
     },
     program: "hearth",
     commandLine: ["hearth", ...argv],
   };
   const code = await runCli(argv, io);
-  return { code, out, err };
+  return { code: exitedWith ?? code, out, err };
 }
 
 /** A directory for the time of one test. */
