@@ -5,7 +5,7 @@
  * @module
  */
 
-import { UserError } from "../base/errors.ts";
+import { EXIT, UserError } from "../base/errors.ts";
 
 const PROBLEMS: Record<string, string> = {
   ENOSPC: "the disk is full",
@@ -27,9 +27,10 @@ export function ioProblem(error: unknown): string | null {
 }
 
 /**
- * Runs `work`, which writes to `path`.
+ * Runs `work`, which makes `path` ready before anything is computed.
  *
- * @throws {UserError} For what {@linkcode ioProblem} knows.
+ * @throws {UserError} For what {@linkcode ioProblem} knows; the place that was
+ * chosen is of no use, so the exit code is that of wrong input.
  */
 export async function explainingIo<T>(
   path: string,
@@ -42,6 +43,7 @@ export async function explainingIo<T>(
     if (problem === null) throw cause;
     throw new UserError(`Cannot write to "${path}": ${problem}`, {
       hint: "make it writable, or choose another place with --root DIR",
+      exitCode: EXIT.usage,
       cause,
     });
   }
