@@ -109,7 +109,7 @@ function commandOf(
   let path = program.name();
   for (const word of argv) {
     const next = command.commands.find((child) => child.name() === word);
-    if (next === undefined) break;
+    if (next === undefined) continue; // a flag, a value, a mistake
     command = next;
     path += ` ${word}`;
   }

@@ -39,7 +39,7 @@ export class Workspace implements AsyncDisposable {
 
   /** Runs a command line; its root appears as `ROOT` in what is printed. */
   async run(argv: string[], settings?: FakeSettings): Promise<Outcome> {
-    const outcome = await run([...argv, "--root", this.root], settings);
+    const outcome = await run(["--root", this.root, ...argv], settings);
     const { code, out, err } = outcome;
     return {
       code,

@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { Workspace } from "./_workspace.ts";
+
+/** A workspace with the run `owl-1` of four steps. */
+async function trained(): Promise<Workspace> {
+  const workspace = await Workspace.create();
+  const { code, err } = await workspace.train(["--steps", "4", "--quiet"]);
+  assert.equal(code, 0, err);
+  return workspace;
+}
+
+Deno.test("hearth generate writes the prompt and as many tokens as asked for", async () => {
+  await using workspace = await trained();
+  const argv = ["generate", "--prompt", "the cat", "--max-new-tokens", "9"];
+  const { code, out, err } = await workspace.run(argv);
+  assert.equal(code, 0, err);
+  assert.ok(out.startsWith("the cat") && out.endsWith("\n"));
+  assert.match(err, /^owl-1\/step-00000004 on .+\n9 tokens in .+ tok\/s\n$/);
+
+  const again = await workspace.run([...argv, "--quiet"]);
+  assert.deepEqual(again, { code: 0, out, err: "" });
+  const other = await workspace.run([...argv, "--seed", "7"]);
+  assert.notEqual(other.out, out);
+});
+
+Deno.test("hearth generate reads a prompt, and writes several samples", async () => {
+  await using workspace = await trained();
+  const { code, out } = await workspace.run([
+    ...["generate", "best", "--prompt", "-", "--num-samples", "2"],
+    ...["--max-new-tokens", "3", "--json"],
+  ], { stdin: "mat 1\n" });
+  assert.equal(code, 0);
+  const samples = out.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(
+    samples.map(({ sample, seed, prompt, ids }) => [
+      sample,
+      seed,
+      prompt,
+      ids.length,
+    ]),
+    [[0, 1337, "mat 1", 3], [1, 1338, "mat 1", 3]],
+  );
+});
+
+Deno.test("hearth generate stops well at Ctrl+C", async () => {
+  await using workspace = await trained();
+  let pieces = 0;
+  const { code, out } = await workspace.run(
+    ["generate", "--max-new-tokens", "100000"],
+    { onStdout: (_, press) => void (++pieces === 20 && press()) },
+  );
+  assert.equal(code, 3);
+  assert.ok(out.endsWith("\n"));
+});
+
+Deno.test("hearth eval measures the run's own text, or another", async () => {
+  await using workspace = await trained();
+  const own = await workspace.run(["eval", "--json"]);
+  assert.equal(own.code, 0, own.err);
+  const result = JSON.parse(own.out);
+  const state = await workspace.run(["status", "--json"]);
+  // The same validation text and weights as the run's last evaluation.
+  assert.equal(result.valLoss, JSON.parse(state.out).valLoss);
+
+  const other = await workspace.write("other.txt", "zzz ".repeat(100));
+  const { code, out, err } = await workspace.run(["eval", "--dataset", other]);
+  assert.equal(code, 0, err);
+  assert.match(
+    out,
+    /^checkpoint {2}owl-1\/step-00000004\ntext {8}ROOT\/other\.txt\n/,
+  );
+});
+
+Deno.test("hearth status and runs show the same run", async () => {
+  await using workspace = await trained();
+  const { code, out } = await workspace.run(["status"]);
+  assert.equal(code, 0);
+  assert.match(out, /^run {9}owl-1\nstatus {6}completed\ndevice {6}cpu: /);
+  assert.match(out, /\nprogress {4}step 4 of 4, epoch 0\.01 of 0\.01\n/);
+  const runs = await workspace.run(["runs"]);
+  assert.match(
+    runs.out,
+    /^run +status +step +train +val +best +started\nowl-1 +completed +4\/4 /,
+  );
+  const [one] = JSON.parse((await workspace.run(["runs", "--json"])).out);
+  assert.equal(one.runId, "owl-1");
+  assert.equal(one.config.model.nEmbd, 8);
+});
+
+Deno.test("hearth runs says so when there are none", async () => {
+  await using workspace = await Workspace.create();
+  assert.deepEqual(await workspace.run(["runs"]), {
+    code: 0,
+    out: "",
+    err: 'no runs in "ROOT" yet; start one with hearth train\n',
+  });
+});
+
+Deno.test("hearth data prepares, lists, describes and removes", async () => {
+  await using workspace = await Workspace.create();
+  const text = workspace.path("text.txt");
+  const prepare = ["data", "prepare", "--dataset", text, "--vocab-size", "270"];
+  const first = await workspace.run([...prepare, "--json"]);
+  assert.equal(first.code, 0, first.err);
+  const { id, reused, tokenizer } = JSON.parse(first.out);
+  assert.deepEqual([reused, tokenizer.vocabSize], [false, 270]);
+  const second = await workspace.run(prepare);
+  assert.ok(second.err.endsWith("it was prepared before\n"), second.err);
+
+  const list = await workspace.run(["data", "list"]);
+  assert.match(list.out, new RegExp(`\n${id} +ROOT/text.txt +bpe 270 `));
+  const info = await workspace.run(["data", "info", id.slice(0, 6)]);
+  assert.match(info.out, /\nvalidation {2}10 % of the sources\n/);
+  const none = await workspace.run(["data", "info", "xyz"]);
+  assert.deepEqual([none.code, none.err], [
+    2,
+    'error: There is no prepared data set "xyz"\n' +
+    "hint: hearth data list shows their ids\n",
+  ]);
+
+  const clean = await workspace.run(["data", "clean"]);
+  assert.match(clean.out, /^removed 1 data sets, /);
+  const empty = await workspace.run(["data", "list"]);
+  assert.deepEqual([empty.out, empty.err], ["", "no data is prepared yet\n"]);
+});
+
+Deno.test("hearth tokenizer trains, encodes and decodes", async () => {
+  await using workspace = await Workspace.create();
+  const output = workspace.path("tokenizer.json");
+  const train = ["tokenizer", "train", workspace.path("text.txt")];
+  const flags = ["--type", "char", "--output", output];
+  const first = await workspace.run([...train, ...flags]);
+  assert.deepEqual([first.code, first.out], [0, "ROOT/tokenizer.json\n"]);
+  const again = await workspace.run([...train, ...flags]);
+  assert.deepEqual([again.code, again.err], [
+    2,
+    'error: Cannot write "ROOT/tokenizer.json": it exists\n' +
+    "hint: add --force to replace it, or --output to name another file\n",
+  ]);
+
+  const encode = ["tokenizer", "encode", output];
+  const { out } = await workspace.run([...encode, "the cat"]);
+  assert.equal(out.trim().split(" ").length, 7);
+  const piped = await workspace.run([...encode, "-"], { stdin: "the cat" });
+  assert.equal(piped.out, out);
+  const ids = out.trim().split(" ");
+  const decoded = await workspace.run(["tokenizer", "decode", output, ...ids]);
+  assert.equal(decoded.out, "the cat\n");
+  const wrong = await workspace.run(["tokenizer", "decode", output, "9999"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /^error: Cannot decode id 9999: expected 0 to \d+\n/);
+
+  const inspect = await workspace.run(["tokenizer", "inspect", output]);
+  assert.match(inspect.out, /^type {9}char\nvocabulary {3}\d+ ids\n/);
+});
+
+Deno.test("hearth devices and doctor describe this machine", async () => {
+  await using workspace = await Workspace.create();
+  const devices = await workspace.run(["devices", "--json"]);
+  assert.equal(JSON.parse(devices.out)[0].id, "cpu");
+  const table = await workspace.run(["devices"]);
+  assert.match(table.out, /^device +name +cores +memory +kernels\ncpu /);
+
+  const doctor = await workspace.run(["doctor"]);
+  assert.equal(doctor.code, 0);
+  assert.match(doctor.out, /^ok {4}hearth +\d+\.\d+\.\d+\n/);
+  assert.match(doctor.out, /\nok {4}root +"ROOT" is writable\n/);
+  const file = workspace.path("text.txt");
+  const bad = await workspace.run(["doctor", "--root", file]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.out, /\nbad {3}root +cannot write to "ROOT\/text\.txt": /);
+});
+
+Deno.test("hearth init writes a configuration that trains", async () => {
+  await using workspace = await Workspace.create();
+  const file = workspace.path("poems.yaml");
+  const dataset = workspace.path("text.txt");
+  const argv = ["init", file, "--profile", "tiny", "--dataset", dataset];
+  const first = await workspace.run([...argv, "--yes"]);
+  assert.deepEqual(first, {
+    code: 0,
+    out: "ROOT/poems.yaml\n",
+    err: "next: hearth train --config ROOT/poems.yaml\n",
+  });
+  const text = await Deno.readTextFile(file);
+  assert.match(text, /^# Written by hearth init from the profile tiny\.\n/);
+  assert.ok(text.includes(`  dataset: ${dataset} # or a file, a folder`));
+
+  const again = await workspace.run([...argv, "--yes"]);
+  assert.deepEqual([again.code, again.err], [
+    2,
+    'error: Cannot write "ROOT/poems.yaml": it exists\n' +
+    "hint: add --force to replace it, or name another file\n",
+  ]);
+  const wrong = await workspace.run([
+    ...["init", file, "--profile", "huge", "--yes", "--force"],
+  ]);
+  assert.equal(wrong.code, 2);
+  assert.equal(await Deno.readTextFile(file), text);
+
+  const train = await workspace.run([
+    ...["train", "--config", file, "--tokenizer", "byte", "--steps", "1"],
+    ...["--n-embd", "8", "--seq-len", "8", "--quiet"],
+  ]);
+  assert.deepEqual([train.code, train.out], [0, "owl-1\n"]);
+});
+
+Deno.test("hearth completions knows commands, flags, choices and runs", async () => {
+  await using workspace = await trained();
+  const complete = async (...words: string[]) => {
+    const { out } = await workspace.run(["complete", "--", ...words]);
+    return out.split("\n").map((line) => line.split("\t")[0]);
+  };
+  // ":4" and ":0" tell the shell not to add file names, or to do so.
+  assert.deepEqual(await complete("tra"), ["train", ":4", ""]);
+  assert.deepEqual(await complete("train", "--n-h"), ["--n-head", ":4", ""]);
+  assert.deepEqual(
+    await complete("train", "--schedule", ""),
+    ["cosine", "linear", "constant", "wsd", ":4", ""],
+  );
+  assert.deepEqual(await complete("train", "--profile", "ti"), [
+    "tiny",
+    ":4",
+    "",
+  ]);
+  assert.deepEqual(await complete("train", "--dataset", ""), [":0", ""]);
+  assert.deepEqual(await complete("resume", ""), ["latest", "owl-1", ":4", ""]);
+  assert.deepEqual(
+    await complete("data", ""),
+    ["list", "info", "clean", "prepare", ":4", ""],
+  );
+});
