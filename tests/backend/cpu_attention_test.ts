@@ -39,7 +39,7 @@ function attention(
 const CASES: Record<string, OpCase[]> = {
   "few heads and many rows": attention([1, 301, 2, 1, 20], 0),
   "many heads and several blocks": attention([4, 101, 12, 12, 8], 0.2),
-  "more rows than one block of depth": attention([1, 270, 4, 4, 5], 0.1),
+  "more rows than one block of depth": attention([1, 400, 4, 4, 5], 0.1),
   "heads that share keys unevenly": attention([1, 50, 5, 2, 8], 0),
 };
 

@@ -26,8 +26,8 @@ function product(
 // What the packing and the tiles make of large sizes; see kernels/gemm.ts.
 const CASES: Record<string, OpCase[]> = {
   "several tiles of rows and columns": [
-    product([205, 301, 70], 0, 0),
-    product([205, 301, 70], 1, 1),
+    product([205, 301, 389], 0, 0),
+    product([205, 301, 389], 1, 1),
   ],
   "B in slices of depth": [
     product([5, 4099, 1301], 0, 0),

@@ -14,7 +14,7 @@
  */
 
 import { MatmulCall } from "./calls";
-import { KC, NR, packedABytes, packedBBytes } from "./gemm_block";
+import { KC, MR, NR, packedABytes, packedBBytes } from "./gemm_block";
 import { packB } from "./gemm_pack";
 import { multiplyPacked } from "./gemm_tile";
 import { isMatvec, matvec, matvecScratch } from "./matvec";
@@ -28,10 +28,10 @@ import {
   threadScratch,
 } from "./threads";
 
-/** Rows of a tile: with KC, a block of A takes 96 KiB of the second cache. */
-const TILE_ROWS: i32 = 96;
+/** Most rows of a tile: with KC, a block of A takes 72 KiB of the caches. */
+const TILE_ROWS: i32 = 48;
 /** A tile is at least this wide, so that packing A costs little beside it. */
-const MIN_TILE_COLS: i32 = 128;
+const MIN_TILE_COLS: i32 = 64;
 /** As many tiles as keep a large number of threads evenly busy. */
 const MANY_TILES: i32 = 48;
 /** Packed bytes of B that are worked on at a time: for the last cache. */
@@ -47,11 +47,11 @@ export function matmul(c: MatmulCall): void {
   for (let n = 0; n < c.N; n += sliceN) {
     const cols = min(sliceN, c.N - n);
     for (let k = 0; k < c.K; k += sliceK) {
+      if (n + k > 0) barrier(); // the slice before is still being read
       const depth = min(sliceK, c.K - k);
       packSlice(c, n, cols, k, depth);
       barrier();
       multiplySlice(c, n, cols, k, depth);
-      barrier();
     }
   }
 }
@@ -119,16 +119,18 @@ function multiplySlice(
   depth: i32,
 ): void {
   const rowTiles = (c.M + TILE_ROWS - 1) / TILE_ROWS;
+  const strips = (c.M + MR - 1) / MR;
+  const tileRows = (strips + rowTiles - 1) / rowTiles * MR;
   const wanted = (MANY_TILES + rowTiles - 1) / rowTiles;
   const colTiles = max(1, min(wanted, cols / MIN_TILE_COLS));
   const panels = (cols + NR - 1) / NR;
   const tileCols = (panels + colTiles - 1) / colTiles * NR;
   const tiles = rowTiles * colTiles;
   for (let i = nextTile(); i < tiles; i = nextTile()) {
-    const row = i / colTiles * TILE_ROWS;
+    const row = i / colTiles * tileRows;
     const col = i % colTiles * tileCols;
-    if (col >= cols) continue;
-    const rows = min(TILE_ROWS, c.M - row);
+    if (row >= c.M || col >= cols) continue;
+    const rows = min(tileRows, c.M - row);
     const width = min(tileCols, cols - col);
     const a = c.transA ? <usize> k * c.M + row : <usize> row * c.K + k;
     const outStride = <usize> c.N << 2;
