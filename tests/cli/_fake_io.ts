@@ -66,15 +66,3 @@ export async function run(
   const code = await runCli(argv, io);
   return { code: exitedWith ?? code, out, err };
 }
-
-/** A directory for the time of one test. */
-export async function withFolder<T>(
-  work: (folder: string) => Promise<T>,
-): Promise<T> {
-  const folder = await Deno.makeTempDir();
-  try {
-    return await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
