@@ -17,7 +17,7 @@
  * @module
  */
 
-import { errorMessage } from "../base/errors.ts";
+import { errorMessage, UserError } from "../base/errors.ts";
 import { notATokenizer, type TokenizerFile } from "./tokenizer_json.ts";
 
 /** What the package gives, as far as it is used here. */
@@ -34,11 +34,17 @@ interface WasmExports {
 export class HuggingFaceCodec {
   #wasm: WasmTokenizer;
   #file: TokenizerFile;
+  #log: string[];
   #specialIds: Set<number>;
 
-  private constructor(wasm: WasmTokenizer, file: TokenizerFile) {
+  private constructor(
+    wasm: WasmTokenizer,
+    file: TokenizerFile,
+    log: string[],
+  ) {
     this.#wasm = wasm;
     this.#file = file;
+    this.#log = log;
     this.#specialIds = new Set(
       file.addedTokens.filter((t) => t.special).map((t) => t.id),
     );
@@ -59,12 +65,7 @@ export class HuggingFaceCodec {
     if (Tokenizer === undefined) {
       throw new TypeError("@mlc-ai/web-tokenizers exports no Tokenizer");
     }
-    // Truncation would cut every text, padding lengthen it; training wants all.
-    const json = JSON.stringify({
-      ...file.root,
-      truncation: null,
-      padding: null,
-    });
+    const json = JSON.stringify(allOfTheText(file.root));
     let wasm;
     try {
       wasm = await Tokenizer.fromJSON(new TextEncoder().encode(json).buffer);
@@ -72,15 +73,28 @@ export class HuggingFaceCodec {
       const reason = refusal(log) ?? errorMessage(cause);
       throw notATokenizer(name, `Hugging Face's code says "${reason}"`, cause);
     }
-    return new HuggingFaceCodec(wasm, file);
+    return new HuggingFaceCodec(wasm, file, log);
   }
 
   /**
    * Ids of `text` without those that a model's template would put around it;
    * a lone surrogate counts as U+FFFD.
+   *
+   * @throws {UserError} For a text that the model has no ids for.
    */
   encode(text: string): Uint32Array {
-    return new Uint32Array(this.#wasm.encode(text.toWellFormed()));
+    try {
+      return new Uint32Array(this.#wasm.encode(text.toWellFormed()));
+    } catch (cause) {
+      const reason = refusal(this.#log) ?? errorMessage(cause);
+      throw new UserError(
+        `Cannot encode the text: the tokenizer says "${reason}"`,
+        {
+          hint: "choose another tokenizer.json, or tokenizer.type byte",
+          cause,
+        },
+      );
+    }
   }
 
   /** Text of `ids`, without special tokens; ids out of range are left out. */
@@ -130,8 +144,23 @@ async function instantiate(log: string[]): Promise<WasmExports> {
   return exports;
 }
 
-/** The reason in a panic of the Rust code: `… value: Error("reason", …)`. */
+/**
+ * The same tokenizer without what would cut or lengthen every text, and
+ * without dropout, which would give a text other ids each time.
+ */
+function allOfTheText(root: TokenizerFile["root"]): TokenizerFile["root"] {
+  const model = root.model as Record<string, unknown>;
+  return {
+    ...root,
+    truncation: null,
+    padding: null,
+    model: "dropout" in model ? { ...model, dropout: null } : model,
+  };
+}
+
+/** The reason in a panic of the Rust code: what it unwrapped in vain. */
 function refusal(log: readonly string[]): string | null {
-  const match = /Error\("((?:[^"\\]|\\.)*)"/.exec(log.join("\n"));
-  return match === null ? null : JSON.parse(`"${match[1]}"`);
+  const panic = /an `Err` value: (?:Error\("(.*?)", line|(.*))/;
+  const match = panic.exec(log.join("\n"));
+  return match === null ? null : (match[1] ?? match[2]).replaceAll("\\", "");
 }

@@ -68,7 +68,13 @@ Deno.test("loadTokenizer() agrees with tokenizers.js on llama.json", async () =>
 
 Deno.test("Hugging Face's code keeps byte order marks and NULs", async () => {
   const tokenizer = await loadTokenizer(readFixture("llama.json"));
-  for (const text of ["\ufeff at the start", "a\0\ufeffb", "\0".repeat(20)]) {
+  for (
+    const text of [
+      "\ufeff at the start of a text",
+      "a\0\ufeffb",
+      "\0".repeat(20),
+    ]
+  ) {
     assert.equal(tokenizer.decode(tokenizer.encode(text)), text);
   }
   const lone = tokenizer.encode("a\ud800b");
@@ -94,9 +100,24 @@ Deno.test("Hugging Face's code reads the whole text whatever the file says", asy
     pad_type_id: 0,
     pad_token: "<unk>",
   };
-  const cut = await loadTokenizer(JSON.stringify(root));
+  root.model.dropout = 0.5;
+  const other = await loadTokenizer(JSON.stringify(root));
   const text = "people time year way day man thing";
-  assert.deepEqual(cut.encode(text), plain.encode(text));
+  assert.deepEqual(other.encode(text), plain.encode(text));
+});
+
+Deno.test("encode() says what Hugging Face's code has no ids for", async () => {
+  const tokenizer = await loadTokenizer(JSON.stringify({
+    version: "1.0",
+    pre_tokenizer: { type: "WhitespaceSplit" },
+    model: { type: "WordLevel", vocab: { cat: 0 }, unk_token: "<unk>" },
+  }));
+  assert.deepEqual([...tokenizer.encode("cat cat")], [0, 0]);
+  assert.throws(() => tokenizer.encode("cat dog"), {
+    name: "UserError",
+    message: 'Cannot encode the text: the tokenizer says "MissingUnkToken"',
+    exitCode: 1,
+  });
 });
 
 Deno.test("loadTokenizer() loads a word list and counts its unknown words", async () => {
@@ -117,6 +138,15 @@ Deno.test("loadTokenizer() loads a word list and counts its unknown words", asyn
   assert.equal(tokenizer.vocabSize, 6);
   assert.deepEqual([...tokenizer.encode("cat __proto__ dog")], [5, 1, 0]);
   assert.equal(tokenizer.countUnknown("cat dog  bird"), 2);
+});
+
+Deno.test("loadTokenizer() numbers added tokens after the vocabulary", async () => {
+  const root = JSON.parse(readFixture("bpe.json"));
+  root.added_tokens.push({ ...root.added_tokens[0], content: "</s>" });
+  const tokenizer = await loadTokenizer(JSON.stringify(root));
+  assert.equal(tokenizer.vocabSize, 1201);
+  assert.deepEqual([...tokenizer.encode("</s><|endoftext|>")], [1200, 0]);
+  assert.equal(tokenizer.endOfText, 0); // the more telling of the two
 });
 
 Deno.test("countUnknown() is 0 for tokenizers that know every text", async () => {
@@ -164,7 +194,11 @@ Deno.test.each([
   ["a bad id", edited({ vocab: { a: -1 } }), /"model.vocab": no map of tokens/],
   ["a new model", edited({ type: "Mamba" }), /at "model.type": Invalid option/],
   ["a bad merge", edited({ merges: [["Ġ", "zz"]] }), /Token `zz` out of vocab/],
-  ["a bad setting", edited({ dropout: "x" }), /says "invalid type: string/],
+  [
+    "a bad setting",
+    edited({ byte_fallback: "x" }),
+    /says "invalid type: string/,
+  ],
 ] as [string, string, RegExp][])(
   "loadTokenizer() refuses %s in one line",
   async (_, json, reason) => {
