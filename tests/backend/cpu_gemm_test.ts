@@ -18,7 +18,7 @@ function product(
     },
     out: { out: [M, N] },
     attrs: { M, N, K, transA, transB },
-    tolerance: 5e-5,
+    tolerance: 1e-4,
     reason: "f32 sums of up to 2000 terms of size 1",
   });
 }
