@@ -20,17 +20,26 @@ export async function* readJsonLines(
   options: ReadOptions = {},
 ): AsyncGenerator<string> {
   let line = 0;
-  let rest = "";
-  for await (const { text } of readText(file, options)) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    for (const json of lines) {
-      const document = parseLine(json, file, ++line);
-      if (document !== "") yield document;
-    }
+  for await (const json of readLines(file, options)) {
+    const document = parseLine(json, file, ++line);
+    if (document !== "") yield document;
   }
-  const document = parseLine(rest, file, ++line);
-  if (document !== "") yield document;
+}
+
+async function* readLines(
+  file: TextFile,
+  options: ReadOptions,
+): AsyncGenerator<string> {
+  let begun: string[] = []; // parts of a line that is longer than a chunk
+  for await (const { text } of readText(file, options)) {
+    const lines = text.split("\n");
+    begun.push(lines[0]);
+    if (lines.length === 1) continue;
+    yield begun.join("");
+    yield* lines.slice(1, -1);
+    begun = [lines[lines.length - 1]];
+  }
+  yield begun.join("");
 }
 
 function parseLine(json: string, file: TextFile, line: number): string {

@@ -9,8 +9,9 @@
  */
 
 import { join } from "node:path";
+import { formatCount } from "../base/format.ts";
 import type { DataSection, TokenizerSection } from "../config/schema.ts";
-import { loadTokenizer } from "../tokenizer/load.ts";
+import { type LoadedTokenizer, loadTokenizer } from "../tokenizer/load.ts";
 import { trainTokenizer } from "../tokenizer/train.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import {
@@ -29,6 +30,7 @@ import {
 import { checkTextLength, checkTokenCounts } from "./lengths.ts";
 import { trainingTexts, writeSynced, writeTokens } from "./prepare.ts";
 import {
+  fileRecord,
   findDamage,
   listPrepared,
   type Prepared,
@@ -133,7 +135,7 @@ export async function openDataset(
 /** The tokenizer that needs no training, or null. */
 async function givenTokenizer(
   { tokenizer, tokenizerJson }: OpenDatasetOptions,
-): Promise<Tokenizer | null> {
+): Promise<LoadedTokenizer | null> {
   if (tokenizerJson !== undefined) return await loadTokenizer(tokenizerJson);
   return tokenizer.type === "file" ? await trainTokenizer(tokenizer, []) : null;
 }
@@ -171,73 +173,62 @@ async function storedTokenizer(directory: string): Promise<Tokenizer> {
 async function prepareNow(
   { corpus, given, key, listedAtMs }: {
     corpus: Corpus;
-    given: Tokenizer | null;
+    given: LoadedTokenizer | null;
     key: string;
     listedAtMs: number;
   },
   options: OpenDatasetOptions,
 ): Promise<{ prepared: Prepared; tokenizer: Tokenizer }> {
-  const { onProgress, signal } = options;
-  const total = corpusBytes(corpus);
+  // 1. A place to write to; found out now, and not after the training.
+  const parent = tokensDirectory(options.dataDir);
+  await removeLeftovers(parent);
+  await using workspace = await Workspace.create(parent);
+
+  // 2. Tokens.
+  const { signal, onProgress, onNotice } = options;
+  const tokenizer = given ?? await trainOn(corpus, options);
+  const { sides, unknown } = await writeTokens(corpus, tokenizer, {
+    directory: workspace.directory,
+    onBytes: meter({
+      phase: "tokenize",
+      total: corpusBytes(corpus),
+    }, onProgress),
+    signal,
+  });
+  if (unknown > 0) {
+    onNotice?.(
+      `${formatCount(unknown)} characters of the text are not in the ` +
+        "tokenizer's vocabulary and were replaced",
+    );
+  }
+  const tokens = { train: sides.train.tokens, val: sides.val.tokens };
+  checkTokenCounts(tokens, options, corpusNames(corpus));
+
+  // 3. The header, which makes it a prepared data set.
+  const { type, vocabSize, fingerprint } = tokenizer;
   // That of a resumed run was trained on this very text, so it counts as such.
   const isTrained = given === null ||
     (options.expectFingerprint !== undefined &&
       options.tokenizer.type !== "file");
-  const tokenizer = given ?? await trainTokenizer(
-    options.tokenizer,
-    trainingTexts(corpus, {
-      onBytes: meter({ phase: "tokenizer", total }, onProgress),
-      signal,
-    }),
-    {
-      signal,
-      onProgress(progress) {
-        if (progress.phase !== "merging") return;
-        const { vocabSize: done, targetVocabSize: total } = progress;
-        onProgress?.({ phase: "tokenizer", done, total });
-      },
-    },
-  );
-  signal?.throwIfAborted();
-
-  const parent = tokensDirectory(options.dataDir);
-  await removeLeftovers(parent);
-  await using workspace = await Workspace.create(parent);
-  const sides = await writeTokens(corpus, tokenizer, {
-    directory: workspace.directory,
-    onBytes: meter({ phase: "tokenize", total }, onProgress),
-    signal,
-  });
-  const tokens = { train: sides.train.tokens, val: sides.val.tokens };
-  checkTokenCounts(tokens, options, corpusNames(corpus));
-  const fingerprint = datasetFingerprint(corpus, tokenizer.fingerprint);
   const header: PreparedHeader = {
     version: 1,
-    fingerprint,
+    fingerprint: datasetFingerprint(corpus, fingerprint),
     tokenizerKey: isTrained ? key : null,
-    tokenizer: {
-      type: tokenizer.type,
-      vocabSize: tokenizer.vocabSize,
-      fingerprint: tokenizer.fingerprint,
-    },
+    tokenizer: { type, vocabSize, fingerprint },
     sources: corpus.train.map(({ name }) => name),
     valSources: corpus.val?.map(({ name }) => name) ?? null,
     valFraction: corpus.valFraction,
-    files: corpusFiles(corpus).map((
-      { path, sizeBytes, mtimeMs, sha256, textBytes },
-    ) => ({ path, sizeBytes, mtimeMs, sha256, textBytes })),
+    files: corpusFiles(corpus).map(fileRecord),
     listedAtMs,
     ...sides,
   };
-  await writeSynced(
-    preparedPaths(workspace.directory).header,
-    JSON.stringify(header, null, 1),
-  );
+  const { header: path } = preparedPaths(workspace.directory);
+  await writeSynced(path, JSON.stringify(header, null, 1));
   signal?.throwIfAborted();
 
-  // What is there already was made at the same time by another process, or is
-  // of another version of this program.
-  const name = sha256(fingerprint).slice(0, 16);
+  // 4. What is there already was made at the same time by another process, or
+  // is of another version of this program.
+  const name = sha256(header.fingerprint).slice(0, 16);
   const directory = join(parent, name);
   const published = await workspace.publish(name);
   if (!published && await readPrepared(directory) === null) {
@@ -245,6 +236,23 @@ async function prepareNow(
     await workspace.publish(name);
   }
   return { prepared: { directory, header }, tokenizer };
+}
+
+async function trainOn(
+  corpus: Corpus,
+  { tokenizer, onProgress, signal }: OpenDatasetOptions,
+): Promise<LoadedTokenizer> {
+  const total = corpusBytes(corpus);
+  const onBytes = meter({ phase: "tokenizer", total }, onProgress);
+  const texts = trainingTexts(corpus, { onBytes, signal });
+  return await trainTokenizer(tokenizer, texts, {
+    signal,
+    onProgress(progress) {
+      if (progress.phase !== "merging") return;
+      const { vocabSize: done, targetVocabSize: total } = progress;
+      onProgress?.({ phase: "tokenizer", done, total });
+    },
+  });
 }
 
 function openBatches(

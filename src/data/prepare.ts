@@ -9,8 +9,8 @@
  */
 
 import { writeFileSynced } from "../base/atomic_file.ts";
+import type { LoadedTokenizer } from "../tokenizer/load.ts";
 import { splitForEncoding, splitForTraining } from "../tokenizer/pieces.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Corpus, readParts, utf8Length } from "./corpus.ts";
 import { writeFailure } from "./file_errors.ts";
 import { type PreparedHeader, preparedPaths } from "./prepared.ts";
@@ -41,13 +41,14 @@ export async function* trainingTexts(
 /**
  * Writes train.bin, val.bin and tokenizer.json into `directory`.
  *
+ * @returns Both sides, and how many characters a char vocabulary lacks.
  * @throws {UserError} When the disk is full or a file changed meanwhile.
  */
 export async function writeTokens(
   corpus: Corpus,
-  tokenizer: Tokenizer,
+  tokenizer: LoadedTokenizer,
   { directory, ...options }: ReadOptions & { directory: string },
-): Promise<PreparedSides> {
+): Promise<{ sides: PreparedSides; unknown: number }> {
   const paths = preparedPaths(directory);
   const dtype = tokenDtype(tokenizer.vocabSize);
   await using train = await SideWriter.create(paths.train, dtype, tokenizer);
@@ -62,7 +63,10 @@ export async function writeTokens(
     if (part.endsDocument) await side.endDocument();
   }
   await writeSynced(paths.tokenizer, tokenizer.json);
-  return { dtype, train: await train.finish(), val: await val.finish() };
+  return {
+    sides: { dtype, train: await train.finish(), val: await val.finish() },
+    unknown: train.unknown + val.unknown,
+  };
 }
 
 /** Writes a small file to disk. @throws {UserError} When the disk is full. */
@@ -77,16 +81,22 @@ export async function writeSynced(path: string, text: string): Promise<void> {
 /** One of the two token files in the making. */
 class SideWriter implements AsyncDisposable {
   #writer: TokenWriter;
-  #tokenizer: Tokenizer;
+  #tokenizer: LoadedTokenizer;
   #bytes = 0;
+  /** Characters that are not in a char vocabulary. */
+  unknown = 0;
   #separatorDue = false;
 
-  private constructor(writer: TokenWriter, tokenizer: Tokenizer) {
+  private constructor(writer: TokenWriter, tokenizer: LoadedTokenizer) {
     this.#writer = writer;
     this.#tokenizer = tokenizer;
   }
 
-  static async create(path: string, dtype: TokenDtype, tokenizer: Tokenizer) {
+  static async create(
+    path: string,
+    dtype: TokenDtype,
+    tokenizer: LoadedTokenizer,
+  ) {
     return new SideWriter(await TokenWriter.create(path, dtype), tokenizer);
   }
 
@@ -114,6 +124,10 @@ class SideWriter implements AsyncDisposable {
 
   async #encode(text: string): Promise<void> {
     this.#bytes += utf8Length(text);
+    // Other types know every text, or would have to encode it twice to count.
+    if (this.#tokenizer.type === "char") {
+      this.unknown += this.#tokenizer.countUnknown(text);
+    }
     await this.#writer.write(this.#tokenizer.encode(text));
   }
 }

@@ -61,6 +61,12 @@ export type PreparedHeader = z.output<typeof headerSchema>;
 /** A text file as it was when it was read. */
 export type FileRecord = PreparedHeader["files"][number];
 
+/** What the header keeps of a file. */
+export function fileRecord(file: FileRecord): FileRecord {
+  const { path, sizeBytes, mtimeMs, sha256, textBytes } = file;
+  return { path, sizeBytes, mtimeMs, sha256, textBytes };
+}
+
 /** A prepared data set on disk. */
 export interface Prepared {
   directory: string;

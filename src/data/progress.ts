@@ -4,7 +4,10 @@
  * @module
  */
 
-/** Bytes done in one phase. Phases may repeat, each time from zero. */
+/**
+ * What is done of one phase, in bytes; while a tokenizer merges, in words of
+ * its vocabulary. Phases may repeat, each time from zero.
+ */
 export interface DataProgress {
   /** Checking text or tokens on disk, training a tokenizer, encoding. */
   phase: "read" | "tokenizer" | "tokenize";

@@ -41,6 +41,7 @@ export class Workspace implements AsyncDisposable {
    * @throws {UserError} When `parent` cannot be written.
    */
   static async create(parent: string): Promise<Workspace> {
+    await using opened = new AsyncDisposableStack();
     try {
       const made = await makeDirectories(parent);
       const directory = join(parent, PREFIX + crypto.randomUUID().slice(0, 8));
@@ -48,9 +49,13 @@ export class Workspace implements AsyncDisposable {
         write: true,
         createNew: true,
       });
-      await lock.lock(true);
+      const workspace = new Workspace(parent, directory, lock, made);
+      opened.use(workspace);
+      // A file system without locks is no reason to stop; leftovers stay then.
+      await lock.lock(true).catch(() => {});
       await Deno.mkdir(directory);
-      return new Workspace(parent, directory, lock, made);
+      opened.move();
+      return workspace;
     } catch (error) {
       throw writeFailure(parent, error);
     }
@@ -117,8 +122,7 @@ async function isLocked(path: string): Promise<boolean> {
     using file = await Deno.open(path, { read: true, write: true });
     return !await file.tryLock(true);
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return false;
-    throw error;
+    return errorCode(error) !== "ENOENT"; // what cannot be judged is spared
   }
 }
 

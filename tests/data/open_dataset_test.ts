@@ -127,8 +127,11 @@ Deno.test("openDataset() prepares anew when text, split or tokenizer differ", as
   await open(options(dir, path, { tokenizerType: "char" }));
   await open(options(dir, path, { valDataset: path }));
   await open(options(dir, [path, path]));
-  // same size, another text
+  // another text of the same size and time: what was just written may change
+  // again within one tick of the file system's clock
+  const { mtime } = await Deno.stat(path);
   await dir.write("a.txt", text.replaceAll("fox", "cat"));
+  await Deno.utime(path, mtime!, mtime!);
   await open(options(dir, path));
   assert.equal(fingerprints.size, 6);
 });
@@ -404,6 +407,23 @@ Deno.test("openDataset() says when validation text is training text", async () =
   assert.deepEqual(notices, [
     `"${path}" is both training and validation text: valLoss will not tell ` +
     "how the model does on new text",
+  ]);
+});
+
+Deno.test("openDataset() counts characters that training text lacks", async () => {
+  await using dir = new TempDir();
+  const path = await dir.write(
+    "a.txt",
+    "ab ".repeat(30) + "xyz" + "ab".repeat(3),
+  );
+  const notices: string[] = [];
+  await openAndClose(options(dir, path, {
+    tokenizerType: "char",
+    onNotice: (message) => notices.push(message),
+  }));
+  assert.deepEqual(notices, [
+    "3 characters of the text are not in the tokenizer's vocabulary and were " +
+    "replaced",
   ]);
 });
 
