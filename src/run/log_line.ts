@@ -57,6 +57,8 @@ function openedLines(event: RunOpened): string[] {
     `model   ${model.arch}, ${formatApprox(event.parameterCount)} parameters ` +
     `(nLayer ${model.nLayer}, nHead ${model.nHead}, nEmbd ${model.nEmbd}, ` +
     `seqLen ${model.seqLen})`,
+    `memory  ${formatBytes(event.memoryBytes)} to train, ` +
+    `${formatBytes(event.checkpointBytes)} on disk per checkpoint`,
     `data    ${sourceNames(data.dataset)}: ${formatCount(event.trainTokens)} ` +
     `tokens to train on, ${formatCount(event.valTokens)} to validate on`,
     `plan    ${formatCount(event.totalSteps)} steps of ` +

@@ -127,6 +127,8 @@ function openedEvent(
     parameterCount: session.parameterCount,
     totalSteps: session.totalSteps,
     stepsPerEpoch: session.stepsPerEpoch,
+    memoryBytes: session.memoryBytes,
+    checkpointBytes: session.checkpointBytes,
     trainTokens: dataset.train.tokens,
     valTokens: dataset.val.tokens,
     resumedFrom: startPoint &&

@@ -26,6 +26,10 @@ export interface RunOpened {
   parameterCount: number;
   totalSteps: number;
   stepsPerEpoch: number;
+  /** Device memory of parameters, optimizer, gradients and activations. */
+  memoryBytes: number;
+  /** Size on disk of the tensors of one checkpoint. */
+  checkpointBytes: number;
   trainTokens: number;
   valTokens: number;
   /** Where a resumed run goes on; null for a new one. */

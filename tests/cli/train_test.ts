@@ -29,6 +29,7 @@ preparing model
 run     owl-1 in ROOT/runs/owl-1
 device  cpu: CPU, 1 thread, fp32
 model   gpt2, 3.0k parameters (nLayer 1, nHead 2, nEmbd 8, seqLen 8)
+memory  # kB to train, # kB on disk per checkpoint
 data    ROOT/text.txt: 4,761 tokens to train on, 530 to validate on
 plan    4 steps of 16 tokens = 0.01 epochs
 eval 0/4 | val loss 5.5461 | 8.0165 bits/byte | best so far
