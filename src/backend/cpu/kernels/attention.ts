@@ -130,7 +130,7 @@ function attentionRows(
  * @param keep Dropout factors, or 0 for none.
  * @returns The log-sum-exp.
  */
-function softmaxRow(
+export function softmaxRow(
   p: usize,
   seen: i32,
   keys: i32,

@@ -1,20 +1,28 @@
 /**
  * Attention of new rows over a cache of keys and values: generation only.
  *
- * Threads take key heads. Memory bound: every cached key and value is read
- * once per query head and row.
+ * Threads take key heads. A few rows are bound by reading the cache, once per
+ * row; more rows (a prompt) pack it and go the way of attention.ts.
  *
  * @module
  */
 
+import { aPackBytes, scoreStride, softmaxRow } from "./attention";
+import { scoreRows, weighRows } from "./attention_products";
 import { AttentionCachedCall } from "./calls";
-import { exp } from "./math";
-import { addScaled, dot, firstLanes, rowMax, sumLanes } from "./simd";
+import { MR, packedBBytes } from "./gemm_block";
+import { packWhole } from "./gemm_tile";
+import { dot, dotFour, load4, madd, store4 } from "./simd";
 import { nextTile, threadScratch } from "./threads";
 
-/** Bytes that each thread needs: a row of scores. */
+/** Fewer rows than this are not worth packing the cache. */
+const PACKED_ROWS: i32 = 5;
+
+/** Bytes that each thread needs. */
 export function attentionCachedScratch(c: AttentionCachedCall): usize {
-  return <usize> (c.S + 4) << 2;
+  if (c.T < PACKED_ROWS) return scoreStride(c.S);
+  return aPackBytes(c.D) + <usize> MR * scoreStride(c.S) +
+    packedBBytes(c.S, c.D) + packedBBytes(c.D, c.S);
 }
 
 /** Writes the new keys and values, then attends to all up to each row. */
@@ -22,51 +30,111 @@ export function attentionCached(c: AttentionCachedCall): void {
   const first = load<u32>(c.position);
   if (first + c.T > <u32> c.S) unreachable();
   for (let head = nextTile(); head < c.Hkv; head = nextTile()) {
-    const D = c.D, width = <usize> ((c.H + 2 * c.Hkv) * D) << 2;
-    const headBytes = <usize> D << 2, cacheRow = <usize> (c.Hkv * D) << 2;
-    const offset = <usize> head * headBytes;
+    extendCache(c, head, first);
+    if (c.T < PACKED_ROWS) attendRows(c, head, first);
+    else attendStrips(c, head, first);
+  }
+}
+
+/** Copies the keys and values of one key head behind those in the cache. */
+function extendCache(c: AttentionCachedCall, head: i32, first: i32): void {
+  const headBytes = <usize> c.D << 2, cacheRow = <usize> (c.Hkv * c.D) << 2;
+  const width = <usize> ((c.H + 2 * c.Hkv) * c.D) << 2;
+  for (let t = 0; t < c.T; t++) {
+    const k = c.qkv + <usize> t * width + <usize> (c.H + head) * headBytes;
+    const at = <usize> (first + t) * cacheRow + <usize> head * headBytes;
+    memory.copy(c.kCache + at, k, headBytes);
+    memory.copy(c.vCache + at, k + cacheRow, headBytes);
+  }
+}
+
+/** Row by row, straight from the cache. */
+function attendRows(c: AttentionCachedCall, head: i32, first: i32): void {
+  const D = c.D, headBytes = <usize> D << 2;
+  const width = <usize> ((c.H + 2 * c.Hkv) * D) << 2;
+  const cacheRow = <usize> c.Hkv * headBytes;
+  const k = c.kCache + <usize> head * headBytes;
+  const v = c.vCache + <usize> head * headBytes;
+  for (let h = 0; h < c.H; h++) {
+    if (h * c.Hkv / c.H != head) continue;
     for (let t = 0; t < c.T; t++) {
-      const k = c.qkv + <usize> t * width + <usize> c.H * headBytes + offset;
-      const at = <usize> (first + t) * cacheRow + offset;
-      memory.copy(c.kCache + at, k, headBytes);
-      memory.copy(c.vCache + at, k + cacheRow, headBytes);
-    }
-    for (let h = 0; h < c.H; h++) {
-      if (h * c.Hkv / c.H != head) continue;
-      for (let t = 0; t < c.T; t++) {
-        const q = c.qkv + <usize> t * width + <usize> h * headBytes;
-        const out = c.out + <usize> (t * c.H + h) * headBytes;
-        attendRow(c, out, q, offset, cacheRow, <i32> first + t + 1);
+      const q = c.qkv + <usize> t * width + <usize> h * headBytes;
+      const p = threadScratch, seen = first + t + 1;
+      let j = 0;
+      for (; j + 4 <= seen; j += 4) {
+        const keys = k + <usize> j * cacheRow;
+        v128.store(p + (<usize> j << 2), dotFour(q, keys, cacheRow, D));
+      }
+      for (; j < seen; j++) {
+        store<f32>(p + (<usize> j << 2), dot(q, k + <usize> j * cacheRow, D));
+      }
+      softmaxRow(p, seen, seen, c.scale, 0);
+      const out = c.out + <usize> (t * c.H + h) * headBytes;
+      for (let d = 0; d < D; d += 16) {
+        const at = <usize> d << 2;
+        weighColumns(out + at, p, v + at, cacheRow, seen, D - d);
       }
     }
   }
 }
 
-/** One query row over the first `seen` rows of the cache. */
-function attendRow(
-  c: AttentionCachedCall,
+/** `out = sum_j p[j] v[j]` for up to 16 columns. */
+function weighColumns(
   out: usize,
-  q: usize,
-  offset: usize,
+  p: usize,
+  v: usize,
   cacheRow: usize,
   seen: i32,
+  left: i32,
 ): void {
-  const p = threadScratch;
-  let k = c.kCache + offset, v = c.vCache + offset;
-  for (let j = 0; j < seen; j++, k += cacheRow) {
-    store<f32>(p + (<usize> j << 2), dot(q, k, c.D) * c.scale);
+  let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+  for (let j = 0; j < seen; j++, p += 4, v += cacheRow) {
+    const weight = v128.load_splat<f32>(p);
+    sum0 = madd(weight, load4(v, left), sum0);
+    sum1 = madd(weight, load4(v + 16, left - 4), sum1);
+    sum2 = madd(weight, load4(v + 32, left - 8), sum2);
+    sum3 = madd(weight, load4(v + 48, left - 12), sum3);
   }
-  const most = f32x4.splat(rowMax(p, seen));
-  let sum = f32x4.splat(0);
-  for (let j = 0; j < seen; j += 4) {
-    const at = p + (<usize> j << 2);
-    const e = firstLanes(exp(f32x4.sub(v128.load(at), most)), seen - j);
-    v128.store(at, e);
-    sum = f32x4.add(sum, e);
-  }
-  const inverse: f32 = 1 / sumLanes(sum);
-  memory.fill(out, 0, <usize> c.D << 2);
-  for (let j = 0; j < seen; j++, v += cacheRow) {
-    addScaled(out, v, load<f32>(p + (<usize> j << 2)) * inverse, c.D);
+  store4(out, sum0, left);
+  store4(out + 16, sum1, left - 4);
+  store4(out + 32, sum2, left - 8);
+  store4(out + 48, sum3, left - 12);
+}
+
+/** Strips of rows against the packed cache. */
+function attendStrips(c: AttentionCachedCall, head: i32, first: i32): void {
+  const D = c.D, T = c.T, end = first + T, cacheWidth = c.Hkv * D;
+  const width = (c.H + 2 * c.Hkv) * D, outStride = <usize> (c.H * D) << 2;
+  const cacheAt = <usize> (head * D) << 2;
+  const aPack = threadScratch, stride = scoreStride(c.S);
+  const scores = aPack + aPackBytes(D);
+  const kPack = scores + <usize> MR * stride;
+  const vPack = kPack + packedBBytes(c.S, D);
+  packWhole(kPack, c.kCache + cacheAt, cacheWidth, true, end, D);
+  packWhole(vPack, c.vCache + cacheAt, cacheWidth, false, D, end);
+  for (let h = 0; h < c.H; h++) {
+    if (h * c.Hkv / c.H != head) continue;
+    for (let t = 0; t < T; t += MR) {
+      const rows = min(MR, T - t), row = first + t;
+      const q = c.qkv + (<usize> (t * width + h * D) << 2);
+      const out = c.out + <usize> t * outStride + (<usize> (h * D) << 2);
+      scoreRows(scores, stride, q, width, aPack, kPack, end, D, row, rows);
+      for (let i = 0; i < rows; i++) {
+        const p = scores + <usize> i * stride;
+        softmaxRow(p, row + i + 1, row + rows, c.scale, 0);
+      }
+      weighRows(
+        out,
+        outStride,
+        scores,
+        stride,
+        aPack,
+        vPack,
+        end,
+        D,
+        row,
+        rows,
+      );
+    }
   }
 }

@@ -17,11 +17,10 @@ import { MatmulCall } from "./calls";
 import { KC, MR, NR, packedABytes, packedBBytes } from "./gemm_block";
 import { packB } from "./gemm_pack";
 import { multiplyPacked } from "./gemm_tile";
-import { isMatvec, matvec, matvecScratch } from "./matvec";
+import { isMatvec, matvec, matvecSharedScratch } from "./matvec";
 import {
   barrier,
   nextTile,
-  nThreads,
   sharedScratch,
   shareStart,
   thread,
@@ -58,12 +57,13 @@ export function matmul(c: MatmulCall): void {
 
 /** Bytes that the threads share while a call runs. */
 export function matmulSharedScratch(c: MatmulCall): usize {
-  return isMatvec(c) ? 0 : packedBBytes(sliceCols(c), sliceDepth(c));
+  if (isMatvec(c)) return matvecSharedScratch(c);
+  return packedBBytes(sliceCols(c), sliceDepth(c));
 }
 
 /** Bytes that each thread needs for itself. */
 export function matmulThreadScratch(c: MatmulCall): usize {
-  return isMatvec(c) ? matvecScratch(c) : packedABytes(TILE_ROWS, KC);
+  return isMatvec(c) ? 0 : packedABytes(TILE_ROWS, KC);
 }
 
 /** Columns of a slice: all, unless even one KC of them is too much. */

@@ -1,91 +1,148 @@
 /**
  * Products with one to four rows: memory bound, each byte of B is read once.
  *
- * This is what generating text is made of. B (K, N) is walked by rows, a
- * strip of columns per tile with the sums in scratch; B (N, K) gives one dot
- * product per column. Judge it in GB/s.
+ * This is what generating text is made of. B (N, K) gives one dot product per
+ * column. B (K, N) is cut into ranges of whole rows, so that memory is read in
+ * long runs; their sums meet in shared scratch and are added up in order.
+ * Judge it in GB/s.
  *
  * @module
  */
 
 import { MatmulCall } from "./calls";
 import { dot, load4, madd, store4 } from "./simd";
-import { nextTile, threadScratch } from "./threads";
+import { barrier, lineStart, nextTile, sharedScratch, thread } from "./threads";
 
 /** More rows than this are worth packing. */
 const MOST_ROWS: i32 = 4;
-/** Columns of a tile. */
-const TILE_COLS: i32 = 128;
 /** Columns of a tile where every column is a dot product. */
 const TILE_DOTS: i32 = 16;
+/** Columns of a tile of whole rows: their sums stay in the first cache. */
+const TILE_COLS: i32 = 4096;
+/** Ranges that the rows of B are cut into, at most. */
+const MOST_RANGES: i32 = 16;
+/** Rows of a range, at least; a multiple of 4, as ranges begin at one. */
+const MIN_RANGE: i32 = 32;
 
 /** Whether a product goes this way: a question of its shape alone. */
 export function isMatvec(c: MatmulCall): bool {
   return c.M <= MOST_ROWS && (!c.transA || c.M == 1);
 }
 
-/** Bytes that each thread needs for its sums. */
-export function matvecScratch(c: MatmulCall): usize {
-  return <usize> c.M * TILE_COLS * 4;
+/** Bytes that the threads share: the sums of each range. */
+export function matvecSharedScratch(c: MatmulCall): usize {
+  return c.transB ? 0 : <usize> ranges(c) * c.M * sumStride(c) << 2;
 }
 
 /** `out = addTo + a op(b) + bias`. */
 export function matvec(c: MatmulCall): void {
-  const width = c.transB ? TILE_DOTS : TILE_COLS;
-  const tiles = (c.N + width - 1) / width;
+  if (!c.transB) {
+    addRanges(c);
+    return;
+  }
+  const tiles = (c.N + TILE_DOTS - 1) / TILE_DOTS;
   for (let tile = nextTile(); tile < tiles; tile = nextTile()) {
-    const first = tile * width, end = min(c.N, first + width);
-    if (c.transB) dots(c, first, end);
-    else columns(c, first, end);
+    const first = tile * TILE_DOTS;
+    dots(c, first, min(c.N, first + TILE_DOTS));
   }
 }
 
-/** Columns of B stored as rows: `out[m, n] = a[m] . b[n]`. */
+/**
+ * Columns of B stored as rows: `out[m, n] = a[m] . b[n]`. One row of B after
+ * the other: a single long run of memory is what prefetchers know best.
+ */
 function dots(c: MatmulCall, first: i32, end: i32): void {
   const rowBytes = <usize> c.K << 2;
   for (let n = first; n < end; n++) {
     const b = c.b + <usize> n * rowBytes;
     for (let m = 0; m < c.M; m++) {
-      let sum = dot(c.a + <usize> m * rowBytes, b, c.K);
-      const at = (<usize> m * c.N + n) << 2;
-      if (c.bias) sum += load<f32>(c.bias + (<usize> n << 2));
-      if (c.addTo) sum += load<f32>(c.addTo + at);
-      store<f32>(c.out + at, sum);
+      const sum = dot(c.a + <usize> m * rowBytes, b, c.K);
+      finish(c, m, n, f32x4.splat(sum), 1);
     }
   }
 }
 
-/** A strip of columns: adds up rows of B, four at a time. */
-function columns(c: MatmulCall, first: i32, end: i32): void {
-  const cols = end - first, stride = <usize> c.N << 2;
-  memory.fill(threadScratch, 0, <usize> c.M * TILE_COLS * 4);
-  let b = c.b + (<usize> first << 2);
-  for (let k = 0; k < c.K; k += 4, b += 4 * stride) {
-    const left = c.K - k;
+/** Writes four sums, or the `left` that remain, with bias and addTo. */
+@inline
+function finish(c: MatmulCall, m: i32, n: i32, sums: v128, left: i32): void {
+  const at = (<usize> m * c.N + n) << 2;
+  if (c.bias) sums = f32x4.add(sums, load4(c.bias + (<usize> n << 2), left));
+  if (c.addTo) sums = f32x4.add(sums, load4(c.addTo + at, left));
+  store4(c.out + at, sums, left);
+}
+
+/** Rows of B in a range. */
+function rangeRows(c: MatmulCall): i32 {
+  const even = (c.K + MOST_RANGES - 1) / MOST_RANGES;
+  return max(MIN_RANGE, (even + 3) & ~3);
+}
+
+function ranges(c: MatmulCall): i32 {
+  return (c.K + rangeRows(c) - 1) / rangeRows(c);
+}
+
+/** Elements from the sums of one row of A to those of the next. */
+function sumStride(c: MatmulCall): i32 {
+  return (c.N + 15) & ~15;
+}
+
+/** B as it is: sums of ranges of rows, then the sum of those. */
+function addRanges(c: MatmulCall): void {
+  const colTiles = (c.N + TILE_COLS - 1) / TILE_COLS;
+  const count = ranges(c), rows = rangeRows(c), stride = sumStride(c);
+  const tiles = count * colTiles;
+  for (let tile = nextTile(); tile < tiles; tile = nextTile()) {
+    const range = tile / colTiles, first = tile % colTiles * TILE_COLS;
+    sumRange(
+      c,
+      sharedScratch + (<usize> (range * c.M * stride + first) << 2),
+      range * rows,
+      min(c.K, range * rows + rows),
+      first,
+      min(TILE_COLS, c.N - first),
+    );
+  }
+  barrier();
+  const end = lineStart(c.N, thread + 1), step = <usize> (c.M * stride) << 2;
+  for (let m = 0; m < c.M; m++) {
+    for (let n = lineStart(c.N, thread); n < end; n += 4) {
+      let from = sharedScratch + (<usize> (m * stride + n) << 2);
+      let sum = v128.load(from);
+      for (let range = 1; range < count; range++) {
+        from += step;
+        sum = f32x4.add(sum, v128.load(from));
+      }
+      finish(c, m, n, sum, end - n);
+    }
+  }
+}
+
+/** Adds up rows `k` to `end` of some columns, four rows at a time. */
+function sumRange(
+  c: MatmulCall,
+  sums: usize,
+  k: i32,
+  end: i32,
+  first: i32,
+  cols: i32,
+): void {
+  const stride = <usize> c.N << 2, sumBytes = <usize> sumStride(c) << 2;
+  for (let m: usize = 0; m < <usize> c.M; m++) {
+    memory.fill(sums + m * sumBytes, 0, (<usize> cols + 3 & ~3) << 2);
+  }
+  let b = c.b + (<usize> k * c.N + first << 2);
+  for (; k < end; k += 4, b += 4 * stride) {
+    const left = end - k;
     for (let m = 0; m < c.M; m++) {
-      const a = c.a + ((<usize> m * c.K + k) << 2);
-      const sums = threadScratch + (<usize> m * TILE_COLS << 2);
-      if (left >= 4) addFourRows(sums, b, stride, v128.load(a), cols);
+      const a = c.a + (<usize> (m * c.K + k) << 2);
+      const to = sums + <usize> m * sumBytes;
+      if (left >= 4) addFourRows(to, b, stride, v128.load(a), cols);
       else {
         for (let i = 0; i < left; i++) {
           const row = b + <usize> i * stride;
-          addRow(sums, row, load<f32>(a + (<usize> i << 2)), cols);
+          addRow(to, row, load<f32>(a + (<usize> i << 2)), cols);
         }
       }
-    }
-  }
-  for (let m = 0; m < c.M; m++) {
-    const sums = threadScratch + (<usize> m * TILE_COLS << 2);
-    const at = (<usize> m * c.N + first) << 2;
-    for (let i = 0; i < cols; i += 4) {
-      const left = cols - i, offset = <usize> i << 2;
-      let y = v128.load(sums + offset);
-      if (c.bias) {
-        const bias = c.bias + (<usize> first << 2) + offset;
-        y = f32x4.add(y, load4(bias, left));
-      }
-      if (c.addTo) y = f32x4.add(y, load4(c.addTo + at + offset, left));
-      store4(c.out + at + offset, y, left);
     }
   }
 }

@@ -98,10 +98,41 @@ export function dot(a: usize, b: usize, n: i32): f32 {
   return sumLanes(f32x4.add(sum0, sum1));
 }
 
-/** `y[i] += scale * x[i]` of two rows. */
-export function addScaled(y: usize, x: usize, scale: f32, n: i32): void {
-  const s = f32x4.splat(scale);
-  for (let i = 0; i < n; i += 4, x += 16, y += 16) {
-    store4(y, madd(s, load4(x, n - i), load4(y, n - i)), n - i);
+/**
+ * Four dot products of one row with four others, `stride` bytes apart.
+ *
+ * Each in the order of {@linkcode dot}; side by side they keep more loads
+ * under way than one after another.
+ */
+export function dotFour(a: usize, b: usize, stride: usize, n: i32): v128 {
+  const b1 = b + stride, b2 = b1 + stride, b3 = b2 + stride;
+  const zero = f32x4.splat(0);
+  let even0 = zero, even1 = zero, even2 = zero, even3 = zero;
+  let odd0 = zero, odd1 = zero, odd2 = zero, odd3 = zero;
+  let i = 0;
+  let at: usize = 0;
+  for (; i + 8 <= n; i += 8, at += 32) {
+    const x = v128.load(a + at), y = v128.load(a + at, 16);
+    even0 = madd(x, v128.load(b + at), even0);
+    odd0 = madd(y, v128.load(b + at, 16), odd0);
+    even1 = madd(x, v128.load(b1 + at), even1);
+    odd1 = madd(y, v128.load(b1 + at, 16), odd1);
+    even2 = madd(x, v128.load(b2 + at), even2);
+    odd2 = madd(y, v128.load(b2 + at, 16), odd2);
+    even3 = madd(x, v128.load(b3 + at), even3);
+    odd3 = madd(y, v128.load(b3 + at, 16), odd3);
   }
+  for (; i < n; i += 4, at += 16) {
+    const left = n - i, x = load4(a + at, left);
+    even0 = madd(x, load4(b + at, left), even0);
+    even1 = madd(x, load4(b1 + at, left), even1);
+    even2 = madd(x, load4(b2 + at, left), even2);
+    even3 = madd(x, load4(b3 + at, left), even3);
+  }
+  return f32x4(
+    sumLanes(f32x4.add(even0, odd0)),
+    sumLanes(f32x4.add(even1, odd1)),
+    sumLanes(f32x4.add(even2, odd2)),
+    sumLanes(f32x4.add(even3, odd3)),
+  );
 }
