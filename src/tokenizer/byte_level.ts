@@ -27,7 +27,8 @@ export const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(
  *
  * `\s` is spelled out as `White_Space`, because Hugging Face's engine counts
  * U+0085 and not U+FEFF, JavaScript the other way round. The classes then
- * agree with Python's tokenizers 0.23.2 for each of the 1,112,064 code points.
+ * agree with Python's tokenizers 0.23.2 for each of the 1,112,064 code points
+ * (V8 15 and that library both have Unicode 16).
  */
 const WORD =
   /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;

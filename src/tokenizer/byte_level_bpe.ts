@@ -2,10 +2,10 @@
  * Encoding and decoding with byte-level BPE: what `bpe` and `byte` use, and
  * any `tokenizer.json` of GPT-2's shape.
  *
- * Hugging Face's own engine is right for all other files, but for this shape
- * it is 10 times slower than this (WikiText-2, vocabulary of 2048: 0.5 against
- * 6 million tokens/s), takes 70 ms and 28 MB to load, and in its WebAssembly
- * build takes 9,392 letters and digits younger than Unicode 14 for signs.
+ * Hugging Face's code could take these files too, but in WebAssembly it needs
+ * 10 times as long (WikiText-2, 2048 ids: 0.8 against 8 million tokens/s on
+ * one core of an AMD EPYC, bench/tokenizer_bench.ts), 0.3 s and 54 MB to load,
+ * and it takes 9,392 letters and digits younger than Unicode 14 for signs.
  * Merging follows `Word::merge_all` of Hugging Face's src/models/bpe/word.rs.
  *
  * @module
@@ -199,6 +199,7 @@ export function readByteLevel(file: TokenizerFile): ByteLevelModel | null {
   const parsed = bpeSchema.safeParse(file.root);
   if (!parsed.success) return null;
   const { added_tokens, model } = parsed.data;
+  if (Math.max(vocab.size, model.merges.length) > PAIR_BASE) return null;
   // Tokens of the two kinds are looked for in two passes; one is enough here.
   if (new Set(added_tokens?.map((t) => t.normalized)).size > 1) return null;
   if (!BYTE_CHARACTERS.every((character) => vocab.has(character))) return null;

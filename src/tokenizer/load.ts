@@ -105,7 +105,9 @@ async function openCodec(file: TokenizerFile, name: string): Promise<Opened> {
       type: merges.length > 0 ? "bpe" : "byte",
       codec: new ByteLevelBpe(byteLevel),
       // An added token with a space in it may lie across the end of a word.
-      cutsAt: addedTokens.some(({ content }) => /\s/.test(content))
+      cutsAt: addedTokens.some(({ content }) =>
+          /\p{White_Space}/u.test(content)
+        )
         ? "request"
         : "words",
     };

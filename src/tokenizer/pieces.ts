@@ -26,9 +26,9 @@ const TRIES = 16;
 /**
  * Pieces of the text that `chunks` join to, with the same ids as the whole.
  *
- * A tokenizer that begins every text in its own way (Llama 2's adds a space)
- * allows no cut: its pieces end with a line after at most 8 million units, and
- * an id can differ where a piece begins.
+ * A tokenizer that begins every text in its own way may allow no cut: its
+ * pieces then end with a line after at most 8 million units, and an id can
+ * differ where a piece begins.
  */
 export async function* splitForEncoding(
   tokenizer: Tokenizer,

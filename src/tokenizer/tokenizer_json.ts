@@ -79,7 +79,9 @@ export function parseTokenizerJson(json: string, name: string): TokenizerFile {
       : Object.entries(model.vocab),
   );
   const addedTokens = numberAddedTokens(added_tokens ?? [], vocab);
-  const unknownId = model.unk_id ?? vocab.get(model.unk_token ?? "") ?? null;
+  const unknown = model.unk_token;
+  const unknownId = model.unk_id ??
+    (unknown == null ? null : vocab.get(unknown) ?? null);
   let vocabSize = 0;
   for (const id of vocab.values()) vocabSize = Math.max(vocabSize, id + 1);
   for (const { id } of addedTokens) vocabSize = Math.max(vocabSize, id + 1);
