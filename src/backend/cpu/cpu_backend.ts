@@ -18,7 +18,7 @@ import type {
 } from "../backend.ts";
 import { type CpuInfo, readCpuInfo } from "./cores.ts";
 import { type KernelBuild, type Kernels, loadKernels } from "./kernels.ts";
-import { instantiate, type KernelExports } from "./kernels.ts";
+import { instantiate, type KernelExports } from "./kernel_instance.ts";
 import { layOut, type MemoryLayout } from "./memory_layout.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { WorkerFailure, WorkerPool } from "./worker_pool.ts";

@@ -12,7 +12,7 @@
 /// <reference lib="deno.worker" />
 
 import { parentPort, workerData } from "node:worker_threads";
-import { instantiate, type KernelExports } from "./kernels.ts";
+import { instantiate, type KernelExports } from "./kernel_instance.ts";
 import {
   COMMAND,
   type PoolMessage,

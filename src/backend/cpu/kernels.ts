@@ -7,28 +7,11 @@
  * @module
  */
 
+import { instantiate } from "./kernel_instance.ts";
 import { PLAIN_WASM, RELAXED_WASM } from "./kernels_wasm.ts";
 
 /** `relaxed` multiplies and adds in one instruction; `plain` runs anywhere. */
 export type KernelBuild = "relaxed" | "plain";
-
-/** What a module of kernels exports; see kernels/interpreter.ts. */
-export interface KernelExports {
-  initThread(
-    index: number,
-    count: number,
-    spinLimit: number,
-    sharedScratch: number,
-    threadScratch: number,
-  ): void;
-  runPhase(record: number, count: number, profile: number): void;
-  callIndex(): number;
-  resetThreads(): void;
-  abort(): void;
-  isFused(): number;
-  sharedScratchBytes(record: number): number;
-  threadScratchBytes(record: number): number;
-}
 
 /** A module ready to be instantiated, here and in workers. */
 export interface Kernels {
@@ -55,17 +38,6 @@ export function loadKernels(build?: KernelBuild): Kernels {
     ? "wasm simd"
     : `wasm relaxed-simd (${isFused() ? "fused" : "not fused"})`;
   return { build, module, label };
-}
-
-/** Instantiates a module on a memory. */
-export function instantiate(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-): KernelExports {
-  // performance.now() alone counts from the start of its own thread.
-  const now = () => performance.timeOrigin + performance.now();
-  const instance = new WebAssembly.Instance(module, { env: { memory, now } });
-  return instance.exports as unknown as KernelExports;
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {

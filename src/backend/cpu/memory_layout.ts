@@ -13,7 +13,7 @@
 
 import type { PlacedTensor, Program } from "../../graph/program.ts";
 import { recordBytes, writeRecord } from "./encode.ts";
-import { instantiate } from "./kernels.ts";
+import { instantiate } from "./kernel_instance.ts";
 import { growTo } from "./memory_store.ts";
 
 /** Addresses in bytes from the start of the memory. */
