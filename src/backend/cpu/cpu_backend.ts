@@ -17,18 +17,16 @@ import type {
   TensorData,
 } from "../backend.ts";
 import { type CpuInfo, readCpuInfo } from "./cores.ts";
-import { type KernelBuild, type Kernels, loadKernels } from "./kernels.ts";
+import { type KernelChoice, type Kernels, loadKernels } from "./kernels.ts";
 import { instantiate, type KernelExports } from "./kernel_instance.ts";
 import { layOut, type MemoryLayout } from "./memory_layout.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { WorkerFailure, WorkerPool } from "./worker_pool.ts";
 
-/** How to open the CPU. */
-export interface CpuOptions {
+/** How to open the CPU; what is absent is the best for this machine. */
+export interface CpuOptions extends KernelChoice {
   /** Worker threads; 0 or absent is one per physical core. */
-  threads?: number;
-  /** Absent is the best this machine accepts; tests run both. */
-  build?: KernelBuild;
+  readonly threads?: number;
 }
 
 /** The time one call took: the shortest of the runs of a profile. */
@@ -57,7 +55,7 @@ export function openCpuBackend(options: CpuOptions = {}): Promise<CpuBackend> {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`Cannot start ${threads} threads`);
   }
-  const kernels = loadKernels(options.build);
+  const kernels = loadKernels(options);
   return Promise.resolve(new OpenCpu({ cpu, kernels, threads }));
 }
 
@@ -83,17 +81,17 @@ class OpenCpu implements CpuBackend {
       kernels: kernels.label,
     };
     this.#kernels = kernels;
-    const { module } = kernels;
-    this.#pool = new WorkerPool({ threads, cores: cpu.cores, module });
+    const { code } = kernels;
+    this.#pool = new WorkerPool({ threads, cores: cpu.cores, code });
   }
 
   async compile(program: Program): Promise<CpuExecutable> {
-    const { module } = this.#kernels;
+    const { code } = this.#kernels;
     const { threads } = this.#pool;
     const memory = this.#memories.take();
     let layout: MemoryLayout;
     try {
-      layout = layOut(program, { module, memory, threads });
+      layout = layOut(program, { code, memory, threads });
     } catch (error) {
       this.#memories.give(memory);
       throw error;
@@ -106,7 +104,7 @@ class OpenCpu implements CpuBackend {
       sharedScratch: layout.sharedScratch,
       threadScratch: layout.threadScratch + thread * layout.threadScratchBytes,
     }));
-    const kernels = instantiate(module, memory);
+    const kernels = instantiate(code, memory);
     const pool = this.#pool;
     const memories = this.#memories;
     const parts = { id, pool, program, layout, memory, memories, kernels };

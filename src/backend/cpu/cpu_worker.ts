@@ -21,8 +21,7 @@ import {
   type WorkerStart,
 } from "./pool_protocol.ts";
 
-const { control, module, thread, threads, spinLimit } =
-  workerData as WorkerStart;
+const { control, code, thread, threads, spinLimit } = workerData as WorkerStart;
 const words = new Int32Array(control);
 const programs = new Map<number, KernelExports>();
 let epoch = 0;
@@ -53,7 +52,7 @@ function serve(): void {
 }
 
 function load(message: Extract<PoolMessage, { kind: "load" }>): void {
-  const kernels = instantiate(module, message.memory);
+  const kernels = instantiate(code, message.memory);
   kernels.initThread(
     thread,
     threads,

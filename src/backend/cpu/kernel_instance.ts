@@ -7,6 +7,9 @@
  * @module
  */
 
+import { bindNative, type NativeCode } from "./native/native_kernels.ts";
+import { TILE_SHAPE } from "./native/tile_shape.ts";
+
 /** What a module of kernels exports; see kernels/interpreter.ts. */
 export interface KernelExports {
   initThread(
@@ -16,6 +19,7 @@ export interface KernelExports {
     sharedScratch: number,
     threadScratch: number,
   ): void;
+  useNative(mr: number, nr: number): void;
   runPhase(record: number, count: number, profile: number): void;
   callIndex(): number;
   resetThreads(): void;
@@ -25,13 +29,32 @@ export interface KernelExports {
   threadScratchBytes(record: number): number;
 }
 
-/** Instantiates a module on a memory. */
+/** The compiled kernels; can be sent to other threads. */
+export interface KernelCode {
+  readonly module: WebAssembly.Module;
+  /** Matrix kernels of the machine's own, or null. */
+  readonly native: NativeCode | null;
+}
+
+/** Instantiates the kernels on a memory. */
 export function instantiate(
-  module: WebAssembly.Module,
+  { module, native: code }: KernelCode,
   memory: WebAssembly.Memory,
 ): KernelExports {
   // performance.now() alone counts from the start of its own thread.
   const now = () => performance.timeOrigin + performance.now();
-  const instance = new WebAssembly.Instance(module, { env: { memory, now } });
-  return instance.exports as unknown as KernelExports;
+  const native = code ? bindNative(code, memory) : unreachable;
+  const instance = new WebAssembly.Instance(module, {
+    env: { memory, now, native },
+  });
+  const kernels = instance.exports as unknown as KernelExports;
+  if (code) {
+    const { mr, nr } = TILE_SHAPE[code.width];
+    kernels.useNative(mr, nr);
+  }
+  return kernels;
+}
+
+function unreachable(): never {
+  throw new Error("There is no native code to call");
 }

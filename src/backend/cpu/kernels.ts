@@ -1,28 +1,55 @@
 /**
- * The compiled kernels: picks the build this machine can run.
+ * The compiled kernels: picks what this machine can run.
  *
- * The machine code is in kernels_wasm.ts, made from kernels/ by
- * scripts/build_kernels.ts.
+ * The WebAssembly is in kernels_wasm.ts, made from kernels/ by
+ * scripts/build_kernels.ts; the machine's own code for matrix products is
+ * assembled by native/.
  *
  * @module
  */
 
-import { instantiate } from "./kernel_instance.ts";
+import { errorMessage } from "../../base/errors.ts";
+import { instantiate, type KernelCode } from "./kernel_instance.ts";
 import { PLAIN_WASM, RELAXED_WASM } from "./kernels_wasm.ts";
+import type { VectorWidth } from "./native/assembler.ts";
+import { loadNative, type NativeCode } from "./native/native_kernels.ts";
+import { selfTest } from "./native/self_test.ts";
 
 /** `relaxed` multiplies and adds in one instruction; `plain` runs anywhere. */
 export type KernelBuild = "relaxed" | "plain";
 
-/** A module ready to be instantiated, here and in workers. */
-export interface Kernels {
-  readonly build: KernelBuild;
-  readonly module: WebAssembly.Module;
-  /** For {@linkcode DeviceInfo.kernels}. */
-  readonly label: string;
+/**
+ * Who multiplies matrices: `native` code where it can be had and `wasm`
+ * elsewhere is `auto`.
+ */
+export type GemmChoice = "auto" | "native" | "wasm";
+
+/** What to load; absent is the best this machine accepts. */
+export interface KernelChoice {
+  readonly build?: KernelBuild;
+  readonly gemm?: GemmChoice;
+  /** Vectors of the native code, for tests. */
+  readonly width?: VectorWidth;
 }
 
-/** Compiles `build`, or the best one that this machine accepts. */
-export function loadKernels(build?: KernelBuild): Kernels {
+/** Kernels ready to be instantiated, here and in workers. */
+export interface Kernels {
+  readonly build: KernelBuild;
+  readonly code: KernelCode;
+  /** For {@linkcode DeviceInfo.kernels}. */
+  readonly label: string;
+  /** Why there is no native code, or null. */
+  readonly noNative: string | null;
+}
+
+/**
+ * Compiles the WebAssembly and assembles the native code.
+ *
+ * @throws {Error} If `gemm` is `native` and there is none; says why.
+ */
+export function loadKernels(
+  { build, gemm = "auto", width }: KernelChoice = {},
+): Kernels {
   const relaxed = decode(RELAXED_WASM);
   build ??= WebAssembly.validate(relaxed) ? "relaxed" : "plain";
   const module = new WebAssembly.Module(
@@ -33,11 +60,35 @@ export function loadKernels(build?: KernelBuild): Kernels {
     maximum: 1,
     shared: true,
   });
-  const { isFused } = instantiate(module, memory);
-  const label = build === "plain"
+  const { isFused } = instantiate({ module, native: null }, memory);
+  const wasm = build === "plain"
     ? "wasm simd"
     : `wasm relaxed-simd (${isFused() ? "fused" : "not fused"})`;
-  return { build, module, label };
+  const { native, reason } = gemm === "wasm"
+    ? { native: null, reason: "not asked for" }
+    : tryNative(width);
+  if (gemm === "native" && native === null) throw new Error(reason ?? "");
+  const own = native?.width === 512 ? "avx512" : "avx2";
+  return {
+    build,
+    code: { module, native },
+    label: native ? `native ${own} gemm, ${wasm}` : wasm,
+    noNative: reason,
+  };
+}
+
+/** Native code that passed its test, or the reason why there is none. */
+function tryNative(
+  width: VectorWidth | undefined,
+): { native: NativeCode | null; reason: string | null } {
+  try {
+    const native = loadNative(width);
+    return selfTest(native)
+      ? { native, reason: null }
+      : { native: null, reason: "the native kernels failed their self-test" };
+  } catch (error) { // no such processor, no permission, no such library
+    return { native: null, reason: errorMessage(error) };
+  }
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {

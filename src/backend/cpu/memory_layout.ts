@@ -13,7 +13,7 @@
 
 import type { PlacedTensor, Program } from "../../graph/program.ts";
 import { recordBytes, writeRecord } from "./encode.ts";
-import { instantiate } from "./kernel_instance.ts";
+import { instantiate, type KernelCode } from "./kernel_instance.ts";
 import { growTo } from "./memory_store.ts";
 
 /** Addresses in bytes from the start of the memory. */
@@ -48,8 +48,8 @@ const ALIGNMENT = 64;
  */
 export function layOut(
   program: Program,
-  { module, memory, threads }: {
-    module: WebAssembly.Module;
+  { code, memory, threads }: {
+    code: KernelCode;
     memory: WebAssembly.Memory;
     threads: number;
   },
@@ -70,7 +70,7 @@ export function layOut(
   // 2. Records; the kernels say what scratch each call needs.
   growTo(memory, profile);
   const view = new DataView(memory.buffer);
-  const kernels = instantiate(module, memory);
+  const kernels = instantiate(code, memory);
   const addressOf = ({ place: { region, offset } }: PlacedTensor) =>
     (region === "persistent" ? persistent : arena) + offset;
   let shared = 0, own = 0, at = RECORDS;

@@ -8,6 +8,8 @@
  * @module
  */
 
+import type { KernelCode } from "./kernel_instance.ts";
+
 /** Indices into the words, an Int32Array on shared memory. */
 export const WORD = {
   /** Number of the current command; workers sleep on it. */
@@ -52,7 +54,7 @@ export const CONTROL_BYTES = 4 * WORD.reason + REASON_BYTES;
 /** What a worker is given when it starts. */
 export interface WorkerStart {
   readonly control: SharedArrayBuffer;
-  readonly module: WebAssembly.Module;
+  readonly code: KernelCode;
   readonly thread: number;
   readonly threads: number;
   /** How often a waiting thread looks before it sleeps. */

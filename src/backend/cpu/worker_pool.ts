@@ -10,6 +10,7 @@
 
 // Node's Worker, and not the web's, as only that one can be unref'd.
 import { Worker } from "node:worker_threads";
+import type { KernelCode } from "./kernel_instance.ts";
 import {
   COMMAND,
   CONTROL_BYTES,
@@ -56,10 +57,10 @@ export class WorkerPool {
   #closed = false;
 
   constructor(
-    { threads, cores, module }: {
+    { threads, cores, code }: {
       threads: number;
       cores: number;
-      module: WebAssembly.Module;
+      code: KernelCode;
     },
   ) {
     const control = new SharedArrayBuffer(CONTROL_BYTES);
@@ -72,7 +73,7 @@ export class WorkerPool {
     this.#workers = Array.from({ length: threads }, (_, thread) => {
       const start: WorkerStart = {
         control,
-        module,
+        code,
         thread,
         threads,
         spinLimit,

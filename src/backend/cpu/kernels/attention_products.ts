@@ -76,6 +76,7 @@ export function weighRows(
   for (let i = 0; i < rows; i += MR) {
     const strip = min(MR, rows - i);
     multiplyPacked(
+      false,
       p + <usize> i * stride,
       <i32> (stride >> 2),
       false,

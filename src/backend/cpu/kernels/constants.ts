@@ -12,6 +12,12 @@
 /** Behind the words of the barrier; the records begin at 2048. */
 const TABLE: usize = 512;
 
+/**
+ * 16 words of -1 and then 16 of 0: native code for AVX2 cuts its masks for
+ * the first columns of a tile from here.
+ */
+export const MASK_TABLE: usize = 1792;
+
 /** Names of the vectors. */
 export const enum Constant {
   one,
@@ -60,6 +66,8 @@ export function constant(name: Constant): v128 {
 
 /** Writes the table; all threads write the same. */
 export function initConstants(): void {
+  memory.fill(MASK_TABLE, 0xff, 64);
+  memory.fill(MASK_TABLE + 64, 0, 64);
   set(Constant.one, 1);
   set(Constant.half, 0.5);
   // Below this, e^x is less than the smallest normal f32, and taken as 0.

@@ -14,10 +14,17 @@
  */
 
 import { MatmulCall } from "./calls";
-import { KC, MR, NR, packedABytes, packedBBytes } from "./gemm_block";
-import { packB } from "./gemm_pack";
+import { KC } from "./gemm_block";
+import {
+  hasNative,
+  packPanels,
+  panelCols,
+  panelsBytes,
+  stripRows,
+} from "./gemm_kernel";
 import { multiplyPacked } from "./gemm_tile";
 import { isMatvec, matvec, matvecSharedScratch } from "./matvec";
+import { NATIVE_ARGS_BYTES } from "./native";
 import {
   barrier,
   nextTile,
@@ -33,6 +40,8 @@ const TILE_ROWS: i32 = 48;
 const MIN_TILE_COLS: i32 = 64;
 /** As many tiles as keep a large number of threads evenly busy. */
 const MANY_TILES: i32 = 48;
+/** Room behind packed strips: native code writes whole vectors. */
+const SPILL_BYTES: usize = 64;
 /** Packed bytes of B that are worked on at a time: for the last cache. */
 const SLICE_BYTES: i32 = 16 << 20;
 
@@ -58,27 +67,36 @@ export function matmul(c: MatmulCall): void {
 /** Bytes that the threads share while a call runs. */
 export function matmulSharedScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return matvecSharedScratch(c);
-  return packedBBytes(sliceCols(c), sliceDepth(c));
+  return panelsBytes(hasNative(), sliceCols(c), sliceDepth(c));
 }
 
 /** Bytes that each thread needs for itself. */
 export function matmulThreadScratch(c: MatmulCall): usize {
-  return isMatvec(c) ? 0 : packedABytes(TILE_ROWS, KC);
+  if (isMatvec(c)) return 0;
+  return NATIVE_ARGS_BYTES + <usize> tileRows(c.M) * KC * 4 + SPILL_BYTES;
+}
+
+/** Rows of a tile: whole strips, as equal as they can be. */
+function tileRows(M: i32): i32 {
+  const mr = stripRows(hasNative());
+  const rowTiles = (M + TILE_ROWS - 1) / TILE_ROWS, strips = (M + mr - 1) / mr;
+  return (strips + rowTiles - 1) / rowTiles * mr;
 }
 
 /** Columns of a slice: all, unless even one KC of them is too much. */
 function sliceCols(c: MatmulCall): i32 {
-  const most = SLICE_BYTES / (min(KC, c.K) * 4) / NR * NR;
+  const nr = panelCols(hasNative());
+  const most = SLICE_BYTES / (min(KC, c.K) * 4) / nr * nr;
   return min(c.N, most);
 }
 
 /** Depth of a slice: all, or a multiple of KC. */
 function sliceDepth(c: MatmulCall): i32 {
-  const bytes = packedBBytes(sliceCols(c), KC);
+  const bytes = panelsBytes(hasNative(), sliceCols(c), KC);
   return min(c.K, max(1, SLICE_BYTES / <i32> bytes) * KC);
 }
 
-/** Packs a slice of B as [block of KC][panel][k][NR]; threads take panels. */
+/** Packs a slice of B as [block of KC][panel][k][nr]; threads take panels. */
 function packSlice(
   c: MatmulCall,
   n: i32,
@@ -86,9 +104,10 @@ function packSlice(
   k: i32,
   depth: i32,
 ): void {
-  const panels = (cols + NR - 1) / NR;
-  const first = shareStart(panels, thread) * NR;
-  const end = min(cols, shareStart(panels, thread + 1) * NR);
+  const native = hasNative(), nr = panelCols(native);
+  const panels = (cols + nr - 1) / nr;
+  const first = shareStart(panels, thread) * nr;
+  const end = min(cols, shareStart(panels, thread + 1) * nr);
   if (first >= end) return;
   const stride = c.transB ? c.K : c.N;
   let block = sharedScratch;
@@ -98,7 +117,8 @@ function packSlice(
     const from = c.transB
       ? <usize> col * stride + row
       : <usize> row * stride + col;
-    packB(
+    packPanels(
+      native,
       block + <usize> first * blockDepth * 4,
       c.b + (from << 2),
       stride,
@@ -106,7 +126,7 @@ function packSlice(
       end - first,
       blockDepth,
     );
-    block += packedBBytes(cols, blockDepth);
+    block += panelsBytes(native, cols, blockDepth);
   }
 }
 
@@ -118,19 +138,19 @@ function multiplySlice(
   k: i32,
   depth: i32,
 ): void {
-  const rowTiles = (c.M + TILE_ROWS - 1) / TILE_ROWS;
-  const strips = (c.M + MR - 1) / MR;
-  const tileRows = (strips + rowTiles - 1) / rowTiles * MR;
+  const native = hasNative(), nr = panelCols(native);
+  const rowsPerTile = tileRows(c.M);
+  const rowTiles = (c.M + rowsPerTile - 1) / rowsPerTile;
   const wanted = (MANY_TILES + rowTiles - 1) / rowTiles;
   const colTiles = max(1, min(wanted, cols / MIN_TILE_COLS));
-  const panels = (cols + NR - 1) / NR;
-  const tileCols = (panels + colTiles - 1) / colTiles * NR;
+  const panels = (cols + nr - 1) / nr;
+  const tileCols = (panels + colTiles - 1) / colTiles * nr;
   const tiles = rowTiles * colTiles;
   for (let i = nextTile(); i < tiles; i = nextTile()) {
-    const row = i / colTiles * tileRows;
+    const row = i / colTiles * rowsPerTile;
     const col = i % colTiles * tileCols;
-    if (row >= c.M || col >= cols) continue;
-    const rows = min(tileRows, c.M - row);
+    if (col >= cols) continue;
+    const rows = min(rowsPerTile, c.M - row);
     const width = min(tileCols, cols - col);
     const a = c.transA ? <usize> k * c.M + row : <usize> row * c.K + k;
     const outStride = <usize> c.N << 2;
@@ -138,10 +158,11 @@ function multiplySlice(
     // The first slice starts the sum, the others add to what is there.
     const add = k > 0 ? c.out : c.addTo;
     multiplyPacked(
+      native,
       c.a + (a << 2),
       c.transA ? c.M : c.K,
       c.transA != 0,
-      threadScratch,
+      threadScratch + NATIVE_ARGS_BYTES,
       sharedScratch,
       cols,
       depth,

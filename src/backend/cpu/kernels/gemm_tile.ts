@@ -7,10 +7,16 @@
  * @module
  */
 
-import { gemmBlock, KC, NR, packedBBytes } from "./gemm_block";
-import { packA, packB } from "./gemm_pack";
+import { KC, packedBBytes } from "./gemm_block";
+import {
+  multiplyBlock,
+  packStrips,
+  panelCols,
+  panelsBytes,
+} from "./gemm_kernel";
+import { packB } from "./gemm_pack";
 
-/** Packs all of a small B as {@linkcode multiplyPacked} reads it. */
+/** Packs all of a small B for {@linkcode multiplyPacked}, not native. */
 export function packWhole(
   to: usize,
   from: usize,
@@ -30,6 +36,7 @@ export function packWhole(
 /**
  * `out = add + op(a) b + bias`.
  *
+ * @param native Which code; `b` was packed for it.
  * @param a First element used; rows (or, if `transA`, columns of op(a)) are
  * `aStride` elements apart.
  * @param aPack Room for the packed rows of A, at most KC deep.
@@ -39,6 +46,7 @@ export function packWhole(
  * apart. `add` and `bias` are 0 for none.
  */
 export function multiplyPacked(
+  native: bool,
   a: usize,
   aStride: i32,
   transA: bool,
@@ -58,21 +66,21 @@ export function multiplyPacked(
   for (let k = 0; k < depth; k += KC) {
     const blockDepth = min(KC, depth - k), packedDepth = min(KC, bDepth - k);
     const at = transA ? <usize> k * aStride : <usize> k;
-    packA(aPack, a + (at << 2), aStride, transA, rows, blockDepth);
-    gemmBlock(
+    packStrips(native, aPack, a + (at << 2), aStride, transA, rows, blockDepth);
+    multiplyBlock(
+      native,
       aPack,
       b + <usize> col * packedDepth * 4,
-      <usize> packedDepth * NR * 4,
+      <usize> packedDepth * panelCols(native) * 4,
       rows,
       cols,
       blockDepth,
       out,
       outStride,
       add,
-      outStride,
       bias,
     );
-    b += packedBBytes(bCols, packedDepth);
+    b += panelsBytes(native, bCols, packedDepth);
     // The first block starts the sum, the others add to what is there.
     add = out;
     bias = 0;

@@ -28,6 +28,7 @@ import { dropout } from "./philox";
 import { rope, ropeScratch } from "./rope";
 import { barrier, isAborted, thread } from "./threads";
 
+export { useNative } from "./native";
 export { abort, initThread, resetThreads } from "./threads";
 
 /** Milliseconds, comparable between threads; called only for a profile. */

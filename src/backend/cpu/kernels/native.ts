@@ -1,0 +1,108 @@
+/**
+ * The door to native code: matrix kernels assembled for this processor.
+ *
+ * The code is made by ../native/ and called through an imported function with
+ * the address of its arguments, 32-bit words in the order of
+ * `GEMM_BLOCK_ARGS` and `PACK_ARGS` there. A call costs about a microsecond.
+ *
+ * @module
+ */
+
+import { MASK_TABLE } from "./constants";
+import { threadScratch } from "./threads";
+
+/** Calls kernel number `kernel` of ../native/native_kernels.ts. */
+@external("env", "native")
+declare function callNative(kernel: i32, args: usize): void;
+
+/** Numbers of the kernels, in the order of ../native/native_kernels.ts. */
+const enum Kernel {
+  gemmBlock,
+  packACopy,
+  packATranspose,
+  packBCopy,
+  packBTranspose,
+}
+
+/** Bytes of a thread's scratch that are kept for arguments. */
+export const NATIVE_ARGS_BYTES: usize = 64;
+
+/** Rows and columns of a native tile; 0 when there is no native code. */
+export let nativeMr: i32 = 0;
+export let nativeNr: i32 = 0;
+
+/** Sets the tile of the native code; once per instance, before any call. */
+export function useNative(mr: i32, nr: i32): void {
+  nativeMr = mr;
+  nativeNr = nr;
+}
+
+/** As `packA` of gemm_pack.ts; writes up to 64 bytes beyond the last strip. */
+export function nativePackA(
+  to: usize,
+  from: usize,
+  stride: i32,
+  trans: bool,
+  rows: i32,
+  depth: i32,
+): void {
+  const kernel = trans ? Kernel.packACopy : Kernel.packATranspose;
+  callPack(kernel, to, from, stride, rows, depth);
+}
+
+/** As `packB` of gemm_pack.ts. */
+export function nativePackB(
+  to: usize,
+  from: usize,
+  stride: i32,
+  trans: bool,
+  cols: i32,
+  depth: i32,
+): void {
+  const kernel = trans ? Kernel.packBTranspose : Kernel.packBCopy;
+  callPack(kernel, to, from, stride, cols, depth);
+}
+
+function callPack(
+  kernel: Kernel,
+  to: usize,
+  from: usize,
+  stride: i32,
+  count: i32,
+  depth: i32,
+): void {
+  const args = threadScratch;
+  store<u32>(args, <u32> to);
+  store<u32>(args, <u32> from, 4);
+  store<u32>(args, stride << 2, 8);
+  store<u32>(args, count, 12);
+  store<u32>(args, depth, 16);
+  store<u32>(args, <u32> MASK_TABLE, 20);
+  callNative(kernel, args);
+}
+
+/** As `gemmBlock` of gemm_block.ts, with `add` laid out as `out`. */
+export function nativeGemmBlock(
+  a: usize,
+  b: usize,
+  rows: i32,
+  cols: i32,
+  depth: i32,
+  out: usize,
+  outStride: usize,
+  add: usize,
+  bias: usize,
+): void {
+  const args = threadScratch;
+  store<u32>(args, <u32> a);
+  store<u32>(args, <u32> b, 4);
+  store<u32>(args, rows, 8);
+  store<u32>(args, cols, 12);
+  store<u32>(args, depth, 16);
+  store<u32>(args, <u32> out, 20);
+  store<u32>(args, <u32> outStride, 24);
+  store<u32>(args, <u32> add, 28);
+  store<u32>(args, <u32> bias, 32);
+  store<u32>(args, <u32> MASK_TABLE, 36);
+  callNative(Kernel.gemmBlock, args);
+}

@@ -1,0 +1,281 @@
+/**
+ * Machine code of the inner loops of a matrix product: packed blocks in, a
+ * tile of the result out.
+ *
+ * The native twin of kernels/gemm_block.ts, with the same packing and the
+ * tiles of {@linkcode TILE_SHAPE}. All loops are in the code, so that one call
+ * does some 100 microseconds of work. Compute bound: two fused multiply-adds
+ * per cycle are the machine's limit, and 28 of them wait for 16 loads.
+ *
+ * @module
+ */
+
+import { type Address, type Assembler, CONDITION, R } from "./assembler.ts";
+import { TILE_SHAPE } from "./tile_shape.ts";
+
+/** The 32-bit words of the arguments, in order. */
+export const GEMM_BLOCK_ARGS = [
+  /** Packed strips of A, and packed panels of B. */
+  "a",
+  "b",
+  "rows",
+  "cols",
+  "depth",
+  /** First element of the result; rows are `outStride` bytes apart. */
+  "out",
+  "outStride",
+  /** Added to the result, laid out as `out`; 0 for none. */
+  "add",
+  /** One f32 per column; 0 for none. */
+  "bias",
+  /** AVX2 only: 16 words of -1 and then 16 of 0, to cut column masks from. */
+  "masks",
+] as const;
+
+const BASE = R.rdi, ARGS = R.rsi;
+// What stays through the whole function …
+const DEPTH = R.rbx, OUT_STRIDE = R.rbp, COLS_LEFT = R.r15;
+// … through a panel of B …
+const PANEL = R.r8, OUT_PANEL = R.r9;
+const ROWS_LEFT = R.r10, STRIP = R.r11;
+const OUT = R.r12, ADD = R.r13, BIAS = R.r14;
+// … and for a few instructions. Shifts count in cl.
+const K = R.rcx, ROWS = R.rcx, COUNT = R.rcx;
+const B_AT = R.rax, SCRATCH = R.rdx;
+/** Mask registers for the columns of a tile, one for each vector. */
+const COL_MASK = [1, 2];
+
+/** Emits the body of the kernel, between entry and return. */
+export function emitGemmBlock(asm: Assembler): void {
+  const { nr } = TILE_SHAPE[asm.width];
+  const { lanes } = TILE_SHAPE[asm.width];
+  asm.load32(DEPTH, argument("depth"));
+  asm.load32(OUT_STRIDE, argument("outStride"));
+  asm.load32(COLS_LEFT, argument("cols"));
+  loadPointer(asm, PANEL, "b");
+  loadPointer(asm, OUT_PANEL, "out");
+  loadOptionalPointer(asm, BIAS, "bias");
+
+  const nextPanel = asm.here(), narrow = asm.label(), panelDone = asm.label();
+  emitColumnMasks(asm);
+  asm.cmpImm(COLS_LEFT, lanes);
+  asm.jump(narrow, CONDITION.belowOrEqual);
+  emitPanel(asm, 2);
+  asm.jump(panelDone);
+  asm.bind(narrow);
+  emitPanel(asm, 1);
+  asm.bind(panelDone);
+
+  // The next panel, if there is one.
+  const end = asm.label();
+  asm.subImm(COLS_LEFT, nr);
+  asm.jump(end, CONDITION.lessOrEqual);
+  asm.mov(SCRATCH, DEPTH);
+  asm.shlImm(SCRATCH, Math.log2(nr * 4));
+  asm.add(PANEL, SCRATCH);
+  asm.addImm(OUT_PANEL, nr * 4);
+  const noBias = asm.label();
+  asm.testZero(BIAS);
+  asm.jump(noBias, CONDITION.equal);
+  asm.addImm(BIAS, nr * 4);
+  asm.bind(noBias);
+  asm.jump(nextPanel);
+  asm.bind(end);
+}
+
+/** All strips of A against one panel of B, `vectors` vectors wide. */
+function emitPanel(asm: Assembler, vectors: 1 | 2): void {
+  const { mr } = TILE_SHAPE[asm.width];
+  asm.load32(ROWS_LEFT, argument("rows"));
+  loadPointer(asm, STRIP, "a");
+  asm.mov(OUT, OUT_PANEL);
+  // `add` is laid out as `out`: the same distance from its first element.
+  const noAdd = asm.label();
+  loadOptionalPointer(asm, ADD, "add");
+  asm.testZero(ADD);
+  asm.jump(noAdd, CONDITION.equal);
+  asm.add(ADD, OUT);
+  loadPointer(asm, SCRATCH, "out");
+  asm.sub(ADD, SCRATCH);
+  asm.bind(noAdd);
+
+  const nextStrip = asm.here();
+  emitProduct(asm, vectors);
+  emitBias(asm, vectors);
+  emitRows(asm, vectors);
+  asm.subImm(ROWS_LEFT, mr);
+  asm.jump(nextStrip, CONDITION.greater);
+}
+
+/** Accumulators = strip of A times panel of B; moves STRIP to the next. */
+function emitProduct(asm: Assembler, vectors: 1 | 2): void {
+  const { mr, nr } = TILE_SHAPE[asm.width];
+  for (let i = 0; i < mr; i++) {
+    for (let v = 0; v < vectors; v++) asm.vzero(accumulator(i, v));
+  }
+  asm.mov(B_AT, PANEL);
+  asm.mov(K, DEPTH);
+  const nextK = asm.here();
+  for (let v = 0; v < vectors; v++) {
+    asm.vload(columns(asm, v), { base: B_AT, disp: v * asm.vectorBytes });
+  }
+  for (let i = 0; i < mr; i++) {
+    // Two registers in turn: the next row's load need not wait.
+    const row = broadcast(asm, i);
+    asm.vbroadcast(row, { base: STRIP, disp: 4 * i });
+    for (let v = 0; v < vectors; v++) {
+      asm.vfma(accumulator(i, v), row, columns(asm, v));
+    }
+  }
+  asm.addImm(B_AT, nr * 4);
+  asm.addImm(STRIP, mr * 4);
+  asm.subImm(K, 1);
+  asm.jump(nextK, CONDITION.notEqual);
+}
+
+/** Accumulators += bias, if there is one. */
+function emitBias(asm: Assembler, vectors: 1 | 2): void {
+  const { mr } = TILE_SHAPE[asm.width];
+  const noBias = asm.label();
+  emitMaskVectors(asm, vectors);
+  asm.testZero(BIAS);
+  asm.jump(noBias, CONDITION.equal);
+  const values = broadcast(asm, 0);
+  for (let v = 0; v < vectors; v++) {
+    const at = { base: BIAS, disp: v * asm.vectorBytes };
+    loadColumns(asm, values, v, at);
+    for (let i = 0; i < mr; i++) {
+      asm.vadd(accumulator(i, v), accumulator(i, v), values);
+    }
+  }
+  asm.bind(noBias);
+}
+
+/** Adds `add` and stores the rows there are; moves OUT and ADD past them. */
+function emitRows(asm: Assembler, vectors: 1 | 2): void {
+  const { mr } = TILE_SHAPE[asm.width];
+  const values = broadcast(asm, 0);
+  const done = asm.label(), withAdd = asm.label();
+  asm.mov(ROWS, ROWS_LEFT);
+  asm.testZero(ADD);
+  asm.jump(withAdd, CONDITION.notEqual);
+  for (const add of [false, true]) {
+    if (add) asm.bind(withAdd);
+    for (let i = 0; i < mr; i++) {
+      for (let v = 0; v < vectors; v++) {
+        const disp = v * asm.vectorBytes;
+        if (add) {
+          loadColumns(asm, values, v, { base: ADD, disp });
+          asm.vadd(accumulator(i, v), accumulator(i, v), values);
+        }
+        storeColumns(asm, accumulator(i, v), v, { base: OUT, disp });
+      }
+      asm.add(OUT, OUT_STRIDE);
+      if (add) asm.add(ADD, OUT_STRIDE);
+      if (i === mr - 1) continue;
+      asm.subImm(ROWS, 1);
+      asm.jump(done, CONDITION.equal);
+    }
+    if (!add) asm.jump(done);
+  }
+  asm.bind(done);
+}
+
+// Columns beyond the edge: AVX-512 has mask registers that live through a
+// panel; AVX2 takes mask vectors, cut from a table when the registers of B
+// are free.
+
+function emitColumnMasks(asm: Assembler): void {
+  if (asm.width !== 512) return;
+  const { nr, lanes } = TILE_SHAPE[512];
+  // (1 << min(cols, nr)) - 1
+  asm.movImm(SCRATCH, nr);
+  asm.mov(COUNT, COLS_LEFT);
+  asm.cmp(COUNT, SCRATCH);
+  asm.cmov(CONDITION.above, COUNT, SCRATCH);
+  asm.movImm(SCRATCH, 1);
+  asm.shlByCl(SCRATCH);
+  asm.subImm(SCRATCH, 1);
+  for (const mask of COL_MASK) {
+    asm.kmov(mask, SCRATCH);
+    asm.shrImm(SCRATCH, lanes);
+  }
+}
+
+function emitMaskVectors(asm: Assembler, vectors: 1 | 2): void {
+  if (asm.width !== 256) return;
+  const { nr } = TILE_SHAPE[256];
+  // The table begins to be 0 after nr words: start `cols` before that.
+  asm.movImm(SCRATCH, nr);
+  asm.mov(COUNT, COLS_LEFT);
+  asm.cmp(COUNT, SCRATCH);
+  asm.cmov(CONDITION.above, COUNT, SCRATCH);
+  asm.sub(SCRATCH, COUNT);
+  asm.load32(COUNT, argument("masks"));
+  asm.add(COUNT, BASE);
+  for (let v = 0; v < vectors; v++) {
+    const disp = v * asm.vectorBytes;
+    const at = { base: COUNT, index: SCRATCH, scale: 4, disp } as const;
+    asm.vload(columns(asm, v), at);
+  }
+}
+
+function loadColumns(
+  asm: Assembler,
+  register: number,
+  v: number,
+  from: Address,
+): void {
+  if (asm.width === 512) asm.vload(register, from, COL_MASK[v]);
+  else asm.vmaskLoad(register, columns(asm, v), from);
+}
+
+function storeColumns(
+  asm: Assembler,
+  register: number,
+  v: number,
+  to: Address,
+): void {
+  if (asm.width === 512) asm.vstore(register, to, COL_MASK[v]);
+  else asm.vmaskStore(register, columns(asm, v), to);
+}
+
+/** Register of row i, vector v of the tile. */
+function accumulator(i: number, v: number): number {
+  return 2 * i + v;
+}
+
+/** Register of vector v of B; after the product, of its mask (AVX2). */
+function columns(asm: Assembler, v: number): number {
+  return 2 * TILE_SHAPE[asm.width].mr + v;
+}
+
+/** Register for a broadcast element of A. */
+function broadcast(asm: Assembler, i: number): number {
+  return 2 * TILE_SHAPE[asm.width].mr + 2 + (i & 1);
+}
+
+type Argument = typeof GEMM_BLOCK_ARGS[number];
+
+function argument(name: Argument): Address {
+  return { base: ARGS, disp: 4 * GEMM_BLOCK_ARGS.indexOf(name) };
+}
+
+function loadPointer(asm: Assembler, register: number, name: Argument): void {
+  asm.load32(register, argument(name));
+  asm.add(register, BASE);
+}
+
+/** 0 stays 0. */
+function loadOptionalPointer(
+  asm: Assembler,
+  register: number,
+  name: Argument,
+): void {
+  const none = asm.label();
+  asm.load32(register, argument(name));
+  asm.testZero(register);
+  asm.jump(none, CONDITION.equal);
+  asm.add(register, BASE);
+  asm.bind(none);
+}

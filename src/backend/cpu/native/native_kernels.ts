@@ -1,0 +1,117 @@
+/**
+ * Native matrix kernels: assembled at start-up, called from all threads.
+ *
+ * One thread assembles the code for this processor's vectors and hands the
+ * addresses to the others; each calls it by pointer, through the functions
+ * that {@linkcode bindNative} gives to the WebAssembly module. A call costs
+ * about a microsecond, so one call packs or multiplies a whole block.
+ *
+ * @module
+ */
+
+import { Assembler, type VectorWidth } from "./assembler.ts";
+import { type Abi, emitFunction } from "./calling.ts";
+import { type CpuFeatures, readCpuFeatures } from "./cpu_features.ts";
+import { makeExecutable } from "./executable_memory.ts";
+import { emitGemmBlock } from "./gemm_block_code.ts";
+import { emitPackCopy, emitPackTranspose } from "./pack_code.ts";
+
+/** Numbers by which the kernels are called; as in kernels/native.ts. */
+export const KERNEL = {
+  gemmBlock: 0,
+  packACopy: 1,
+  packATranspose: 2,
+  packBCopy: 3,
+  packBTranspose: 4,
+} as const;
+
+/** The kernels in the order of their numbers. */
+const EMITTERS: readonly ((asm: Assembler) => void)[] = [
+  emitGemmBlock,
+  (asm) => emitPackCopy(asm, "a"),
+  (asm) => emitPackTranspose(asm, "a"),
+  (asm) => emitPackCopy(asm, "b"),
+  (asm) => emitPackTranspose(asm, "b"),
+];
+
+/** Code that is ready to be called; can be sent to other threads. */
+export interface NativeCode {
+  readonly width: VectorWidth;
+  /** Of each kernel, in order. */
+  readonly addresses: readonly bigint[];
+}
+
+/** The machine code of all kernels, one after another. */
+export interface AssembledKernels {
+  readonly code: Uint8Array<ArrayBuffer>;
+  /** Where each begins. */
+  readonly starts: readonly number[];
+}
+
+/** The calling convention of this system. */
+export function systemAbi(): Abi {
+  return Deno.build.os === "windows" ? "win64" : "sysv";
+}
+
+/** Assembles the kernels for vectors of `width` bits. */
+export function assembleKernels(
+  width: VectorWidth,
+  abi: Abi,
+): AssembledKernels {
+  const asm = new Assembler(width);
+  const starts = EMITTERS.map((emit) =>
+    emitFunction(asm, { abi }, () => emit(asm))
+  );
+  return { code: asm.code, starts };
+}
+
+/** The widest vectors there is code for, or null. */
+export function widestVectors(features: CpuFeatures): VectorWidth | null {
+  return features.avx512 ? 512 : features.avx2 ? 256 : null;
+}
+
+/**
+ * Assembles the kernels for this processor.
+ *
+ * @param width Narrower than the widest, for tests.
+ * @throws {Error} If the processor has no such vectors, or the system does not
+ * let memory be executed; the message says which.
+ */
+export function loadNative(width?: VectorWidth): NativeCode {
+  const abi = systemAbi();
+  const widest = widestVectors(readCpuFeatures(abi));
+  if (widest === null || (width ?? 0) > widest) {
+    throw new Error(
+      `the processor has no ${width === 512 ? "AVX-512" : "AVX2 with FMA"}`,
+    );
+  }
+  const chosen = width ?? widest;
+  const { code, starts } = assembleKernels(chosen, abi);
+  const address = makeExecutable(code);
+  return {
+    width: chosen,
+    addresses: starts.map((start) => address + BigInt(start)),
+  };
+}
+
+/** Calls kernel number `kernel` with arguments at byte `args` of the memory. */
+export type NativeCall = (kernel: number, args: number) => void;
+
+/** Makes `native` callable from this thread, on `memory`. */
+export function bindNative(
+  native: NativeCode,
+  memory: WebAssembly.Memory,
+): NativeCall {
+  const functions = native.addresses.map((address) =>
+    new Deno.UnsafeFnPointer(
+      Deno.UnsafePointer.create(address) as Deno.PointerObject<never>,
+      { parameters: ["usize", "usize"], result: "void" },
+    )
+  );
+  // A shared memory grows in place: its first byte never moves.
+  const bytes = new Uint8Array(memory.buffer) as Uint8Array<ArrayBuffer>;
+  const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+  return (kernel, args) => {
+    functions[kernel].call(base, base + BigInt(args >>> 0));
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * A quick test of the native kernels, before they are trusted with a run.
+ *
+ * One product at an odd size, through all packing kernels, with bias and
+ * addition, against plain loops. Takes less than a millisecond.
+ *
+ * @module
+ */
+
+import type { NativeCall, NativeCode } from "./native_kernels.ts";
+import { bindNative, KERNEL } from "./native_kernels.ts";
+import { TILE_SHAPE } from "./tile_shape.ts";
+
+/** Two f32 sums of `DEPTH` products below 1 each, in another order. */
+const TOLERANCE = 1e-4;
+const DEPTH = 37;
+
+/** Whether the kernels compute what they should. */
+export function selfTest(native: NativeCode): boolean {
+  const { mr, nr, lanes } = TILE_SHAPE[native.width];
+  // More than one strip and panel, the last ones with an odd part of a vector.
+  const sizes = { M: mr + 3, N: nr + lanes + 1, K: DEPTH };
+  const memory = new WebAssembly.Memory({
+    initial: 4,
+    maximum: 4,
+    shared: true,
+  });
+  const call = bindNative(native, memory);
+  return [false, true].every((trans) =>
+    productIsRight(memory, call, { ...sizes, mr, nr, trans })
+  );
+}
+
+interface Product {
+  M: number;
+  N: number;
+  K: number;
+  mr: number;
+  nr: number;
+  /** Whether both factors are stored transposed. */
+  trans: boolean;
+}
+
+function productIsRight(
+  memory: WebAssembly.Memory,
+  call: NativeCall,
+  { M, N, K, mr, nr, trans }: Product,
+): boolean {
+  const f32 = new Float32Array(memory.buffer);
+  const u32 = new Uint32Array(memory.buffer);
+  // 1. Addresses: arguments, the mask table, and then the matrices.
+  let end = 1024;
+  const room = (elements: number) => {
+    const at = end;
+    end += Math.ceil(elements / 16 + 1) * 64;
+    return at;
+  };
+  const args = 64, masks = 256;
+  u32.fill(-1 >>> 0, masks / 4, masks / 4 + 16);
+  u32.fill(0, masks / 4 + 16, masks / 4 + 32);
+  const a = room(M * K), b = room(K * N), bias = room(N), add = room(M * N);
+  const aPack = room(Math.ceil(M / mr) * mr * K);
+  const bPack = room(Math.ceil(N / nr) * nr * K), out = room(M * N);
+  for (let i = a / 4; i < aPack / 4; i++) f32[i] = Math.sin(i);
+  f32.fill(NaN, aPack / 4, end / 4);
+
+  // 2. The product, as matmul makes it.
+  const run = (kernel: number, words: number[]) => {
+    u32.set(words, args / 4);
+    call(kernel, args);
+  };
+  const packA = trans ? KERNEL.packACopy : KERNEL.packATranspose;
+  const packB = trans ? KERNEL.packBTranspose : KERNEL.packBCopy;
+  run(packA, [aPack, a, 4 * (trans ? M : K), M, K, masks]);
+  run(packB, [bPack, b, 4 * (trans ? K : N), N, K, masks]);
+  run(KERNEL.gemmBlock, [
+    ...[aPack, bPack, M, N, K, out, 4 * N, add, bias],
+    masks,
+  ]);
+
+  // 3. The same by plain loops; nothing is written behind the result.
+  for (let i = 0; i < M; i++) {
+    for (let j = 0; j < N; j++) {
+      let sum = f32[bias / 4 + j] + f32[add / 4 + i * N + j];
+      for (let k = 0; k < K; k++) {
+        sum += f32[a / 4 + (trans ? k * M + i : i * K + k)] *
+          f32[b / 4 + (trans ? j * K + k : k * N + j)];
+      }
+      const difference = Math.abs(sum - f32[out / 4 + i * N + j]);
+      if (!(difference < TOLERANCE)) return false; // NaN is no agreement
+    }
+  }
+  return Number.isNaN(f32[out / 4 + M * N]);
+}
