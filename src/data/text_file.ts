@@ -81,13 +81,16 @@ export async function* readText(
 
   function decode(bytes: Uint8Array, at: number): TextChunk {
     const nul = bytes.indexOf(0);
-    if (nul >= 0) throw notText(file, `NUL byte at offset ${at + nul}`);
+    if (nul >= 0) {
+      throw notText(file, `NUL byte at offset ${at + nul}`, hintFor(bytes));
+    }
     try {
       return { bytes, text: decoder.decode(bytes) };
     } catch {
       // The decoder does not say where, so the place is looked for here.
       const place = at + firstInvalid(bytes);
-      throw notText(file, `invalid UTF-8 at byte offset ${place}`);
+      const what = `invalid UTF-8 at byte offset ${place}`;
+      throw notText(file, what, hintFor(bytes));
     }
   }
 }
@@ -169,12 +172,23 @@ function damaged(file: TextFile, cause?: unknown): UserError {
   );
 }
 
-function notText(file: TextFile, what: string): UserError {
+function notText(file: TextFile, what: string, hint: string): UserError {
   return new UserError(`Cannot use "${file.name}" as text: ${what}`, {
-    hint:
-      "give UTF-8 text; iconv -f latin1 -t utf-8 converts an older encoding",
+    hint,
     exitCode: EXIT.usage,
   });
+}
+
+/** What the bytes look like, and what to do about it. */
+function hintFor(bytes: Uint8Array): string {
+  const mark = bytes[0] << 8 | bytes[1];
+  if (mark === 0xfffe || mark === 0xfeff) {
+    return "it looks like UTF-16; iconv -f utf-16 -t utf-8 FILE converts it";
+  }
+  return bytes.includes(0)
+    ? "it looks like a binary file; give .txt, .md or .jsonl in UTF-8"
+    : "give UTF-8 text; iconv -f latin1 -t utf-8 FILE converts an older " +
+      "encoding";
 }
 
 function changed(file: TextFile, what: "changed" | "vanished"): UserError {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import type { Backend } from "../../src/backend/backend.ts";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
-import { parseCpuInfo } from "../../src/backend/cpu/cores.ts";
+import { countCores } from "../../src/backend/cpu/cores.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
@@ -147,14 +147,11 @@ for (const ending of ["", "throw new Error('on purpose');", "Deno.exit(0);"]) {
   });
 }
 
-Deno.test("parseCpuInfo() counts cores once, not hardware threads", () => {
+Deno.test("countCores() counts cores once, not hardware threads", () => {
   const block = (socket: number, core: number) =>
     `processor\t: 0\nmodel name\t: Some CPU\nphysical id\t: ${socket}\n` +
     `core id\t\t: ${core}\n`;
   const text = [block(0, 0), block(0, 1), block(0, 0), block(1, 0)].join("\n");
-  assert.deepEqual(parseCpuInfo(text), { name: "Some CPU", cores: 3 });
-  assert.deepEqual(parseCpuInfo("processor\t: 0\n"), {
-    name: null,
-    cores: null,
-  });
+  assert.equal(countCores(text), 3);
+  assert.equal(countCores("processor\t: 0\n"), null); // as on ARM
 });

@@ -11,7 +11,7 @@ import {
   buildStepProgram,
 } from "../../src/train/step_program.ts";
 
-/** Odd sizes, two blocks of attention, some tiles: every kernel has edges. */
+/** Odd sizes, parts of attention that begin inside a block, some tiles. */
 const GPT: ModelConfig = {
   arch: "gpt2",
   nLayer: 2,
@@ -20,7 +20,7 @@ const GPT: ModelConfig = {
   nEmbd: 51,
   headDim: 17,
   ffnDim: 131,
-  seqLen: 61,
+  seqLen: 150,
   vocabSize: 137,
   bias: true,
   dropout: 0.1,
@@ -92,7 +92,9 @@ const builds: KernelBuild[] = loadKernels().build === "relaxed"
   ? ["relaxed", "plain"]
   : ["plain"];
 for (const build of builds) {
-  for (const config of MODELS) {
+  // What differs between the builds is one instruction: one model will do.
+  const models = build === builds[0] ? MODELS : MODELS.slice(0, 1);
+  for (const config of models) {
     const title = `${config.arch}, ${config.gelu}, dropout ${config.dropout}`;
     Deno.test(`1, 2, 3 and 5 threads train the same bits (${build}; ${title})`, async () => {
       const one = await trainTwoSteps(config, { threads: 1, build });

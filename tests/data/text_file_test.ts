@@ -97,9 +97,31 @@ Deno.test("readText() names the place of the first NUL byte", async () => {
   );
   assert.equal(
     error.hint,
-    "give UTF-8 text; iconv -f latin1 -t utf-8 converts an older encoding",
+    "it looks like a binary file; give .txt, .md or .jsonl in UTF-8",
   );
   assert.equal(error.exitCode, 2);
+});
+
+Deno.test("readText() says how to convert other encodings", async () => {
+  await using dir = new TempDir();
+  const latin1 = Uint8Array.of(0x66, 0xfc, 0x72);
+  const utf16 = Uint8Array.of(0xff, 0xfe, 0x61, 0, 0x62, 0);
+  const cases = [
+    [
+      latin1,
+      "give UTF-8 text; iconv -f latin1 -t utf-8 FILE converts an older " +
+      "encoding",
+    ],
+    [
+      utf16,
+      "it looks like UTF-16; iconv -f utf-16 -t utf-8 FILE converts it",
+    ],
+  ] as const;
+  for (const [bytes, hint] of cases) {
+    const path = await dir.write("a.txt", bytes);
+    const error = await userError(async () => textOf(await textFile(path)));
+    assert.equal(error.hint, hint);
+  }
 });
 
 Deno.test("readText() names the place of the first invalid byte", async () => {

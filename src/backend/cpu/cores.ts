@@ -7,6 +7,8 @@
  * @module
  */
 
+import os from "node:os";
+
 /** The CPU of this machine. */
 export interface CpuInfo {
   /** Model name, such as `AMD Ryzen 9 7950X`; the architecture if unknown. */
@@ -21,32 +23,22 @@ export interface CpuInfo {
 export function readCpuInfo(): CpuInfo {
   // Respects affinity masks and containers, unlike /proc/cpuinfo.
   const hardwareThreads = Math.max(1, navigator.hardwareConcurrency);
-  const unknown = { name: Deno.build.arch, cores: hardwareThreads };
-  if (Deno.build.os !== "linux") return { ...unknown, hardwareThreads };
-  const text = readText("/proc/cpuinfo");
-  if (text === null) return { ...unknown, hardwareThreads };
-  const { name, cores } = parseCpuInfo(text);
-  return {
-    name: name ?? unknown.name,
-    cores: Math.min(cores ?? hardwareThreads, hardwareThreads),
-    hardwareThreads,
-  };
+  const name = os.cpus()[0]?.model.trim() || Deno.build.arch;
+  const text = Deno.build.os === "linux" ? readText("/proc/cpuinfo") : null;
+  const cores = text && countCores(text) || hardwareThreads;
+  return { name, cores: Math.min(cores, hardwareThreads), hardwareThreads };
 }
 
-/** Name and number of physical cores from the text of /proc/cpuinfo. */
-export function parseCpuInfo(
-  text: string,
-): { name: string | null; cores: number | null } {
-  let name: string | null = null;
+/** Physical cores in the text of /proc/cpuinfo, or null if it does not say. */
+export function countCores(text: string): number | null {
   const cores = new Set<string>();
   for (const block of text.split(/\n\s*\n/)) {
     const field = (key: string) =>
-      block.match(new RegExp(`^${key}\\s*: *(.*?)\\s*$`, "m"))?.[1] || null;
-    name ??= field("model name") ?? field("Model");
+      block.match(new RegExp(`^${key}\\s*: *(\\d+)`, "m"))?.[1];
     const core = field("core id");
-    if (core !== null) cores.add(`${field("physical id") ?? 0}/${core}`);
+    if (core) cores.add(`${field("physical id") ?? 0}/${core}`);
   }
-  return { name, cores: cores.size > 0 ? cores.size : null };
+  return cores.size || null;
 }
 
 function readText(path: string): string | null {

@@ -87,8 +87,9 @@ export function layOut(
   const totalBytes = threadScratch + threads * threadScratchBytes;
 
   // 3. Room for it all.
+  const used = memory.buffer.byteLength; // what grows is zero already
   growTo(memory, totalBytes);
-  new Uint8Array(memory.buffer, persistent, arena - persistent).fill(0);
+  new Uint8Array(memory.buffer).fill(0, persistent, Math.min(arena, used));
   return {
     phases,
     profile,
