@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
-import {
-  type KernelBuild,
-  loadKernels,
-} from "../../src/backend/cpu/kernels.ts";
+import type { KernelChoice } from "../../src/backend/cpu/kernels.ts";
 import { initParams } from "../../src/model/init.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import {
   batchPositions,
   buildStepProgram,
 } from "../../src/train/step_program.ts";
+import { cpuBuilds } from "./_cpu_builds.ts";
 
 /** Odd sizes, parts of attention that begin inside a block, some tiles. */
 const GPT: ModelConfig = {
@@ -47,7 +45,7 @@ const BATCH = 3;
 /** Bits of all that two steps leave behind. */
 async function trainTwoSteps(
   config: ModelConfig,
-  options: { threads: number; build: KernelBuild },
+  options: KernelChoice & { threads: number },
 ): Promise<Map<string, Uint32Array>> {
   const backend = await openCpuBackend(options);
   const program = buildStepProgram(config, {
@@ -88,20 +86,18 @@ async function trainTwoSteps(
   return bits;
 }
 
-const builds: KernelBuild[] = loadKernels().build === "relaxed"
-  ? ["relaxed", "plain"]
-  : ["plain"];
-for (const build of builds) {
+const best = Object.keys(cpuBuilds).at(-1);
+for (const [build, choice] of Object.entries(cpuBuilds)) {
   // What differs between the builds is one instruction: one model will do.
-  const models = build === builds[0] ? MODELS : MODELS.slice(0, 1);
+  const models = build === best ? MODELS : MODELS.slice(0, 1);
   for (const config of models) {
     const title = `${config.arch}, ${config.gelu}, dropout ${config.dropout}`;
     Deno.test(`1, 2, 3 and 5 threads train the same bits (${build}; ${title})`, async () => {
-      const one = await trainTwoSteps(config, { threads: 1, build });
+      const one = await trainTwoSteps(config, { threads: 1, ...choice });
       const [loss] = new Float32Array(one.get("loss")!.buffer);
       assert.ok(loss > 1 && loss < 6, `loss is ${loss}`);
       for (const threads of [2, 3, 5]) {
-        const more = await trainTwoSteps(config, { threads, build });
+        const more = await trainTwoSteps(config, { threads, ...choice });
         for (const [name, bits] of one) {
           assert.deepEqual(more.get(name), bits, `${threads} threads: ${name}`);
         }

@@ -9,8 +9,8 @@ import { Graph, type Tensor } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 
 Deno.test("a worker that cannot load a program says why, and works on", async () => {
-  const { module } = loadKernels();
-  const pool = new WorkerPool({ threads: 2, cores: 2, module });
+  const { code } = loadKernels({ gemm: "wasm" });
+  const pool = new WorkerPool({ threads: 2, cores: 2, code });
   const noMemory = null as unknown as WebAssembly.Memory;
   await assert.rejects(
     pool.send(() => ({
