@@ -15,7 +15,7 @@ import type { RunOutcome } from "./run_view.ts";
 import { StopSignal } from "./stop.ts";
 
 /** How the stories begin; the model has seen such names and words. */
-const PROMPTS = ["Once upon a time", "One day", "The little"];
+const PROMPTS = ["Once upon a time", "One day", "Long ago"];
 /** Where the chart and the stories stand on an 80-column terminal. */
 const CHART = { columns: 76, rows: 16 };
 
@@ -118,15 +118,21 @@ async function writeStories(app: App, runId: string): Promise<void> {
     const tokens = model.generate({
       prompt,
       seed: i,
-      maxNewTokens: 150,
-      temperature: 0.7,
+      maxNewTokens: 200,
+      temperature: 0.5,
       signal: stop.signal,
     });
     for await (const token of tokens) text += token.text;
     if (stop.signal.aborted) return;
     app.print();
-    app.print(wrapText(text.trim(), { columns: CHART.columns, indent: "  " }));
+    const story = wholeSentences(text.trim());
+    app.print(wrapText(story, { columns: CHART.columns, indent: "  " }));
   }
+}
+
+/** `text` without the sentence that the limit of tokens has cut off. */
+export function wholeSentences(text: string): string {
+  return /^.*[.!?]"?(?=\s|$)/s.exec(text)?.[0] ?? text;
 }
 
 /** `demo`, or `demo-2` and so on where that is taken. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { wholeSentences } from "../../src/cli/demo.ts";
 import { Workspace } from "./_workspace.ts";
 
 Deno.test("hearth demo trains, draws, writes, and says what to try next", async () => {
@@ -22,4 +23,11 @@ Try next:
   const second = await workspace.run(argv, { tty: true });
   assert.equal(second.code, 0, second.err);
   assert.ok(second.out.includes("hearth generate demo-2 --prompt"));
+});
+
+Deno.test("wholeSentences() drops the sentence that was cut off", () => {
+  const text = 'One day. "Oh no!" said Tom.\n"Why?" He ra';
+  assert.equal(wholeSentences(text), 'One day. "Oh no!" said Tom.\n"Why?"');
+  assert.equal(wholeSentences("He ran. She sat."), "He ran. She sat.");
+  assert.equal(wholeSentences("One day a fo"), "One day a fo");
 });
