@@ -12,6 +12,7 @@ import { watchRun } from "./conduct_run.ts";
 import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
 import type { RunOutcome } from "./run_view.ts";
+import { safeText } from "./safe_text.ts";
 import { StopSignal } from "./stop.ts";
 
 /** How the stories begin; the model has seen such names and words. */
@@ -125,7 +126,7 @@ async function writeStories(app: App, runId: string): Promise<void> {
     for await (const token of tokens) text += token.text;
     if (stop.signal.aborted) return;
     app.print();
-    const story = wholeSentences(text.trim());
+    const story = wholeSentences(safeText(text.trim()));
     app.print(wrapText(story, { columns: CHART.columns, indent: "  " }));
   }
 }

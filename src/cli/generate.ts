@@ -7,6 +7,7 @@ import type { GeneratedToken } from "../generate/generate.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { countFlag, numberFlag } from "./numbers.ts";
+import { safeText } from "./safe_text.ts";
 import { StopSignal } from "./stop.ts";
 
 /** Adds the command. */
@@ -125,11 +126,15 @@ async function printSample(
   { sample, prompt }: { sample: number; prompt: string },
 ): Promise<void> {
   if (sample > 0) app.print("---");
-  app.io.stdout.write(prompt);
+  const { stdout } = app.io;
+  // A file or another program gets what was written as it is.
+  const write = (text: string) =>
+    stdout.write(stdout.isTty ? safeText(text) : text);
+  write(prompt);
   const startedAt = performance.now();
   let count = 0;
   for await (const { text } of tokens) {
-    app.io.stdout.write(text);
+    write(text);
     count++;
   }
   app.print();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { formatFields, formatTable } from "../../src/cli/table.ts";
+import { safeText } from "../../src/cli/safe_text.ts";
 import { wrapText } from "../../src/cli/wrap_text.ts";
 
 Deno.test("formatTable() aligns columns and ends no line in spaces", () => {
@@ -30,5 +31,12 @@ Deno.test("wrapText() breaks between words and keeps line breaks", () => {
       indent: "  ",
     }),
     "  one two\n  three\n\n  four\n  incomprehensible",
+  );
+});
+
+Deno.test("safeText() replaces what could steer a terminal", () => {
+  assert.equal(
+    safeText("a\tb\n\x1b[31mred\x07\r\x9b1m é \u{1f600}"),
+    "a\tb\n\ufffd[31mred\ufffd\ufffd\ufffd1m é \u{1f600}",
   );
 });

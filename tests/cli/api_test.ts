@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import * as hearth from "../../mod.ts";
+import { Workspace } from "./_workspace.ts";
+
+Deno.test("the library trains, resumes, lists and writes like the commands", async () => {
+  await using workspace = await Workspace.create();
+  const { root } = workspace;
+  const config = await hearth.loadConfig({
+    set: [
+      `data.dataset=${workspace.path("text.txt")}`,
+      ...["tokenizer.type=byte", "model.nLayer=1", "model.nEmbd=8"],
+      ...["model.seqLen=8", "train.steps=4", "threads=1"],
+    ],
+  });
+  const stop = new AbortController();
+  const { signal } = stop;
+  for await (const event of hearth.startRun({ root, config, signal })) {
+    if (event.kind === "step" && event.step === 2) stop.abort();
+  }
+  const [stopped] = await hearth.listRuns(root);
+  assert.equal(stopped.state?.status, "stopped");
+
+  const kinds: string[] = [];
+  for await (const event of hearth.resumeRun({ root })) kinds.push(event.kind);
+  assert.equal(kinds.at(-1), "closed");
+  const [completed] = await hearth.listRuns(root);
+  assert.deepEqual(
+    [completed.runId, completed.state?.status, completed.state?.step],
+    ["owl-1", "completed", 4],
+  );
+
+  await using model = await hearth.openModel({ root, ref: "owl-1" });
+  assert.equal(model.name, "owl-1/step-00000004");
+  let text = "";
+  const options = { prompt: "the", maxNewTokens: 6, seed: 1 };
+  for await (const token of model.generate(options)) text += token.text;
+  const command = await workspace.run([
+    ...["generate", "--prompt", "the", "--max-new-tokens", "6", "--seed", "1"],
+  ]);
+  assert.equal(`the${text}\n`, command.out);
+});
+
+Deno.test("the library throws a UserError for a wrong setting", async () => {
+  await assert.rejects(
+    hearth.loadConfig({ set: ["model.nHead=0"] }),
+    (error) =>
+      error instanceof hearth.UserError &&
+      error.exitCode === hearth.EXIT.usage,
+  );
+});
