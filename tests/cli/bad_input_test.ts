@@ -63,7 +63,7 @@ const REFUSED: Record<
     argv: ["train", "--dataset", "ROOT/cat.txt", ...TINY],
     err: [
       'error: Cannot use "ROOT/cat.txt" as text: NUL byte at offset 4',
-      "hint: give UTF-8 text; iconv -f latin1 -t utf-8 converts an older encoding",
+      "hint: it looks like a binary file; give .txt, .md or .jsonl in UTF-8",
     ],
   },
   "an empty dataset": {
