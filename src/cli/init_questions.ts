@@ -5,23 +5,34 @@
  */
 
 import process from "node:process";
+import type { Readable, Writable } from "node:stream";
 import { confirm, intro, isCancel, select, text } from "@clack/prompts";
 import { PROFILES } from "../config/profiles.ts";
 import type { InitAnswers } from "./init_file.ts";
 
+/** What to ask, and where. */
+export interface AskOptions {
+  /** What flags have answered already. */
+  given: Partial<InitAnswers>;
+  /** Ask whether this file may be replaced; null if there is none. */
+  file: string | null;
+  /** Terminal streams; default: stdin and stderr, as stdout is for results. */
+  input?: Readable;
+  output?: Writable;
+}
+
 /**
  * Asks what flags have not answered.
  *
- * @param file Ask whether this file may be replaced; null if there is none.
  * @returns Null if the user gave up or the file is to stay.
  */
 export async function ask(
-  { given, file }: { given: Partial<InitAnswers>; file: string | null },
+  { given, file, input = process.stdin, output = process.stderr }: AskOptions,
 ): Promise<InitAnswers | null> {
-  const output = process.stderr; // stdout is for the result
   intro("A configuration for hearth train", { output });
   if (file !== null) {
     const replace = await confirm({
+      input,
       output,
       message: `"${file}" exists. Replace it?`,
       initialValue: false,
@@ -29,6 +40,7 @@ export async function ask(
     if (isCancel(replace) || !replace) return null;
   }
   const profile = given.profile ?? await select({
+    input,
     output,
     message: "Which profile to start from?",
     initialValue: "tiny",
@@ -40,13 +52,15 @@ export async function ask(
   });
   if (isCancel(profile)) return null;
   const dataset = given.dataset ?? await text({
+    input,
     output,
     message: "Which text? (sample, a file, a folder or a glob)",
-    initialValue: "sample",
-    validate: (value) => value?.trim() ? undefined : "name a text",
+    placeholder: "sample",
+    defaultValue: "sample",
   });
   if (isCancel(dataset)) return null;
   const steps = await text({
+    input,
     output,
     message: "How many optimizer steps? (empty: as in the profile)",
     validate: (value) =>
