@@ -11,6 +11,7 @@
 
 import { join } from "node:path";
 import { replaceFile, syncDirectory } from "../base/atomic_file.ts";
+import { EXIT, type UserError } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
 import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
 import type { Snapshot } from "../train/snapshot.ts";
@@ -53,7 +54,8 @@ export class CheckpointStore {
    * @throws {UserError} If it has room for none.
    */
   async checkRoom(): Promise<string | null> {
-    const room = await this.#requireSpace("a checkpoint");
+    // Nothing is computed yet: this root is the wrong choice.
+    const room = await this.#requireSpace("a checkpoint", EXIT.usage);
     // Besides those that are kept: the best one, and the one being written.
     const most = this.#keep + 2;
     const present = (await listCheckpoints(this.#dir)).length;
@@ -97,11 +99,15 @@ export class CheckpointStore {
     return this.#current;
   }
 
-  async #requireSpace(what: string): Promise<number> {
+  async #requireSpace(
+    what: string,
+    exitCode?: UserError["exitCode"],
+  ): Promise<number> {
     return await requireSpace(this.#dir, {
       neededBytes: this.#neededBytes,
       what,
       free: this.#free,
+      exitCode,
     });
   }
 

@@ -6,7 +6,7 @@
 
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { UserError } from "../base/errors.ts";
+import { EXIT, UserError } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
 
 /** Bytes that may still be written at a path; null where nobody can tell. */
@@ -34,10 +34,11 @@ export const freeBytes: FreeBytes = async (path) => {
  */
 export async function requireSpace(
   path: string,
-  { neededBytes, what, free = freeBytes }: {
+  { neededBytes, what, free = freeBytes, exitCode = EXIT.failed }: {
     neededBytes: number;
     what: string;
     free?: FreeBytes;
+    exitCode?: UserError["exitCode"];
   },
 ): Promise<number> {
   const available = await free(path);
@@ -46,6 +47,6 @@ export async function requireSpace(
   throw new UserError(
     `No room for ${what} in "${path}": it needs ${formatBytes(neededBytes)}, ` +
       `${formatBytes(available)} are free`,
-    { hint: "free some space, or use another disk with --root DIR" },
+    { hint: "free some space, or use another disk with --root DIR", exitCode },
   );
 }
