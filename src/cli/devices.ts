@@ -22,6 +22,9 @@ export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
       const devices = await listDevices({ measure });
       if (app.json) app.printJson(devices);
       else app.print(formatDevices(devices));
+      for (const { id, noNative } of devices) {
+        if (noNative !== null) app.note(`${id}: no native code: ${noNative}`);
+      }
     });
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { DeviceListing } from "../backend/devices.ts";
 import { errorMessage, EXIT } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
 import { VERSION } from "../base/version.ts";
@@ -115,17 +116,32 @@ async function checkDevices(): Promise<Check[]> {
   const { listDevices } = await import("../backend/devices.ts");
   try {
     const devices = await listDevices();
-    return devices.flatMap(({ id, name, cores, hardwareThreads, kernels }) => [
+    return devices.flatMap((device) => [
       {
-        name: id,
+        name: device.id,
         verdict: "ok" as const,
-        text: `${name}, ${cores} cores, ${hardwareThreads} hardware threads`,
+        text: `${device.name}, ${device.cores} cores, ` +
+          `${device.hardwareThreads} hardware threads`,
       },
-      { name: `${id} kernels`, verdict: "ok" as const, text: kernels },
+      kernelCheck(device),
     ]);
   } catch (error) {
     return [{ name: "devices", verdict: "bad", text: errorMessage(error) }];
   }
+}
+
+/** Native code is missed only where there could be some. */
+export function kernelCheck(
+  { id, kernels, noNative }: Pick<
+    DeviceListing,
+    "id" | "kernels" | "noNative"
+  >,
+): Check {
+  const name = `${id} kernels`;
+  if (noNative === null) return { name, verdict: "ok", text: kernels };
+  const text = `${kernels}; no native matrix products: ${noNative}`;
+  const verdict = Deno.build.arch === "x86_64" ? "warn" : "ok";
+  return { name, verdict, text };
 }
 
 function checkTerminal({ io }: App): Check {

@@ -12,6 +12,9 @@ import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { formatFields } from "./table.ts";
 
+/** So that a run in trouble still fits the screen; train.log has them all. */
+const SHOWN_WARNINGS = 3;
+
 /** Adds the command. */
 export function addStatusCommand(program: CommandUnknownOpts, app: App): void {
   program.command("status")
@@ -69,7 +72,17 @@ export function formatStatus(state: RunState): string {
     ],
     ["time", `${formatDuration(state.elapsedMs)} trained${left}`],
     ["checkpoint", state.lastCheckpoint ?? "none"],
-    ...state.warnings.map((text) => ["warning", text] as const),
+    ...warningsOf(state),
     ...state.error === null ? [] : [["error", state.error] as const],
   ]);
+}
+
+/** The newest warnings, and how many there are before them. */
+function warningsOf({ warnings }: RunState): [name: string, text: string][] {
+  const before = warnings.length - SHOWN_WARNINGS;
+  return [
+    ...before > 0 ? [["warnings", `${before} more`] as [string, string]] : [],
+    ...warnings.slice(-SHOWN_WARNINGS)
+      .map((text): [string, string] => ["warning", text]),
+  ];
 }
