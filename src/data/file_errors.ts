@@ -8,6 +8,7 @@
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
+import { errorCode, ioProblem } from "../base/io_problem.ts";
 
 /** A file or folder named by the user that cannot be read. Wrong input. */
 export function readFailure(path: string, error: unknown): unknown {
@@ -22,36 +23,16 @@ export function readFailure(path: string, error: unknown): unknown {
 
 /** A failure to write below the data directory. The work failed. */
 export function writeFailure(path: string, error: unknown): unknown {
-  const code = errorCode(error);
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new UserError(`Cannot write "${path}": the disk is full`, {
-      hint: "free some space (hearth data clean removes prepared data sets), " +
-        "or choose another place with --root DIR",
-      cause: error,
-    });
-  }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    return new UserError(`Cannot write "${path}": permission denied`, {
-      hint: "choose a writable place with --root DIR",
-      cause: error,
-    });
-  }
-  if (code === "ENOTDIR" || code === "EEXIST") {
-    return new UserError(
-      `Cannot write "${path}": a file is in the way of the folder`,
-      {
-        hint: "move that file, or choose another place with --root DIR",
-        cause: error,
-      },
-    );
-  }
-  return error;
-}
-
-/** The system's name of a failure, such as `ENOSPC`, or null. */
-export function errorCode(error: unknown): string | null {
-  if (!(error instanceof Error) || !("code" in error)) return null;
-  return typeof error.code === "string" ? error.code : null;
+  const problem = ioProblem(error);
+  if (problem === null) return error;
+  const full = ["ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "");
+  return new UserError(`Cannot write "${path}": ${problem}`, {
+    hint: full
+      ? "free some space (hearth data clean removes prepared data sets), or " +
+        "choose another place with --root DIR"
+      : "choose a writable place with --root DIR",
+    cause: error,
+  });
 }
 
 function readReason(error: unknown): { what: string; hint: string } | null {

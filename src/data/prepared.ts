@@ -13,7 +13,7 @@ import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { errorMessage } from "../base/errors.ts";
-import { errorCode } from "./file_errors.ts";
+import { errorCode } from "../base/io_problem.ts";
 import { TOKEN_BYTES } from "./token_file.ts";
 import { entryNames, removeLeftovers } from "./workspace.ts";
 

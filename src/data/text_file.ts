@@ -13,7 +13,8 @@ import type { Hash } from "node:crypto";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { EXIT, UserError } from "../base/errors.ts";
-import { errorCode, readFailure } from "./file_errors.ts";
+import { errorCode } from "../base/io_problem.ts";
+import { readFailure } from "./file_errors.ts";
 import { ZstdFrames } from "./zstd_frames.ts";
 
 /** A text file as it was when it was listed. */

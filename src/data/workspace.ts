@@ -10,7 +10,8 @@
 
 import { join } from "node:path";
 import { syncDirectory } from "../base/atomic_file.ts";
-import { errorCode, writeFailure } from "./file_errors.ts";
+import { errorCode } from "../base/io_problem.ts";
+import { writeFailure } from "./file_errors.ts";
 
 const PREFIX = ".tmp-";
 const LOCK = ".lock";

@@ -7,7 +7,7 @@
 
 import { errorMessage, UserError } from "../base/errors.ts";
 import type { Progress, TrainEvent } from "../train/events.ts";
-import { explainingIo } from "./io_problem.ts";
+import { explainingIo } from "./explaining_io.ts";
 import { acquireLock } from "./lock.ts";
 import { saveMeta } from "./meta.ts";
 import {

@@ -9,7 +9,7 @@ import type { Session, Snapshot } from "../train/session.ts";
 import type { LoadedCheckpoint } from "./checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
-import { explainingIo } from "./io_problem.ts";
+import { explainingIo } from "./explaining_io.ts";
 import { type RunMeta, saveMeta, withSession } from "./meta.ts";
 import { truncateMetrics } from "./metrics.ts";
 import type { RunOpened } from "./run_event.ts";

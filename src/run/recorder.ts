@@ -11,7 +11,7 @@
 import { errorMessage } from "../base/errors.ts";
 import { writeJson } from "../base/json_file.ts";
 import { AppendFile } from "./append_file.ts";
-import { ioProblem } from "./io_problem.ts";
+import { ioProblem } from "../base/io_problem.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { logLines } from "./log_line.ts";
 import { metricLine, metricOf } from "./metrics.ts";

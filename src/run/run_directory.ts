@@ -7,7 +7,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
-import { explainingIo } from "./io_problem.ts";
+import { explainingIo } from "./explaining_io.ts";
 import { checkRunId, newRunId } from "./run_id.ts";
 import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
 import { listRunIds } from "./runs.ts";

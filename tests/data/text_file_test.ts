@@ -221,10 +221,13 @@ Deno.test("readFailure() and writeFailure() put the system's codes in words", ()
   const write = (name: string) =>
     (writeFailure("data", code(name)) as Error).message;
   assert.equal(write("ENOSPC"), 'Cannot write "data": the disk is full');
-  assert.equal(write("EROFS"), 'Cannot write "data": permission denied');
+  assert.equal(
+    write("EROFS"),
+    'Cannot write "data": the file system is read-only',
+  );
   assert.equal(
     write("ENOTDIR"),
-    'Cannot write "data": a file is in the way of the folder',
+    'Cannot write "data": a part of the path is a file',
   );
 });
 

@@ -54,8 +54,6 @@ Deno.test("Workspace.create() says so when a file is in the way", async () => {
   const error = await userError(() => Workspace.create(join(path, "tokens")));
   assert.equal(
     error.message,
-    `Cannot write "${
-      join(path, "tokens")
-    }": a file is in the way of the folder`,
+    `Cannot write "${join(path, "tokens")}": a part of the path is a file`,
   );
 });
