@@ -18,6 +18,8 @@ export interface DeviceInfo {
   readonly threads?: number;
   /** Which kernels run, and why: for `doctor` and meta.json. */
   readonly kernels: string;
+  /** Why matrix products do not run in native code, if a CPU's do not. */
+  readonly noNative?: string;
 }
 
 /** Numbers as they go in and out of an executable. */

@@ -8,7 +8,7 @@ import { EXIT, UserError } from "../base/errors.ts";
 import type { Backend } from "./backend.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
-import { loadKernels } from "./cpu/kernels.ts";
+import { type GemmChoice, loadKernels } from "./cpu/kernels.ts";
 import { measureGflops } from "./cpu/measure.ts";
 
 /** Arithmetic of matrix products. */
@@ -20,6 +20,8 @@ export interface DeviceChoice {
   readonly device: string;
   /** CPU threads; 0 or absent is one per physical core. */
   readonly threads?: number;
+  /** Who multiplies matrices on the CPU; absent is `auto`. */
+  readonly gemm?: GemmChoice;
   /** Absent is fp32. */
   readonly precision?: Precision;
   /** Whether to fail where a warning would do. */
@@ -36,6 +38,8 @@ export interface DeviceListing {
   readonly hardwareThreads: number;
   readonly memoryBytes: number;
   readonly kernels: string;
+  /** Why matrix products do not run in native code, or null. */
+  readonly noNative: string | null;
   /** Measured fp32 matrix product on all cores, or null. */
   readonly gflops: number | null;
 }
@@ -43,12 +47,14 @@ export interface DeviceListing {
 /**
  * Opens the device that a choice means, or the next best with a warning.
  *
- * @throws {UserError} With exit code 2, if `strict` and the device or the
- * precision is not there.
+ * @throws {UserError} With exit code 2, if `strict` and the device, the
+ * precision or the native code is not there.
  */
 export async function openBackend(
-  { device, threads = 0, precision = "fp32", strict = false }: DeviceChoice,
+  choice: DeviceChoice,
 ): Promise<{ backend: Backend; warnings: string[] }> {
+  const { device, threads = 0, precision = "fp32", strict = false } = choice;
+  let { gemm = "auto" } = choice;
   const { name } = readCpuInfo();
   const warnings: string[] = [];
   const refuse = (wanted: string, instead: string, hint: string) => {
@@ -69,7 +75,24 @@ export async function openBackend(
       "use --precision fp32, or leave out --strict-device",
     );
   }
-  return { backend: await openCpuBackend({ threads }), warnings };
+  const noNative = gemm === "native" ? loadKernels().noNative : null;
+  if (noNative !== null) {
+    gemm = "wasm";
+    refuse(
+      `Cannot multiply matrices in native code: ${noNative}`,
+      "using WebAssembly",
+      "use --gemm auto or wasm, or leave out --strict-device",
+    );
+  }
+  const backend = await openCpuBackend({ threads, gemm });
+  const { noNative: missing } = backend.device;
+  // There is native code for this processor alone, so only here is it missed.
+  if (gemm === "auto" && missing && Deno.build.arch === "x86_64") {
+    warnings.push(
+      `Cannot multiply matrices in native code: ${missing}: using WebAssembly`,
+    );
+  }
+  return { backend, warnings };
 }
 
 /** All devices. @param options.measure Whether to time a matrix product. */
@@ -83,6 +106,7 @@ export async function listDevices(
     gflops = await measureGflops(backend);
     await backend.dispose();
   }
+  const { label: kernels, noNative } = loadKernels();
   return [{
     id: "cpu",
     backend: "cpu",
@@ -90,7 +114,8 @@ export async function listDevices(
     cores,
     hardwareThreads,
     memoryBytes: Deno.systemMemoryInfo().total,
-    kernels: loadKernels().label,
+    kernels,
+    noNative,
     gflops,
   }];
 }

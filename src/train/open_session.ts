@@ -63,8 +63,9 @@ export async function openSession(
   await using opened = new AsyncDisposableStack();
 
   // 1. The device, before the long work: it may not be what was asked for.
-  const { device, threads, precision, strictDevice: strict } = config;
-  const choice = await openBackend({ device, threads, precision, strict });
+  const { device, threads, gemm, precision, strictDevice: strict } = config;
+  const wanted = { device, threads, gemm, precision, strict };
+  const choice = await openBackend(wanted);
   const { backend, warnings } = choice;
   opened.defer(() => backend.dispose());
 

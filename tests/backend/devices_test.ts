@@ -56,6 +56,58 @@ Deno.test("openBackend() warns when asked for a precision it lacks", async () =>
   );
 });
 
+const { label: ownLabel, noNative } = loadKernels();
+const wasmLabel = loadKernels({ gemm: "wasm" }).label;
+
+Deno.test("openBackend() multiplies in WebAssembly when asked to", async () => {
+  const chosen = await choose({ device: "cpu", gemm: "wasm" });
+  assert.equal(chosen.kernels, wasmLabel);
+  assert.equal(chosen.noNative, "not asked for");
+  assert.deepEqual(chosen.warnings, []);
+});
+
+Deno.test({
+  name: "openBackend() takes native code where it runs",
+  ignore: noNative !== null,
+  async fn() {
+    for (const gemm of ["auto", "native"] as const) {
+      const chosen = await choose({ device: "cpu", gemm });
+      assert.equal(chosen.kernels, ownLabel);
+      assert.equal("noNative" in chosen, false);
+      assert.deepEqual(chosen.warnings, []);
+    }
+  },
+});
+
+Deno.test({
+  name: "openBackend() says why there is no native code",
+  permissions: { ffi: false, read: "inherit", sys: "inherit" },
+  async fn() {
+    const reason = loadKernels().noNative;
+    assert.ok(reason !== null);
+    const message = `Cannot multiply matrices in native code: ${reason}`;
+    const chosen = await choose({ device: "cpu", gemm: "native" });
+    assert.equal(chosen.kernels, wasmLabel);
+    assert.deepEqual(chosen.warnings, [`${message}: using WebAssembly`]);
+
+    const auto = await choose({ device: "cpu" });
+    assert.equal(auto.noNative, reason);
+    assert.deepEqual(
+      auto.warnings,
+      Deno.build.arch === "x86_64" ? [`${message}: using WebAssembly`] : [],
+    );
+
+    await assert.rejects(
+      openBackend({ device: "cpu", gemm: "native", strict: true }),
+      new UserError(message, {
+        hint: "use --gemm auto or wasm, or leave out --strict-device",
+        exitCode: 2,
+      }),
+    );
+    assert.equal((await listDevices())[0].noNative, reason);
+  },
+});
+
 Deno.test("listDevices() describes the CPU, and measures it when asked", async () => {
   const [cpu] = await listDevices({ measure: true });
   assert.equal(cpu.id, "cpu");

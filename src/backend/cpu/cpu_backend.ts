@@ -79,6 +79,7 @@ class OpenCpu implements CpuBackend {
       name: cpu.name,
       threads,
       kernels: kernels.label,
+      ...kernels.noNative !== null && { noNative: kernels.noNative },
     };
     this.#kernels = kernels;
     const { code } = kernels;
