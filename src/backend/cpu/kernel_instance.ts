@@ -7,7 +7,7 @@
  * @module
  */
 
-import { bindNative, type NativeCode } from "./native/native_kernels.ts";
+import { bindNative, type NativeCode } from "./native/native_call.ts";
 import { TILE_SHAPE } from "./native/tile_shape.ts";
 
 /** What a module of kernels exports; see kernels/interpreter.ts. */

@@ -12,7 +12,8 @@ import { errorMessage } from "../../base/errors.ts";
 import { instantiate, type KernelCode } from "./kernel_instance.ts";
 import { PLAIN_WASM, RELAXED_WASM } from "./kernels_wasm.ts";
 import type { VectorWidth } from "./native/assembler.ts";
-import { loadNative, type NativeCode } from "./native/native_kernels.ts";
+import type { NativeCode } from "./native/native_call.ts";
+import { loadNative } from "./native/native_kernels.ts";
 import { selfTest } from "./native/self_test.ts";
 
 /** `relaxed` multiplies and adds in one instruction; `plain` runs anywhere. */

@@ -3,7 +3,7 @@
  *
  * The code is made by ../native/ and called through an imported function with
  * the address of its arguments, 32-bit words in the order of
- * `GEMM_BLOCK_ARGS` and `PACK_ARGS` there. A call costs about a microsecond.
+ * `GEMM_BLOCK_ARGS` and `PACK_ARGS` there. A call costs some tens of ns.
  *
  * @module
  */

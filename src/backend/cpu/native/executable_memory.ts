@@ -8,6 +8,8 @@
  * @module
  */
 
+import { C_LIBRARIES, openFirst } from "./system_library.ts";
+
 /** Where code lies, for `Deno.UnsafePointer.create`. */
 export type CodeAddress = bigint;
 
@@ -31,18 +33,13 @@ export function makeExecutable(code: Uint8Array<ArrayBuffer>): CodeAddress {
 }
 
 function posixPages(code: Uint8Array<ArrayBuffer>): Deno.PointerObject {
-  const { symbols } = openFirst(
-    Deno.build.os === "darwin"
-      ? ["libSystem.dylib"]
-      : ["libc.so.6", "libc.musl-x86_64.so.1"],
-    {
-      mmap: {
-        parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"],
-        result: "pointer",
-      },
-      mprotect: { parameters: ["pointer", "usize", "i32"], result: "i32" },
+  const { symbols } = openFirst(C_LIBRARIES, {
+    mmap: {
+      parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"],
+      result: "pointer",
     },
-  );
+    mprotect: { parameters: ["pointer", "usize", "i32"], result: "i32" },
+  });
   const size = BigInt(code.length);
   const flags = MAP_FLAGS[Deno.build.os === "darwin" ? "darwin" : "linux"];
   const page = symbols.mmap(null, size, READ_WRITE, flags, -1, 0n);
@@ -87,20 +84,4 @@ function windowsPages(code: Uint8Array<ArrayBuffer>): Deno.PointerObject {
 function fill(page: Deno.PointerObject, code: Uint8Array): void {
   const bytes = Deno.UnsafePointerView.getArrayBuffer(page, code.length);
   new Uint8Array(bytes).set(code);
-}
-
-/** Opens the first library that exists. */
-function openFirst<const S extends Deno.ForeignLibraryInterface>(
-  names: string[],
-  symbols: S,
-): Deno.DynamicLibrary<S> {
-  const errors: unknown[] = [];
-  for (const name of names) {
-    try {
-      return Deno.dlopen(name, symbols);
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throw new AggregateError(errors, `Cannot open ${names.join(" or ")}`);
 }

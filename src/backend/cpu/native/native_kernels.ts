@@ -2,9 +2,7 @@
  * Native matrix kernels: assembled at start-up, called from all threads.
  *
  * One thread assembles the code for this processor's vectors and hands the
- * addresses to the others; each calls it by pointer, through the functions
- * that {@linkcode bindNative} gives to the WebAssembly module. A call costs
- * about a microsecond, so one call packs or multiplies a whole block.
+ * addresses to the others, which call it as native_call.ts says.
  *
  * @module
  */
@@ -14,6 +12,7 @@ import { type Abi, emitFunction } from "./calling.ts";
 import { type CpuFeatures, readCpuFeatures } from "./cpu_features.ts";
 import { makeExecutable } from "./executable_memory.ts";
 import { emitGemmBlock } from "./gemm_block_code.ts";
+import type { NativeCode } from "./native_call.ts";
 import { emitPackCopy, emitPackTranspose } from "./pack_code.ts";
 
 /** Numbers by which the kernels are called; as in kernels/native.ts. */
@@ -33,13 +32,6 @@ const EMITTERS: readonly ((asm: Assembler) => void)[] = [
   (asm) => emitPackCopy(asm, "b"),
   (asm) => emitPackTranspose(asm, "b"),
 ];
-
-/** Code that is ready to be called; can be sent to other threads. */
-export interface NativeCode {
-  readonly width: VectorWidth;
-  /** Of each kernel, in order. */
-  readonly addresses: readonly bigint[];
-}
 
 /** The machine code of all kernels, one after another. */
 export interface AssembledKernels {
@@ -91,27 +83,5 @@ export function loadNative(width?: VectorWidth): NativeCode {
   return {
     width: chosen,
     addresses: starts.map((start) => address + BigInt(start)),
-  };
-}
-
-/** Calls kernel number `kernel` with arguments at byte `args` of the memory. */
-export type NativeCall = (kernel: number, args: number) => void;
-
-/** Makes `native` callable from this thread, on `memory`. */
-export function bindNative(
-  native: NativeCode,
-  memory: WebAssembly.Memory,
-): NativeCall {
-  const functions = native.addresses.map((address) =>
-    new Deno.UnsafeFnPointer(
-      Deno.UnsafePointer.create(address) as Deno.PointerObject<never>,
-      { parameters: ["usize", "usize"], result: "void" },
-    )
-  );
-  // A shared memory grows in place: its first byte never moves.
-  const bytes = new Uint8Array(memory.buffer) as Uint8Array<ArrayBuffer>;
-  const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
-  return (kernel, args) => {
-    functions[kernel].call(base, base + BigInt(args >>> 0));
   };
 }

@@ -7,8 +7,8 @@
  * @module
  */
 
-import type { NativeCall, NativeCode } from "./native_kernels.ts";
-import { bindNative, KERNEL } from "./native_kernels.ts";
+import { bindNative, type NativeCall, type NativeCode } from "./native_call.ts";
+import { KERNEL } from "./native_kernels.ts";
 import { TILE_SHAPE } from "./tile_shape.ts";
 
 /** Two f32 sums of `DEPTH` products below 1 each, in another order. */
