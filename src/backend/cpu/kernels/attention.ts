@@ -13,7 +13,8 @@
 
 import { scoreRows, weighRows } from "./attention_products";
 import { AttentionCall } from "./calls";
-import { KC, MR, packedABytes, packedBBytes } from "./gemm_block";
+import { KC } from "./gemm_block";
+import { hasNative, panelsBytes, stripRows, stripsBytes } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp, logScalar } from "./math";
 import { GROUP, keepFactors } from "./philox";
@@ -41,19 +42,22 @@ export function factorBytes(T: i32): usize {
 /** Room for a packed strip of A: D or KC deep. */
 @inline
 export function aPackBytes(D: i32): usize {
-  return packedABytes(MR, max(D, KC));
+  const native = hasNative();
+  return stripsBytes(native, stripRows(native), max(D, KC));
 }
 
 /** Bytes that each thread needs. */
 export function attentionScratch(c: AttentionCall): usize {
+  const native = hasNative();
   return factorBytes(c.T) + aPackBytes(c.D) +
-    <usize> MR * scoreStride(c.T) +
-    packedBBytes(c.T, c.D) + packedBBytes(c.D, c.T);
+    <usize> stripRows(native) * scoreStride(c.T) +
+    panelsBytes(native, c.T, c.D) + panelsBytes(native, c.D, c.T);
 }
 
 /** `out = dropout(softmax(q k^T scale)) v`, and the log-sum-exp of rows. */
 export function attention(c: AttentionCall): void {
-  const heads = c.B * c.H, strips = (c.T + MR - 1) / MR;
+  const mr = stripRows(hasNative());
+  const heads = c.B * c.H, strips = (c.T + mr - 1) / mr;
   // Few heads: the rows of a head are cut into parts, the longest ones first.
   const parts = min(strips, (MANY_TILES + heads - 1) / heads);
   const tiles = heads * parts;
@@ -63,8 +67,8 @@ export function attention(c: AttentionCall): void {
       c,
       head / c.H,
       head % c.H,
-      part * strips / parts * MR,
-      min(c.T, (part + 1) * strips / parts * MR),
+      part * strips / parts * mr,
+      min(c.T, (part + 1) * strips / parts * mr),
     );
   }
 }
@@ -90,13 +94,14 @@ function attentionRows(
   const factors = threadScratch;
   const aPack = factors + factorBytes(T);
   const scores = aPack + aPackBytes(D), stride = scoreStride(T);
-  const kPack = scores + <usize> MR * stride;
-  const vPack = kPack + packedBBytes(T, D);
-  packWhole(kPack, k, width, true, end, D);
-  packWhole(vPack, v, width, false, D, end);
+  const native = hasNative(), mr = stripRows(native);
+  const kPack = scores + <usize> mr * stride;
+  const vPack = kPack + panelsBytes(native, T, D);
+  packWhole(native, kPack, k, width, true, end, D);
+  packWhole(native, vPack, v, width, false, D, end);
 
-  for (let row = first; row < end; row += MR) {
-    const rows = min(MR, end - row), keys = row + rows;
+  for (let row = first; row < end; row += mr) {
+    const rows = min(mr, end - row), keys = row + rows;
     const qAt = q + (<usize> row * width << 2);
     const outAt = out + <usize> row * outStride;
     scoreRows(scores, stride, qAt, width, aPack, kPack, end, D, row, rows);

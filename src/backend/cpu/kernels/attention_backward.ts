@@ -15,23 +15,29 @@
 import { aPackBytes, factorBytes, keepRow, scoreStride } from "./attention";
 import { addToKeys, scoreRows, weighRows } from "./attention_products";
 import { AttentionBackwardCall } from "./calls";
-import { MR, NR, packedBBytes } from "./gemm_block";
+import { hasNative, panelCols, panelsBytes, stripRows } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp } from "./math";
 import { dot, firstLanes } from "./simd";
 import { nextTile, nThreads, threadScratch } from "./threads";
 
-/** Query rows whose scores are held at a time. */
-const BLOCK: i32 = 48;
-/** A range of keys begins with a strip and with a panel. */
-const KEY_STEP: i32 = MR * NR / 2;
+/** Query rows whose scores are held at a time, at least. */
+const MIN_BLOCK: i32 = 48;
+
+/** The same in whole strips. */
+@inline
+function blockRows(): i32 {
+  const mr = stripRows(hasNative());
+  return (MIN_BLOCK + mr - 1) / mr * mr;
+}
 
 /** Bytes that each thread needs. */
 export function attentionBackwardScratch(c: AttentionBackwardCall): usize {
+  const native = hasNative(), block = blockRows();
   return factorBytes(c.T) + aPackBytes(c.D) +
-    2 * <usize> BLOCK * scoreStride(c.T) +
-    2 * packedBBytes(c.T, c.D) + packedBBytes(c.D, c.T) +
-    2 * packedBBytes(c.D, BLOCK);
+    2 * <usize> block * scoreStride(c.T) +
+    2 * panelsBytes(native, c.T, c.D) + panelsBytes(native, c.D, c.T) +
+    2 * panelsBytes(native, c.D, block);
 }
 
 /** Gradients of q, k and v, laid out as they are. */
@@ -55,9 +61,11 @@ function wholeTasks(c: AttentionBackwardCall): void {
 
 /** Tasks for parts of the queries of a head, and of the keys of a key head. */
 function cutTasks(c: AttentionBackwardCall): void {
-  const blocks = (c.T + BLOCK - 1) / BLOCK;
+  const block = blockRows(), blocks = (c.T + block - 1) / block;
   const parts = min(blocks, 4 * nThreads / (c.B * c.Hkv) + 1);
-  const partKeys = (c.T + parts * KEY_STEP - 1) / (parts * KEY_STEP) * KEY_STEP;
+  // Whole panels of keys.
+  const step = parts * panelCols(hasNative());
+  const partKeys = (c.T + step - 1) / step * panelCols(hasNative());
   const keyTasks = c.B * c.Hkv * parts, tasks = keyTasks + c.B * c.H * parts;
   for (let i = nextTile(); i < tasks; i = nextTile()) {
     if (i < keyTasks) {
@@ -67,14 +75,14 @@ function cutTasks(c: AttentionBackwardCall): void {
       start(c, head / c.Hkv, kvHead, first, min(c.T, first + partKeys));
       clearKeys();
       for (let h = firstHead(c, kvHead); h < firstHead(c, kvHead + 1); h++) {
-        rowsBackward(h, first / BLOCK * BLOCK, c.T, false, true);
+        rowsBackward(h, first / block * block, c.T, false, true);
       }
     } else {
       // The last rows see the most keys: longest tasks first.
       const rest = i - keyTasks, heads = c.B * c.H;
       const part = parts - 1 - rest / heads, h = rest % heads % c.H;
-      const first = part * blocks / parts * BLOCK;
-      const end = min(c.T, (part + 1) * blocks / parts * BLOCK);
+      const first = part * blocks / parts * block;
+      const end = min(c.T, (part + 1) * blocks / parts * block);
       start(c, rest % heads / c.H, h * c.Hkv / c.H, 0, end);
       rowsBackward(h, first, end, true, false);
     }
@@ -111,12 +119,13 @@ function start(
   const row = <usize> (b * c.T + first) * width;
   keyAt = (row + (c.H + kvHead) * D) << 2;
   kTPack = threadScratch + factorBytes(c.T) + aPackBytes(D) +
-    2 * <usize> BLOCK * scoreStride(c.T);
-  vTPack = kTPack + packedBBytes(c.T, D);
-  kPack = vTPack + packedBBytes(c.T, D);
+    2 * <usize> blockRows() * scoreStride(c.T);
+  const native = hasNative();
+  vTPack = kTPack + panelsBytes(native, c.T, D);
+  kPack = vTPack + panelsBytes(native, c.T, D);
   const k = c.qkv + keyAt, v = k + (<usize> (c.Hkv * D) << 2);
-  packWhole(kTPack, k, width, true, nKeys, D);
-  packWhole(vTPack, v, width, true, nKeys, D);
+  packWhole(native, kTPack, k, width, true, nKeys, D);
+  packWhole(native, vTPack, v, width, true, nKeys, D);
 }
 
 /** What the rows `first` to `end` of head `h` give to the task. */
@@ -134,13 +143,16 @@ function rowsBackward(
   const dK = c.dQkv + keyAt, dV = dK + (<usize> (c.Hkv * D) << 2);
   const aPack = threadScratch + factorBytes(T), stride = scoreStride(T);
   const scores = aPack + aPackBytes(D);
-  const dScores = scores + <usize> BLOCK * stride;
-  const qPack = kPack + packedBBytes(D, T);
-  const dOutPack = qPack + packedBBytes(D, BLOCK);
-  if (forQueries) packWhole(kPack, c.qkv + keyAt, width, false, D, nKeys);
+  const native = hasNative(), block = blockRows();
+  const dScores = scores + <usize> block * stride;
+  const qPack = kPack + panelsBytes(native, D, T);
+  const dOutPack = qPack + panelsBytes(native, D, block);
+  if (forQueries) {
+    packWhole(native, kPack, c.qkv + keyAt, width, false, D, nKeys);
+  }
 
-  for (let row = first; row < end; row += BLOCK) {
-    const rows = min(BLOCK, end - row);
+  for (let row = first; row < end; row += block) {
+    const rows = min(block, end - row);
     const behind = row - firstKey, keys = min(nKeys, behind + rows);
     const qRows = c.qkv + q + <usize> row * widthBytes;
     const dOutRows = c.dOut + o + <usize> row * outStride;
@@ -196,8 +208,8 @@ function rowsBackward(
       );
     }
     if (forKeys) {
-      packWhole(qPack, qRows, width, false, D, rows);
-      packWhole(dOutPack, dOutRows, c.H * D, false, D, rows);
+      packWhole(native, qPack, qRows, width, false, D, rows);
+      packWhole(native, dOutPack, dOutRows, c.H * D, false, D, rows);
       addToKeys(dK, widthBytes, dScores, stride, qPack, D, behind, rows, keys);
       addToKeys(
         dV,

@@ -9,15 +9,21 @@
  * @module
  */
 
-import { gemmBlock, MR, NR, tile } from "./gemm_block";
-import { packA } from "./gemm_pack";
+import {
+  addStrip,
+  hasNative,
+  multiplyBlock,
+  packStrips,
+  panelCols,
+  stripRows,
+} from "./gemm_kernel";
 import { multiplyPacked } from "./gemm_tile";
 
 /**
  * `p[i, j] = a[i] . b[j]` where row i sees key j; elsewhere anything.
  *
  * @param a Rows of D, `aStride` elements apart.
- * @param aPack Room for MR rows of D.
+ * @param aPack Room for a strip of D.
  * @param b `keys` keys as packed columns, D deep.
  */
 export function scoreRows(
@@ -32,21 +38,23 @@ export function scoreRows(
   row: i32,
   rows: i32,
 ): void {
-  for (let i = 0; i < rows; i += MR) {
-    const strip = min(MR, rows - i), seen = min(keys, row + i + strip);
+  const native = hasNative(), mr = stripRows(native);
+  const panelBytes = <usize> (D * panelCols(native)) << 2;
+  for (let i = 0; i < rows; i += mr) {
+    const strip = min(mr, rows - i), seen = min(keys, row + i + strip);
     if (seen <= 0) continue;
     const first = <usize> i * aStride << 2;
-    packA(aPack, a + first, aStride, false, strip, D);
-    gemmBlock(
+    packStrips(native, aPack, a + first, aStride, false, strip, D);
+    multiplyBlock(
+      native,
       aPack,
       b,
-      <usize> D * NR * 4,
+      panelBytes,
       strip,
       seen,
       D,
       p + <usize> i * stride,
       stride,
-      0,
       0,
       0,
     );
@@ -57,7 +65,7 @@ export function scoreRows(
  * `out[i] = sum_j p[i, j] b[j]` over the keys j that row i sees; p is 0 for
  * the keys that another row of its strip sees.
  *
- * @param aPack Room for MR rows of KC.
+ * @param aPack Room for a strip of KC.
  * @param b Packed, D columns, `bDepth` keys deep.
  * @param out Rows of D, `outStride` bytes apart.
  */
@@ -73,10 +81,11 @@ export function weighRows(
   row: i32,
   rows: i32,
 ): void {
-  for (let i = 0; i < rows; i += MR) {
-    const strip = min(MR, rows - i);
+  const native = hasNative(), mr = stripRows(native);
+  for (let i = 0; i < rows; i += mr) {
+    const strip = min(mr, rows - i);
     multiplyPacked(
-      false,
+      native,
       p + <usize> i * stride,
       <i32> (stride >> 2),
       false,
@@ -114,24 +123,20 @@ export function addToKeys(
   rows: i32,
   keys: i32,
 ): void {
-  const panelBytes = <usize> rows * NR * 4;
-  for (let d = 0; d < D; d += NR, b += panelBytes) {
-    for (let j = 0; j < keys; j += MR) {
-      const skipped = max(0, j - row); // rows before this one see none of j
-      const at = out + <usize> j * outStride + (<usize> d << 2);
-      tile(
-        p + <usize> skipped * stride + (<usize> j << 2),
-        stride,
-        b + <usize> skipped * NR * 4,
-        rows - skipped,
-        min(MR, keys - j),
-        min(NR, D - d),
-        at,
-        outStride,
-        at,
-        outStride,
-        0,
-      );
-    }
+  const native = hasNative(), mr = stripRows(native), nr = panelCols(native);
+  for (let j = 0; j < keys; j += mr) {
+    const skipped = max(0, j - row); // rows before this one see none of j
+    addStrip(
+      native,
+      p + <usize> skipped * stride + (<usize> j << 2),
+      stride,
+      b + (<usize> (skipped * nr) << 2),
+      <usize> (rows * nr) << 2,
+      min(mr, keys - j),
+      D,
+      rows - skipped,
+      out + <usize> j * outStride,
+      outStride,
+    );
   }
 }

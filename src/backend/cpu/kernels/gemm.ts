@@ -21,10 +21,10 @@ import {
   panelCols,
   panelsBytes,
   stripRows,
+  stripsBytes,
 } from "./gemm_kernel";
 import { multiplyPacked } from "./gemm_tile";
 import { isMatvec, matvec, matvecSharedScratch } from "./matvec";
-import { NATIVE_ARGS_BYTES } from "./native";
 import {
   barrier,
   nextTile,
@@ -40,8 +40,6 @@ const TILE_ROWS: i32 = 48;
 const MIN_TILE_COLS: i32 = 64;
 /** As many tiles as keep a large number of threads evenly busy. */
 const MANY_TILES: i32 = 48;
-/** Room behind packed strips: native code writes whole vectors. */
-const SPILL_BYTES: usize = 64;
 /** Packed bytes of B that are worked on at a time: for the last cache. */
 const SLICE_BYTES: i32 = 16 << 20;
 
@@ -73,7 +71,7 @@ export function matmulSharedScratch(c: MatmulCall): usize {
 /** Bytes that each thread needs for itself. */
 export function matmulThreadScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return 0;
-  return NATIVE_ARGS_BYTES + <usize> tileRows(c.M) * KC * 4 + SPILL_BYTES;
+  return stripsBytes(hasNative(), tileRows(c.M), KC);
 }
 
 /** Rows of a tile: whole strips, as equal as they can be. */
@@ -162,7 +160,7 @@ function multiplySlice(
       c.a + (a << 2),
       c.transA ? c.M : c.K,
       c.transA != 0,
-      threadScratch + NATIVE_ARGS_BYTES,
+      threadScratch,
       sharedScratch,
       cols,
       depth,

@@ -1,14 +1,13 @@
 /**
  * Which code packs and multiplies: the machine's own, or WebAssembly.
  *
- * Both have the same layouts with other tile sizes. The products of matmul
- * are large enough to be worth a native call; those inside attention are not,
- * so callers say which they want.
+ * Both have the same layouts with other tile sizes. Callers say which they
+ * want, and pack and multiply with the same.
  *
  * @module
  */
 
-import { gemmBlock, MR, NR } from "./gemm_block";
+import { gemmBlock, MR, NR, tile } from "./gemm_block";
 import { packA, packB } from "./gemm_pack";
 import {
   nativeGemmBlock,
@@ -17,6 +16,9 @@ import {
   nativePackA,
   nativePackB,
 } from "./native";
+
+/** Room behind packed strips: native code writes whole vectors. */
+const SPILL_BYTES: usize = 64;
 
 /** Whether there is native code. */
 @inline
@@ -34,6 +36,13 @@ export function stripRows(native: bool): i32 {
 @inline
 export function panelCols(native: bool): i32 {
   return native ? nativeNr : NR;
+}
+
+/** Bytes of `rows` packed rows of A, `depth` deep. */
+@inline
+export function stripsBytes(native: bool, rows: i32, depth: i32): usize {
+  const mr = stripRows(native);
+  return <usize> ((rows + mr - 1) / mr * mr) * depth * 4 + SPILL_BYTES;
 }
 
 /** Bytes of `cols` packed columns of B, `depth` deep. */
@@ -71,7 +80,7 @@ export function packPanels(
   else packB(to, from, stride, trans, cols, depth);
 }
 
-/** See `gemmBlock`; panels are `panelBytes` apart, natively just as deep. */
+/** See `gemmBlock`. */
 export function multiplyBlock(
   native: bool,
   a: usize,
@@ -86,7 +95,19 @@ export function multiplyBlock(
   bias: usize,
 ): void {
   if (native) {
-    nativeGemmBlock(a, b, rows, cols, depth, out, outStride, add, bias);
+    nativeGemmBlock(
+      a,
+      <usize> nativeMr << 2,
+      b,
+      panelBytes,
+      rows,
+      cols,
+      depth,
+      out,
+      outStride,
+      add,
+      bias,
+    );
   } else {
     gemmBlock(
       a,
@@ -100,6 +121,57 @@ export function multiplyBlock(
       add,
       outStride,
       bias,
+    );
+  }
+}
+
+/**
+ * `out += a b` for one strip of A, which need not be packed.
+ *
+ * @param a `stripRows` neighbors for each k, `aStep` bytes apart. What is read
+ * beyond `rows` is unused.
+ */
+export function addStrip(
+  native: bool,
+  a: usize,
+  aStep: usize,
+  b: usize,
+  panelBytes: usize,
+  rows: i32,
+  cols: i32,
+  depth: i32,
+  out: usize,
+  outStride: usize,
+): void {
+  if (native) {
+    nativeGemmBlock(
+      a,
+      aStep,
+      b,
+      panelBytes,
+      rows,
+      cols,
+      depth,
+      out,
+      outStride,
+      out,
+      0,
+    );
+    return;
+  }
+  for (let col = 0; col < cols; col += NR, b += panelBytes, out += NR * 4) {
+    tile(
+      a,
+      aStep,
+      b,
+      depth,
+      rows,
+      min(NR, cols - col),
+      out,
+      outStride,
+      out,
+      outStride,
+      0,
     );
   }
 }

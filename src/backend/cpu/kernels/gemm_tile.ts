@@ -7,17 +7,18 @@
  * @module
  */
 
-import { KC, packedBBytes } from "./gemm_block";
+import { KC } from "./gemm_block";
 import {
   multiplyBlock,
+  packPanels,
   packStrips,
   panelCols,
   panelsBytes,
 } from "./gemm_kernel";
-import { packB } from "./gemm_pack";
 
-/** Packs all of a small B for {@linkcode multiplyPacked}, not native. */
+/** Packs all of a small B for {@linkcode multiplyPacked}. */
 export function packWhole(
+  native: bool,
   to: usize,
   from: usize,
   stride: i32,
@@ -28,8 +29,16 @@ export function packWhole(
   for (let k = 0; k < depth; k += KC) {
     const blockDepth = min(KC, depth - k);
     const at = trans ? <usize> k : <usize> k * stride;
-    packB(to, from + (at << 2), stride, trans, cols, blockDepth);
-    to += packedBBytes(cols, blockDepth);
+    packPanels(
+      native,
+      to,
+      from + (at << 2),
+      stride,
+      trans,
+      cols,
+      blockDepth,
+    );
+    to += panelsBytes(native, cols, blockDepth);
   }
 }
 

@@ -26,7 +26,7 @@ import { sumRows } from "./norms";
 import { adamw, clipScale, sumSquares } from "./optimizer";
 import { dropout } from "./philox";
 import { rope, ropeScratch } from "./rope";
-import { barrier, isAborted, thread } from "./threads";
+import { barrier, isAborted, NATIVE_ARGS_BYTES, thread } from "./threads";
 
 export { useNative } from "./native";
 export { abort, initThread, resetThreads } from "./threads";
@@ -168,6 +168,10 @@ export function sharedScratchBytes(record: usize): usize {
 
 /** Bytes that each thread needs for itself during a call. */
 export function threadScratchBytes(record: usize): usize {
+  return NATIVE_ARGS_BYTES + scratchBytes(record);
+}
+
+function scratchBytes(record: usize): usize {
   switch (changetype<AnyCall>(record).opcode) {
     case Op.matmul:
       return matmulThreadScratch(changetype<calls.MatmulCall>(record));

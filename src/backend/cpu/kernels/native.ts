@@ -9,7 +9,7 @@
  */
 
 import { MASK_TABLE } from "./constants";
-import { threadScratch } from "./threads";
+import { nativeArgs } from "./threads";
 
 /** Calls kernel number `kernel` of ../native/native_kernels.ts. */
 @external("env", "native")
@@ -23,9 +23,6 @@ const enum Kernel {
   packBCopy,
   packBTranspose,
 }
-
-/** Bytes of a thread's scratch that are kept for arguments. */
-export const NATIVE_ARGS_BYTES: usize = 64;
 
 /** Rows and columns of a native tile; 0 when there is no native code. */
 export let nativeMr: i32 = 0;
@@ -71,7 +68,7 @@ function callPack(
   count: i32,
   depth: i32,
 ): void {
-  const args = threadScratch;
+  const args = nativeArgs;
   store<u32>(args, <u32> to);
   store<u32>(args, <u32> from, 4);
   store<u32>(args, stride << 2, 8);
@@ -81,10 +78,17 @@ function callPack(
   callNative(kernel, args);
 }
 
-/** As `gemmBlock` of gemm_block.ts, with `add` laid out as `out`. */
+/**
+ * As `gemmBlock` of gemm_block.ts, with `add` laid out as `out`.
+ *
+ * @param aStep Bytes from one k of A to the next; more than packed, and there
+ * may be one strip only.
+ */
 export function nativeGemmBlock(
   a: usize,
+  aStep: usize,
   b: usize,
+  panelBytes: usize,
   rows: i32,
   cols: i32,
   depth: i32,
@@ -93,16 +97,18 @@ export function nativeGemmBlock(
   add: usize,
   bias: usize,
 ): void {
-  const args = threadScratch;
+  const args = nativeArgs;
   store<u32>(args, <u32> a);
-  store<u32>(args, <u32> b, 4);
-  store<u32>(args, rows, 8);
-  store<u32>(args, cols, 12);
-  store<u32>(args, depth, 16);
-  store<u32>(args, <u32> out, 20);
-  store<u32>(args, <u32> outStride, 24);
-  store<u32>(args, <u32> add, 28);
-  store<u32>(args, <u32> bias, 32);
-  store<u32>(args, <u32> MASK_TABLE, 36);
+  store<u32>(args, <u32> aStep, 4);
+  store<u32>(args, <u32> b, 8);
+  store<u32>(args, <u32> panelBytes, 12);
+  store<u32>(args, rows, 16);
+  store<u32>(args, cols, 20);
+  store<u32>(args, depth, 24);
+  store<u32>(args, <u32> out, 28);
+  store<u32>(args, <u32> outStride, 32);
+  store<u32>(args, <u32> add, 36);
+  store<u32>(args, <u32> bias, 40);
+  store<u32>(args, <u32> MASK_TABLE, 44);
   callNative(Kernel.gemmBlock, args);
 }

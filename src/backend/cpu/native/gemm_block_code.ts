@@ -15,16 +15,20 @@ import { TILE_SHAPE } from "./tile_shape.ts";
 
 /** The 32-bit words of the arguments, in order. */
 export const GEMM_BLOCK_ARGS = [
-  /** Packed strips of A, and packed panels of B. */
+  /** Strips of A: mr neighbors for each k, one strip behind the other. */
   "a",
+  /** Bytes from one k to the next: 4 mr where A is packed. */
+  "aStep",
+  /** Packed panels of B, and the bytes from one to the next. */
   "b",
+  "panelBytes",
   "rows",
   "cols",
   "depth",
-  /** First element of the result; rows are `outStride` bytes apart. */
+  /** First element of the result; rows are `outStride` bytes apart. Moves. */
   "out",
   "outStride",
-  /** Added to the result, laid out as `out`; 0 for none. */
+  /** Added to the result, laid out as `out`; 0 for none. Moves. */
   "add",
   /** One f32 per column; 0 for none. */
   "bias",
@@ -34,9 +38,9 @@ export const GEMM_BLOCK_ARGS = [
 
 const BASE = R.rdi, ARGS = R.rsi;
 // What stays through the whole function …
-const DEPTH = R.rbx, OUT_STRIDE = R.rbp, COLS_LEFT = R.r15;
+const DEPTH = R.rbx, OUT_STRIDE = R.rbp, COLS_LEFT = R.r15, A_STEP = R.r9;
 // … through a panel of B …
-const PANEL = R.r8, OUT_PANEL = R.r9;
+const PANEL = R.r8;
 const ROWS_LEFT = R.r10, STRIP = R.r11;
 const OUT = R.r12, ADD = R.r13, BIAS = R.r14;
 // … and for a few instructions. Shifts count in cl.
@@ -52,8 +56,8 @@ export function emitGemmBlock(asm: Assembler): void {
   asm.load32(DEPTH, argument("depth"));
   asm.load32(OUT_STRIDE, argument("outStride"));
   asm.load32(COLS_LEFT, argument("cols"));
+  asm.load32(A_STEP, argument("aStep"));
   loadPointer(asm, PANEL, "b");
-  loadPointer(asm, OUT_PANEL, "out");
   loadOptionalPointer(asm, BIAS, "bias");
 
   const nextPanel = asm.here(), narrow = asm.label(), panelDone = asm.label();
@@ -70,11 +74,18 @@ export function emitGemmBlock(asm: Assembler): void {
   const end = asm.label();
   asm.subImm(COLS_LEFT, nr);
   asm.jump(end, CONDITION.lessOrEqual);
-  asm.mov(SCRATCH, DEPTH);
-  asm.shlImm(SCRATCH, Math.log2(nr * 4));
+  asm.load32(SCRATCH, argument("panelBytes"));
   asm.add(PANEL, SCRATCH);
-  asm.addImm(OUT_PANEL, nr * 4);
-  const noBias = asm.label();
+  asm.load32(SCRATCH, argument("out"));
+  asm.addImm(SCRATCH, nr * 4);
+  asm.store32(SCRATCH, argument("out"));
+  const noAdd = asm.label(), noBias = asm.label();
+  asm.load32(SCRATCH, argument("add"));
+  asm.testZero(SCRATCH);
+  asm.jump(noAdd, CONDITION.equal);
+  asm.addImm(SCRATCH, nr * 4);
+  asm.store32(SCRATCH, argument("add"));
+  asm.bind(noAdd);
   asm.testZero(BIAS);
   asm.jump(noBias, CONDITION.equal);
   asm.addImm(BIAS, nr * 4);
@@ -88,16 +99,8 @@ function emitPanel(asm: Assembler, vectors: 1 | 2): void {
   const { mr } = TILE_SHAPE[asm.width];
   asm.load32(ROWS_LEFT, argument("rows"));
   loadPointer(asm, STRIP, "a");
-  asm.mov(OUT, OUT_PANEL);
-  // `add` is laid out as `out`: the same distance from its first element.
-  const noAdd = asm.label();
+  loadPointer(asm, OUT, "out");
   loadOptionalPointer(asm, ADD, "add");
-  asm.testZero(ADD);
-  asm.jump(noAdd, CONDITION.equal);
-  asm.add(ADD, OUT);
-  loadPointer(asm, SCRATCH, "out");
-  asm.sub(ADD, SCRATCH);
-  asm.bind(noAdd);
 
   const nextStrip = asm.here();
   emitProduct(asm, vectors);
@@ -128,7 +131,7 @@ function emitProduct(asm: Assembler, vectors: 1 | 2): void {
     }
   }
   asm.addImm(B_AT, nr * 4);
-  asm.addImm(STRIP, mr * 4);
+  asm.add(STRIP, A_STEP);
   asm.subImm(K, 1);
   asm.jump(nextK, CONDITION.notEqual);
 }

@@ -74,7 +74,7 @@ function productIsRight(
   run(packA, [aPack, a, 4 * (trans ? M : K), M, K, masks]);
   run(packB, [bPack, b, 4 * (trans ? K : N), N, K, masks]);
   run(KERNEL.gemmBlock, [
-    ...[aPack, bPack, M, N, K, out, 4 * N, add, bias],
+    ...[aPack, 4 * mr, bPack, 4 * nr * K, M, N, K, out, 4 * N, add, bias],
     masks,
   ]);
 
