@@ -4,6 +4,7 @@
  * @module
  */
 
+import { errorCode } from "../base/io_problem.ts";
 import { onStopSignals } from "../run/signals.ts";
 import type { Io, Sink } from "./io.ts";
 
@@ -28,13 +29,22 @@ export function processIo(): Io {
 
 function streamSink(stream: typeof Deno.stdout): Sink {
   const encoder = new TextEncoder();
+  const isTty = stream.isTerminal();
+  let closed = false;
   return {
-    isTty: stream.isTerminal(),
+    isTty,
     write(text) {
+      if (closed) return;
       const bytes = encoder.encode(text);
-      // A pipe takes what it has room for.
-      for (let at = 0; at < bytes.length;) {
-        at += stream.writeSync(bytes.subarray(at));
+      try {
+        // A pipe takes what it has room for.
+        for (let at = 0; at < bytes.length;) {
+          at += stream.writeSync(bytes.subarray(at));
+        }
+      } catch (error) {
+        // The window was closed: nobody reads on, but a run still has to save.
+        if (!isTty || errorCode(error) !== "EIO") throw error;
+        closed = true;
       }
     },
   };
