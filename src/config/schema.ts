@@ -118,7 +118,7 @@ export const trainSchema = z.strictObject({
   evalEvery: countOrZero.default(250).describe(
     "steps between evaluations; 0: only at the end",
   ),
-  evalBatches: countOrZero.default(0).describe(
+  evalBatches: countOrZero.default(50).describe(
     "batches per evaluation; 0: all of the validation data",
   ),
   earlyStopPatience: countOrZero.default(0).describe(
