@@ -26,7 +26,7 @@ export function addDemoCommand(program: CommandUnknownOpts, app: App): void {
     .summary("train a small model on built-in stories and let it write")
     .description(
       "Train a small model on built-in stories, draw its loss and let it " +
-        "write: about three minutes on two CPU cores. Needs no network.",
+        "write: one to three minutes on two CPU cores. Needs no network.",
     )
     .option(
       "--steps <n>",
