@@ -6,6 +6,7 @@
 
 import { basename } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { EXIT, UserError } from "../base/errors.ts";
 import { formatBytes, formatCount } from "../base/format.ts";
 import type { Prepared } from "../data/prepared.ts";
 import type { App } from "./app.ts";
@@ -57,7 +58,7 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
     )
     .action(async (id) => {
       const { all } = await prepared(app);
-      const one = await findPrepared(all, id);
+      const one = findPrepared(all, id);
       if (app.json) app.printJson(described(one));
       else app.print(formatInfo(one));
     });
@@ -145,15 +146,11 @@ function described({ directory, header }: Prepared) {
   return { id: basename(directory), directory, ...header };
 }
 
-async function findPrepared(
-  all: readonly Prepared[],
-  id: string,
-): Promise<Prepared> {
+function findPrepared(all: readonly Prepared[], id: string): Prepared {
   const found = all.filter(({ directory }) =>
     basename(directory).startsWith(id)
   );
   if (found.length === 1) return found[0];
-  const { EXIT, UserError } = await import("../base/errors.ts");
   throw new UserError(
     found.length === 0
       ? `There is no prepared data set "${id}"`

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { run } from "./_fake_io.ts";
+import { Workspace } from "./_workspace.ts";
+
+Deno.test("hearth without arguments, and hearth help, print the help", async () => {
+  const { out } = await run(["--help"]);
+  assert.deepEqual(await run([]), { code: 0, out, err: "" });
+  const train = await run(["train", "--help"]);
+  assert.deepEqual(await run(["help", "train"]), train);
+});
+
+Deno.test("--root comes before HEARTH_ROOT, which comes before the folder", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "1", "--quiet"]);
+  const runs = async (argv: string[], root: string) => {
+    const { out } = await run(["runs", "--json", ...argv], {
+      env: { HEARTH_ROOT: root },
+    });
+    return JSON.parse(out).length;
+  };
+  assert.equal(await runs([], workspace.root), 1);
+  assert.equal(
+    await runs(["--root", workspace.path("none")], workspace.root),
+    0,
+  );
+  assert.equal(await runs(["--root", workspace.root], "/nowhere"), 1);
+});
+
+Deno.test("errors are colored in a terminal, unless that is not wanted", async () => {
+  const argv = ["status", "owl-1", "--root", "/nowhere"];
+  const first = async (words: string[], env: Record<string, string> = {}) => {
+    const { err } = await run([...argv, ...words], { tty: true, env });
+    return err.split(" ")[0];
+  };
+  assert.equal(await first([]), "\x1b[31merror:\x1b[0m");
+  assert.equal(await first(["--no-color"]), "error:");
+  assert.equal(await first([], { NO_COLOR: "1" }), "error:");
+  assert.equal(await first([], { TERM: "dumb" }), "error:");
+  const { err } = await run(argv);
+  assert.ok(err.startsWith("error:"));
+});
+
+Deno.test("HEARTH_DEBUG shows where an error comes from", async () => {
+  const argv = ["status", "owl-1", "--root", "/nowhere"];
+  const { code, err } = await run(argv, { env: { HEARTH_DEBUG: "1" } });
+  assert.equal(code, 2);
+  assert.match(err, /\nhint: .+\nUserError: .+\n +at /);
+});
+
+Deno.test("a shell can read its completion script", async () => {
+  const { code, out } = await run(["completions", "bash"]);
+  assert.equal(code, 0);
+  assert.ok(out.includes("hearth complete --"));
+  const isThere = await new Deno.Command("bash", { args: ["--version"] })
+    .output().then(() => true, () => false);
+  if (!isThere) return; // as on Windows; the text was checked
+  const bash = new Deno.Command("bash", {
+    args: ["-n"],
+    stdin: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = bash.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(out));
+  await writer.close();
+  const { success, stderr } = await bash.output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+});
