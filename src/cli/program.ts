@@ -10,6 +10,7 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { VERSION } from "../base/version.ts";
 import type { App, GlobalFlags } from "./app.ts";
+import { addBenchCommand } from "./bench.ts";
 import { addCompletionsCommand } from "./completions.ts";
 import { optionTerm } from "./config_flags.ts";
 import { addDataCommand } from "./data.ts";
@@ -81,6 +82,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   program.commandsGroup("Machine:");
   addDevicesCommand(program, app);
   addDoctorCommand(program, app);
+  addBenchCommand(program, app);
   addCompletionsCommand(program, app);
   return program;
 }

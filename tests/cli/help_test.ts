@@ -24,6 +24,11 @@ const COMMANDS = [
   "init",
   "completions",
   "demo",
+  "bench",
+  "bench gemm",
+  "bench ops",
+  "bench train",
+  "bench generate",
 ];
 
 for (const command of COMMANDS) {

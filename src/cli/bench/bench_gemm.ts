@@ -1,0 +1,125 @@
+/**
+ * `hearth bench gemm`: matrix products at the shapes of real models.
+ *
+ * @module
+ */
+
+import type { Backend } from "../../backend/backend.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
+import { Graph } from "../../graph/graph.ts";
+import { plan } from "../../graph/plan.ts";
+import { formatTable } from "../table.ts";
+import { measure, spreadPct, type Timing } from "./timing.ts";
+
+/** `out (M, N) = op(a) (M, K) * op(b) (K, N)`. */
+export interface Product {
+  readonly label: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+}
+
+/** What came out for one product. */
+export interface ProductFigures extends Product {
+  readonly time: Timing;
+  readonly gflops: number;
+  /** At which the larger matrix is read: what limits a single row. */
+  readonly gbPerSec: number;
+}
+
+/** Forward, and both gradients, of a product of (rows, K) by (K, N). */
+function layer(label: string, rows: number, N: number, K: number): Product[] {
+  return [
+    { label, M: rows, N, K },
+    { label: `${label} dx`, M: rows, N: K, K: N, transB: true },
+    { label: `${label} dw`, M: K, N, K: rows, transA: true },
+  ];
+}
+
+/** Squares, then layers of the models of shapes.ts. */
+export const PRODUCTS: readonly Product[] = [
+  { label: "square", M: 256, N: 256, K: 256 },
+  { label: "square", M: 1024, N: 1024, K: 1024 },
+  ...layer("char qkv", 2048, 1152, 384),
+  ...layer("char fc", 2048, 1536, 384),
+  ...layer("char fcProj", 2048, 384, 1536),
+  ...layer("char-cpu qkv", 768, 384, 128),
+  ...layer("char-cpu fc", 768, 512, 128),
+  // The head shares its matrix (V, C) with the embedding.
+  { label: "gpt2 head", M: 512, N: 50304, K: 768, transB: true },
+  { label: "gpt2 head dx", M: 512, N: 768, K: 50304 },
+  { label: "gpt2 head dw", M: 50304, N: 768, K: 512, transA: true },
+  { label: "generate fc", M: 1, N: 3072, K: 768 },
+  { label: "generate head", M: 1, N: 50304, K: 768, transB: true },
+];
+
+/** What a person may ask for: far more would not fit any memory. */
+const LONGEST_SIDE = 1 << 17;
+
+/** `512x768x3072` as M, N and K. @throws {UserError} */
+export function parseProduct(text: string): Product {
+  const [M, N, K, ...rest] = text.split("x").map(Number);
+  const isSide = (n: number) =>
+    Number.isInteger(n) && n >= 1 && n <= LONGEST_SIDE;
+  if (rest.length === 0 && [M, N, K].every(isSide)) {
+    return { label: "asked for", M, N, K };
+  }
+  throw new UserError(
+    `Cannot multiply "${text}": expected MxNxK, each from 1 to ${LONGEST_SIDE}`,
+    { hint: "hearth bench gemm 1024x1024x1024", exitCode: EXIT.usage },
+  );
+}
+
+/** Times one product for at least `seconds`. */
+export async function benchProduct(
+  backend: Backend,
+  product: Product,
+  { seconds }: { seconds: number },
+): Promise<ProductFigures> {
+  const { M, N, K, transA, transB } = product;
+  const g = new Graph();
+  const a = g.state("a", transA ? [K, M] : [M, K]);
+  const b = g.state("b", transB ? [N, K] : [K, N]);
+  g.matmul(a, b, { transA, transB, out: g.state("out", [M, N]) });
+  const executable = await backend.compile(plan({ multiply: g }));
+  executable.write("a", new Float32Array(M * K).fill(0.5));
+  executable.write("b", new Float32Array(N * K).fill(0.5));
+  const time = await measure(() => executable.run("multiply"), { seconds });
+  await executable.dispose();
+  return {
+    ...product,
+    time,
+    gflops: 2 * M * N * K / time.medianMs / 1e6,
+    gbPerSec: 4 * Math.max(M, N) * K / time.medianMs / 1e6,
+  };
+}
+
+/** The figures for people; pure. */
+export function formatProducts(figures: readonly ProductFigures[]): string {
+  return formatTable(
+    [
+      ["product", "left"],
+      ["transposed", "left"],
+      ["M", "right"],
+      ["N", "right"],
+      ["K", "right"],
+      ["ms", "right"],
+      ["spread", "right"],
+      ["GFLOP/s", "right"],
+      ["GB/s", "right"],
+    ],
+    figures.map((one) => [
+      one.label,
+      [...one.transA ? ["A"] : [], ...one.transB ? ["B"] : []].join(" and "),
+      `${one.M}`,
+      `${one.N}`,
+      `${one.K}`,
+      one.time.medianMs.toFixed(3),
+      `${spreadPct(one.time).toFixed(1)} %`,
+      one.gflops.toFixed(1),
+      one.M === 1 ? one.gbPerSec.toFixed(1) : "",
+    ]),
+  );
+}

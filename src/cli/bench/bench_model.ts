@@ -1,0 +1,98 @@
+/**
+ * The models that are measured: some of known size, and every profile.
+ *
+ * @module
+ */
+
+import { EXIT, UserError } from "../../base/errors.ts";
+import { PhiloxStream, STREAM } from "../../base/philox.ts";
+import { loadConfig } from "../../config/load.ts";
+import { nearMiss } from "../../config/near_miss.ts";
+import type { FlagSetting } from "../../config/parse.ts";
+import { PROFILE_NAMES } from "../../config/profile_names.ts";
+import type { HearthConfig } from "../../config/schema.ts";
+import { sizeOf } from "../../graph/graph.ts";
+import { type ModelConfig, resolveModel } from "../../model/model_config.ts";
+import { parameters } from "../../model/parameters.ts";
+import { BENCH_SHAPES, type BenchShape } from "./shapes.ts";
+
+/** What to measure. */
+export interface BenchModel {
+  readonly profile: string;
+  readonly model: ModelConfig;
+  /** With batch size, optimizer, device, threads, precision. */
+  readonly config: HearthConfig;
+}
+
+/** Distinct characters of the text that the character profiles are made for. */
+const SHAKESPEARE_CHARACTERS = 65;
+
+/**
+ * The model called `profile`, a name of {@linkcode BENCH_SHAPES} or of a
+ * training profile, changed by `flags`.
+ *
+ * @throws {UserError} If there is no such profile, or the flags do not fit.
+ */
+export async function benchModel(
+  profile: string,
+  flags: readonly FlagSetting[],
+): Promise<BenchModel> {
+  if (!BENCH_PROFILES.includes(profile)) {
+    const meant = nearMiss(profile, BENCH_PROFILES);
+    throw new UserError(
+      `Cannot measure profile "${profile}": expected one of ` +
+        BENCH_PROFILES.join(", "),
+      {
+        hint: meant ? `did you mean ${meant}?` : "use --profile char-cpu",
+        exitCode: EXIT.usage,
+      },
+    );
+  }
+  const shape: BenchShape | undefined = BENCH_SHAPES[profile];
+  const settings = Object.entries(shape?.settings ?? {}).map((
+    [path, value],
+  ) => ({ path, value, typed: `profile ${profile}` }));
+  const config = await loadConfig({
+    profile: shape?.profile ?? profile,
+    flags: [
+      // No text is read, but profiles for one text ask for it.
+      { path: "data.dataset", value: "sample", typed: "" },
+      ...settings,
+      ...flags,
+    ],
+  });
+  const { type, vocabSize } = config.tokenizer;
+  const V = type === "char"
+    ? SHAKESPEARE_CHARACTERS
+    : type === "byte"
+    ? 256
+    : vocabSize;
+  return { profile, model: resolveModel(config.model, V), config };
+}
+
+/** Every name that {@linkcode benchModel} takes. */
+export const BENCH_PROFILES: readonly string[] = [
+  ...Object.keys(BENCH_SHAPES),
+  ...PROFILE_NAMES,
+];
+
+/** Normal numbers drawn once; a large model's own would take a minute. */
+const POOL = 1 << 16;
+
+/** Values as after initialization, only that they repeat, one tensor a time. */
+export function* benchParams(
+  model: ModelConfig,
+): Generator<[name: string, values: Float32Array]> {
+  const stream = new PhiloxStream(1, STREAM.init);
+  const pool = Float32Array.from({ length: POOL }, () => stream.normal());
+  for (const { name, shape, init } of parameters(model)) {
+    const values = new Float32Array(sizeOf(shape));
+    if (init.kind === "constant") values.fill(init.value);
+    else {
+      for (let i = 0; i < values.length; i++) {
+        values[i] = init.std * pool[i % POOL];
+      }
+    }
+    yield [name, values];
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * A training program with random parameters and tokens, ready to step.
+ *
+ * @module
+ */
+
+import type { Backend, Executable } from "../../backend/backend.ts";
+import { PhiloxStream, STREAM } from "../../base/philox.ts";
+import type { Program } from "../../graph/program.ts";
+import { batchPositions, buildStepProgram } from "../../train/step_program.ts";
+import { type BenchModel, benchParams } from "./bench_model.ts";
+
+/** Small, so that nothing overflows however long the measurement goes on. */
+const LR = 1e-4;
+
+/** One micro-step and one update, over and over the same batch. */
+export interface BenchStep<E extends Executable> {
+  readonly program: Program;
+  readonly executable: E;
+  /** Tokens of a step. */
+  readonly tokens: number;
+  /** A whole step, as training does it; the caller waits for it. */
+  run(): Promise<void>;
+}
+
+/** Compiles and fills it; the caller disposes of the executable. */
+export async function openBenchStep<E extends Executable>(
+  backend: Omit<Backend, "compile"> & {
+    compile(program: Program): Promise<E>;
+  },
+  { model, config: { train } }: BenchModel,
+): Promise<BenchStep<E>> {
+  const { batchSize } = train;
+  const program = buildStepProgram(model, { ...train, gradAccumSteps: 1 });
+  const executable = await backend.compile(program);
+  const tokens = batchSize * model.seqLen;
+  for (const [name, values] of benchParams(model)) {
+    executable.write(name, values);
+  }
+  const stream = new PhiloxStream(1, STREAM.shuffle);
+  const random = () =>
+    Uint32Array.from(
+      { length: tokens },
+      () => stream.below(model.vocabSize),
+    );
+  const ids = random(), targets = random();
+  const rng = Uint32Array.of(1, 2, 3, 4);
+  const hyper = Float32Array.of(LR, 1 - train.beta1, 1 - train.beta2);
+  if (program.persistent.has("positions")) {
+    const shape = { B: batchSize, T: model.seqLen };
+    executable.write("positions", batchPositions(shape));
+  }
+  const write = () => {
+    executable.write("ids", ids);
+    executable.write("targets", targets);
+    if (model.dropout > 0) executable.write("rng", rng);
+    executable.write("hyper", hyper);
+  };
+  write();
+  return {
+    program,
+    executable,
+    tokens,
+    async run() {
+      write();
+      await executable.run("firstMicroStep");
+      await executable.run("update");
+      await executable.read("loss"); // waits for a device that runs behind
+    },
+  };
+}
