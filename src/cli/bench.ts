@@ -18,7 +18,6 @@ import { countFlag, numberFlag } from "./numbers.ts";
 /** Settings of the machine that every measurement takes. */
 const MACHINE_SETTINGS = [
   "device",
-  "strictDevice",
   "precision",
   "threads",
   "gemm",
@@ -230,9 +229,15 @@ async function onDevice(
   const { openBackend } = await import("../backend/devices.ts");
   const { formatDevice } = await import("../run/log_line.ts");
   const { surroundings } = await import("./bench/machine.ts");
-  const { device, threads, gemm, precision, strictDevice: strict } = config;
-  const choice = { device, threads, gemm, precision, strict };
-  const { backend, warnings } = await openBackend(choice);
+  const { device, threads, gemm, precision } = config;
+  // A figure of something else than was asked for would mislead.
+  const choice = { device, threads, gemm, precision, strict: true };
+  const { backend, warnings } = await openBackend(choice).catch((cause) => {
+    if (!(cause instanceof UserError)) throw cause;
+    const { message, exitCode } = cause;
+    const hint = "hearth doctor says what this machine has";
+    throw new UserError(message, { hint, exitCode, cause });
+  });
   try {
     warnings.forEach((warning) => app.warn(warning));
     const { kernels } = backend.device;

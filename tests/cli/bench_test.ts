@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
 import { flopsPerToken } from "../../src/model/model_size.ts";
 import {
   BENCH_PROFILES,
@@ -96,17 +97,23 @@ Deno.test("hearth bench says what it cannot measure", async () => {
       "hearth bench gemm 1024x1024x1024",
     ],
     [
+      ["gemm", "--device", "nowhere"],
+      'Cannot use device "nowhere", this machine offers cpu (CPU)',
+      "hearth doctor says what this machine has",
+    ],
+    [
       ["ops", "--seconds", "-1"],
       "Cannot measure for -1 seconds: expected 0 or more",
       "leave out --seconds to use the default",
     ],
   ];
   for (const [argv, message, hint] of cases) {
-    assert.deepEqual(await workspace.run(["bench", ...argv]), {
-      code: 2,
-      out: "",
-      err: `error: ${message}\nhint: ${hint}\n`,
-    });
+    const { code, out, err } = await workspace.run(["bench", ...argv]);
+    assert.deepEqual([code, out], [2, ""]);
+    assert.equal(
+      err.replaceAll(readCpuInfo().name, "CPU"),
+      `error: ${message}\nhint: ${hint}\n`,
+    );
   }
 });
 
