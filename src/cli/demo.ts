@@ -6,6 +6,7 @@
  */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { EXIT } from "../base/errors.ts";
 import type { RunEvent } from "../run/run_event.ts";
 import type { App } from "./app.ts";
 import { watchRun } from "./conduct_run.ts";
@@ -124,7 +125,10 @@ async function writeStories(app: App, runId: string): Promise<void> {
       signal: stop.signal,
     });
     for await (const token of tokens) text += token.text;
-    if (stop.signal.aborted) return;
+    if (stop.signal.aborted) {
+      app.exitCode = EXIT.stopped;
+      return;
+    }
     app.print();
     const story = wholeSentences(safeText(text.trim()));
     app.print(wrapText(story, { columns: CHART.columns, indent: "  " }));

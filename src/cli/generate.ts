@@ -83,7 +83,6 @@ export function addGenerateCommand(
       model.warnings.forEach((warning) => app.warn(warning));
       app.note(`${model.name} on ${model.device.name}`);
       for (let sample = 0; sample < (flags.numSamples ?? 1); sample++) {
-        if (stop.signal.aborted) break;
         const seed = settings.seed + sample;
         const tokens = model.generate({
           ...settings,
@@ -91,9 +90,12 @@ export function addGenerateCommand(
           prompt,
           signal: stop.signal,
         });
-        if (app.json) {
-          await printSampleJson(app, tokens, { sample, seed, prompt });
-        } else await printSample(app, tokens, { sample, prompt });
+        const print = app.json ? printSampleJson : printSample;
+        await print(app, tokens, { sample, seed, prompt });
+        if (stop.signal.aborted) {
+          app.exitCode = EXIT.stopped;
+          return;
+        }
       }
     });
 }
@@ -120,10 +122,18 @@ async function readPrompt(app: App, given?: string): Promise<string> {
   );
 }
 
+/** One of the texts that were asked for. */
+interface Sample {
+  /** Counted from 0. */
+  sample: number;
+  seed: number;
+  prompt: string;
+}
+
 async function printSample(
   app: App,
   tokens: AsyncIterable<GeneratedToken>,
-  { sample, prompt }: { sample: number; prompt: string },
+  { sample, prompt }: Sample,
 ): Promise<void> {
   if (sample > 0) app.print("---");
   const { stdout } = app.io;
@@ -148,7 +158,7 @@ async function printSample(
 async function printSampleJson(
   app: App,
   tokens: AsyncIterable<GeneratedToken>,
-  about: { sample: number; seed: number; prompt: string },
+  about: Sample,
 ): Promise<void> {
   const startedAt = performance.now();
   let text = "";

@@ -21,7 +21,6 @@ export class StopSignal implements Disposable {
   constructor(app: App, onFirst: () => void) {
     this.#listener = app.io.onStopSignals({
       first: () => {
-        app.exitCode = EXIT.stopped;
         this.abort();
         onFirst();
       },

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Workspace } from "./_workspace.ts";
 
 /** A workspace with the run `owl-1` of four steps. */
@@ -69,6 +70,27 @@ Deno.test("hearth eval measures the run's own text, or another", async () => {
     out,
     /^checkpoint {2}owl-1\/step-00000004\ntext {8}ROOT\/other\.txt\n/,
   );
+  // 400 bytes and the end of the text; all but the first are predicted.
+  assert.match(out, /\ntokens {6}400\n$/);
+});
+
+Deno.test("hearth eval takes the checkpoint that is named", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "4", "--checkpoint-every", "1"]);
+  const folder = workspace.path("checkpoints/owl-1");
+  await Deno.writeTextFile(join(folder, "best"), "step-00000003\n");
+  const named = async (ref: string) => {
+    const { out, err } = await workspace.run(["eval", ref, "--json"]);
+    return out === "" ? err : JSON.parse(out).checkpoint;
+  };
+  assert.equal(await named("owl-1"), "step-00000004");
+  assert.equal(await named("latest"), "step-00000004");
+  assert.equal(await named("best"), "step-00000003");
+  assert.equal(await named("owl-1/best"), "step-00000003");
+  assert.equal(await named("owl-1/2"), "step-00000002");
+  assert.equal(await named("owl-1/step-00000002"), "step-00000002");
+  assert.equal(await named(join(folder, "step-00000002")), "step-00000002");
+  assert.match(await named("owl-1/9"), /^error: Cannot find checkpoint "9" of/);
 });
 
 Deno.test("hearth status and runs show the same run", async () => {

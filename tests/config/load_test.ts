@@ -184,6 +184,11 @@ Deno.test("parseFileLayer() says what a setting of a wrong type may be", async (
       "train.yaml:1:8: model is 3: expected the keys arch, nLayer, nHead, nKvHead, nEmbd, seqLen, ffnDim, bias, dropout, gelu, ropeTheta, normEps, tieEmbeddings",
       "configs/tiny.yaml shows how the keys are nested",
     ],
+    [ // a misspelled key comes before the others
+      "seed: x\nmodel: {nLayers: 4}\n",
+      "train.yaml:2:9: model has no key nLayers (and 1 more)",
+      "did you mean nLayer?",
+    ],
     [
       "seed: x\nthreads: y\n",
       'train.yaml:1:7: seed is "x": expected a whole number of at least 0 (and 1 more)',
