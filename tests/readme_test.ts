@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+
+const root = new URL("../", import.meta.url);
+const readme = await Deno.readTextFile(new URL("README.md", root));
+
+Deno.test("README names every folder of src/ and of the repository", async () => {
+  const wanted: string[] = [];
+  for (const parent of ["", "src/"]) {
+    for await (
+      const { name, isDirectory } of Deno.readDir(new URL(parent, root))
+    ) {
+      // `dist` is made by builds; hidden folders serve tools.
+      if (!isDirectory || name.startsWith(".") || name === "dist") continue;
+      if (parent + name !== "src") wanted.push(`\`${parent}${name}/\``);
+    }
+  }
+  assert.deepEqual(wanted.filter((name) => !readme.includes(name)), []);
+});
+
+Deno.test("README names only paths that exist", async () => {
+  const named = [
+    ...readme.matchAll(/`((?:src|bench|docs|configs)\/[\w./-]*)`/g),
+  ]
+    .map(([, path]) => path);
+  assert.ok(named.length > 10);
+  for (const path of named) await Deno.stat(new URL(path, root));
+});
+
+Deno.test("README's tasks are in deno.json", async () => {
+  const { tasks } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", root)),
+  );
+  const used = [...readme.matchAll(/(?:deno|deno@[\d.]+) task (\w+)/g)]
+    .map(([, task]) => task);
+  assert.ok(used.includes("demo") && used.includes("test"));
+  assert.deepEqual(used.filter((task) => !(task in tasks)), []);
+});
