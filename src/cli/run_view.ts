@@ -49,7 +49,7 @@ export class RunView {
 
   /** Says what the first Ctrl+C does. */
   announceStop(): void {
-    const work = this.#training ? "after this step, saving" : "the preparation";
+    const work = this.#training ? "and saving" : "the preparation";
     this.#line.print(`stopping ${work} (Ctrl+C again to quit at once)`);
   }
 

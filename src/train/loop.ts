@@ -157,7 +157,8 @@ export async function* train(
 
     // 4. One optimizer step.
     tracker.begin();
-    const result = await runStep(session);
+    const result = await runStep(session, signal);
+    if (!result) continue; // stopped in the middle: save what came before
     const dtMs = tracker.end("step");
     yield {
       kind: "step",

@@ -19,13 +19,27 @@ export interface StepResult {
   skipped: boolean;
 }
 
-/** Runs the next step of `session` and moves its state on. */
-export async function runStep(session: Session): Promise<StepResult> {
+/**
+ * Runs the next step of `session` and moves its state on.
+ *
+ * @returns null if `signal` was aborted before the last micro-step: nothing
+ * was updated, and the state is as before, so that a resumed run repeats the
+ * step. A step of many micro-steps can take minutes.
+ */
+export async function runStep(
+  session: Session,
+  signal?: AbortSignal,
+): Promise<StepResult | null> {
   const { config, model, dataset, executable, state } = session;
   const { gradAccumSteps, beta1, beta2 } = config.train;
+  const { cursor, microStep, tokens } = state;
 
   // 1. Loss and gradients, summed on the device over the micro-steps.
-  for (let microStep = 0; microStep < gradAccumSteps; microStep++) {
+  for (let i = 0; i < gradAccumSteps; i++) {
+    if (i > 0 && signal?.aborted) {
+      Object.assign(state, { cursor, microStep, tokens });
+      return null;
+    }
     const batch = await dataset.train.at(state.cursor++);
     executable.write("ids", batch.inputs);
     executable.write("targets", batch.targets);
@@ -36,7 +50,7 @@ export async function runStep(session: Session): Promise<StepResult> {
         Uint32Array.of(...seedKey(config.seed), ...counter),
       );
     }
-    await executable.run(microStep === 0 ? "firstMicroStep" : "nextMicroStep");
+    await executable.run(i === 0 ? "firstMicroStep" : "nextMicroStep");
     state.microStep++;
     state.tokens += dataset.train.tokensPerBatch;
   }

@@ -115,7 +115,7 @@ Deno.test("hearth train and resume by Ctrl+C give the losses of one long run", a
   assert.equal(first.code, 3);
   assert.match(
     first.err,
-    /stopping after this step, saving \(Ctrl\+C again to quit at once\)\n/,
+    /stopping and saving \(Ctrl\+C again to quit at once\)\n/,
   );
   assert.match(first.out, /^run +owl-1, stopped at step \d+\/40 /);
   assert.match(first.err, /Next:\n {2}hearth resume owl-1\n/);

@@ -74,6 +74,34 @@ Deno.test("train() stopped at any event and resumed repeats and loses nothing", 
   }
 });
 
+Deno.test("train() stopped between micro-steps drops that step, and resumes", async () => {
+  const config = tinyConfig(CONFIG);
+  const whole = await openTestSession({ config });
+  const expected = (await collect(whole)).filter(isResult).map(result);
+
+  // Stop while the first of the two batches of the third step is read.
+  const stop = new AbortController();
+  const start = await openTestSession({ config });
+  const { train: batches } = start.dataset;
+  const at = batches.at.bind(batches);
+  batches.at = (cursor) => {
+    if (cursor === 4) stop.abort();
+    return at(cursor);
+  };
+  const events = await collect(start, { signal: stop.signal });
+  assert.deepEqual(
+    [start.state.step, start.state.cursor, start.state.microStep],
+    [2, 4, 4],
+  );
+  assert.equal(events.at(-1)?.kind, "done");
+
+  const restore = structuredClone(await start.snapshot());
+  const end = await openTestSession({ config, restore });
+  events.push(...await collect(end));
+  assert.deepEqual(events.filter(isResult).map(result), expected);
+  await assertSameTensors(end, await whole.snapshot());
+});
+
 Deno.test("train() gives other numbers with another seed", async () => {
   const losses = [];
   for (const seed of [1, 2]) {
