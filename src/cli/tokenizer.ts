@@ -178,6 +178,7 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
           onBytes: meter({ phase: "tokenizer", total }, onProgress),
           signal,
         }),
+        { signal },
       );
       await replaceFile(output, trained.json);
       line[Symbol.dispose]();
@@ -190,7 +191,9 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
 async function open(app: App, ref: string): Promise<Tokenizer> {
   const { loadTokenizer } = await import("../tokenizer/mod.ts");
   const isFile = await stat(ref).then((found) => found.isFile(), () => false);
-  if (isFile) return await loadTokenizer(await Deno.readTextFile(ref));
+  if (isFile) {
+    return await loadTokenizer(await Deno.readTextFile(ref), { name: ref });
+  }
   const { loadChosen } = await import("./checkpoint_ref.ts");
   const { content } = await loadChosen(app.root, ref);
   return await loadTokenizer(content.tokenizerJson);

@@ -77,7 +77,7 @@ export function checkFlag(
   { ok, allowed, hint }: { ok: boolean; allowed: string; hint: string },
 ): void {
   if (ok) return;
-  throw new UserError(`Cannot use --${flag} ${value}: allowed is ${allowed}`, {
+  throw new UserError(`Cannot use --${flag} ${value}: expected ${allowed}`, {
     hint,
     exitCode: EXIT.usage,
   });

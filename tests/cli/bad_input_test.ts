@@ -98,7 +98,7 @@ const REFUSED: Record<
   "--top-k -1": {
     argv: ["generate", "--top-k", "-1"],
     err: [
-      "error: Cannot use --top-k -1: allowed is a whole number of 0 or more",
+      "error: Cannot use --top-k -1: expected a whole number of 0 or more",
       "hint: use --top-k 0 to draw from all tokens",
     ],
   },

@@ -169,10 +169,10 @@ Deno.test("resolveGeneration() fills in defaults, also for undefined", () => {
 
 for (
   const [given, message] of [
-    [{ maxNewTokens: 0 }, "--max-new-tokens 0: allowed is a whole number of 1"],
-    [{ maxNewTokens: 1.5 }, "--max-new-tokens 1.5: allowed is a whole number"],
-    [{ seed: -1 }, "--seed -1: allowed is a whole number of 0 or more"],
-    [{ topK: -1 }, "--top-k -1: allowed is a whole number of 0 or more"],
+    [{ maxNewTokens: 0 }, "--max-new-tokens 0: expected a whole number of 1"],
+    [{ maxNewTokens: 1.5 }, "--max-new-tokens 1.5: expected a whole number"],
+    [{ seed: -1 }, "--seed -1: expected a whole number of 0 or more"],
+    [{ topK: -1 }, "--top-k -1: expected a whole number of 0 or more"],
   ] as const
 ) {
   Deno.test(`resolveGeneration() refuses ${JSON.stringify(given)}`, () => {

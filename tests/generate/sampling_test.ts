@@ -127,13 +127,13 @@ Deno.test("sampleToken() gives the same tokens for the same seed only", () => {
 });
 
 const REFUSED: [Partial<SamplingOptions>, string][] = [
-  [{ topK: -1 }, "--top-k -1: allowed is a whole number of 0 or more"],
-  [{ topK: 2.5 }, "--top-k 2.5: allowed is a whole number of 0 or more"],
-  [{ temperature: -0.1 }, "--temperature -0.1: allowed is 0 or more"],
-  [{ temperature: NaN }, "--temperature NaN: allowed is 0 or more"],
-  [{ topP: 0 }, "--top-p 0: allowed is above 0 and at most 1"],
-  [{ topP: 1.1 }, "--top-p 1.1: allowed is above 0 and at most 1"],
-  [{ repetitionPenalty: 0 }, "--repetition-penalty 0: allowed is above 0"],
+  [{ topK: -1 }, "--top-k -1: expected a whole number of 0 or more"],
+  [{ topK: 2.5 }, "--top-k 2.5: expected a whole number of 0 or more"],
+  [{ temperature: -0.1 }, "--temperature -0.1: expected 0 or more"],
+  [{ temperature: NaN }, "--temperature NaN: expected 0 or more"],
+  [{ topP: 0 }, "--top-p 0: expected above 0 and at most 1"],
+  [{ topP: 1.1 }, "--top-p 1.1: expected above 0 and at most 1"],
+  [{ repetitionPenalty: 0 }, "--repetition-penalty 0: expected above 0"],
 ];
 
 for (const [change, message] of REFUSED) {
