@@ -46,6 +46,11 @@ const PROMPT_TOKENS = 32;
 const NEW_TOKENS = 60;
 const SQUARE = 1024;
 
+/** GPT-2 124M, for cases whose figures do not hold a shape. */
+const GPT2 = {
+  ...{ nLayer: 12, nHead: 12, nEmbd: 768, seqLen: 256, vocabSize: 50304 },
+};
+
 const train = (profile: string, bf16: boolean, goal: number): Case => ({
   name: `${profile} ${bf16 ? "bf16" : "fp32"}`,
   argv: ["train", "--profile", profile],
@@ -133,7 +138,7 @@ async function compare({ name, argv, bf16, goal }: Case) {
   const { shape } = await runHearth([...argv, ...bf16Flags(bf16)], 0.5);
   const settingsOf = (setting: Setting, seconds: number) => ({
     ...{ bench: argv[0], ...setting, bf16, seconds },
-    shape: shape ?? { ...GPT2 },
+    shape: shape ?? GPT2,
     ...{ M: SQUARE, N: SQUARE, K: SQUARE },
     ...{ promptTokens: PROMPT_TOKENS, newTokens: NEW_TOKENS },
   });
@@ -175,11 +180,6 @@ async function compare({ name, argv, bf16, goal }: Case) {
     setting: `${rounds[0].pytorch.torch} ${inWords(setting)}`,
   };
 }
-
-/** GPT-2 124M, for cases whose figures do not hold a shape. */
-const GPT2 = {
-  ...{ nLayer: 12, nHead: 12, nEmbd: 768, seqLen: 256, vocabSize: 50304 },
-};
 
 /** What PyTorch may try: compiling does nothing for a single product. */
 function candidates([bench]: readonly string[]): Setting[] {
