@@ -68,9 +68,10 @@ export async function openBackend(
       "use --device cpu or auto, or leave out --strict-device",
     );
   }
-  if (precision !== "fp32") {
+  const noPrecision = precision === "fp32" ? null : whyNot(precision, gemm);
+  if (noPrecision !== null) {
     refuse(
-      `Cannot compute in ${precision}, the CPU backend offers fp32`,
+      `Cannot compute in ${precision}: ${noPrecision}`,
       "using fp32",
       "use --precision fp32, or leave out --strict-device",
     );
@@ -84,7 +85,12 @@ export async function openBackend(
       "use --gemm auto or wasm, or leave out --strict-device",
     );
   }
-  const backend = await openCpuBackend({ threads, gemm });
+  const bf16 = precision === "bf16" && noPrecision === null;
+  const backend = await openCpuBackend({
+    threads,
+    gemm,
+    precision: bf16 ? "bf16" : "fp32",
+  });
   const { noNative: missing } = backend.device;
   // There is native code for this processor alone, so only here is it missed.
   if (gemm === "auto" && missing && Deno.build.arch === "x86_64") {
@@ -118,6 +124,16 @@ export async function listDevices(
     noNative,
     gflops,
   }];
+}
+
+/** Why the CPU cannot compute in `precision`, or null. */
+function whyNot(
+  precision: Precision,
+  gemm: GemmChoice,
+): string | null {
+  if (precision !== "bf16") return "the CPU backend offers fp32 and bf16";
+  if (gemm === "wasm") return "WebAssembly offers fp32";
+  return loadKernels().noBf16;
 }
 
 /** `auto` and `cpu` do, and so does any part of the CPU's name. */

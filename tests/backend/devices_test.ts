@@ -43,17 +43,34 @@ for (const device of ["gpu", "gpu:0", "cuda:1", "no such name"]) {
 }
 
 Deno.test("openBackend() warns when asked for a precision it lacks", async () => {
+  const message =
+    "Cannot compute in fp16: the CPU backend offers fp32 and bf16";
   assert.deepEqual(
-    (await choose({ device: "auto", precision: "bf16" })).warnings,
-    ["Cannot compute in bf16, the CPU backend offers fp32: using fp32"],
+    (await choose({ device: "auto", precision: "fp16" })).warnings,
+    [`${message}: using fp32`],
+  );
+  assert.deepEqual(
+    (await choose({ device: "cpu", gemm: "wasm", precision: "bf16" })).warnings,
+    ["Cannot compute in bf16: WebAssembly offers fp32: using fp32"],
   );
   await assert.rejects(
     openBackend({ device: "auto", precision: "fp16", strict: true }),
-    new UserError("Cannot compute in fp16, the CPU backend offers fp32", {
+    new UserError(message, {
       hint: "use --precision fp32, or leave out --strict-device",
       exitCode: 2,
     }),
   );
+});
+
+Deno.test({
+  name: "openBackend() computes in bf16 where the processor can",
+  ignore: loadKernels().noBf16 !== null,
+  async fn() {
+    const chosen = await choose({ device: "cpu", precision: "bf16" });
+    assert.deepEqual(chosen.warnings, []);
+    assert.equal(chosen.kernels, loadKernels({ precision: "bf16" }).label);
+    assert.match(chosen.kernels, /bf16/);
+  },
 });
 
 const { label: ownLabel, noNative } = loadKernels();

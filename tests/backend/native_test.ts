@@ -9,6 +9,7 @@ import { decodeFeatures } from "../../src/backend/cpu/native/cpu_features.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import {
   assembleKernels,
+  BF16_KERNELS,
   KERNEL,
   loadNative,
 } from "../../src/backend/cpu/native/native_kernels.ts";
@@ -133,6 +134,15 @@ const VECTOR: Record<VectorWidth, typeof INTEGER> = {
     [(a) => a.vunpack64(2, 24, 26, "high"), "vunpckhpd zmm2,zmm24,zmm26"],
     [(a) => a.vshuffle128(20, 3, 7, 0x88), "vshuff32x4 zmm20,zmm3,zmm7,0x88"],
     [(a) => a.kmov(2, rdx), "kmovw k2,edx"],
+    [(a) => a.vdpbf16(27, 31, 29), "vdpbf16ps zmm27,zmm31,zmm29"],
+    [
+      (a) => a.vcvtTwoToBf16(3, 17, 16),
+      "vcvtne2ps2bf16 zmm3,zmm17,zmm16",
+    ],
+    [(a) => a.vcvtToBf16(17, 30), "vcvtneps2bf16 ymm17,zmm30"],
+    [(a) => a.vwiden16(30, 9), "vpmovzxwd zmm30,ymm9"],
+    [(a) => a.vshl32(18, 5, 16), "vpslld zmm18,zmm5,0x10"],
+    [(a) => a.vor(20, 3, 18), "vpord zmm20,zmm3,zmm18"],
   ],
 };
 
@@ -224,11 +234,17 @@ for (const width of widths as VectorWidth[]) {
       const [put, instead] of [
         [KERNEL.packATranspose, KERNEL.packACopy],
         [KERNEL.packBCopy, KERNEL.packACopy],
+        ...good.bf16
+          ? [
+            [BF16_KERNELS + KERNEL.packBCopy, KERNEL.packBCopy],
+            [BF16_KERNELS + KERNEL.gemmBlock, KERNEL.gemmBlock],
+          ]
+          : [],
       ]
     ) {
       const addresses = [...good.addresses];
       addresses[put] = good.addresses[instead];
-      assert.equal(selfTest({ width, addresses }), false);
+      assert.equal(selfTest({ ...good, addresses }), false);
     }
   });
 }

@@ -19,7 +19,7 @@ export interface KernelExports {
     sharedScratch: number,
     threadScratch: number,
   ): void;
-  useNative(mr: number, nr: number): void;
+  useNative(mr: number, nr: number, bf16: boolean): void;
   runPhase(record: number, count: number, profile: number): void;
   callIndex(): number;
   resetThreads(): void;
@@ -34,11 +34,13 @@ export interface KernelCode {
   readonly module: WebAssembly.Module;
   /** Matrix kernels of the machine's own, or null. */
   readonly native: NativeCode | null;
+  /** Whether it multiplies matrices in bf16, with sums in f32. */
+  readonly bf16: boolean;
 }
 
 /** Instantiates the kernels on a memory. */
 export function instantiate(
-  { module, native: code }: KernelCode,
+  { module, native: code, bf16 }: KernelCode,
   memory: WebAssembly.Memory,
 ): KernelExports {
   // performance.now() alone counts from the start of its own thread.
@@ -50,7 +52,7 @@ export function instantiate(
   const kernels = instance.exports as unknown as KernelExports;
   if (code) {
     const { mr, nr } = TILE_SHAPE[code.width];
-    kernels.useNative(mr, nr);
+    kernels.useNative(mr, nr, bf16);
   }
   return kernels;
 }

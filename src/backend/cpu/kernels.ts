@@ -29,6 +29,8 @@ export type GemmChoice = "auto" | "native" | "wasm";
 export interface KernelChoice {
   readonly build?: KernelBuild;
   readonly gemm?: GemmChoice;
+  /** Of matrix products; `bf16` rounds their factors. Absent is fp32. */
+  readonly precision?: "fp32" | "bf16";
   /** Vectors of the native code, for tests. */
   readonly width?: VectorWidth;
 }
@@ -41,15 +43,18 @@ export interface Kernels {
   readonly label: string;
   /** Why there is no native code, or null. */
   readonly noNative: string | null;
+  /** Why matrices cannot be multiplied in bf16, or null. */
+  readonly noBf16: string | null;
 }
 
 /**
  * Compiles the WebAssembly and assembles the native code.
  *
- * @throws {Error} If `gemm` is `native` and there is none; says why.
+ * @throws {Error} If `gemm` is `native` or `precision` is `bf16`, and there is
+ * no such code; says why.
  */
 export function loadKernels(
-  { build, gemm = "auto", width }: KernelChoice = {},
+  { build, gemm = "auto", precision, width }: KernelChoice = {},
 ): Kernels {
   const relaxed = decode(RELAXED_WASM);
   build ??= WebAssembly.validate(relaxed) ? "relaxed" : "plain";
@@ -61,7 +66,10 @@ export function loadKernels(
     maximum: 1,
     shared: true,
   });
-  const { isFused } = instantiate({ module, native: null }, memory);
+  const { isFused } = instantiate(
+    { module, native: null, bf16: false },
+    memory,
+  );
   const wasm = build === "plain"
     ? "wasm simd"
     : `wasm relaxed-simd (${isFused() ? "fused" : "not fused"})`;
@@ -69,12 +77,17 @@ export function loadKernels(
     ? { native: null, reason: "not asked for" }
     : tryNative(width);
   if (gemm === "native" && native === null) throw new Error(reason ?? "");
-  const own = native?.width === 512 ? "avx512" : "avx2";
+  const bf16 = precision === "bf16";
+  const noBf16 = reason ?? (native?.bf16 ? null : "the processor has no bf16");
+  if (bf16 && noBf16 !== null) throw new Error(noBf16);
+  const own = `${native?.width === 512 ? "avx512" : "avx2"} gemm` +
+    (bf16 ? " in bf16" : "");
   return {
     build,
-    code: { module, native },
-    label: native ? `native ${own} gemm, ${wasm}` : wasm,
+    code: { module, native, bf16 },
+    label: native ? `native ${own}, ${wasm}` : wasm,
     noNative: reason,
+    noBf16,
   };
 }
 

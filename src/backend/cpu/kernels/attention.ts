@@ -14,7 +14,7 @@
 import { scoreRows, weighRows } from "./attention_products";
 import { AttentionCall } from "./calls";
 import { KC } from "./gemm_block";
-import { hasNative, panelsBytes, stripRows, stripsBytes } from "./gemm_kernel";
+import { exactCode, panelsBytes, stripRows, stripsBytes } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp, logScalar } from "./math";
 import { GROUP, keepFactors } from "./philox";
@@ -42,21 +42,21 @@ export function factorBytes(T: i32): usize {
 /** Room for a packed strip of A: D or KC deep. */
 @inline
 export function aPackBytes(D: i32): usize {
-  const native = hasNative();
-  return stripsBytes(native, stripRows(native), max(D, KC));
+  const code = exactCode();
+  return stripsBytes(code, stripRows(code), max(D, KC));
 }
 
 /** Bytes that each thread needs. */
 export function attentionScratch(c: AttentionCall): usize {
-  const native = hasNative();
+  const code = exactCode();
   return factorBytes(c.T) + aPackBytes(c.D) +
-    <usize> stripRows(native) * scoreStride(c.T) +
-    panelsBytes(native, c.T, c.D) + panelsBytes(native, c.D, c.T);
+    <usize> stripRows(code) * scoreStride(c.T) +
+    panelsBytes(code, c.T, c.D) + panelsBytes(code, c.D, c.T);
 }
 
 /** `out = dropout(softmax(q k^T scale)) v`, and the log-sum-exp of rows. */
 export function attention(c: AttentionCall): void {
-  const mr = stripRows(hasNative());
+  const mr = stripRows(exactCode());
   const heads = c.B * c.H, strips = (c.T + mr - 1) / mr;
   // Few heads: the rows of a head are cut into parts, the longest ones first.
   const parts = min(strips, (MANY_TILES + heads - 1) / heads);
@@ -94,11 +94,11 @@ function attentionRows(
   const factors = threadScratch;
   const aPack = factors + factorBytes(T);
   const scores = aPack + aPackBytes(D), stride = scoreStride(T);
-  const native = hasNative(), mr = stripRows(native);
+  const code = exactCode(), mr = stripRows(code);
   const kPack = scores + <usize> mr * stride;
-  const vPack = kPack + panelsBytes(native, T, D);
-  packWhole(native, kPack, k, width, true, end, D);
-  packWhole(native, vPack, v, width, false, D, end);
+  const vPack = kPack + panelsBytes(code, T, D);
+  packWhole(code, kPack, k, width, true, end, D);
+  packWhole(code, vPack, v, width, false, D, end);
 
   for (let row = first; row < end; row += mr) {
     const rows = min(mr, end - row), keys = row + rows;

@@ -15,7 +15,7 @@
 import { aPackBytes, factorBytes, keepRow, scoreStride } from "./attention";
 import { addToKeys, scoreRows, weighRows } from "./attention_products";
 import { AttentionBackwardCall } from "./calls";
-import { hasNative, panelCols, panelsBytes, stripRows } from "./gemm_kernel";
+import { exactCode, panelCols, panelsBytes, stripRows } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp } from "./math";
 import { dot, firstLanes } from "./simd";
@@ -27,17 +27,17 @@ const MIN_BLOCK: i32 = 48;
 /** The same in whole strips. */
 @inline
 function blockRows(): i32 {
-  const mr = stripRows(hasNative());
+  const mr = stripRows(exactCode());
   return (MIN_BLOCK + mr - 1) / mr * mr;
 }
 
 /** Bytes that each thread needs. */
 export function attentionBackwardScratch(c: AttentionBackwardCall): usize {
-  const native = hasNative(), block = blockRows();
+  const code = exactCode(), block = blockRows();
   return factorBytes(c.T) + aPackBytes(c.D) +
     2 * <usize> block * scoreStride(c.T) +
-    2 * panelsBytes(native, c.T, c.D) + panelsBytes(native, c.D, c.T) +
-    2 * panelsBytes(native, c.D, block);
+    2 * panelsBytes(code, c.T, c.D) + panelsBytes(code, c.D, c.T) +
+    2 * panelsBytes(code, c.D, block);
 }
 
 /** Gradients of q, k and v, laid out as they are. */
@@ -64,8 +64,8 @@ function cutTasks(c: AttentionBackwardCall): void {
   const block = blockRows(), blocks = (c.T + block - 1) / block;
   const parts = min(blocks, 4 * nThreads / (c.B * c.Hkv) + 1);
   // Whole panels of keys.
-  const step = parts * panelCols(hasNative());
-  const partKeys = (c.T + step - 1) / step * panelCols(hasNative());
+  const step = parts * panelCols(exactCode());
+  const partKeys = (c.T + step - 1) / step * panelCols(exactCode());
   const keyTasks = c.B * c.Hkv * parts, tasks = keyTasks + c.B * c.H * parts;
   for (let i = nextTile(); i < tasks; i = nextTile()) {
     if (i < keyTasks) {
@@ -120,12 +120,12 @@ function start(
   keyAt = (row + (c.H + kvHead) * D) << 2;
   kTPack = threadScratch + factorBytes(c.T) + aPackBytes(D) +
     2 * <usize> blockRows() * scoreStride(c.T);
-  const native = hasNative();
-  vTPack = kTPack + panelsBytes(native, c.T, D);
-  kPack = vTPack + panelsBytes(native, c.T, D);
+  const code = exactCode();
+  vTPack = kTPack + panelsBytes(code, c.T, D);
+  kPack = vTPack + panelsBytes(code, c.T, D);
   const k = c.qkv + keyAt, v = k + (<usize> (c.Hkv * D) << 2);
-  packWhole(native, kTPack, k, width, true, nKeys, D);
-  packWhole(native, vTPack, v, width, true, nKeys, D);
+  packWhole(code, kTPack, k, width, true, nKeys, D);
+  packWhole(code, vTPack, v, width, true, nKeys, D);
 }
 
 /** What the rows `first` to `end` of head `h` give to the task. */
@@ -143,12 +143,12 @@ function rowsBackward(
   const dK = c.dQkv + keyAt, dV = dK + (<usize> (c.Hkv * D) << 2);
   const aPack = threadScratch + factorBytes(T), stride = scoreStride(T);
   const scores = aPack + aPackBytes(D);
-  const native = hasNative(), block = blockRows();
+  const code = exactCode(), block = blockRows();
   const dScores = scores + <usize> block * stride;
-  const qPack = kPack + panelsBytes(native, D, T);
-  const dOutPack = qPack + panelsBytes(native, D, block);
+  const qPack = kPack + panelsBytes(code, D, T);
+  const dOutPack = qPack + panelsBytes(code, D, block);
   if (forQueries) {
-    packWhole(native, kPack, c.qkv + keyAt, width, false, D, nKeys);
+    packWhole(code, kPack, c.qkv + keyAt, width, false, D, nKeys);
   }
 
   for (let row = first; row < end; row += block) {
@@ -208,8 +208,8 @@ function rowsBackward(
       );
     }
     if (forKeys) {
-      packWhole(native, qPack, qRows, width, false, D, rows);
-      packWhole(native, dOutPack, dOutRows, c.H * D, false, D, rows);
+      packWhole(code, qPack, qRows, width, false, D, rows);
+      packWhole(code, dOutPack, dOutRows, c.H * D, false, D, rows);
       addToKeys(dK, widthBytes, dScores, stride, qPack, D, behind, rows, keys);
       addToKeys(
         dV,

@@ -10,7 +10,7 @@
 import { aPackBytes, scoreStride, softmaxRow } from "./attention";
 import { scoreRows, weighRows } from "./attention_products";
 import { AttentionCachedCall } from "./calls";
-import { hasNative, panelsBytes, stripRows } from "./gemm_kernel";
+import { exactCode, panelsBytes, stripRows } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { dot, dotFour, load4, madd, store4 } from "./simd";
 import { nextTile, threadScratch } from "./threads";
@@ -21,9 +21,9 @@ const PACKED_ROWS: i32 = 5;
 /** Bytes that each thread needs. */
 export function attentionCachedScratch(c: AttentionCachedCall): usize {
   if (c.T < PACKED_ROWS) return scoreStride(c.S);
-  const native = hasNative();
-  return aPackBytes(c.D) + <usize> stripRows(native) * scoreStride(c.S) +
-    panelsBytes(native, c.S, c.D) + panelsBytes(native, c.D, c.S);
+  const code = exactCode();
+  return aPackBytes(c.D) + <usize> stripRows(code) * scoreStride(c.S) +
+    panelsBytes(code, c.S, c.D) + panelsBytes(code, c.D, c.S);
 }
 
 /** Writes the new keys and values, then attends to all up to each row. */
@@ -109,11 +109,11 @@ function attendStrips(c: AttentionCachedCall, head: i32, first: i32): void {
   const cacheAt = <usize> (head * D) << 2;
   const aPack = threadScratch, stride = scoreStride(c.S);
   const scores = aPack + aPackBytes(D);
-  const native = hasNative(), mr = stripRows(native);
+  const code = exactCode(), mr = stripRows(code);
   const kPack = scores + <usize> mr * stride;
-  const vPack = kPack + panelsBytes(native, c.S, D);
-  packWhole(native, kPack, c.kCache + cacheAt, cacheWidth, true, end, D);
-  packWhole(native, vPack, c.vCache + cacheAt, cacheWidth, false, D, end);
+  const vPack = kPack + panelsBytes(code, c.S, D);
+  packWhole(code, kPack, c.kCache + cacheAt, cacheWidth, true, end, D);
+  packWhole(code, vPack, c.vCache + cacheAt, cacheWidth, false, D, end);
   for (let h = 0; h < c.H; h++) {
     if (h * c.Hkv / c.H != head) continue;
     for (let t = 0; t < T; t += mr) {

@@ -11,7 +11,7 @@
 
 import {
   addStrip,
-  hasNative,
+  exactCode,
   multiplyBlock,
   packStrips,
   panelCols,
@@ -38,15 +38,15 @@ export function scoreRows(
   row: i32,
   rows: i32,
 ): void {
-  const native = hasNative(), mr = stripRows(native);
-  const panelBytes = <usize> (D * panelCols(native)) << 2;
+  const code = exactCode(), mr = stripRows(code);
+  const panelBytes = <usize> (D * panelCols(code)) << 2;
   for (let i = 0; i < rows; i += mr) {
     const strip = min(mr, rows - i), seen = min(keys, row + i + strip);
     if (seen <= 0) continue;
     const first = <usize> i * aStride << 2;
-    packStrips(native, aPack, a + first, aStride, false, strip, D);
+    packStrips(code, aPack, a + first, aStride, false, strip, D);
     multiplyBlock(
-      native,
+      code,
       aPack,
       b,
       panelBytes,
@@ -81,11 +81,11 @@ export function weighRows(
   row: i32,
   rows: i32,
 ): void {
-  const native = hasNative(), mr = stripRows(native);
+  const code = exactCode(), mr = stripRows(code);
   for (let i = 0; i < rows; i += mr) {
     const strip = min(mr, rows - i);
     multiplyPacked(
-      native,
+      code,
       p + <usize> i * stride,
       <i32> (stride >> 2),
       false,
@@ -123,11 +123,11 @@ export function addToKeys(
   rows: i32,
   keys: i32,
 ): void {
-  const native = hasNative(), mr = stripRows(native), nr = panelCols(native);
+  const code = exactCode(), mr = stripRows(code), nr = panelCols(code);
   for (let j = 0; j < keys; j += mr) {
     const skipped = max(0, j - row); // rows before this one see none of j
     addStrip(
-      native,
+      code,
       p + <usize> skipped * stride + (<usize> j << 2),
       stride,
       b + (<usize> (skipped * nr) << 2),

@@ -16,7 +16,7 @@
 import { MatmulCall } from "./calls";
 import { KC } from "./gemm_block";
 import {
-  hasNative,
+  matmulCode,
   packPanels,
   panelCols,
   panelsBytes,
@@ -65,32 +65,32 @@ export function matmul(c: MatmulCall): void {
 /** Bytes that the threads share while a call runs. */
 export function matmulSharedScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return matvecSharedScratch(c);
-  return panelsBytes(hasNative(), sliceCols(c), sliceDepth(c));
+  return panelsBytes(matmulCode(), sliceCols(c), sliceDepth(c));
 }
 
 /** Bytes that each thread needs for itself. */
 export function matmulThreadScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return 0;
-  return stripsBytes(hasNative(), tileRows(c.M), KC);
+  return stripsBytes(matmulCode(), tileRows(c.M), KC);
 }
 
 /** Rows of a tile: whole strips, as equal as they can be. */
 function tileRows(M: i32): i32 {
-  const mr = stripRows(hasNative());
+  const mr = stripRows(matmulCode());
   const rowTiles = (M + TILE_ROWS - 1) / TILE_ROWS, strips = (M + mr - 1) / mr;
   return (strips + rowTiles - 1) / rowTiles * mr;
 }
 
 /** Columns of a slice: all, unless even one KC of them is too much. */
 function sliceCols(c: MatmulCall): i32 {
-  const nr = panelCols(hasNative());
+  const nr = panelCols(matmulCode());
   const most = SLICE_BYTES / (min(KC, c.K) * 4) / nr * nr;
   return min(c.N, most);
 }
 
 /** Depth of a slice: all, or a multiple of KC. */
 function sliceDepth(c: MatmulCall): i32 {
-  const bytes = panelsBytes(hasNative(), sliceCols(c), KC);
+  const bytes = panelsBytes(matmulCode(), sliceCols(c), KC);
   return min(c.K, max(1, SLICE_BYTES / <i32> bytes) * KC);
 }
 
@@ -102,7 +102,7 @@ function packSlice(
   k: i32,
   depth: i32,
 ): void {
-  const native = hasNative(), nr = panelCols(native);
+  const code = matmulCode(), nr = panelCols(code);
   const panels = (cols + nr - 1) / nr;
   const first = shareStart(panels, thread) * nr;
   const end = min(cols, shareStart(panels, thread + 1) * nr);
@@ -116,15 +116,15 @@ function packSlice(
       ? <usize> col * stride + row
       : <usize> row * stride + col;
     packPanels(
-      native,
-      block + <usize> first * blockDepth * 4,
+      code,
+      block + panelsBytes(code, first, blockDepth),
       c.b + (from << 2),
       stride,
       c.transB != 0,
       end - first,
       blockDepth,
     );
-    block += panelsBytes(native, cols, blockDepth);
+    block += panelsBytes(code, cols, blockDepth);
   }
 }
 
@@ -136,7 +136,7 @@ function multiplySlice(
   k: i32,
   depth: i32,
 ): void {
-  const native = hasNative(), nr = panelCols(native);
+  const code = matmulCode(), nr = panelCols(code);
   const rowsPerTile = tileRows(c.M);
   const rowTiles = (c.M + rowsPerTile - 1) / rowsPerTile;
   const wanted = (MANY_TILES + rowTiles - 1) / rowTiles;
@@ -156,7 +156,7 @@ function multiplySlice(
     // The first slice starts the sum, the others add to what is there.
     const add = k > 0 ? c.out : c.addTo;
     multiplyPacked(
-      native,
+      code,
       c.a + (a << 2),
       c.transA ? c.M : c.K,
       c.transA != 0,

@@ -15,46 +15,69 @@ import {
   nativeNr,
   nativePackA,
   nativePackB,
+  usesBf16,
 } from "./native";
 
 /** Room behind packed strips: native code writes whole vectors. */
 const SPILL_BYTES: usize = 64;
 
-/** Whether there is native code. */
+/** Who multiplies, and in what. */
+export const enum Code {
+  wasm,
+  /** f32. */
+  native,
+  /** Factors rounded to bf16, sums in f32. */
+  bf16,
+}
+
+/** The best code for f32. */
 @inline
-export function hasNative(): bool {
-  return nativeMr > 0;
+export function exactCode(): Code {
+  return nativeMr > 0 ? Code.native : Code.wasm;
+}
+
+/** The code for products of weights, in the precision that was asked for. */
+@inline
+export function matmulCode(): Code {
+  return usesBf16 ? Code.bf16 : exactCode();
+}
+
+/** Words of 32 bits that `depth` packed elements take. */
+@inline
+function packedDepth(code: Code, depth: i32): i32 {
+  return code == Code.bf16 ? (depth + 1) >> 1 : depth;
 }
 
 /** Rows of a strip of A. */
 @inline
-export function stripRows(native: bool): i32 {
-  return native ? nativeMr : MR;
+export function stripRows(code: Code): i32 {
+  return code ? nativeMr : MR;
 }
 
 /** Columns of a panel of B. */
 @inline
-export function panelCols(native: bool): i32 {
-  return native ? nativeNr : NR;
+export function panelCols(code: Code): i32 {
+  return code ? nativeNr : NR;
 }
 
 /** Bytes of `rows` packed rows of A, `depth` deep. */
 @inline
-export function stripsBytes(native: bool, rows: i32, depth: i32): usize {
-  const mr = stripRows(native);
-  return <usize> ((rows + mr - 1) / mr * mr) * depth * 4 + SPILL_BYTES;
+export function stripsBytes(code: Code, rows: i32, depth: i32): usize {
+  const mr = stripRows(code);
+  const words = (rows + mr - 1) / mr * mr * packedDepth(code, depth);
+  return (<usize> words << 2) + SPILL_BYTES;
 }
 
 /** Bytes of `cols` packed columns of B, `depth` deep. */
 @inline
-export function panelsBytes(native: bool, cols: i32, depth: i32): usize {
-  const nr = panelCols(native);
-  return <usize> ((cols + nr - 1) / nr * nr) * depth * 4;
+export function panelsBytes(code: Code, cols: i32, depth: i32): usize {
+  const nr = panelCols(code);
+  return <usize> ((cols + nr - 1) / nr * nr) * packedDepth(code, depth) * 4;
 }
 
 /** See `packA`. */
 export function packStrips(
-  native: bool,
+  code: Code,
   to: usize,
   from: usize,
   stride: i32,
@@ -62,13 +85,14 @@ export function packStrips(
   rows: i32,
   depth: i32,
 ): void {
-  if (native) nativePackA(to, from, stride, trans, rows, depth);
+  const bf16 = code == Code.bf16;
+  if (code) nativePackA(bf16, to, from, stride, trans, rows, depth);
   else packA(to, from, stride, trans, rows, depth);
 }
 
 /** See `packB`. */
 export function packPanels(
-  native: bool,
+  code: Code,
   to: usize,
   from: usize,
   stride: i32,
@@ -76,13 +100,14 @@ export function packPanels(
   cols: i32,
   depth: i32,
 ): void {
-  if (native) nativePackB(to, from, stride, trans, cols, depth);
+  const bf16 = code == Code.bf16;
+  if (code) nativePackB(bf16, to, from, stride, trans, cols, depth);
   else packB(to, from, stride, trans, cols, depth);
 }
 
 /** See `gemmBlock`. */
 export function multiplyBlock(
-  native: bool,
+  code: Code,
   a: usize,
   b: usize,
   panelBytes: usize,
@@ -94,15 +119,16 @@ export function multiplyBlock(
   add: usize,
   bias: usize,
 ): void {
-  if (native) {
+  if (code) {
     nativeGemmBlock(
+      code == Code.bf16,
       a,
       <usize> nativeMr << 2,
       b,
       panelBytes,
       rows,
       cols,
-      depth,
+      packedDepth(code, depth),
       out,
       outStride,
       add,
@@ -126,13 +152,13 @@ export function multiplyBlock(
 }
 
 /**
- * `out += a b` for one strip of A, which need not be packed.
+ * `out += a b` for one strip of A in f32, which need not be packed.
  *
  * @param a `stripRows` neighbors for each k, `aStep` bytes apart. What is read
  * beyond `rows` is unused.
  */
 export function addStrip(
-  native: bool,
+  code: Code,
   a: usize,
   aStep: usize,
   b: usize,
@@ -143,8 +169,9 @@ export function addStrip(
   out: usize,
   outStride: usize,
 ): void {
-  if (native) {
+  if (code) {
     nativeGemmBlock(
+      code == Code.bf16,
       a,
       aStep,
       b,

@@ -9,6 +9,7 @@
 
 import { KC } from "./gemm_block";
 import {
+  Code,
   multiplyBlock,
   packPanels,
   packStrips,
@@ -18,7 +19,7 @@ import {
 
 /** Packs all of a small B for {@linkcode multiplyPacked}. */
 export function packWhole(
-  native: bool,
+  code: Code,
   to: usize,
   from: usize,
   stride: i32,
@@ -30,7 +31,7 @@ export function packWhole(
     const blockDepth = min(KC, depth - k);
     const at = trans ? <usize> k : <usize> k * stride;
     packPanels(
-      native,
+      code,
       to,
       from + (at << 2),
       stride,
@@ -38,14 +39,14 @@ export function packWhole(
       cols,
       blockDepth,
     );
-    to += panelsBytes(native, cols, blockDepth);
+    to += panelsBytes(code, cols, blockDepth);
   }
 }
 
 /**
  * `out = add + op(a) b + bias`.
  *
- * @param native Which code; `b` was packed for it.
+ * @param code What multiplies; `b` was packed for it.
  * @param a First element used; rows (or, if `transA`, columns of op(a)) are
  * `aStride` elements apart.
  * @param aPack Room for the packed rows of A, at most KC deep.
@@ -55,7 +56,7 @@ export function packWhole(
  * apart. `add` and `bias` are 0 for none.
  */
 export function multiplyPacked(
-  native: bool,
+  code: Code,
   a: usize,
   aStride: i32,
   transA: bool,
@@ -75,12 +76,12 @@ export function multiplyPacked(
   for (let k = 0; k < depth; k += KC) {
     const blockDepth = min(KC, depth - k), packedDepth = min(KC, bDepth - k);
     const at = transA ? <usize> k * aStride : <usize> k;
-    packStrips(native, aPack, a + (at << 2), aStride, transA, rows, blockDepth);
+    packStrips(code, aPack, a + (at << 2), aStride, transA, rows, blockDepth);
     multiplyBlock(
-      native,
+      code,
       aPack,
-      b + <usize> col * packedDepth * 4,
-      <usize> packedDepth * panelCols(native) * 4,
+      b + panelsBytes(code, col, packedDepth),
+      panelsBytes(code, panelCols(code), packedDepth),
       rows,
       cols,
       blockDepth,
@@ -89,7 +90,7 @@ export function multiplyPacked(
       add,
       bias,
     );
-    b += panelsBytes(native, bCols, packedDepth);
+    b += panelsBytes(code, bCols, packedDepth);
     // The first block starts the sum, the others add to what is there.
     add = out;
     bias = 0;

@@ -22,20 +22,27 @@ const enum Kernel {
   packATranspose,
   packBCopy,
   packBTranspose,
+  /** From here on the same for bf16. */
+  bf16,
 }
 
 /** Rows and columns of a native tile; 0 when there is no native code. */
 export let nativeMr: i32 = 0;
 export let nativeNr: i32 = 0;
 
+/** Whether matmul multiplies in bf16. */
+export let usesBf16: bool = false;
+
 /** Sets the tile of the native code; once per instance, before any call. */
-export function useNative(mr: i32, nr: i32): void {
+export function useNative(mr: i32, nr: i32, bf16: bool): void {
   nativeMr = mr;
   nativeNr = nr;
+  usesBf16 = bf16;
 }
 
 /** As `packA` of gemm_pack.ts; writes up to 64 bytes beyond the last strip. */
 export function nativePackA(
+  bf16: bool,
   to: usize,
   from: usize,
   stride: i32,
@@ -44,11 +51,12 @@ export function nativePackA(
   depth: i32,
 ): void {
   const kernel = trans ? Kernel.packACopy : Kernel.packATranspose;
-  callPack(kernel, to, from, stride, rows, depth);
+  callPack(bf16, kernel, to, from, stride, rows, depth);
 }
 
 /** As `packB` of gemm_pack.ts. */
 export function nativePackB(
+  bf16: bool,
   to: usize,
   from: usize,
   stride: i32,
@@ -57,10 +65,11 @@ export function nativePackB(
   depth: i32,
 ): void {
   const kernel = trans ? Kernel.packBTranspose : Kernel.packBCopy;
-  callPack(kernel, to, from, stride, cols, depth);
+  callPack(bf16, kernel, to, from, stride, cols, depth);
 }
 
 function callPack(
+  bf16: bool,
   kernel: Kernel,
   to: usize,
   from: usize,
@@ -75,16 +84,18 @@ function callPack(
   store<u32>(args, count, 12);
   store<u32>(args, depth, 16);
   store<u32>(args, <u32> MASK_TABLE, 20);
-  callNative(kernel, args);
+  callNative(bf16 ? Kernel.bf16 + kernel : kernel, args);
 }
 
 /**
  * As `gemmBlock` of gemm_block.ts, with `add` laid out as `out`.
  *
+ * @param bf16 Whether A and B are pairs of bf16; `depth` counts pairs then.
  * @param aStep Bytes from one k of A to the next; more than packed, and there
  * may be one strip only.
  */
 export function nativeGemmBlock(
+  bf16: bool,
   a: usize,
   aStep: usize,
   b: usize,
@@ -110,5 +121,5 @@ export function nativeGemmBlock(
   store<u32>(args, <u32> add, 36);
   store<u32>(args, <u32> bias, 40);
   store<u32>(args, <u32> MASK_TABLE, 44);
-  callNative(Kernel.gemmBlock, args);
+  callNative(bf16 ? Kernel.bf16 + Kernel.gemmBlock : Kernel.gemmBlock, args);
 }

@@ -66,7 +66,7 @@ export interface Label {
 /** Opcode maps of VEX and EVEX. */
 const MAP_0F = 1, MAP_0F38 = 2, MAP_0F3A = 3;
 /** Mandatory prefixes of VEX and EVEX: none, 66, F3, F2. */
-const PP_NONE = 0, PP_66 = 1, PP_F3 = 2;
+const PP_NONE = 0, PP_66 = 1, PP_F3 = 2, PP_F2 = 3;
 
 /** What tells one vector instruction from another. */
 interface VectorOp {
@@ -319,6 +319,32 @@ export class Assembler {
   /** `v += x[2i] * y[2i] + x[2i+1] * y[2i+1]` on bf16 pairs; AVX-512. */
   vdpbf16(v: number, x: number, y: number): void {
     this.#vector(DPBF16PS, v, x, y);
+  }
+
+  /** `v` = the f32 of `low`, then of `high`, as 32 bf16, to nearest; AVX-512. */
+  vcvtTwoToBf16(v: number, high: number, low: number): void {
+    this.#vector({ map: MAP_0F38, pp: PP_F2, opcode: 0x72 }, v, high, low);
+  }
+
+  /** The low half of `v` = the f32 of `x` as bf16, to nearest; AVX-512. */
+  vcvtToBf16(v: number, x: number): void {
+    this.#vector({ map: MAP_0F38, pp: PP_F3, opcode: 0x72 }, v, 0, x);
+  }
+
+  /** Every 32 bits of `v` = one of the 16 bits in the low half of `x`. */
+  vwiden16(v: number, x: number): void {
+    this.#vector({ map: MAP_0F38, pp: PP_66, opcode: 0x33 }, v, 0, x);
+  }
+
+  /** `v = x << bits`, each 32 bits. */
+  vshl32(v: number, x: number, bits: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_66, opcode: 0x72 }, 6, v, x);
+    this.#emit(bits);
+  }
+
+  /** `v = x | y`. */
+  vor(v: number, x: number, y: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_66, opcode: 0xeb }, v, x, y);
   }
 
   /** Interleaves low or high 32-bit halves within each 128 bits. */

@@ -11,7 +11,7 @@
  */
 
 import { type Address, type Assembler, CONDITION, R } from "./assembler.ts";
-import { TILE_SHAPE } from "./tile_shape.ts";
+import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** The 32-bit words of the arguments, in order. */
 export const GEMM_BLOCK_ARGS = [
@@ -49,8 +49,13 @@ const B_AT = R.rax, SCRATCH = R.rdx;
 /** Mask registers for the columns of a tile, one for each vector. */
 const COL_MASK = [1, 2];
 
-/** Emits the body of the kernel, between entry and return. */
-export function emitGemmBlock(asm: Assembler): void {
+/**
+ * Emits the body of the kernel, between entry and return.
+ *
+ * @param format Of A and B; `bf16` are pairs of neighbors in k, and the depth
+ * counts pairs. Sums and results are f32.
+ */
+export function emitGemmBlock(asm: Assembler, format: Format): void {
   const { nr } = TILE_SHAPE[asm.width];
   const { lanes } = TILE_SHAPE[asm.width];
   asm.load32(DEPTH, argument("depth"));
@@ -64,10 +69,10 @@ export function emitGemmBlock(asm: Assembler): void {
   emitColumnMasks(asm);
   asm.cmpImm(COLS_LEFT, lanes);
   asm.jump(narrow, CONDITION.belowOrEqual);
-  emitPanel(asm, 2);
+  emitPanel(asm, format, 2);
   asm.jump(panelDone);
   asm.bind(narrow);
-  emitPanel(asm, 1);
+  emitPanel(asm, format, 1);
   asm.bind(panelDone);
 
   // The next panel, if there is one.
@@ -95,7 +100,7 @@ export function emitGemmBlock(asm: Assembler): void {
 }
 
 /** All strips of A against one panel of B, `vectors` vectors wide. */
-function emitPanel(asm: Assembler, vectors: 1 | 2): void {
+function emitPanel(asm: Assembler, format: Format, vectors: 1 | 2): void {
   const { mr } = TILE_SHAPE[asm.width];
   asm.load32(ROWS_LEFT, argument("rows"));
   loadPointer(asm, STRIP, "a");
@@ -103,7 +108,7 @@ function emitPanel(asm: Assembler, vectors: 1 | 2): void {
   loadOptionalPointer(asm, ADD, "add");
 
   const nextStrip = asm.here();
-  emitProduct(asm, vectors);
+  emitProduct(asm, format, vectors);
   emitBias(asm, vectors);
   emitRows(asm, vectors);
   asm.subImm(ROWS_LEFT, mr);
@@ -111,7 +116,7 @@ function emitPanel(asm: Assembler, vectors: 1 | 2): void {
 }
 
 /** Accumulators = strip of A times panel of B; moves STRIP to the next. */
-function emitProduct(asm: Assembler, vectors: 1 | 2): void {
+function emitProduct(asm: Assembler, format: Format, vectors: 1 | 2): void {
   const { mr, nr } = TILE_SHAPE[asm.width];
   for (let i = 0; i < mr; i++) {
     for (let v = 0; v < vectors; v++) asm.vzero(accumulator(i, v));
@@ -127,7 +132,9 @@ function emitProduct(asm: Assembler, vectors: 1 | 2): void {
     const row = broadcast(asm, i);
     asm.vbroadcast(row, { base: STRIP, disp: 4 * i });
     for (let v = 0; v < vectors; v++) {
-      asm.vfma(accumulator(i, v), row, columns(asm, v));
+      const sum = accumulator(i, v);
+      if (format === "bf16") asm.vdpbf16(sum, row, columns(asm, v));
+      else asm.vfma(sum, row, columns(asm, v));
     }
   }
   asm.addImm(B_AT, nr * 4);

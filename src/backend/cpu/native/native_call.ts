@@ -16,6 +16,8 @@ import { C_LIBRARIES, openFirst } from "./system_library.ts";
 /** Code that is ready to be called; can be sent to other threads. */
 export interface NativeCode {
   readonly width: VectorWidth;
+  /** Whether the processor can run the kernels for bf16. */
+  readonly bf16: boolean;
   /** Of each kernel, in order. */
   readonly addresses: readonly bigint[];
 }

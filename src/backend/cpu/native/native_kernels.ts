@@ -14,8 +14,12 @@ import { makeExecutable } from "./executable_memory.ts";
 import { emitGemmBlock } from "./gemm_block_code.ts";
 import type { NativeCode } from "./native_call.ts";
 import { emitPackCopy, emitPackTranspose } from "./pack_code.ts";
+import type { Format } from "./tile_shape.ts";
 
-/** Numbers by which the kernels are called; as in kernels/native.ts. */
+/**
+ * Numbers by which the kernels are called; as in kernels/native.ts. Those for
+ * bf16 follow in the same order, from {@linkcode BF16_KERNELS} on.
+ */
 export const KERNEL = {
   gemmBlock: 0,
   packACopy: 1,
@@ -24,14 +28,19 @@ export const KERNEL = {
   packBTranspose: 4,
 } as const;
 
+/** Where the kernels for bf16 begin. */
+export const BF16_KERNELS = 5;
+
 /** The kernels in the order of their numbers. */
-const EMITTERS: readonly ((asm: Assembler) => void)[] = [
-  emitGemmBlock,
-  (asm) => emitPackCopy(asm, "a"),
-  (asm) => emitPackTranspose(asm, "a"),
-  (asm) => emitPackCopy(asm, "b"),
-  (asm) => emitPackTranspose(asm, "b"),
-];
+function emitters(format: Format): ((asm: Assembler) => void)[] {
+  return [
+    (asm) => emitGemmBlock(asm, format),
+    (asm) => emitPackCopy(asm, { side: "a", format }),
+    (asm) => emitPackTranspose(asm, { side: "a", format }),
+    (asm) => emitPackCopy(asm, { side: "b", format }),
+    (asm) => emitPackTranspose(asm, { side: "b", format }),
+  ];
+}
 
 /** The machine code of all kernels, one after another. */
 export interface AssembledKernels {
@@ -45,15 +54,15 @@ export function systemAbi(): Abi {
   return Deno.build.os === "windows" ? "win64" : "sysv";
 }
 
-/** Assembles the kernels for vectors of `width` bits. */
+/** Assembles the kernels for vectors of `width` bits, for bf16 if they can. */
 export function assembleKernels(
   width: VectorWidth,
   abi: Abi,
 ): AssembledKernels {
   const asm = new Assembler(width);
-  const starts = EMITTERS.map((emit) =>
-    emitFunction(asm, { abi }, () => emit(asm))
-  );
+  const all = emitters("f32");
+  if (width === 512) all.push(...emitters("bf16"));
+  const starts = all.map((emit) => emitFunction(asm, { abi }, () => emit(asm)));
   return { code: asm.code, starts };
 }
 
@@ -71,7 +80,8 @@ export function widestVectors(features: CpuFeatures): VectorWidth | null {
  */
 export function loadNative(width?: VectorWidth): NativeCode {
   const abi = systemAbi();
-  const widest = widestVectors(readCpuFeatures(abi));
+  const features = readCpuFeatures(abi);
+  const widest = widestVectors(features);
   if (widest === null || (width ?? 0) > widest) {
     throw new Error(
       `the processor has no ${width === 512 ? "AVX-512" : "AVX2 with FMA"}`,
@@ -82,6 +92,7 @@ export function loadNative(width?: VectorWidth): NativeCode {
   const address = makeExecutable(code);
   return {
     width: chosen,
+    bf16: chosen === 512 && features.avx512Bf16,
     addresses: starts.map((start) => address + BigInt(start)),
   };
 }

@@ -10,11 +10,14 @@
  * by the next vector, so the last one needs room for it, and no two threads
  * may pack neighboring strips. Panels are whole vectors.
  *
+ * In the format bf16, which AVX-512 alone has, each packed word holds two
+ * neighbors in k, rounded to nearest even; an odd depth ends with a zero.
+ *
  * @module
  */
 
 import { type Address, type Assembler, CONDITION, R } from "./assembler.ts";
-import { TILE_SHAPE } from "./tile_shape.ts";
+import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** The 32-bit words of the arguments, in order. */
 export const PACK_ARGS = [
@@ -34,10 +37,16 @@ const TO = R.rbx, FROM = R.rbp, STRIDE = R.r8, LEFT = R.r9, DEPTH = R.r10;
 const K_LEFT = R.r11, PUT = R.r12, GET = R.r13, ROW = R.r14, ROWS = R.r15;
 const COUNT = R.rcx, SCRATCH = R.rdx, MASKS = R.rax;
 /** AVX-512 mask registers of the columns copied, and of a depth's tail. */
-const COL_MASK = [1, 2], DEPTH_MASK = 3;
+const COL_MASK = [1, 2], DEPTH_MASK = [3, 4];
 
 /** What is packed: `a` in groups of mr, `b` in groups of nr. */
 export type Side = "a" | "b";
+
+/** Which packing a kernel is for. */
+export interface PackedAs {
+  readonly side: Side;
+  readonly format: Format;
+}
 
 function groupSize(asm: Assembler, side: Side): number {
   const { mr, nr } = TILE_SHAPE[asm.width];
@@ -45,7 +54,10 @@ function groupSize(asm: Assembler, side: Side): number {
 }
 
 /** Emits the body that packs what is stored along k: rows are k. */
-export function emitPackCopy(asm: Assembler, side: Side): void {
+export function emitPackCopy(
+  asm: Assembler,
+  { side, format }: PackedAs,
+): void {
   const { lanes } = TILE_SHAPE[asm.width];
   const group = groupSize(asm, side);
   const vectors = Math.ceil(group / lanes);
@@ -70,33 +82,69 @@ export function emitPackCopy(asm: Assembler, side: Side): void {
   asm.mov(GET, FROM);
   asm.mov(K_LEFT, DEPTH);
   const nextK = asm.here();
-  for (let v = 0; v < vectors; v++) {
-    const from = { base: GET, disp: v * asm.vectorBytes };
-    if (asm.width === 512) asm.vload(v, from, COL_MASK[v]);
-    else asm.vmaskLoad(v, maskVector(v), from);
-    asm.vstore(v, { base: TO, disp: v * asm.vectorBytes });
+  if (format === "bf16") emitCopyPair(asm, vectors);
+  else {
+    for (let v = 0; v < vectors; v++) {
+      const from = { base: GET, disp: v * asm.vectorBytes };
+      if (asm.width === 512) asm.vload(v, from, COL_MASK[v]);
+      else asm.vmaskLoad(v, maskVector(v), from);
+      asm.vstore(v, { base: TO, disp: v * asm.vectorBytes });
+    }
+    asm.add(GET, STRIDE);
+    asm.subImm(K_LEFT, 1);
   }
-  asm.add(GET, STRIDE);
-  asm.addImm(TO, group * 4);
-  asm.subImm(K_LEFT, 1);
-  asm.jump(nextK, CONDITION.notEqual);
+  // The flags of the subtraction must live: lea leaves them alone.
+  asm.lea(TO, { base: TO, disp: group * 4 });
+  asm.jump(nextK, CONDITION.greater);
   asm.addImm(FROM, group * 4);
   asm.subImm(LEFT, group);
   asm.jump(nextGroup, CONDITION.greater);
 }
 
+/** Copies two rows, or the last one and zeros, as pairs of bf16. */
+function emitCopyPair(asm: Assembler, vectors: number): void {
+  const even = (v: number) => v, odd = (v: number) => vectors + v;
+  const oddDepth = asm.label();
+  for (let v = 0; v < vectors; v++) {
+    asm.vload(even(v), { base: GET, disp: v * 64 }, COL_MASK[v]);
+    asm.vzero(odd(v));
+  }
+  asm.add(GET, STRIDE);
+  asm.cmpImm(K_LEFT, 1);
+  asm.jump(oddDepth, CONDITION.equal);
+  for (let v = 0; v < vectors; v++) {
+    asm.vload(odd(v), { base: GET, disp: v * 64 }, COL_MASK[v]);
+  }
+  asm.add(GET, STRIDE);
+  asm.bind(oddDepth);
+  for (let v = 0; v < vectors; v++) {
+    for (const half of [even(v), odd(v)]) {
+      asm.vcvtToBf16(half, half);
+      asm.vwiden16(half, half);
+    }
+    asm.vshl32(odd(v), odd(v), 16);
+    asm.vor(even(v), even(v), odd(v));
+    asm.vstore(even(v), { base: TO, disp: v * 64 });
+  }
+  asm.subImm(K_LEFT, 2);
+}
+
 /** Emits the body that packs what is stored across k: columns are k. */
-export function emitPackTranspose(asm: Assembler, side: Side): void {
+export function emitPackTranspose(
+  asm: Assembler,
+  { side, format }: PackedAs,
+): void {
   const { lanes } = TILE_SHAPE[asm.width];
   const group = groupSize(asm, side);
   const rowsPerBlock = Math.min(group, lanes);
   emitLoadArguments(asm);
   const nextGroup = asm.here();
   for (let at = 0; at < group; at += lanes) {
-    emitBlocks(asm, { at, rowsPerBlock, toStride: group * 4 });
+    emitBlocks(asm, { at, rowsPerBlock, toStride: group * 4, format });
   }
   // The next group begins where the last block's rows end.
   asm.mov(SCRATCH, DEPTH);
+  if (format === "bf16") emitPairs(asm, SCRATCH);
   asm.movImm(COUNT, group * 4);
   asm.imul(SCRATCH, COUNT);
   asm.add(TO, SCRATCH);
@@ -111,13 +159,15 @@ export function emitPackTranspose(asm: Assembler, side: Side): void {
  */
 function emitBlocks(
   asm: Assembler,
-  { at, rowsPerBlock, toStride }: {
+  { at, rowsPerBlock, toStride, format }: {
     at: number;
     rowsPerBlock: number;
     toStride: number;
+    format: Format;
   },
 ): void {
   const { lanes } = TILE_SHAPE[asm.width];
+  const depthPerBlock = format === "bf16" ? 2 * lanes : lanes;
   if (at > 0) asm.subImm(LEFT, rowsPerBlock);
   asm.mov(GET, FROM);
   asm.lea(PUT, { base: TO, disp: at * 4 });
@@ -125,10 +175,13 @@ function emitBlocks(
   const nextBlock = asm.here();
 
   // 1. Load the rows there are, and of each the depth that is left.
-  emitMin(asm, COUNT, K_LEFT, lanes);
+  emitMin(asm, COUNT, K_LEFT, depthPerBlock);
   if (asm.width === 512) {
     emitBitMask(asm);
-    asm.kmov(DEPTH_MASK, SCRATCH);
+    for (const mask of DEPTH_MASK) {
+      asm.kmov(mask, SCRATCH);
+      asm.shrImm(SCRATCH, lanes);
+    }
   } else {
     emitMaskTableOffset(asm);
     const masks = { base: MASKS, index: SCRATCH, scale: 4 } as const;
@@ -141,7 +194,12 @@ function emitBlocks(
   for (let i = 0; i < rowsPerBlock; i++) {
     asm.cmpImm(ROWS, i);
     asm.jump(loaded, CONDITION.lessOrEqual);
-    if (asm.width === 512) asm.vload(i, { base: ROW }, DEPTH_MASK);
+    if (format === "bf16") {
+      const [low, high] = [lanes, lanes + 1];
+      asm.vload(low, { base: ROW }, DEPTH_MASK[0]);
+      asm.vload(high, { base: ROW, disp: 64 }, DEPTH_MASK[1]);
+      asm.vcvtTwoToBf16(i, high, low);
+    } else if (asm.width === 512) asm.vload(i, { base: ROW }, DEPTH_MASK[0]);
     else asm.vmaskLoad(i, 2 * lanes - 1, { base: ROW });
     asm.add(ROW, STRIDE);
   }
@@ -149,6 +207,7 @@ function emitBlocks(
 
   // 2. Transpose, and store a row of lanes for each k.
   const columns = emitTranspose(asm);
+  if (format === "bf16") emitPairs(asm, COUNT);
   const stored = asm.label();
   for (let k = 0; k < lanes; k++) {
     asm.vstore(columns[k], { base: PUT, disp: k * toStride });
@@ -157,9 +216,9 @@ function emitBlocks(
     asm.jump(stored, CONDITION.equal);
   }
   asm.bind(stored);
-  asm.addImm(GET, lanes * 4);
+  asm.addImm(GET, depthPerBlock * 4);
   asm.addImm(PUT, lanes * toStride);
-  asm.subImm(K_LEFT, lanes);
+  asm.subImm(K_LEFT, depthPerBlock);
   asm.jump(nextBlock, CONDITION.greater);
 
   // 3. The rows after these.
@@ -241,6 +300,12 @@ function emitBitMask(asm: Assembler): void {
   asm.movImm(SCRATCH, 1);
   asm.shlByCl(SCRATCH);
   asm.subImm(SCRATCH, 1);
+}
+
+/** `register` = as many pairs as hold so many. */
+function emitPairs(asm: Assembler, register: number): void {
+  asm.addImm(register, 1);
+  asm.shrImm(register, 1);
 }
 
 /** SCRATCH = index of the first of COUNT words of -1 in the mask table. */

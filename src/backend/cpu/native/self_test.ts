@@ -1,15 +1,15 @@
 /**
  * A quick test of the native kernels, before they are trusted with a run.
  *
- * One product at an odd size, through all packing kernels, with bias and
- * addition, against plain loops. Takes less than a millisecond.
+ * Products at an odd size, through all packing kernels, with bias and
+ * addition, against plain loops. Takes about a millisecond.
  *
  * @module
  */
 
 import { bindNative, type NativeCall, type NativeCode } from "./native_call.ts";
-import { KERNEL } from "./native_kernels.ts";
-import { TILE_SHAPE } from "./tile_shape.ts";
+import { BF16_KERNELS, KERNEL } from "./native_kernels.ts";
+import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** Two f32 sums of `DEPTH` products below 1 each, in another order. */
 const TOLERANCE = 1e-4;
@@ -26,8 +26,11 @@ export function selfTest(native: NativeCode): boolean {
     shared: true,
   });
   const call = bindNative(native, memory);
-  return [false, true].every((trans) =>
-    productIsRight(memory, call, { ...sizes, mr, nr, trans })
+  const formats: Format[] = native.bf16 ? ["f32", "bf16"] : ["f32"];
+  return formats.every((format) =>
+    [false, true].every((trans) =>
+      productIsRight(memory, call, { ...sizes, mr, nr, trans, format })
+    )
   );
 }
 
@@ -39,12 +42,14 @@ interface Product {
   nr: number;
   /** Whether both factors are stored transposed. */
   trans: boolean;
+  /** What the packed factors are rounded to. */
+  format: Format;
 }
 
 function productIsRight(
   memory: WebAssembly.Memory,
   call: NativeCall,
-  { M, N, K, mr, nr, trans }: Product,
+  { M, N, K, mr, nr, trans, format }: Product,
 ): boolean {
   const f32 = new Float32Array(memory.buffer);
   const u32 = new Uint32Array(memory.buffer);
@@ -67,28 +72,38 @@ function productIsRight(
   // 2. The product, as matmul makes it.
   const run = (kernel: number, words: number[]) => {
     u32.set(words, args / 4);
-    call(kernel, args);
+    call(format === "bf16" ? BF16_KERNELS + kernel : kernel, args);
   };
+  const depth = format === "bf16" ? Math.ceil(K / 2) : K;
   const packA = trans ? KERNEL.packACopy : KERNEL.packATranspose;
   const packB = trans ? KERNEL.packBTranspose : KERNEL.packBCopy;
   run(packA, [aPack, a, 4 * (trans ? M : K), M, K, masks]);
   run(packB, [bPack, b, 4 * (trans ? K : N), N, K, masks]);
   run(KERNEL.gemmBlock, [
-    ...[aPack, 4 * mr, bPack, 4 * nr * K, M, N, K, out, 4 * N, add, bias],
-    masks,
+    ...[aPack, 4 * mr, bPack, 4 * nr * depth, M, N, depth],
+    ...[out, 4 * N, add, bias, masks],
   ]);
 
   // 3. The same by plain loops; nothing is written behind the result.
+  const rounded = (word: number) =>
+    format === "bf16" ? toBf16(u32[word]) : f32[word];
   for (let i = 0; i < M; i++) {
     for (let j = 0; j < N; j++) {
       let sum = f32[bias / 4 + j] + f32[add / 4 + i * N + j];
       for (let k = 0; k < K; k++) {
-        sum += f32[a / 4 + (trans ? k * M + i : i * K + k)] *
-          f32[b / 4 + (trans ? j * K + k : k * N + j)];
+        sum += rounded(a / 4 + (trans ? k * M + i : i * K + k)) *
+          rounded(b / 4 + (trans ? j * K + k : k * N + j));
       }
       const difference = Math.abs(sum - f32[out / 4 + i * N + j]);
       if (!(difference < TOLERANCE)) return false; // NaN is no agreement
     }
   }
   return Number.isNaN(f32[out / 4 + M * N]);
+}
+
+/** The f32 with these bits, rounded to the nearest bf16, ties to even. */
+function toBf16(bits: number): number {
+  const half = 0x7fff + (bits >>> 16 & 1);
+  const kept = (bits + half & 0xffff0000) >>> 0;
+  return new Float32Array(Uint32Array.of(kept).buffer)[0];
 }

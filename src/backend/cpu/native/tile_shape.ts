@@ -17,6 +17,9 @@ export interface TileShape {
   readonly nr: number;
 }
 
+/** What packed factors are: one f32, or two bf16 that are neighbors in k. */
+export type Format = "f32" | "bf16";
+
 /**
  * The shapes. AVX-512 has 32 registers: 14 x 2 accumulators, two vectors of B,
  * two for broadcasts of A in turn. AVX2 has 16: 6 x 2, two of B, two of A.
