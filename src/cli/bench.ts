@@ -228,7 +228,7 @@ async function onDevice(
 ): Promise<void> {
   const { openBackend } = await import("../backend/devices.ts");
   const { formatDevice } = await import("../run/log_line.ts");
-  const { surroundings } = await import("./bench/machine.ts");
+  const { peakRssBytes, surroundings } = await import("./bench/machine.ts");
   const { device, threads, gemm, precision } = config;
   // A figure of something else than was asked for would mislead.
   const choice = { device, threads, gemm, precision, strict: true };
@@ -245,7 +245,8 @@ async function onDevice(
     const { text, json } = await work(backend);
     if (!app.json) app.print(`${text}\n`);
     app.printJson({
-      ...json,
+      peakRssBytes: peakRssBytes(),
+      ...json, // may have looked before it did more than it measures
       precision,
       ...await surroundings(backend.device),
     });

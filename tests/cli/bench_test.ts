@@ -17,7 +17,10 @@ import { parameters } from "../../src/model/parameters.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** What every JSON line says about where it was measured. */
-const SURROUNDINGS = ["machine", "threads", "kernels", "hearth", "commit"];
+const SURROUNDINGS = [
+  ...["machine", "threads", "kernels", "hearth", "commit"],
+  ...["precision", "peakRssBytes"],
+];
 const SMALL = ["--profile", "char-cpu", "--batch-size", "1", "--seq-len", "8"];
 const QUICK = ["--seconds", "0", "--threads", "1"];
 
