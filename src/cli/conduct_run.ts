@@ -32,11 +32,20 @@ export async function conductRun(app: App, begin: Begin): Promise<void> {
   app.note(nextCommands(outcome, app.io.program));
 }
 
-/** Trains and shows it. @throws {Stopped} By Ctrl+C before it has begun. */
+/**
+ * Trains and shows it.
+ *
+ * @throws {Stopped} By Ctrl+C before it has begun.
+ * @throws {Deno.errors.BrokenPipe} At the end, if nobody read on.
+ */
 export async function watchRun(app: App, begin: Begin): Promise<RunOutcome> {
-  const view = new RunView(app);
+  const view = new RunView(app, { onUnread: () => stop.abort() });
   // Before anything is loaded, so that no Ctrl+C is missed.
-  using stop = new StopSignal(app, () => view.announceStop());
+  let isPressed = false;
+  using stop = new StopSignal(app, () => {
+    isPressed = true;
+    view.announceStop();
+  });
   const { train } = await import("../train/loop.ts");
   const { openSession } = await import("../train/open_session.ts");
   const events = await begin({
@@ -47,7 +56,9 @@ export async function watchRun(app: App, begin: Begin): Promise<RunOutcome> {
     engine: { openSession, train },
   });
   stop.signal.throwIfAborted();
-  const outcome = await view.show(events, stop);
-  if (outcome.status === "stopped") app.exitCode = EXIT.stopped;
+  const outcome = await view.show(events);
+  // Who closes a pipe, as head does, has read enough: that is no interruption.
+  if (outcome.status === "stopped" && isPressed) app.exitCode = EXIT.stopped;
+  if (!view.isRead) throw new Deno.errors.BrokenPipe("the output is closed");
   return outcome;
 }

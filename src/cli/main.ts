@@ -29,10 +29,14 @@ export async function runCli(
     await program.parseAsync(askedFor(argv), { from: "user" });
     return app.exitCode;
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok;
+    if (error instanceof Deno.errors.BrokenPipe) return app.exitCode;
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     if (error instanceof Stopped) {
-      app.note("stopped, nothing was kept");
+      try {
+        app.note("stopped, nothing was kept");
+      } catch {
+        // Nobody reads stderr; the exit code still tells.
+      }
       return EXIT.stopped;
     }
     const { message, hint, exitCode } = error instanceof UserError

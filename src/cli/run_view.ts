@@ -28,41 +28,45 @@ export interface RunOutcome extends RunClosed {
 export class RunView {
   readonly #app: App;
   readonly #line: LiveLine;
+  readonly #onUnread: () => void;
   #stage = "";
   #training = false;
+  #isRead = true;
 
-  constructor(app: App) {
+  /**
+   * @param options.onUnread Nobody reads the output any more: it ends the run
+   * well. Nothing is shown from then on.
+   */
+  constructor(app: App, { onUnread }: { onUnread: () => void }) {
     this.#app = app;
+    this.#onUnread = onUnread;
     this.#line = new LiveLine(app);
   }
 
+  /** Nobody has closed the output so far. */
+  get isRead(): boolean {
+    return this.#isRead;
+  }
+
   /** Shows what is done before training. */
-  prepare({ stage, fraction }: PrepareProgress): void {
-    if (this.#app.isLive) {
-      if (stage !== this.#stage) this.#line.clear();
-      this.#line.update((columns) => formatStage(stage, fraction, columns));
-    } else if (stage !== this.#stage && !this.#app.json) {
-      this.#app.note(stage);
-    }
-    this.#stage = stage;
+  prepare(progress: PrepareProgress): void {
+    this.#whileRead(() => this.#showStage(progress));
   }
 
   /** Says what the first Ctrl+C does. */
   announceStop(): void {
     const work = this.#training ? "and saving" : "the preparation";
-    this.#line.print(`stopping ${work} (Ctrl+C again to quit at once)`);
+    this.#whileRead(() =>
+      this.#line.print(`stopping ${work} (Ctrl+C again to quit at once)`)
+    );
   }
 
   /**
    * Shows every event.
    *
-   * @param stop Ends the run well when nobody reads the output any more.
    * @throws Whatever the run throws.
    */
-  async show(
-    events: AsyncIterable<RunEvent>,
-    stop: { abort(): void },
-  ): Promise<RunOutcome> {
+  async show(events: AsyncIterable<RunEvent>): Promise<RunOutcome> {
     const outcome: Partial<RunOutcome> = {
       step: null,
       totalSteps: null,
@@ -72,19 +76,33 @@ export class RunView {
       bestValLoss: null,
     };
     using _cleared = this.#line; // before any error is printed
-    let isRead = true;
     for await (const event of events) {
       record(event, outcome);
-      try {
-        if (isRead) this.#showEvent(event);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-        isRead = false;
-        stop.abort(); // with a checkpoint, as the first Ctrl+C does
-      }
+      this.#whileRead(() => this.#showEvent(event));
     }
-    if (!isRead) throw new Deno.errors.BrokenPipe("the output is closed");
     return outcome as RunOutcome;
+  }
+
+  /** A closed pipe is no reason to lose what was trained. */
+  #whileRead(show: () => void): void {
+    if (!this.#isRead) return;
+    try {
+      show();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      this.#isRead = false;
+      this.#onUnread();
+    }
+  }
+
+  #showStage({ stage, fraction }: PrepareProgress): void {
+    if (this.#app.isLive) {
+      if (stage !== this.#stage) this.#line.clear();
+      this.#line.update((columns) => formatStage(stage, fraction, columns));
+    } else if (stage !== this.#stage && !this.#app.json) {
+      this.#app.note(stage);
+    }
+    this.#stage = stage;
   }
 
   #showEvent(event: RunEvent): void {

@@ -190,6 +190,36 @@ Deno.test("hearth train saves and exits 0 when its reader has gone", async () =>
   assert.notEqual(lastCheckpoint, null);
 });
 
+Deno.test("hearth train saves when Ctrl+C ends its reader as well", async () => {
+  await using workspace = await Workspace.create();
+  let isRead = true; // as in 2>&1 | tee log
+  const { code } = await workspace.train(["--steps", "1000"], {
+    onStderr(text, press) {
+      if (!isRead) throw new Deno.errors.BrokenPipe("Broken pipe");
+      if (!text.startsWith("step")) return;
+      isRead = false;
+      press();
+    },
+  });
+  assert.equal(code, 3);
+  const { status, lastCheckpoint } = await state(workspace);
+  assert.equal(status, "stopped");
+  assert.notEqual(lastCheckpoint, null);
+});
+
+Deno.test("hearth train stops well when its reader goes before training", async () => {
+  await using workspace = await Workspace.create();
+  const { code } = await workspace.train(["--steps", "1000"], {
+    onStderr(text) {
+      if (text === "reading data\n") return;
+      throw new Deno.errors.BrokenPipe("Broken pipe");
+    },
+  });
+  assert.equal(code, 0);
+  const { status, error } = await state(workspace);
+  assert.deepEqual([status, error], ["stopped", null]);
+});
+
 Deno.test("hearth passes over damaged checkpoints and says so", async () => {
   await using workspace = await Workspace.create();
   const { code } = await workspace.train(
