@@ -98,6 +98,14 @@ const VECTOR: Record<VectorWidth, typeof INTEGER> = {
     [(a) => a.vzero(9), "vxorps ymm9,ymm9,ymm9"],
     [(a) => a.vadd(1, 9, 12), "vaddps ymm1,ymm9,ymm12"],
     [(a) => a.vfma(11, 14, 3), "vfmadd231ps ymm11,ymm14,ymm3"],
+    [(a) => a.vfmaThen(11, 14, 3), "vfmadd213ps ymm11,ymm14,ymm3"],
+    [(a) => a.vsub(1, 9, 12), "vsubps ymm1,ymm9,ymm12"],
+    [(a) => a.vmul(1, 9, 12), "vmulps ymm1,ymm9,ymm12"],
+    [(a) => a.vdiv(1, 9, 12), "vdivps ymm1,ymm9,ymm12"],
+    [(a) => a.vmin(1, 9, 12), "vminps ymm1,ymm9,ymm12"],
+    [(a) => a.vmax(1, 9, 12), "vmaxps ymm1,ymm9,ymm12"],
+    [(a) => a.vaddInt32(1, 9, 12), "vpaddd ymm1,ymm9,ymm12"],
+    [(a) => a.vshl32(9, 12, 23), "vpslld ymm9,ymm12,0x17"],
     [(a) => a.vunpack32(8, 1, 9, "high"), "vunpckhps ymm8,ymm1,ymm9"],
     [(a) => a.vunpack64(2, 8, 10, "low"), "vunpcklpd ymm2,ymm8,ymm10"],
     [(a) => a.vpermute128(8, 1, 9, 0x31), "vperm2f128 ymm8,ymm1,ymm9,0x31"],
@@ -130,6 +138,9 @@ const VECTOR: Record<VectorWidth, typeof INTEGER> = {
     [(a) => a.vzero(27), "vpxord zmm27,zmm27,zmm27"],
     [(a) => a.vadd(1, 19, 30), "vaddps zmm1,zmm19,zmm30"],
     [(a) => a.vfma(27, 31, 29), "vfmadd231ps zmm27,zmm31,zmm29"],
+    [(a) => a.vfmaThen(7, 31, 9), "vfmadd213ps zmm7,zmm31,zmm9"],
+    [(a) => a.vdiv(1, 19, 30), "vdivps zmm1,zmm19,zmm30"],
+    [(a) => a.vaddInt32(1, 19, 30), "vpaddd zmm1,zmm19,zmm30"],
     [(a) => a.vunpack32(16, 1, 9, "low"), "vunpcklps zmm16,zmm1,zmm9"],
     [(a) => a.vunpack64(2, 24, 26, "high"), "vunpckhpd zmm2,zmm24,zmm26"],
     [(a) => a.vshuffle128(20, 3, 7, 0x88), "vshuff32x4 zmm20,zmm3,zmm7,0x88"],
@@ -234,6 +245,7 @@ for (const width of widths as VectorWidth[]) {
       const [put, instead] of [
         [KERNEL.packATranspose, KERNEL.packACopy],
         [KERNEL.packBCopy, KERNEL.packACopy],
+        [KERNEL.geluBackward, KERNEL.gelu],
         ...good.bf16
           ? [
             [BF16_KERNELS + KERNEL.packBCopy, KERNEL.packBCopy],

@@ -19,6 +19,7 @@ import {
 } from "./calls";
 import { Constant, constant } from "./constants";
 import { erf, exp, sigmoid } from "./math";
+import { nativeGelu, nativeGeluBackward, nativeMr } from "./native";
 import { load4, madd, store4 } from "./simd";
 import { lineStart, shareStart, thread } from "./threads";
 
@@ -42,9 +43,15 @@ export function add(c: AddCall): void {
 
 /** `x * normal cdf(x)`. */
 export function gelu(c: GeluCall): void {
-  const end = <usize> lineStart(c.n, thread + 1) << 2;
+  const first = lineStart(c.n, thread), last = lineStart(c.n, thread + 1);
+  if (hasNativeGelu(c.tanh)) {
+    const at = <usize> first << 2;
+    nativeGelu(c.out + at, c.x + at, last - first);
+    return;
+  }
+  const end = <usize> last << 2;
   const xs = c.x, out = c.out, exact = !c.tanh;
-  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
+  for (let at = <usize> first << 2; at < end; at += 16) {
     const x = v128.load(xs + at);
     const weight = exact ? normalCdf(x) : sigmoid(tanhArgument(x));
     v128.store(out + at, f32x4.mul(x, weight));
@@ -53,13 +60,25 @@ export function gelu(c: GeluCall): void {
 
 /** Gradient of {@linkcode gelu}. */
 export function geluBackward(c: GeluBackwardCall): void {
-  const end = <usize> lineStart(c.n, thread + 1) << 2;
+  const first = lineStart(c.n, thread), last = lineStart(c.n, thread + 1);
+  if (hasNativeGelu(c.tanh)) {
+    const at = <usize> first << 2;
+    nativeGeluBackward(c.out + at, c.x + at, c.dOut + at, last - first);
+    return;
+  }
+  const end = <usize> last << 2;
   const xs = c.x, out = c.out, dOut = c.dOut, exact = !c.tanh;
-  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
+  for (let at = <usize> first << 2; at < end; at += 16) {
     const x = v128.load(xs + at);
     const slope = exact ? exactSlope(x) : tanhSlope(x);
     v128.store(out + at, f32x4.mul(v128.load(dOut + at), slope));
   }
+}
+
+/** Only the GELU by tanh has native code. */
+@inline
+function hasNativeGelu(tanh: i32): bool {
+  return tanh != 0 && nativeMr > 0;
 }
 
 /** `(1 + erf(x / sqrt 2)) / 2`. */

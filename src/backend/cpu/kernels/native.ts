@@ -22,6 +22,8 @@ const enum Kernel {
   packATranspose,
   packBCopy,
   packBTranspose,
+  gelu,
+  geluBackward,
   /** From here on the same for bf16. */
   bf16,
 }
@@ -122,4 +124,35 @@ export function nativeGemmBlock(
   store<u32>(args, <u32> bias, 40);
   store<u32>(args, <u32> MASK_TABLE, 44);
   callNative(bf16 ? Kernel.bf16 + Kernel.gemmBlock : Kernel.gemmBlock, args);
+}
+
+/** The GELU by tanh of `n` elements, and what follows up to a multiple of 16. */
+export function nativeGelu(out: usize, x: usize, n: i32): void {
+  callGelu(Kernel.gelu, out, x, 0, n);
+}
+
+/** The gradient of {@linkcode nativeGelu}. */
+export function nativeGeluBackward(
+  out: usize,
+  x: usize,
+  dOut: usize,
+  n: i32,
+): void {
+  callGelu(Kernel.geluBackward, out, x, dOut, n);
+}
+
+function callGelu(
+  kernel: Kernel,
+  out: usize,
+  x: usize,
+  dOut: usize,
+  n: i32,
+): void {
+  if (n <= 0) return;
+  const args = nativeArgs;
+  store<u32>(args, <u32> out);
+  store<u32>(args, <u32> x, 4);
+  store<u32>(args, <u32> dOut, 8);
+  store<u32>(args, n, 12);
+  callNative(kernel, args);
 }

@@ -91,6 +91,7 @@ const BROADCASTSS: VectorOp = {
   tuple: 4,
 };
 const BROADCASTD: VectorOp = { ...BROADCASTSS, opcode: 0x58 };
+const FMADD213PS: VectorOp = { map: MAP_0F38, pp: PP_66, opcode: 0xa8 };
 const FMADD231PS: VectorOp = { map: MAP_0F38, pp: PP_66, opcode: 0xb8 };
 const DPBF16PS: VectorOp = { map: MAP_0F38, pp: PP_F3, opcode: 0x52 };
 
@@ -165,7 +166,7 @@ export class Assembler {
     this.#integer(0x89, s, r);
   }
 
-  /** `r = imm`, a 32-bit number that is not negative. */
+  /** `r = imm`, 32 bits, zero-extended. */
   movImm(r: number, imm: number): void {
     if (r & 8) this.#emit(0x41);
     this.#emit(0xb8 | r & 7);
@@ -309,6 +310,41 @@ export class Assembler {
   /** `v = x +` the vector at `from`. */
   vaddMemory(v: number, x: number, from: Address, mask = 0): void {
     this.#vectorMemory(ADDPS, v, x, from, mask);
+  }
+
+  /** `v = x - y`. */
+  vsub(v: number, x: number, y: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5c }, v, x, y);
+  }
+
+  /** `v = x * y`. */
+  vmul(v: number, x: number, y: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x59 }, v, x, y);
+  }
+
+  /** `v = x / y`. */
+  vdiv(v: number, x: number, y: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5e }, v, x, y);
+  }
+
+  /** `v` = the smaller; y if either is NaN. */
+  vmin(v: number, x: number, y: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5d }, v, x, y);
+  }
+
+  /** `v` = the larger; y if either is NaN. */
+  vmax(v: number, x: number, y: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5f }, v, x, y);
+  }
+
+  /** `v = x + y`, each 32 bits an integer. */
+  vaddInt32(v: number, x: number, y: number): void {
+    this.#vector({ map: MAP_0F, pp: PP_66, opcode: 0xfe }, v, x, y);
+  }
+
+  /** `v = v * x + y`, one rounding. */
+  vfmaThen(v: number, x: number, y: number): void {
+    this.#vector(FMADD213PS, v, x, y);
   }
 
   /** `v += x * y`, one rounding. */

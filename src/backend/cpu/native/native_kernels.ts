@@ -12,13 +12,14 @@ import { type Abi, emitFunction } from "./calling.ts";
 import { type CpuFeatures, readCpuFeatures } from "./cpu_features.ts";
 import { makeExecutable } from "./executable_memory.ts";
 import { emitGemmBlock } from "./gemm_block_code.ts";
+import { emitGelu } from "./gelu_code.ts";
 import type { NativeCode } from "./native_call.ts";
 import { emitPackCopy, emitPackTranspose } from "./pack_code.ts";
 import type { Format } from "./tile_shape.ts";
 
 /**
- * Numbers by which the kernels are called; as in kernels/native.ts. Those for
- * bf16 follow in the same order, from {@linkcode BF16_KERNELS} on.
+ * Numbers by which the kernels are called; as in kernels/native.ts. Those of
+ * products in bf16 follow in the same order, from {@linkcode BF16_KERNELS} on.
  */
 export const KERNEL = {
   gemmBlock: 0,
@@ -26,12 +27,14 @@ export const KERNEL = {
   packATranspose: 2,
   packBCopy: 3,
   packBTranspose: 4,
+  gelu: 5,
+  geluBackward: 6,
 } as const;
 
 /** Where the kernels for bf16 begin. */
-export const BF16_KERNELS = 5;
+export const BF16_KERNELS = 7;
 
-/** The kernels in the order of their numbers. */
+/** The kernels of products, in the order of their numbers. */
 function emitters(format: Format): ((asm: Assembler) => void)[] {
   return [
     (asm) => emitGemmBlock(asm, format),
@@ -60,7 +63,11 @@ export function assembleKernels(
   abi: Abi,
 ): AssembledKernels {
   const asm = new Assembler(width);
-  const all = emitters("f32");
+  const all = [
+    ...emitters("f32"),
+    (asm: Assembler) => emitGelu(asm, false),
+    (asm: Assembler) => emitGelu(asm, true),
+  ];
   if (width === 512) all.push(...emitters("bf16"));
   const starts = all.map((emit) => emitFunction(asm, { abi }, () => emit(asm)));
   return { code: asm.code, starts };

@@ -27,11 +27,38 @@ export function selfTest(native: NativeCode): boolean {
   });
   const call = bindNative(native, memory);
   const formats: Format[] = native.bf16 ? ["f32", "bf16"] : ["f32"];
-  return formats.every((format) =>
-    [false, true].every((trans) =>
-      productIsRight(memory, call, { ...sizes, mr, nr, trans, format })
-    )
-  );
+  return geluIsRight(memory, call) &&
+    formats.every((format) =>
+      [false, true].every((trans) =>
+        productIsRight(memory, call, { ...sizes, mr, nr, trans, format })
+      )
+    );
+}
+
+/** The GELU and its gradient, where they bend and far out. */
+function geluIsRight(memory: WebAssembly.Memory, call: NativeCall): boolean {
+  const f32 = new Float32Array(memory.buffer);
+  const [args, x, dOut, out, dx, n] = [64, 1024, 2048, 3072, 4096, 64];
+  for (let i = 0; i < n; i++) {
+    f32[x / 4 + i] = (i - n / 2) / 4;
+    f32[dOut / 4 + i] = 2 - i / n;
+  }
+  f32.fill(NaN, out / 4, dx / 4 + n + 1);
+  const words = new Uint32Array(memory.buffer, args);
+  words.set([out, x, 0, n]);
+  call(KERNEL.gelu, args);
+  words.set([dx, x, dOut, n]);
+  call(KERNEL.geluBackward, args);
+  for (let i = 0; i < n; i++) {
+    const v = f32[x / 4 + i], scale = Math.sqrt(2 / Math.PI);
+    const tanh = Math.tanh(scale * (v + 0.044715 * v ** 3));
+    const slope = (1 + tanh) / 2 +
+      v / 2 * (1 - tanh ** 2) * scale * (1 + 0.134145 * v ** 2);
+    const difference = Math.abs(v / 2 * (1 + tanh) - f32[out / 4 + i]) +
+      Math.abs(slope * f32[dOut / 4 + i] - f32[dx / 4 + i]);
+    if (!(difference < TOLERANCE)) return false; // NaN is no agreement
+  }
+  return Number.isNaN(f32[out / 4 + n]) && Number.isNaN(f32[dx / 4 + n]);
 }
 
 interface Product {
