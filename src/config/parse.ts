@@ -140,10 +140,14 @@ export function setLayer(assignments: readonly string[]): Layer {
         hint: "for example --set model.nHead=4",
         exitCode: EXIT.usage,
       });
-    if (equals < 1) throw usage("expected key.path=value");
+    // YAML reads nothing as null, which would quietly be the default.
+    const text = typed.slice(equals + 1);
+    if (equals < 1 || text.trim() === "") {
+      throw usage("expected key.path=value");
+    }
     if (path.split(".").includes("")) throw usage("the key has an empty part");
     try {
-      const value: unknown = parseYaml(typed.slice(equals + 1));
+      const value: unknown = parseYaml(text);
       return { path, value, typed: `--set ${typed}` };
     } catch {
       // The library's message points into the value, which is all shown.

@@ -236,7 +236,7 @@ Deno.test("loadConfig() names the flag that is wrong", async () => {
     "the keys are seed, device, strictDevice, precision, threads, gemm, " +
     "model, tokenizer, data, train, checkpoint, profile",
   ]);
-  for (const typed of ["seed", "=3", "model..x=1", "seed=[1"]) {
+  for (const typed of ["seed", "=3", "model..x=1", "seed=[1", "seed="]) {
     const [message, hint] = await loadMistake({ set: [typed] });
     assert.ok(message.startsWith(`Cannot use --set ${typed}: `), message);
     assert.equal(hint, "for example --set model.nHead=4");
