@@ -13,7 +13,6 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { LiveLine } from "./live_line.ts";
-import { countFlag } from "./numbers.ts";
 import { formatStage } from "./progress_bar.ts";
 import { StopSignal } from "./stop.ts";
 import { formatFields } from "./table.ts";
@@ -96,18 +95,21 @@ export function addTokenizerCommand(
     .action(async (ref, texts) => {
       const loaded = await open(app, ref);
       const ids = texts.flatMap((text) => text.trim().split(/[\s,]+/))
-        .map(countFlag("ids", 0));
-      const wrong = ids.find((id) => id >= loaded.vocabSize);
+        .filter((text) => text !== "");
+      const { vocabSize } = loaded;
+      const wrong = ids.find((id) =>
+        !/^\d+$/.test(id) || Number(id) >= vocabSize
+      );
       if (wrong !== undefined) {
         throw new UserError(
-          `Cannot decode id ${wrong}: expected 0 to ${loaded.vocabSize - 1}`,
+          `Cannot decode id ${wrong}: expected 0 to ${vocabSize - 1}`,
           {
             hint: `hearth tokenizer inspect ${ref}`,
             exitCode: EXIT.usage,
           },
         );
       }
-      const text = loaded.decode(ids);
+      const text = loaded.decode(ids.map(Number));
       if (app.json) app.printJson({ text });
       else app.print(text);
     });

@@ -171,6 +171,9 @@ Deno.test("hearth tokenizer trains, encodes and decodes", async () => {
   const wrong = await workspace.run(["tokenizer", "decode", output, "9999"]);
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /^error: Cannot decode id 9999: expected 0 to \d+\n/);
+  const word = await workspace.run(["tokenizer", "decode", output, "cat"]);
+  assert.equal(word.code, 2);
+  assert.match(word.err, /^error: Cannot decode id cat: expected 0 to \d+\n/);
 
   const inspect = await workspace.run(["tokenizer", "inspect", output]);
   assert.match(inspect.out, /^type {9}char\nvocabulary {3}\d+ ids\n/);
