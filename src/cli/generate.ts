@@ -81,6 +81,12 @@ export function addGenerateCommand(
         threads,
       });
       model.warnings.forEach((warning) => app.warn(warning));
+      const unknown = model.countUnknown(prompt);
+      if (unknown > 0) {
+        app.warn(
+          `Characters of the prompt that the model does not know: ${unknown}`,
+        );
+      }
       app.note(`${model.name} on ${model.device.name}`);
       for (let sample = 0; sample < (flags.numSamples ?? 1); sample++) {
         const seed = settings.seed + sample;

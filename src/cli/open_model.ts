@@ -39,6 +39,8 @@ export interface OpenModel extends AsyncDisposable {
   readonly device: DeviceInfo;
   /** Why it is not quite what was asked for. */
   readonly warnings: readonly string[];
+  /** Characters of `text` that the model's tokenizer has no id for. */
+  countUnknown(text: string): number;
   /** Writes one text. Wait for the end of one before the next begins. */
   generate(options: TextOptions): AsyncGenerator<GeneratedToken>;
 }
@@ -67,6 +69,7 @@ export async function openModel(
     name: `${runId}/${name}`,
     device: backend.device,
     warnings: [...warnings, ...choice.warnings],
+    countUnknown: (text) => tokenizer.countUnknown(text),
     generate: (options) => generate({ ...options, decoder, tokenizer }),
     [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
   };

@@ -189,5 +189,3 @@ export type TokenizerSection = HearthConfig["tokenizer"];
 export type DataSection = HearthConfig["data"];
 /** The `train` section. */
 export type TrainSection = HearthConfig["train"];
-/** The `checkpoint` section. */
-export type CheckpointSection = HearthConfig["checkpoint"];

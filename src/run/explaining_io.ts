@@ -23,7 +23,8 @@ export async function explainingIo<T>(
     const problem = ioProblem(cause);
     if (problem === null) throw cause;
     throw new UserError(`Cannot write to "${path}": ${problem}`, {
-      hint: "make it writable, or choose another place with --root DIR",
+      hint: "make room or make it writable, or choose another place with " +
+        "--root DIR",
       exitCode: EXIT.usage,
       cause,
     });

@@ -10,6 +10,7 @@
  */
 
 import { errorMessage, UserError } from "../base/errors.ts";
+import { ioProblem } from "../base/io_problem.ts";
 import {
   type Cadence,
   checkpointDue,
@@ -218,7 +219,7 @@ async function trySave(
     return await save(session.snapshot, info);
   } catch (error) {
     const failure = `Cannot save the checkpoint of step ${info.step}: ` +
-      errorMessage(error);
+      (ioProblem(error) ?? errorMessage(error));
     if (!info.final) {
       return { failure: `${failure}; training goes on to the next one` };
     }

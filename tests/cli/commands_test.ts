@@ -43,6 +43,18 @@ Deno.test("hearth generate reads a prompt, and writes several samples", async ()
   );
 });
 
+Deno.test("hearth generate warns of characters the model does not know", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "1", "--tokenizer", "char", "--quiet"]);
+  const { code, err } = await workspace.run(
+    ["generate", "--prompt", "mat 😀", "--max-new-tokens", "1"],
+  );
+  assert.equal(code, 0);
+  const warning =
+    "warning: Characters of the prompt that the model does not know: 1\n";
+  assert.ok(err.includes(warning), err);
+});
+
 Deno.test("hearth generate stops well at Ctrl+C", async () => {
   await using workspace = await trained();
   let pieces = 0;

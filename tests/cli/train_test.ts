@@ -276,6 +276,7 @@ Deno.test("hearth train refuses a root that cannot be written", async () => {
     err,
     `error: Cannot write to "${join(file, "runs")}": a part of the path is a ` +
       "file\n" +
-      "hint: make it writable, or choose another place with --root DIR\n",
+      "hint: make room or make it writable, or choose another place with " +
+      "--root DIR\n",
   );
 });
