@@ -146,8 +146,10 @@ async function compare({ name, argv, bf16, goal }: Case) {
   // 2. PyTorch's best setting.
   let best: { setting: Setting; rate: number } | null = null;
   for (const setting of candidates(argv)) {
-    const figures = await runPython(settingsOf(setting, seconds / 2));
-    const rate = rateOf(figures);
+    // The better of two: a machine that others use may stall in either.
+    const short = settingsOf(setting, seconds / 2);
+    const tries = [await runPython(short), await runPython(short)];
+    const rate = Math.max(...tries.map(rateOf));
     console.log(`${name}: pytorch ${inWords(setting)}: ${rate.toFixed(1)}`);
     if (!best || rate > best.rate) best = { setting, rate };
   }
