@@ -13,7 +13,7 @@ import { f32, normal, opCase, u32 } from "./_op_inputs.ts";
 import type { OpCase } from "./_run_op_case.ts";
 
 /** Where exp, tanh and erf of f32 have long saturated, and around zero. */
-const EXTREME = [-100, -30, -8, -1e-20, 0, 1e-20, 8, 30, 100];
+const EXTREME = [-1e4, -100, -30, -8, -1e-20, 0, 1e-20, 8, 30, 100, 1e4];
 const n = EXTREME.length;
 
 /** Cases for all executors; part of the table in _op_cases.ts. */

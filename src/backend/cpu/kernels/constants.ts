@@ -108,8 +108,8 @@ export function initConstants(): void {
   set(Constant.tanhScale2, 1.5957691216057308);
   set(Constant.tanhCubic, 0.044715);
   set(Constant.tanhCubic3, 0.134145);
-  set(Constant.tanhBound, 30);
-  set(Constant.tanhLowBound, -30);
+  set(Constant.tanhBound, 87);
+  set(Constant.tanhLowBound, -87);
 }
 
 function set(name: Constant, value: f32): void {

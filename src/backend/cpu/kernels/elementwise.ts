@@ -108,7 +108,8 @@ function tanhArgument(x: v128): v128 {
   );
   const scaled = f32x4.mul(constant(Constant.tanhScale2), x);
   const u2 = f32x4.pmin(f32x4.mul(scaled, inner), constant(Constant.tanhBound));
-  // Beyond 30 the sigmoid is 0 or 1; clamped, its slope stays finite too.
+  // So far out the sigmoid is 0 or 1; clamped, its slope stays finite too.
+  // Not nearer: what is left of s (1 - s) is multiplied by the cube of x.
   return f32x4.pmax(u2, constant(Constant.tanhLowBound));
 }
 

@@ -37,8 +37,8 @@ const CONSTANTS = {
   exp3: 4.1665795894e-2,
   exp4: 1.6666665459e-1,
   exp5: 5.0000001201e-1,
-  bound: 30,
-  lowBound: -30,
+  bound: 87,
+  lowBound: -87,
   minusScale2: -1.5957691216057308,
   scale2: 1.5957691216057308,
   cubic: 0.044715,
@@ -85,7 +85,7 @@ function emitSigmoid(asm: Assembler): void {
   asm.vmul(T, P, T);
   asm.vmin(T, constant(asm, "bound"), T);
   asm.vmax(T, constant(asm, "lowBound"), T);
-  // 2. T = e^T, as `exp` of kernels/math.ts, far from where it ends.
+  // 2. T = e^T, as `exp` of kernels/math.ts.
   asm.vmul(N, T, constant(asm, "one")); // a copy
   asm.vbroadcast(P, constantAt("log2e"));
   asm.vfmaThen(N, P, constant(asm, "rounder"));
