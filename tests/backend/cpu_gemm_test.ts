@@ -37,6 +37,12 @@ const CASES: Record<string, OpCase[]> = {
     product([5, 16500, 259], 0, 1),
     product([5, 16500, 259], 1, 0),
   ],
+  "factors to be packed and factors read where they are": [
+    product([61, 70, 1024], 0, 0), // rows of A 4 KiB apart
+    product([275, 45, 131], 0, 0),
+    product([275, 45, 131], 1, 0),
+    product([260, 1031, 130], 0, 0), // a B of more than 512 KiB
+  ],
   "one to four rows": [1, 2, 3, 4].flatMap((M) => [
     product([M, 133, 259], 0, 0),
     product([M, 133, 259], 0, 1),

@@ -72,6 +72,11 @@ const INTEGER: [emit: (asm: Assembler) => void, text: string][] = [
   [(a) => a.shlImm(rdx, 7), "shl rdx,0x7"],
   [(a) => a.shrImm(r8, 16), "shr r8,0x10"],
   [(a) => a.shlByCl(rdx), "shl rdx,cl"],
+  [
+    (a) => a.prefetch({ base: r8, index: r12, scale: 8, disp: 52 }),
+    "prefetcht0 BYTE PTR [r8+r12*8+0x34]",
+  ],
+  [(a) => a.prefetch({ base: rax }), "prefetcht0 BYTE PTR [rax]"],
   [(a) => a.cmov(CONDITION.above, rcx, rdx), "cmova rcx,rdx"],
   [(a) => a.cmov(CONDITION.less, r9, r12), "cmovl r9,r12"],
   [(a) => a.cpuid(), "cpuid"],
@@ -250,6 +255,7 @@ for (const width of widths as VectorWidth[]) {
         [KERNEL.packATranspose, KERNEL.packACopy],
         [KERNEL.packBCopy, KERNEL.packACopy],
         [KERNEL.geluBackward, KERNEL.gelu],
+        [KERNEL.gemmRows, KERNEL.gemmBlock],
         ...good.bf16
           ? [
             [BF16_KERNELS + KERNEL.packBCopy, KERNEL.packBCopy],

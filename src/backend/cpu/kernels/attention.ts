@@ -14,7 +14,13 @@
 import { scoreRows, weighRows } from "./attention_products";
 import { AttentionCall } from "./calls";
 import { KC } from "./gemm_block";
-import { exactCode, panelsBytes, stripRows, stripsBytes } from "./gemm_kernel";
+import {
+  exactCode,
+  panelsBytes,
+  readsStoredB,
+  stripRows,
+  stripsBytes,
+} from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp, logScalar } from "./math";
 import { GROUP, keepFactors } from "./philox";
@@ -41,7 +47,7 @@ export function factorBytes(T: i32): usize {
 
 /** Room for a packed strip of A: D or KC deep. */
 @inline
-export function aPackBytes(D: i32): usize {
+export function stripBytes(D: i32): usize {
   const code = exactCode();
   return stripsBytes(code, stripRows(code), max(D, KC));
 }
@@ -49,7 +55,7 @@ export function aPackBytes(D: i32): usize {
 /** Bytes that each thread needs. */
 export function attentionScratch(c: AttentionCall): usize {
   const code = exactCode();
-  return factorBytes(c.T) + aPackBytes(c.D) +
+  return factorBytes(c.T) + stripBytes(c.D) +
     <usize> stripRows(code) * scoreStride(c.T) +
     panelsBytes(code, c.T, c.D) + panelsBytes(code, c.D, c.T);
 }
@@ -93,12 +99,13 @@ function attentionRows(
 
   const factors = threadScratch;
   const aPack = factors + factorBytes(T);
-  const scores = aPack + aPackBytes(D), stride = scoreStride(T);
+  const scores = aPack + stripBytes(D), stride = scoreStride(T);
   const code = exactCode(), mr = stripRows(code);
   const kPack = scores + <usize> mr * stride;
   const vPack = kPack + panelsBytes(code, T, D);
   packWhole(code, kPack, k, width, true, end, D);
-  packWhole(code, vPack, v, width, false, D, end);
+  const vStride = readsStoredB(code, false) ? width : 0;
+  if (!vStride) packWhole(code, vPack, v, width, false, D, end);
 
   for (let row = first; row < end; row += mr) {
     const rows = min(mr, end - row), keys = row + rows;
@@ -120,7 +127,8 @@ function attentionRows(
       scores,
       stride,
       aPack,
-      vPack,
+      vStride ? v : vPack,
+      vStride,
       end,
       D,
       row,

@@ -12,10 +12,16 @@
  * @module
  */
 
-import { aPackBytes, factorBytes, keepRow, scoreStride } from "./attention";
+import { stripBytes, factorBytes, keepRow, scoreStride } from "./attention";
 import { addToKeys, scoreRows, weighRows } from "./attention_products";
 import { AttentionBackwardCall } from "./calls";
-import { exactCode, panelCols, panelsBytes, stripRows } from "./gemm_kernel";
+import {
+  exactCode,
+  panelCols,
+  panelsBytes,
+  readsStoredB,
+  stripRows,
+} from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp } from "./math";
 import { dot, firstLanes } from "./simd";
@@ -34,7 +40,7 @@ function blockRows(): i32 {
 /** Bytes that each thread needs. */
 export function attentionBackwardScratch(c: AttentionBackwardCall): usize {
   const code = exactCode(), block = blockRows();
-  return factorBytes(c.T) + aPackBytes(c.D) +
+  return factorBytes(c.T) + stripBytes(c.D) +
     2 * <usize> block * scoreStride(c.T) +
     2 * panelsBytes(code, c.T, c.D) + panelsBytes(code, c.D, c.T) +
     2 * panelsBytes(code, c.D, block);
@@ -118,7 +124,7 @@ function start(
   const D = c.D, width = (c.H + 2 * c.Hkv) * D;
   const row = <usize> (b * c.T + first) * width;
   keyAt = (row + (c.H + kvHead) * D) << 2;
-  kTPack = threadScratch + factorBytes(c.T) + aPackBytes(D) +
+  kTPack = threadScratch + factorBytes(c.T) + stripBytes(D) +
     2 * <usize> blockRows() * scoreStride(c.T);
   const code = exactCode();
   vTPack = kTPack + panelsBytes(code, c.T, D);
@@ -142,12 +148,14 @@ function rowsBackward(
   const o = <usize> (b * T) * outStride + (<usize> (h * D) << 2);
   const dK = c.dQkv + keyAt, dV = dK + (<usize> (c.Hkv * D) << 2);
   const aPack = threadScratch + factorBytes(T), stride = scoreStride(T);
-  const scores = aPack + aPackBytes(D);
+  const scores = aPack + stripBytes(D);
   const code = exactCode(), block = blockRows();
   const dScores = scores + <usize> block * stride;
   const qPack = kPack + panelsBytes(code, D, T);
   const dOutPack = qPack + panelsBytes(code, D, block);
-  if (forQueries) {
+  // Native code reads keys, queries and dOut where they are.
+  const stored = readsStoredB(code, false);
+  if (forQueries && !stored) {
     packWhole(code, kPack, c.qkv + keyAt, width, false, D, nKeys);
   }
 
@@ -200,7 +208,8 @@ function rowsBackward(
         dScores,
         stride,
         aPack,
-        kPack,
+        stored ? c.qkv + keyAt : kPack,
+        stored ? width : 0,
         nKeys,
         D,
         behind,
@@ -208,15 +217,29 @@ function rowsBackward(
       );
     }
     if (forKeys) {
-      packWhole(code, qPack, qRows, width, false, D, rows);
-      packWhole(code, dOutPack, dOutRows, c.H * D, false, D, rows);
-      addToKeys(dK, widthBytes, dScores, stride, qPack, D, behind, rows, keys);
+      if (!stored) {
+        packWhole(code, qPack, qRows, width, false, D, rows);
+        packWhole(code, dOutPack, dOutRows, c.H * D, false, D, rows);
+      }
+      addToKeys(
+        dK,
+        widthBytes,
+        dScores,
+        stride,
+        stored ? qRows : qPack,
+        stored ? width : 0,
+        D,
+        behind,
+        rows,
+        keys,
+      );
       addToKeys(
         dV,
         widthBytes,
         scores,
         stride,
-        dOutPack,
+        stored ? dOutRows : dOutPack,
+        stored ? c.H * D : 0,
         D,
         behind,
         rows,

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { aPackBytes, scoreStride, softmaxRow } from "./attention";
+import { stripBytes, scoreStride, softmaxRow } from "./attention";
 import { scoreRows, weighRows } from "./attention_products";
 import { AttentionCachedCall } from "./calls";
 import { exactCode, panelsBytes, stripRows } from "./gemm_kernel";
@@ -22,7 +22,7 @@ const PACKED_ROWS: i32 = 5;
 export function attentionCachedScratch(c: AttentionCachedCall): usize {
   if (c.T < PACKED_ROWS) return scoreStride(c.S);
   const code = exactCode();
-  return aPackBytes(c.D) + <usize> stripRows(code) * scoreStride(c.S) +
+  return stripBytes(c.D) + <usize> stripRows(code) * scoreStride(c.S) +
     panelsBytes(code, c.S, c.D) + panelsBytes(code, c.D, c.S);
 }
 
@@ -108,7 +108,7 @@ function attendStrips(c: AttentionCachedCall, head: i32, first: i32): void {
   const width = (c.H + 2 * c.Hkv) * D, outStride = <usize> (c.H * D) << 2;
   const cacheAt = <usize> (head * D) << 2;
   const aPack = threadScratch, stride = scoreStride(c.S);
-  const scores = aPack + aPackBytes(D);
+  const scores = aPack + stripBytes(D);
   const code = exactCode(), mr = stripRows(code);
   const kPack = scores + <usize> mr * stride;
   const vPack = kPack + panelsBytes(code, c.S, D);
@@ -132,6 +132,7 @@ function attendStrips(c: AttentionCachedCall, head: i32, first: i32): void {
         stride,
         aPack,
         vPack,
+        0,
         end,
         D,
         row,

@@ -13,11 +13,11 @@ import {
   addStrip,
   exactCode,
   multiplyBlock,
-  packStrips,
+  packedStep,
   panelCols,
   stripRows,
 } from "./gemm_kernel";
-import { multiplyPacked } from "./gemm_tile";
+import { multiplyTile } from "./gemm_tile";
 
 /**
  * `p[i, j] = a[i] . b[j]` where row i sees key j; elsewhere anything.
@@ -44,12 +44,15 @@ export function scoreRows(
     const strip = min(mr, rows - i), seen = min(keys, row + i + strip);
     if (seen <= 0) continue;
     const first = <usize> i * aStride << 2;
-    packStrips(code, aPack, a + first, aStride, false, strip, D);
     multiplyBlock(
       code,
+      a + first,
+      aStride,
+      false,
       aPack,
       b,
       panelBytes,
+      packedStep(code),
       strip,
       seen,
       D,
@@ -66,7 +69,8 @@ export function scoreRows(
  * the keys that another row of its strip sees.
  *
  * @param aPack Room for a strip of KC.
- * @param b Packed, D columns, `bDepth` keys deep.
+ * @param b D columns, `bDepth` keys deep: packed, or rows `bStride` elements
+ * apart if that is not 0.
  * @param out Rows of D, `outStride` bytes apart.
  */
 export function weighRows(
@@ -76,6 +80,7 @@ export function weighRows(
   stride: usize,
   aPack: usize,
   b: usize,
+  bStride: i32,
   bDepth: i32,
   D: i32,
   row: i32,
@@ -84,13 +89,14 @@ export function weighRows(
   const code = exactCode(), mr = stripRows(code);
   for (let i = 0; i < rows; i += mr) {
     const strip = min(mr, rows - i);
-    multiplyPacked(
+    multiplyTile(
       code,
       p + <usize> i * stride,
       <i32> (stride >> 2),
       false,
       aPack,
       b,
+      bStride,
       D,
       bDepth,
       0,
@@ -109,7 +115,8 @@ export function weighRows(
  * `out[j] += sum_i p[i, j] b[i]` over the rows i that see key j, for the first
  * `keys` keys, which the last row sees.
  *
- * @param b Packed, D columns, `rows` deep.
+ * @param b D columns, `rows` deep: packed, or rows `bStride` elements apart
+ * if that is not 0.
  * @param out Rows of D, `outStride` bytes apart.
  */
 export function addToKeys(
@@ -118,20 +125,24 @@ export function addToKeys(
   p: usize,
   stride: usize,
   b: usize,
+  bStride: i32,
   D: i32,
   row: i32,
   rows: i32,
   keys: i32,
 ): void {
-  const code = exactCode(), mr = stripRows(code), nr = panelCols(code);
+  const code = exactCode(), mr = stripRows(code);
+  const bStep = bStride ? <usize> bStride << 2 : packedStep(code);
+  const panelBytes = bStride ? packedStep(code) : rows * packedStep(code);
   for (let j = 0; j < keys; j += mr) {
     const skipped = max(0, j - row); // rows before this one see none of j
     addStrip(
       code,
       p + <usize> skipped * stride + (<usize> j << 2),
       stride,
-      b + (<usize> (skipped * nr) << 2),
-      <usize> (rows * nr) << 2,
+      b + skipped * bStep,
+      panelBytes,
+      bStep,
       min(mr, keys - j),
       D,
       rows - skipped,

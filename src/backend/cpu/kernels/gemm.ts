@@ -4,7 +4,8 @@
  * B is packed once, by all threads together, in slices that fit the cache
  * they share; then each thread takes tiles of the result, packs the part of A
  * that a tile needs into memory of its own, and runs the inner loops of
- * gemm_block.ts. Every element of the result is summed over k in ascending
+ * gemm_block.ts. Native code reads what it can where it is stored: a small
+ * product is done before the packing would pay. Every element of the result is summed over k in ascending
  * order in blocks of KC, whatever the tiles are. Compute bound.
  *
  * One to four rows, as when generating text, are bound by reading B instead:
@@ -16,37 +17,48 @@
 import { MatmulCall } from "./calls";
 import { KC } from "./gemm_block";
 import {
+  aPackBytes,
   matmulCode,
   packPanels,
   panelCols,
   panelsBytes,
+  readsStoredB,
   stripRows,
-  stripsBytes,
 } from "./gemm_kernel";
-import { multiplyPacked } from "./gemm_tile";
+import { multiplyTile } from "./gemm_tile";
 import { isMatvec, matvec, matvecSharedScratch } from "./matvec";
 import {
   barrier,
   nextTile,
+  nThreads,
   sharedScratch,
   shareStart,
   thread,
   threadScratch,
 } from "./threads";
 
-/** Most rows of a tile: with KC, a block of A takes 72 KiB of the caches. */
-const TILE_ROWS: i32 = 48;
+/** Most rows of a tile: with KC, a block of A takes 84 KiB of the caches. */
+const TILE_ROWS: i32 = 56;
 /** A tile is at least this wide, so that packing A costs little beside it. */
 const MIN_TILE_COLS: i32 = 64;
-/** As many tiles as keep a large number of threads evenly busy. */
-const MANY_TILES: i32 = 48;
+/** As many tiles as let all threads end at nearly the same time. */
+const TILES_PER_THREAD: i32 = 24;
+/** Multiplications of a tile, at least: some 10 us, far above what it costs. */
+const MIN_TILE_WORK: i64 = 500_000;
 /** Packed bytes of B that are worked on at a time: for the last cache. */
 const SLICE_BYTES: i32 = 16 << 20;
+/** B is not packed for fewer rows, nor if it is no larger: half a cache. */
+const FEW_ROWS: i32 = 256;
+const SMALL_B_BYTES: i64 = 512 << 10;
 
 /** `out = addTo + op(a) op(b) + bias`. */
 export function matmul(c: MatmulCall): void {
   if (isMatvec(c)) {
     matvec(c);
+    return;
+  }
+  if (readsB(c)) {
+    multiplySlice(c, 0, c.N, 0, c.K);
     return;
   }
   const sliceN = sliceCols(c), sliceK = sliceDepth(c);
@@ -65,20 +77,32 @@ export function matmul(c: MatmulCall): void {
 /** Bytes that the threads share while a call runs. */
 export function matmulSharedScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return matvecSharedScratch(c);
+  if (readsB(c)) return 0;
   return panelsBytes(matmulCode(), sliceCols(c), sliceDepth(c));
 }
 
 /** Bytes that each thread needs for itself. */
 export function matmulThreadScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return 0;
-  return stripsBytes(matmulCode(), tileRows(c.M), KC);
+  const code = matmulCode(), rows = mostStrips(c.M) * stripRows(code);
+  return aPackBytes(code, aStride(c), c.transA != 0, rows, KC);
 }
 
-/** Rows of a tile: whole strips, as equal as they can be. */
-function tileRows(M: i32): i32 {
+/** Whether B is read where it is stored: a question of shape and code. */
+function readsB(c: MatmulCall): bool {
+  return readsStoredB(matmulCode(), c.transB != 0) &&
+    (c.M <= FEW_ROWS || <i64> c.K * c.N * 4 <= SMALL_B_BYTES);
+}
+
+@inline
+function aStride(c: MatmulCall): i32 {
+  return c.transA ? c.M : c.K;
+}
+
+/** Strips of the largest tile there may be. */
+function mostStrips(M: i32): i32 {
   const mr = stripRows(matmulCode());
-  const rowTiles = (M + TILE_ROWS - 1) / TILE_ROWS, strips = (M + mr - 1) / mr;
-  return (strips + rowTiles - 1) / rowTiles * mr;
+  return min(TILE_ROWS / mr, (M + mr - 1) / mr);
 }
 
 /** Columns of a slice: all, unless even one KC of them is too much. */
@@ -128,7 +152,10 @@ function packSlice(
   }
 }
 
-/** Takes tiles of the result until none is left. */
+/**
+ * Takes tiles of the result until none is left. How large they are depends on
+ * the number of threads, what is computed does not.
+ */
 function multiplySlice(
   c: MatmulCall,
   n: i32,
@@ -136,37 +163,50 @@ function multiplySlice(
   k: i32,
   depth: i32,
 ): void {
-  const code = matmulCode(), nr = panelCols(code);
-  const rowsPerTile = tileRows(c.M);
-  const rowTiles = (c.M + rowsPerTile - 1) / rowsPerTile;
-  const wanted = (MANY_TILES + rowTiles - 1) / rowTiles;
-  const colTiles = max(1, min(wanted, cols / MIN_TILE_COLS));
+  // 1. Many tiles, but not too small: first of few rows, then of few columns.
+  const code = matmulCode(), mr = stripRows(code), nr = panelCols(code);
+  const strips = (c.M + mr - 1) / mr;
+  const work = <i64> c.M * cols * depth;
+  const wanted = max(
+    1,
+    <i32> min<i64>(TILES_PER_THREAD * nThreads, work / MIN_TILE_WORK),
+  );
+  const tileStrips = max(1, min(mostStrips(c.M), strips / wanted));
+  const rowTiles = (strips + tileStrips - 1) / tileStrips;
+  const colTiles = max(
+    1,
+    min((wanted + rowTiles - 1) / rowTiles, cols / MIN_TILE_COLS),
+  );
+  const rowsPerTile = tileStrips * mr;
   const panels = (cols + nr - 1) / nr;
   const tileCols = (panels + colTiles - 1) / colTiles * nr;
+
+  // 2. B: a packed slice, or all of it where it is stored.
+  const bStride = readsB(c) ? c.N : 0;
+  const b = bStride ? c.b : sharedScratch;
   const tiles = rowTiles * colTiles;
   for (let i = nextTile(); i < tiles; i = nextTile()) {
     const row = i / colTiles * rowsPerTile;
     const col = i % colTiles * tileCols;
     if (col >= cols) continue;
-    const rows = min(rowsPerTile, c.M - row);
-    const width = min(tileCols, cols - col);
     const a = c.transA ? <usize> k * c.M + row : <usize> row * c.K + k;
     const outStride = <usize> c.N << 2;
     const at = <usize> row * outStride + (<usize> (n + col) << 2);
     // The first slice starts the sum, the others add to what is there.
     const add = k > 0 ? c.out : c.addTo;
-    multiplyPacked(
+    multiplyTile(
       code,
       c.a + (a << 2),
-      c.transA ? c.M : c.K,
+      aStride(c),
       c.transA != 0,
       threadScratch,
-      sharedScratch,
+      b,
+      bStride,
       cols,
       depth,
       col,
-      rows,
-      width,
+      min(rowsPerTile, c.M - row),
+      min(tileCols, cols - col),
       depth,
       c.out + at,
       outStride,

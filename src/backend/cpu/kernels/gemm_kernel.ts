@@ -11,6 +11,7 @@ import { gemmBlock, MR, NR, tile } from "./gemm_block";
 import { packA, packB } from "./gemm_pack";
 import {
   nativeGemmBlock,
+  nativeGemmRows,
   nativeMr,
   nativeNr,
   nativePackA,
@@ -105,12 +106,78 @@ export function packPanels(
   else packB(to, from, stride, trans, cols, depth);
 }
 
-/** See `gemmBlock`. */
+/**
+ * Whether B can be read where it is stored: native code, B in f32 with its
+ * columns side by side. Packing pays where many rows of A use B again.
+ */
+@inline
+export function readsStoredB(code: Code, trans: bool): bool {
+  return code == Code.native && !trans;
+}
+
+/** How A gets to the inner loops. */
+const enum Form {
+  /** Packed first. */
+  packed,
+  /** From where it is stored, a strip at a time: columns are k. */
+  strips,
+  /** From where it is stored: rows are along k. */
+  rows,
+}
+
+/**
+ * The rows of a strip lie in one set of the first-level cache, which cannot
+ * hold as many, if they are a multiple of this apart: then A is packed.
+ */
+const SAME_SET_BYTES: i32 = 4096;
+
+@inline
+function formOf(code: Code, aStride: i32, transA: bool): Form {
+  if (code != Code.native) return Form.packed;
+  if (transA) return Form.strips;
+  return (aStride << 2) % SAME_SET_BYTES == 0 ? Form.packed : Form.rows;
+}
+
+/** Room that {@linkcode multiplyBlock} needs for A. */
+@inline
+export function aPackBytes(
+  code: Code,
+  aStride: i32,
+  transA: bool,
+  rows: i32,
+  depth: i32,
+): usize {
+  if (formOf(code, aStride, transA) != Form.packed) return 0;
+  return stripsBytes(code, rows, depth);
+}
+
+/** Bytes from one k of packed B to the next. */
+@inline
+export function packedStep(code: Code): usize {
+  return <usize> panelCols(code) << 2;
+}
+
+/**
+ * `out = add + op(a) b + bias` for one block.
+ *
+ * @param a As stored: rows (or, if `transA`, columns of op(a)) are `aStride`
+ * elements apart.
+ * @param aPack Room for the packed rows of A; not used if A can be read where
+ * it is stored.
+ * @param b Panels `panelBytes` apart, rows of them `bStep`: packed, or where B
+ * is stored.
+ * @param out First element; rows of it and of `add` are `outStride` bytes
+ * apart. `add` and `bias` are 0 for none.
+ */
 export function multiplyBlock(
   code: Code,
   a: usize,
+  aStride: i32,
+  transA: bool,
+  aPack: usize,
   b: usize,
   panelBytes: usize,
+  bStep: usize,
   rows: i32,
   cols: i32,
   depth: i32,
@@ -119,24 +186,50 @@ export function multiplyBlock(
   add: usize,
   bias: usize,
 ): void {
-  if (code) {
-    nativeGemmBlock(
-      code == Code.bf16,
+  const form = formOf(code, aStride, transA);
+  if (form == Form.rows) {
+    nativeGemmRows(
       a,
-      <usize> nativeMr << 2,
+      <usize> aStride << 2,
       b,
       panelBytes,
+      bStep,
       rows,
       cols,
-      packedDepth(code, depth),
+      depth,
       out,
       outStride,
       add,
       bias,
     );
-  } else {
+    return;
+  }
+  if (form == Form.strips) {
+    const mr = nativeMr;
+    for (let row = 0; row < rows; row += mr) {
+      const at = <usize> row * outStride;
+      nativeGemmBlock(
+        false,
+        a + (<usize> row << 2),
+        <usize> aStride << 2,
+        b,
+        panelBytes,
+        bStep,
+        min(mr, rows - row),
+        cols,
+        depth,
+        out + at,
+        outStride,
+        add ? add + at : 0,
+        bias,
+      );
+    }
+    return;
+  }
+  packStrips(code, aPack, a, aStride, transA, rows, depth);
+  if (code == Code.wasm) {
     gemmBlock(
-      a,
+      aPack,
       b,
       panelBytes,
       rows,
@@ -148,11 +241,27 @@ export function multiplyBlock(
       outStride,
       bias,
     );
+    return;
   }
+  nativeGemmBlock(
+    code == Code.bf16,
+    aPack,
+    <usize> nativeMr << 2,
+    b,
+    panelBytes,
+    bStep,
+    rows,
+    cols,
+    packedDepth(code, depth),
+    out,
+    outStride,
+    add,
+    bias,
+  );
 }
 
 /**
- * `out += a b` for one strip of A in f32, which need not be packed.
+ * `out += a b` for one strip of A in f32, which is not packed.
  *
  * @param a `stripRows` neighbors for each k, `aStep` bytes apart. What is read
  * beyond `rows` is unused.
@@ -163,6 +272,7 @@ export function addStrip(
   aStep: usize,
   b: usize,
   panelBytes: usize,
+  bStep: usize,
   rows: i32,
   cols: i32,
   depth: i32,
@@ -171,11 +281,12 @@ export function addStrip(
 ): void {
   if (code) {
     nativeGemmBlock(
-      code == Code.bf16,
+      false,
       a,
       aStep,
       b,
       panelBytes,
+      bStep,
       rows,
       cols,
       depth,

@@ -1,7 +1,8 @@
 /**
- * One thread's matrix product against a B that is packed already.
+ * One thread's matrix product against a B that is packed already, or can be
+ * read where it is stored.
  *
- * A is packed block by block as it goes. Both the threads' tiles of a large
+ * A is packed, if it must be, block by block as it goes. Both the threads' tiles of a large
  * product and the small products inside attention are made of this.
  *
  * @module
@@ -11,13 +12,13 @@ import { KC } from "./gemm_block";
 import {
   Code,
   multiplyBlock,
+  packedStep,
   packPanels,
-  packStrips,
   panelCols,
   panelsBytes,
 } from "./gemm_kernel";
 
-/** Packs all of a small B for {@linkcode multiplyPacked}. */
+/** Packs all of a small B for {@linkcode multiplyTile}. */
 export function packWhole(
   code: Code,
   to: usize,
@@ -52,16 +53,18 @@ export function packWhole(
  * @param aPack Room for the packed rows of A, at most KC deep.
  * @param b Packed as [block of KC][panel][k][NR], `bCols` wide and `bDepth`
  * deep, of which `cols` from `col` on and the first `depth` are used.
+ * @param bStride Not 0 if `b` is not packed: elements between its rows.
  * @param out First element; rows of it and of `add` are `outStride` bytes
  * apart. `add` and `bias` are 0 for none.
  */
-export function multiplyPacked(
+export function multiplyTile(
   code: Code,
   a: usize,
   aStride: i32,
   transA: bool,
   aPack: usize,
   b: usize,
+  bStride: i32,
   bCols: i32,
   bDepth: i32,
   col: i32,
@@ -76,12 +79,17 @@ export function multiplyPacked(
   for (let k = 0; k < depth; k += KC) {
     const blockDepth = min(KC, depth - k), packedDepth = min(KC, bDepth - k);
     const at = transA ? <usize> k * aStride : <usize> k;
-    packStrips(code, aPack, a + (at << 2), aStride, transA, rows, blockDepth);
     multiplyBlock(
       code,
+      a + (at << 2),
+      aStride,
+      transA,
       aPack,
-      b + panelsBytes(code, col, packedDepth),
-      panelsBytes(code, panelCols(code), packedDepth),
+      b + (bStride ? <usize> col << 2 : panelsBytes(code, col, packedDepth)),
+      bStride
+        ? packedStep(code)
+        : panelsBytes(code, panelCols(code), packedDepth),
+      bStride ? <usize> bStride << 2 : packedStep(code),
       rows,
       cols,
       blockDepth,
@@ -90,7 +98,9 @@ export function multiplyPacked(
       add,
       bias,
     );
-    b += panelsBytes(code, bCols, packedDepth);
+    b += bStride
+      ? <usize> (bStride * KC) << 2
+      : panelsBytes(code, bCols, packedDepth);
     // The first block starts the sum, the others add to what is there.
     add = out;
     bias = 0;

@@ -24,6 +24,7 @@ const enum Kernel {
   packBTranspose,
   gelu,
   geluBackward,
+  gemmRows,
   /** From here on the same for bf16. */
   bf16,
 }
@@ -95,6 +96,7 @@ function callPack(
  * @param bf16 Whether A and B are pairs of bf16; `depth` counts pairs then.
  * @param aStep Bytes from one k of A to the next; more than packed, and there
  * may be one strip only.
+ * @param bStep Bytes from one k of B to the next.
  */
 export function nativeGemmBlock(
   bf16: bool,
@@ -102,6 +104,71 @@ export function nativeGemmBlock(
   aStep: usize,
   b: usize,
   panelBytes: usize,
+  bStep: usize,
+  rows: i32,
+  cols: i32,
+  depth: i32,
+  out: usize,
+  outStride: usize,
+  add: usize,
+  bias: usize,
+): void {
+  callGemm(
+    bf16 ? Kernel.bf16 + Kernel.gemmBlock : Kernel.gemmBlock,
+    a,
+    aStep,
+    b,
+    panelBytes,
+    bStep,
+    rows,
+    cols,
+    depth,
+    out,
+    outStride,
+    add,
+    bias,
+  );
+}
+
+/** The same for rows of A where they are stored, `aStride` bytes apart. */
+export function nativeGemmRows(
+  a: usize,
+  aStride: usize,
+  b: usize,
+  panelBytes: usize,
+  bStep: usize,
+  rows: i32,
+  cols: i32,
+  depth: i32,
+  out: usize,
+  outStride: usize,
+  add: usize,
+  bias: usize,
+): void {
+  callGemm(
+    Kernel.gemmRows,
+    a,
+    aStride,
+    b,
+    panelBytes,
+    bStep,
+    rows,
+    cols,
+    depth,
+    out,
+    outStride,
+    add,
+    bias,
+  );
+}
+
+function callGemm(
+  kernel: Kernel,
+  a: usize,
+  aStep: usize,
+  b: usize,
+  panelBytes: usize,
+  bStep: usize,
   rows: i32,
   cols: i32,
   depth: i32,
@@ -115,15 +182,16 @@ export function nativeGemmBlock(
   store<u32>(args, <u32> aStep, 4);
   store<u32>(args, <u32> b, 8);
   store<u32>(args, <u32> panelBytes, 12);
-  store<u32>(args, rows, 16);
-  store<u32>(args, cols, 20);
-  store<u32>(args, depth, 24);
-  store<u32>(args, <u32> out, 28);
-  store<u32>(args, <u32> outStride, 32);
-  store<u32>(args, <u32> add, 36);
-  store<u32>(args, <u32> bias, 40);
-  store<u32>(args, <u32> MASK_TABLE, 44);
-  callNative(bf16 ? Kernel.bf16 + Kernel.gemmBlock : Kernel.gemmBlock, args);
+  store<u32>(args, <u32> bStep, 16);
+  store<u32>(args, rows, 20);
+  store<u32>(args, cols, 24);
+  store<u32>(args, depth, 28);
+  store<u32>(args, <u32> out, 32);
+  store<u32>(args, <u32> outStride, 36);
+  store<u32>(args, <u32> add, 40);
+  store<u32>(args, <u32> bias, 44);
+  store<u32>(args, <u32> MASK_TABLE, 48);
+  callNative(kernel, args);
 }
 
 /** The GELU by tanh of `n` elements, and what follows up to a multiple of 16. */

@@ -9,9 +9,11 @@
 
 import {
   type Address,
+  type Label,
   MAP_0F,
   MAP_0F38,
   MAP_0F3A,
+  type Operand,
   PP_66,
   PP_F2,
   PP_F3,
@@ -22,10 +24,10 @@ import {
 import { IntegerAssembler } from "./integer_assembler.ts";
 
 export { CONDITION, R } from "./encoding.ts";
-export type { Address, Label, VectorWidth } from "./encoding.ts";
+export type { Address, Label, Operand, VectorWidth } from "./encoding.ts";
 
 const MOVUPS_LOAD: VectorOp = { map: MAP_0F, pp: PP_NONE, opcode: 0x10 };
-const MOVUPS_STORE: VectorOp = { ...MOVUPS_LOAD, opcode: 0x11, store: true };
+const MOVUPS_STORE: VectorOp = { ...MOVUPS_LOAD, opcode: 0x11, merges: true };
 const ADDPS: VectorOp = { map: MAP_0F, pp: PP_NONE, opcode: 0x58 };
 const BROADCASTSS: VectorOp = {
   map: MAP_0F38,
@@ -40,24 +42,58 @@ const DPBF16PS: VectorOp = { map: MAP_0F38, pp: PP_F3, opcode: 0x52 };
 
 /** Collects machine code; see the module. */
 export class Assembler extends IntegerAssembler {
+  /** Constants by their bits. */
+  readonly #constants = new Map<number, Label>();
+
   /** Loads a vector, at any address. */
   vload(v: number, from: Address, mask = 0): void {
-    this.vectorMemory(MOVUPS_LOAD, v, 0, from, mask);
+    this.vector(MOVUPS_LOAD, v, 0, from, mask);
   }
 
   /** Stores a vector, at any address. */
   vstore(v: number, to: Address, mask = 0): void {
-    this.vectorMemory(MOVUPS_STORE, v, 0, to, mask);
+    this.vector(MOVUPS_STORE, v, 0, to, mask);
   }
 
   /** Every lane = the f32 at `from`. */
   vbroadcast(v: number, from: Address): void {
-    this.vectorMemory(BROADCASTSS, v, 0, from, 0);
+    this.vector(BROADCASTSS, v, 0, from, 0);
   }
 
   /** Every lane = the 32 bits at `from`; the same, for pairs of bf16. */
   vbroadcast32(v: number, from: Address): void {
-    this.vectorMemory(BROADCASTD, v, 0, from, 0);
+    this.vector(BROADCASTD, v, 0, from, 0);
+  }
+
+  /**
+   * The address of a vector that holds `value` in every lane. It lies behind
+   * the code, once {@linkcode emitConstants} has put it there.
+   */
+  constant(value: number): Address {
+    const bits = new Uint32Array(Float32Array.of(value).buffer)[0];
+    let label = this.#constants.get(bits);
+    if (!label) this.#constants.set(bits, label = this.label());
+    return { base: R.rbp, label };
+  }
+
+  /** Words of -1, as many as a vector has lanes, and then as many of 0. */
+  readonly maskTable: Address = { base: R.rbp, label: this.label() };
+
+  /** Puts all constants here: after the last instruction. */
+  emitConstants(): void {
+    this.alignTo(64);
+    this.bind(this.maskTable.label!);
+    for (let i = 0; i < this.vectorBytes; i++) this.emit(255);
+    for (let i = 0; i < this.vectorBytes; i++) this.emit(0);
+    for (const [bits, label] of this.#constants) {
+      this.bind(label);
+      for (let i = 0; i < this.vectorBytes; i += 4) this.imm32(bits);
+    }
+  }
+
+  /** `v = x`. */
+  vmov(v: number, x: number): void {
+    this.vector({ ...MOVUPS_LOAD, opcode: 0x28 }, v, 0, x);
   }
 
   /** `v = 0`. */
@@ -70,52 +106,57 @@ export class Assembler extends IntegerAssembler {
   }
 
   /** `v = x + y`. */
-  vadd(v: number, x: number, y: number): void {
+  vadd(v: number, x: number, y: Operand): void {
     this.vector(ADDPS, v, x, y);
   }
 
-  /** `v = x +` the vector at `from`. */
-  vaddMemory(v: number, x: number, from: Address, mask = 0): void {
-    this.vectorMemory(ADDPS, v, x, from, mask);
-  }
-
   /** `v = x - y`. */
-  vsub(v: number, x: number, y: number): void {
+  vsub(v: number, x: number, y: Operand): void {
     this.vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5c }, v, x, y);
   }
 
   /** `v = x * y`. */
-  vmul(v: number, x: number, y: number): void {
+  vmul(v: number, x: number, y: Operand): void {
     this.vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x59 }, v, x, y);
   }
 
   /** `v = x / y`. */
-  vdiv(v: number, x: number, y: number): void {
+  vdiv(v: number, x: number, y: Operand): void {
     this.vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5e }, v, x, y);
   }
 
+  /** `v` = square root of x. */
+  vsqrt(v: number, x: Operand): void {
+    this.vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x51 }, v, 0, x);
+  }
+
   /** `v` = the smaller; y if either is NaN. */
-  vmin(v: number, x: number, y: number): void {
+  vmin(v: number, x: number, y: Operand): void {
     this.vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5d }, v, x, y);
   }
 
   /** `v` = the larger; y if either is NaN. */
-  vmax(v: number, x: number, y: number): void {
+  vmax(v: number, x: number, y: Operand): void {
     this.vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x5f }, v, x, y);
   }
 
   /** `v = x + y`, each 32 bits an integer. */
-  vaddInt32(v: number, x: number, y: number): void {
+  vaddInt32(v: number, x: number, y: Operand): void {
     this.vector({ map: MAP_0F, pp: PP_66, opcode: 0xfe }, v, x, y);
   }
 
   /** `v = v * x + y`, one rounding. */
-  vfmaThen(v: number, x: number, y: number): void {
+  vfmaThen(v: number, x: number, y: Operand): void {
     this.vector(FMADD213PS, v, x, y);
   }
 
+  /** `v = y - v * x`, one rounding. */
+  vnegatedFmaThen(v: number, x: number, y: Operand): void {
+    this.vector({ ...FMADD213PS, opcode: 0xac }, v, x, y);
+  }
+
   /** `v += x * y`, one rounding. */
-  vfma(v: number, x: number, y: number): void {
+  vfma(v: number, x: number, y: Operand): void {
     this.vector(FMADD231PS, v, x, y);
   }
 
@@ -163,6 +204,12 @@ export class Assembler extends IntegerAssembler {
     this.vector({ map: MAP_0F, pp: PP_66, opcode, w }, v, x, y);
   }
 
+  /** Picks four of x within each 128 bits, two bits of `control` each. */
+  vpermute32(v: number, x: number, control: number): void {
+    this.vector({ map: MAP_0F3A, pp: PP_66, opcode: 0x04 }, v, 0, x);
+    this.emit(control);
+  }
+
   /** Picks two 128-bit quarters of x, then two of y; AVX-512. */
   vshuffle128(v: number, x: number, y: number, control: number): void {
     this.vector({ map: MAP_0F3A, pp: PP_66, opcode: 0x23 }, v, x, y);
@@ -175,16 +222,43 @@ export class Assembler extends IntegerAssembler {
     this.emit(control);
   }
 
+  /** `v = x & y`; AVX2. */
+  vand(v: number, x: number, y: Operand): void {
+    this.vector({ map: MAP_0F, pp: PP_NONE, opcode: 0x54 }, v, x, y);
+  }
+
+  /** `v = x` in the lanes of the mask, and 0 in the others; AVX-512. */
+  vmovMasked(v: number, x: number, mask: number): void {
+    this.vector({ ...MOVUPS_LOAD, opcode: 0x28 }, v, 0, x, mask);
+  }
+
+  /** `v = y` in the lanes of the mask, and x in the others. */
+  vblend(v: number, x: number, y: number, mask: number): void {
+    if (this.width === 512) {
+      const op = { map: MAP_0F38, pp: PP_66, opcode: 0x65, merges: true };
+      this.vector(op, v, x, y, mask);
+    } else {
+      this.vector({ map: MAP_0F3A, pp: PP_66, opcode: 0x4a }, v, x, y);
+      this.emit(mask << 4);
+    }
+  }
+
+  /** 32 bits at `to` = the first lane; v below 16. */
+  vstoreFirst(v: number, to: Address): void {
+    const op = { map: MAP_0F, pp: PP_F3, opcode: 0x11, tuple: 4, merges: true };
+    this.vector(op, v, 0, to);
+  }
+
   /** Loads the lanes whose mask has its top bit; the others are 0; AVX2. */
   vmaskLoad(v: number, mask: number, from: Address): void {
     const op = { map: MAP_0F38, pp: PP_66, opcode: 0x2c };
-    this.vectorMemory(op, v, mask, from, 0);
+    this.vector(op, v, mask, from, 0);
   }
 
   /** Stores the lanes whose mask has its top bit; AVX2. */
   vmaskStore(v: number, mask: number, to: Address): void {
     const op = { map: MAP_0F38, pp: PP_66, opcode: 0x2e };
-    this.vectorMemory(op, v, mask, to, 0);
+    this.vector(op, v, mask, to, 0);
   }
 
   /** Mask register `k` = the low 16 bits of `r`, one of rax … rdi; AVX-512. */

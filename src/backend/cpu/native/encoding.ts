@@ -41,7 +41,12 @@ export interface Address {
   readonly index?: number;
   readonly scale?: 1 | 2 | 4 | 8;
   readonly disp?: number;
+  /** A place in the code instead of all that: `[rip + distance]`. */
+  readonly label?: Label;
 }
+
+/** A vector register by number, or a vector in memory. */
+export type Operand = number | Address;
 
 /** Conditions of {@linkcode Assembler.jump}, by their opcode's low nibble. */
 export const CONDITION = {
@@ -77,8 +82,8 @@ export interface VectorOp {
   w?: 0 | 1;
   /** Bytes by which EVEX scales an 8-bit displacement; the vector's size. */
   tuple?: number;
-  /** Whether memory is written. */
-  store?: boolean;
+  /** Whether a mask leaves the other lanes as they are: where they are 0 else. */
+  merges?: boolean;
 }
 
 /** Collects machine code: what instructions are made of; see the module. */
@@ -100,6 +105,11 @@ export class Encoder {
     return this.#code.length;
   }
 
+  /** Fills up with zeros to a multiple of `bytes`. */
+  alignTo(bytes: number): void {
+    while (this.#code.length % bytes !== 0) this.emit(0);
+  }
+
   /** The code so far. Labels that were jumped to must be bound by now. */
   get code(): Uint8Array<ArrayBuffer> {
     return Uint8Array.from(this.#code);
@@ -113,7 +123,7 @@ export class Encoder {
   /** Binds `label` here. */
   bind(label: Label): void {
     label.position = this.#code.length;
-    for (const use of label.uses) this.#patchJump(use, label.position);
+    for (const use of label.uses) this.#patch(use, label.position);
   }
 
   /** A label bound here: the head of a loop. */
@@ -125,10 +135,7 @@ export class Encoder {
   jump(label: Label, condition?: number): void {
     if (condition === undefined) this.emit(0xe9);
     else this.emit(0x0f, 0x80 | condition);
-    const use = this.#code.length;
-    this.emit(0, 0, 0, 0);
-    if (label.position === null) label.uses.push(use);
-    else this.#patchJump(use, label.position);
+    this.#distance(label);
   }
 
   protected emit(...bytes: number[]): void {
@@ -144,7 +151,15 @@ export class Encoder {
     );
   }
 
-  #patchJump(use: number, target: number): void {
+  /** 32 bits: how far it is from behind them, the instruction's end, to it. */
+  #distance(label: Label): void {
+    const use = this.#code.length;
+    this.emit(0, 0, 0, 0);
+    if (label.position === null) label.uses.push(use);
+    else this.#patch(use, label.position);
+  }
+
+  #patch(use: number, target: number): void {
     const distance = target - (use + 4);
     for (let i = 0; i < 4; i++) this.#code[use + i] = distance >> 8 * i & 255;
   }
@@ -169,7 +184,12 @@ export class Encoder {
 
   /** ModRM, SIB and displacement; `scaled` divides an 8-bit displacement. */
   protected memory(reg: number, address: Address, scaled: number): void {
-    const { base, index, scale = 1, disp = 0 } = address;
+    const { base, index, scale = 1, disp = 0, label } = address;
+    if (label) {
+      this.emit((reg & 7) << 3 | 5);
+      this.#distance(label);
+      return;
+    }
     const short = disp / scaled;
     const fits = Number.isInteger(short) && short >= -128 && short < 128;
     // Without displacement, base rbp or r13 would mean something else.
@@ -184,13 +204,24 @@ export class Encoder {
     if (mod === 2) this.imm32(disp);
   }
 
-  protected vector(op: VectorOp, reg: number, vvvv: number, rm: number): void {
+  /** A mask zeroes lanes of the result; AVX-512. */
+  protected vector(
+    op: VectorOp,
+    reg: number,
+    vvvv: number,
+    rm: Operand,
+    mask = 0,
+  ): void {
+    if (typeof rm === "object") {
+      this.#vectorMemory(op, reg, vvvv, rm, mask);
+      return;
+    }
     if (this.width === 256) this.#vex(op, reg, vvvv, rm >> 3 & 1, 0);
-    else this.#evex(op, reg, vvvv, rm >> 3 & 1, rm >> 4 & 1, 0);
+    else this.#evex(op, reg, vvvv, rm >> 3 & 1, rm >> 4 & 1, mask);
     this.emit(0xc0 | (reg & 7) << 3 | rm & 7);
   }
 
-  protected vectorMemory(
+  #vectorMemory(
     op: VectorOp,
     reg: number,
     vvvv: number,
@@ -217,7 +248,7 @@ export class Encoder {
     );
   }
 
-  /** EVEX prefix and opcode. A mask zeroes, except where memory is written. */
+  /** EVEX prefix and opcode. */
   #evex(
     op: VectorOp,
     reg: number,
@@ -226,7 +257,7 @@ export class Encoder {
     x: number,
     mask: number,
   ): void {
-    const zeroing = mask > 0 && !op.store ? 0x80 : 0;
+    const zeroing = mask > 0 && !op.merges ? 0x80 : 0;
     this.emit(
       0x62,
       (reg & 8 ? 0 : 0x80) | (x ? 0 : 0x40) | (b ? 0 : 0x20) |

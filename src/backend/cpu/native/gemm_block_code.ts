@@ -15,14 +15,18 @@ import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** The 32-bit words of the arguments, in order. */
 export const GEMM_BLOCK_ARGS = [
-  /** Strips of A: mr neighbors for each k, one strip behind the other. */
+  /** A as {@linkcode AForm} says; strips lie one behind the other. */
   "a",
-  /** Bytes from one k to the next: 4 mr where A is packed. */
+  /** Bytes from one k of a strip to the next, 4 mr where A is packed; or from
+   * row to row. */
   "aStep",
-  /** Packed panels of B, and the bytes from one to the next. */
+  /** Panels of B, the bytes from one to the next, and from one k to the next:
+   * 4 nr where B is packed. */
   "b",
   "panelBytes",
+  "bStep",
   "rows",
+  /** Moves. */
   "cols",
   "depth",
   /** First element of the result; rows are `outStride` bytes apart. Moves. */
@@ -36,49 +40,66 @@ export const GEMM_BLOCK_ARGS = [
   "masks",
 ] as const;
 
+/** How the kernel finds A: packed as said above, or where it is stored. */
+export type AForm =
+  /** mr neighbors for each k: packed, or one strip of a transposed A. */
+  | "strips"
+  /** Rows along k, `aStep` bytes apart. */
+  | "rows";
+
+/** What a kernel multiplies. */
+export interface Factors {
+  /** `bf16` are pairs of neighbors in k, and the depth counts pairs. */
+  readonly format: Format;
+  readonly aForm: AForm;
+}
+
 const BASE = R.rdi, ARGS = R.rsi;
 // What stays through the whole function …
-const DEPTH = R.rbx, OUT_STRIDE = R.rbp, COLS_LEFT = R.r15, A_STEP = R.r9;
+const A_STEP = R.r9;
+// … multiples of it, for rows that lie apart …
+const A_STEP3 = R.rbp, A_STEP5 = R.rbx;
 // … through a panel of B …
-const PANEL = R.r8;
+const PANEL = R.r8, BIAS = R.r14;
 const ROWS_LEFT = R.r10, STRIP = R.r11;
-const OUT = R.r12, ADD = R.r13, BIAS = R.r14;
+const OUT = R.r12, ADD = R.r13;
 // … and for a few instructions. Shifts count in cl.
 const K = R.rcx, ROWS = R.rcx, COUNT = R.rcx;
-const B_AT = R.rax, SCRATCH = R.rdx;
+const B_AT = R.rax, B_STEP = R.rdx, SCRATCH = R.rdx;
+const LOWER_ROWS = R.r15, OUT_STRIDE = R.r15;
 /** Mask registers for the columns of a tile, one for each vector. */
 const COL_MASK = [1, 2];
+/** Rows that one register reaches: 0, 1, 2, 3, 4, 5, 6 times the step. */
+const ROWS_IN_REACH = 7;
 
-/**
- * Emits the body of the kernel, between entry and return.
- *
- * @param format Of A and B; `bf16` are pairs of neighbors in k, and the depth
- * counts pairs. Sums and results are f32.
- */
-export function emitGemmBlock(asm: Assembler, format: Format): void {
-  const { nr } = TILE_SHAPE[asm.width];
-  const { lanes } = TILE_SHAPE[asm.width];
-  asm.load32(DEPTH, argument("depth"));
-  asm.load32(OUT_STRIDE, argument("outStride"));
-  asm.load32(COLS_LEFT, argument("cols"));
+/** Emits the body of the kernel, between entry and return. */
+export function emitGemmBlock(asm: Assembler, factors: Factors): void {
+  const { lanes, nr } = TILE_SHAPE[asm.width];
   asm.load32(A_STEP, argument("aStep"));
+  if (factors.aForm === "rows") {
+    asm.lea(A_STEP3, { base: A_STEP, index: A_STEP, scale: 2 });
+    asm.lea(A_STEP5, { base: A_STEP, index: A_STEP, scale: 4 });
+  }
   loadPointer(asm, PANEL, "b");
   loadOptionalPointer(asm, BIAS, "bias");
 
   const nextPanel = asm.here(), narrow = asm.label(), panelDone = asm.label();
   emitColumnMasks(asm);
-  asm.cmpImm(COLS_LEFT, lanes);
+  asm.load32(COUNT, argument("cols"));
+  asm.cmpImm(COUNT, lanes);
   asm.jump(narrow, CONDITION.belowOrEqual);
-  emitPanel(asm, format, 2);
+  emitPanel(asm, factors, 2);
   asm.jump(panelDone);
   asm.bind(narrow);
-  emitPanel(asm, format, 1);
+  emitPanel(asm, factors, 1);
   asm.bind(panelDone);
 
   // The next panel, if there is one.
   const end = asm.label();
-  asm.subImm(COLS_LEFT, nr);
+  asm.load32(COUNT, argument("cols"));
+  asm.subImm(COUNT, nr);
   asm.jump(end, CONDITION.lessOrEqual);
+  asm.store32(COUNT, argument("cols"));
   asm.load32(SCRATCH, argument("panelBytes"));
   asm.add(PANEL, SCRATCH);
   asm.load32(SCRATCH, argument("out"));
@@ -100,47 +121,118 @@ export function emitGemmBlock(asm: Assembler, format: Format): void {
 }
 
 /** All strips of A against one panel of B, `vectors` vectors wide. */
-function emitPanel(asm: Assembler, format: Format, vectors: 1 | 2): void {
+function emitPanel(
+  asm: Assembler,
+  factors: Factors,
+  vectors: 1 | 2,
+): void {
   const { mr } = TILE_SHAPE[asm.width];
   asm.load32(ROWS_LEFT, argument("rows"));
   loadPointer(asm, STRIP, "a");
   loadPointer(asm, OUT, "out");
   loadOptionalPointer(asm, ADD, "add");
 
-  const nextStrip = asm.here();
-  emitProduct(asm, format, vectors);
+  const nextStrip = asm.here(), multiplied = asm.label();
+  for (let rows = mr; rows > 0; rows--) {
+    const fewer = asm.label();
+    asm.cmpImm(ROWS_LEFT, rows);
+    asm.jump(fewer, CONDITION.less);
+    emitProduct(asm, { ...factors, rows, vectors });
+    if (rows > 1) asm.jump(multiplied);
+    asm.bind(fewer);
+  }
+  asm.bind(multiplied);
   emitBias(asm, vectors);
   emitRows(asm, vectors);
   asm.subImm(ROWS_LEFT, mr);
   asm.jump(nextStrip, CONDITION.greater);
 }
 
-/** Accumulators = strip of A times panel of B; moves STRIP to the next. */
-function emitProduct(asm: Assembler, format: Format, vectors: 1 | 2): void {
-  const { mr, nr } = TILE_SHAPE[asm.width];
-  for (let i = 0; i < mr; i++) {
+/**
+ * Accumulators of `rows` rows = strip of A times panel of B; moves STRIP to
+ * the next. The last strip has a loop for as many rows as it has: filled up
+ * with zeros, 128 rows would cost as much as 140.
+ */
+function emitProduct(
+  asm: Assembler,
+  { format, aForm, rows, vectors }: Factors & { rows: number; vectors: 1 | 2 },
+): void {
+  for (let i = 0; i < rows; i++) {
     for (let v = 0; v < vectors; v++) asm.vzero(accumulator(i, v));
   }
   asm.mov(B_AT, PANEL);
-  asm.mov(K, DEPTH);
+  asm.load32(B_STEP, argument("bStep"));
+  asm.load32(K, argument("depth"));
+  if (aForm === "rows" && rows > ROWS_IN_REACH) {
+    asm.lea(LOWER_ROWS, { base: STRIP, index: A_STEP3, scale: 2 });
+    asm.add(LOWER_ROWS, A_STEP);
+  }
   const nextK = asm.here();
+  emitPrefetch(asm, aForm, vectors);
   for (let v = 0; v < vectors; v++) {
     asm.vload(columns(asm, v), { base: B_AT, disp: v * asm.vectorBytes });
   }
-  for (let i = 0; i < mr; i++) {
+  for (let i = 0; i < rows; i++) {
     // Two registers in turn: the next row's load need not wait.
     const row = broadcast(asm, i);
-    asm.vbroadcast(row, { base: STRIP, disp: 4 * i });
+    asm.vbroadcast(
+      row,
+      aForm === "rows" ? rowAddress(i) : { base: STRIP, disp: 4 * i },
+    );
     for (let v = 0; v < vectors; v++) {
       const sum = accumulator(i, v);
       if (format === "bf16") asm.vdpbf16(sum, row, columns(asm, v));
       else asm.vfma(sum, row, columns(asm, v));
     }
   }
-  asm.addImm(B_AT, nr * 4);
-  asm.add(STRIP, A_STEP);
+  asm.add(B_AT, B_STEP);
+  if (aForm === "rows") {
+    asm.addImm(STRIP, 4);
+    if (rows > ROWS_IN_REACH) asm.addImm(LOWER_ROWS, 4);
+  } else asm.add(STRIP, A_STEP);
   asm.subImm(K, 1);
   asm.jump(nextK, CONDITION.notEqual);
+  if (aForm === "rows" && rows === TILE_SHAPE[asm.width].mr) {
+    // Back along k, and down to the next strip.
+    asm.load32(SCRATCH, argument("depth"));
+    asm.shlImm(SCRATCH, 2);
+    asm.sub(STRIP, SCRATCH);
+    asm.movImm(SCRATCH, rows);
+    asm.imul(SCRATCH, A_STEP);
+    asm.add(STRIP, SCRATCH);
+  }
+}
+
+/**
+ * Asks for what the loop needs eight k later: of factors that are not packed,
+ * each k lies in cache lines of its own.
+ */
+function emitPrefetch(asm: Assembler, aForm: AForm, vectors: 1 | 2): void {
+  if (aForm === "strips") {
+    const lastRow = 4 * (TILE_SHAPE[asm.width].mr - 1);
+    for (const disp of [0, lastRow]) {
+      asm.prefetch({ base: STRIP, index: A_STEP, scale: 8, disp });
+    }
+  }
+  for (let v = 0; v < vectors; v++) {
+    const disp = v * asm.vectorBytes;
+    asm.prefetch({ base: B_AT, index: B_STEP, scale: 8, disp });
+  }
+}
+
+/** Where row i of a strip is, if rows lie apart. */
+function rowAddress(i: number): Address {
+  const base = i < ROWS_IN_REACH ? STRIP : LOWER_ROWS;
+  const [index, scale] = ([
+    [],
+    [A_STEP, 1],
+    [A_STEP, 2],
+    [A_STEP3, 1],
+    [A_STEP, 4],
+    [A_STEP5, 1],
+    [A_STEP3, 2],
+  ] as [number?, (1 | 2 | 4)?][])[i % ROWS_IN_REACH];
+  return { base, index, scale };
 }
 
 /** Accumulators += bias, if there is one. */
@@ -166,6 +258,7 @@ function emitRows(asm: Assembler, vectors: 1 | 2): void {
   const { mr } = TILE_SHAPE[asm.width];
   const values = broadcast(asm, 0);
   const done = asm.label(), withAdd = asm.label();
+  asm.load32(OUT_STRIDE, argument("outStride"));
   asm.mov(ROWS, ROWS_LEFT);
   asm.testZero(ADD);
   asm.jump(withAdd, CONDITION.notEqual);
@@ -200,7 +293,7 @@ function emitColumnMasks(asm: Assembler): void {
   const { nr, lanes } = TILE_SHAPE[512];
   // (1 << min(cols, nr)) - 1
   asm.movImm(SCRATCH, nr);
-  asm.mov(COUNT, COLS_LEFT);
+  asm.load32(COUNT, argument("cols"));
   asm.cmp(COUNT, SCRATCH);
   asm.cmov(CONDITION.above, COUNT, SCRATCH);
   asm.movImm(SCRATCH, 1);
@@ -217,7 +310,7 @@ function emitMaskVectors(asm: Assembler, vectors: 1 | 2): void {
   const { nr } = TILE_SHAPE[256];
   // The table begins to be 0 after nr words: start `cols` before that.
   asm.movImm(SCRATCH, nr);
-  asm.mov(COUNT, COLS_LEFT);
+  asm.load32(COUNT, argument("cols"));
   asm.cmp(COUNT, SCRATCH);
   asm.cmov(CONDITION.above, COUNT, SCRATCH);
   asm.sub(SCRATCH, COUNT);

@@ -57,6 +57,13 @@ export class IntegerAssembler extends Encoder {
     this.memory(r, from, 1);
   }
 
+  /** Brings the cache line at `from` to all caches. */
+  prefetch(from: Address): void {
+    this.rex(0, 0, from);
+    this.emit(0x0f, 0x18);
+    this.memory(1, from, 1);
+  }
+
   /** `r += s`. */
   add(r: number, s: number): void {
     this.integer(0x01, s, r);

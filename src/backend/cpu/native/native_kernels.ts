@@ -29,15 +29,16 @@ export const KERNEL = {
   packBTranspose: 4,
   gelu: 5,
   geluBackward: 6,
+  gemmRows: 7,
 } as const;
 
 /** Where the kernels for bf16 begin. */
-export const BF16_KERNELS = 7;
+export const BF16_KERNELS = 8;
 
 /** The kernels of products, in the order of their numbers. */
 function emitters(format: Format): ((asm: Assembler) => void)[] {
   return [
-    (asm) => emitGemmBlock(asm, format),
+    (asm) => emitGemmBlock(asm, { format, aForm: "strips" }),
     (asm) => emitPackCopy(asm, { side: "a", format }),
     (asm) => emitPackTranspose(asm, { side: "a", format }),
     (asm) => emitPackCopy(asm, { side: "b", format }),
@@ -67,6 +68,7 @@ export function assembleKernels(
     ...emitters("f32"),
     (asm: Assembler) => emitGelu(asm, false),
     (asm: Assembler) => emitGelu(asm, true),
+    (asm: Assembler) => emitGemmBlock(asm, { format: "f32", aForm: "rows" }),
   ];
   if (width === 512) all.push(...emitters("bf16"));
   const starts = all.map((emit) => emitFunction(asm, { abi }, () => emit(asm)));

@@ -106,10 +106,18 @@ function productIsRight(
   const packB = trans ? KERNEL.packBTranspose : KERNEL.packBCopy;
   run(packA, [aPack, a, 4 * (trans ? M : K), M, K, masks]);
   run(packB, [bPack, b, 4 * (trans ? K : N), N, K, masks]);
+  const result = [out, 4 * N, add, bias, masks];
   run(KERNEL.gemmBlock, [
-    ...[aPack, 4 * mr, bPack, 4 * nr * depth, M, N, depth],
-    ...[out, 4 * N, add, bias, masks],
+    ...[aPack, 4 * mr, bPack, 4 * nr * depth, 4 * nr, M, N, depth],
+    ...result,
   ]);
+  if (!trans && format === "f32") {
+    // Factors that are not packed must give the very same.
+    const packed = f32.slice(out / 4, out / 4 + M * N);
+    f32.fill(NaN, out / 4, out / 4 + M * N);
+    run(KERNEL.gemmRows, [a, 4 * K, b, 4 * nr, 4 * N, M, N, K, ...result]);
+    if (packed.some((x, i) => x !== f32[out / 4 + i])) return false;
+  }
 
   // 3. The same by plain loops; nothing is written behind the result.
   const rounded = (word: number) =>
