@@ -15,7 +15,7 @@ import {
   type RunOutcome,
   RunView,
 } from "./run_view.ts";
-import { StopSignal } from "./stop.ts";
+import { StopSignal } from "./stop_signal.ts";
 
 /** Loads what is needed and begins the run. */
 export type Begin = (
