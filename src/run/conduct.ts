@@ -72,7 +72,14 @@ export async function* conduct(
     });
     signal?.addEventListener("abort", onStop);
     yield { kind: "created", runId, dir: paths.dir };
-    prepared = await prepareRun({ ...options, resumed: !created });
+    prepared = await prepareRun({
+      ...options,
+      resumed: !created,
+      onPrepare: (progress) => {
+        recorder.setPreparing(progress);
+        options.onPrepare?.(progress);
+      },
+    });
     await recorder.record(prepared.opened);
     yield prepared.opened;
 

@@ -21,6 +21,7 @@ export function nextState(state: RunState, event: RunEvent): RunState {
       return {
         ...state,
         status: state.status === "preparing" ? "running" : state.status,
+        preparing: null,
         device: formatDevice(event.device),
         precision: event.config.precision,
         totalSteps: event.totalSteps,

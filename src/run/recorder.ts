@@ -19,7 +19,12 @@ import { nextState } from "./next_state.ts";
 import { ownProcess } from "./process_info.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunPaths } from "./run_paths.ts";
-import { isActive, type RunState, type RunStatus } from "./run_state.ts";
+import {
+  isActive,
+  type Preparing,
+  type RunState,
+  type RunStatus,
+} from "./run_state.ts";
 import { NO_TELEMETRY, TelemetrySampler } from "./telemetry.ts";
 
 /** Half of the second in which a reader may expect news. */
@@ -73,6 +78,11 @@ export class RunRecorder {
     this.#saveSoon();
   }
 
+  /** Notes what is done before the first event; on disk with the next write. */
+  setPreparing(preparing: Preparing): void {
+    this.#state = { ...this.#state, preparing };
+  }
+
   /** Takes in an event: counters, metrics, log. Never throws. */
   async record(event: RunEvent): Promise<void> {
     this.#state = nextState(this.#state, event);
@@ -111,6 +121,7 @@ export class RunRecorder {
       status,
       error,
       alive: false,
+      preparing: null,
       remainingMs: status === "completed" ? 0 : null,
       etaAt: null,
     };

@@ -35,6 +35,14 @@ const ACTIVE: ReadonlySet<RunStatus> = new Set<RunStatus>([
   "stopping",
 ]);
 
+/** Work before the training. */
+export interface Preparing {
+  /** Such as `tokenizing`. */
+  stage: string;
+  /** Part that is done, 0 to 1; null if unknown. */
+  fraction: number | null;
+}
+
 /** The object in `state.json`. Losses are nats per token. */
 export interface RunState {
   runId: string;
@@ -44,6 +52,8 @@ export interface RunState {
   processStartedAt: string | null;
   /** The process is at work; found out anew whenever the state is read. */
   alive: boolean;
+  /** What is being done before the training; null at other times. */
+  preparing: Preparing | null;
   /** Such as `cpu: AMD EPYC 7763, 8 threads`. */
   device: string | null;
   precision: string | null;
@@ -81,6 +91,7 @@ export function initialRunState(runId: string, status: RunStatus): RunState {
     pid: null,
     processStartedAt: null,
     alive: false,
+    preparing: null,
     device: null,
     precision: null,
     epoch: null,
@@ -129,6 +140,7 @@ export async function loadRunState(
     ...state,
     status: "interrupted",
     alive,
+    preparing: null,
     remainingMs: null,
     etaAt: null,
     telemetry: NO_TELEMETRY,
