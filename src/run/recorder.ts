@@ -3,20 +3,23 @@
  * `train.log`.
  *
  * The files serve the person, not the training: when the disk refuses them,
- * the run goes on, and one warning says so.
+ * the run goes on, and one warning says so. How it ended is written even to a
+ * disk that is full.
  *
  * @module
  */
 
+import { join } from "node:path";
 import { errorMessage } from "../base/errors.ts";
-import { writeJson } from "../base/json_file.ts";
-import { AppendFile } from "./append_file.ts";
 import { ioProblem } from "../base/io_problem.ts";
-import { removeLeftovers } from "./leftovers.ts";
+import { jsonText, writeJson } from "../base/json_file.ts";
+import { AppendFile } from "./append_file.ts";
+import { clearLeftovers } from "./leftovers.ts";
 import { logLines } from "./log_line.ts";
 import { metricLine, metricOf } from "./metrics.ts";
 import { nextState } from "./next_state.ts";
 import { ownProcess } from "./process_info.ts";
+import { Reserve } from "./reserve.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunPaths } from "./run_paths.ts";
 import {
@@ -35,6 +38,7 @@ export class RunRecorder {
   readonly #paths: RunPaths;
   readonly #metrics: AppendFile;
   readonly #log: AppendFile;
+  readonly #reserve: Reserve;
   readonly #telemetry = new TelemetrySampler();
   #state: RunState;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -51,6 +55,7 @@ export class RunRecorder {
     this.#state = state;
     this.#metrics = new AppendFile(paths.metrics);
     this.#log = new AppendFile(paths.log);
+    this.#reserve = new Reserve(join(paths.dir, ".reserve"));
   }
 
   /**
@@ -62,7 +67,8 @@ export class RunRecorder {
    */
   async begin(): Promise<void> {
     this.#state = { ...this.#state, ...await ownProcess(), alive: true };
-    await removeLeftovers(this.#paths.dir);
+    await clearLeftovers(this.#paths.dir);
+    await this.#reserve.take();
     await writeJson(this.#paths.state, this.#stamped());
     this.#timer = setInterval(() => this.#saveSoon(), STATE_INTERVAL_MS);
   }
@@ -89,10 +95,8 @@ export class RunRecorder {
     if (event.kind === "opened") this.#saveSoon(); // the status has changed
     const lines = logLines(event);
     if (lines.length > 0) {
-      await this.#attempt(
-        "train.log",
-        () => this.#log.append(lines.map((line) => `${line}\n`).join("")),
-      );
+      const text = lines.map((line) => `${line}\n`).join("");
+      await this.#attempt("train.log", () => this.#log.append(text));
     }
     if (event.kind !== "step" && event.kind !== "eval") return;
     const metric = metricOf(event);
@@ -102,6 +106,15 @@ export class RunRecorder {
         () => this.#metrics.append(metricLine(metric)),
       );
     }
+  }
+
+  /**
+   * Returns once the lines so far would survive a power cut: a checkpoint
+   * that does should not lack the metrics that led to it. Never throws.
+   */
+  async sync(): Promise<void> {
+    await this.#attempt("train.log", () => this.#log.sync());
+    await this.#attempt("metrics.jsonl", () => this.#metrics.sync());
   }
 
   /** Warnings that the caller has not seen yet. */
@@ -131,7 +144,16 @@ export class RunRecorder {
         () => this.#log.append(`error: ${error}\n`),
       );
     }
-    await this.#save();
+    if (!await this.#save()) {
+      const last = jsonText(this.#state);
+      await this.#attempt(
+        "state.json",
+        () => this.#reserve.spend(this.#paths.state, last),
+      );
+    }
+    // What the disk has not taken so far gets the room that is free now.
+    await this.#reserve.release();
+    await this.sync();
     this.#log.close();
     this.#metrics.close();
   }
@@ -151,8 +173,8 @@ export class RunRecorder {
     this.#saving = null;
   }
 
-  async #save(): Promise<void> {
-    await this.#attempt(
+  async #save(): Promise<boolean> {
+    return await this.#attempt(
       "state.json",
       () => writeJson(this.#paths.state, this.#stamped()),
     );
@@ -168,15 +190,19 @@ export class RunRecorder {
     return this.#state;
   }
 
-  async #attempt(file: string, write: () => Promise<void>): Promise<void> {
+  /** @returns Whether it went well; else there is a new warning at most. */
+  async #attempt(file: string, write: () => Promise<void>): Promise<boolean> {
     try {
       await write();
       this.#refused.delete(file);
+      return true;
     } catch (error) {
-      if (this.#refused.has(file)) return;
-      this.#refused.add(file);
-      const why = ioProblem(error) ?? errorMessage(error);
-      this.#warnings.push(`Cannot write ${file}, training goes on: ${why}`);
+      if (!this.#refused.has(file)) {
+        this.#refused.add(file);
+        const why = ioProblem(error) ?? errorMessage(error);
+        this.#warnings.push(`Cannot write ${file}, training goes on: ${why}`);
+      }
+      return false;
     }
   }
 }

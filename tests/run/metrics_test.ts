@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { TrainEvent } from "../../src/train/events.ts";
-import { AppendFile } from "../../src/run/append_file.ts";
 import {
   loadMetrics,
   type Metric,
@@ -102,21 +101,3 @@ Deno.test("truncateMetrics() makes the file where there is none", () =>
     await truncateMetrics(`${dir}/metrics.jsonl`, 20);
     assert.deepEqual(await loadMetrics(`${dir}/metrics.jsonl`), []);
   }));
-
-Deno.test({
-  name: "AppendFile starts a new line after a write that failed",
-  ignore: Deno.build.os !== "linux", // it has a device that is always full
-  fn: () =>
-    inTempDir(async (dir) => {
-      const path = `${dir}/log`;
-      const file = new AppendFile(path);
-      await Deno.symlink("/dev/full", path);
-      await assert.rejects(file.append("lost\n"), { code: "ENOSPC" });
-      file.close();
-      await Deno.remove(path);
-      await file.append("kept\n");
-      await file.append("next\n");
-      file.close();
-      assert.equal(await Deno.readTextFile(path), "\nkept\nnext\n");
-    }),
-});
