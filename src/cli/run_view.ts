@@ -112,7 +112,7 @@ export class RunView {
     if (this.#app.json) {
       if (event.kind !== "step" || event.log) this.#app.printJson(event);
     } else if (event.kind === "warning") {
-      line.warn(event.message);
+      if (!event.replaces) line.warn(event.message);
     } else if (event.kind === "step" && this.#app.isLive) {
       line.update((columns) => formatBar(event, columns));
     } else {

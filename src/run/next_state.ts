@@ -65,7 +65,8 @@ export function nextState(state: RunState, event: RunEvent): RunState {
     case "checkpoint":
       return { ...next, lastCheckpoint: event.name };
     case "warning": {
-      const warnings = [...state.warnings, event.message];
+      const warnings = state.warnings.filter((one) => one !== event.replaces);
+      warnings.push(event.message);
       return { ...next, warnings: warnings.slice(-MAX_WARNINGS) };
     }
     case "start":
