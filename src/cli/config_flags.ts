@@ -11,6 +11,7 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import schema from "../../configs/hearth.schema.json" with { type: "json" };
 import type { FlagSetting } from "../config/parse.ts";
+import { isFreeOnResume } from "../config/resume_rules.ts";
 
 /** A flag and the setting it stands for. */
 export interface ConfigFlag {
@@ -103,6 +104,28 @@ export function addConfigFlags(
     if (sections && !sections.includes(flag.path.split(".")[0])) continue;
     for (const option of optionsOf(flag)) command.addOption(option);
   }
+}
+
+/**
+ * Adds the flags of a run that goes on. Those it cannot change are accepted,
+ * without a line in the help, to be refused with a reason.
+ */
+export function addOverrideFlags(command: CommandUnknownOpts): void {
+  for (const flag of CONFIG_FLAGS) {
+    for (const option of optionsOf(flag)) {
+      command.addOption(
+        isFreeOnResume(flag.path) ? option : option.hideHelp(),
+      );
+    }
+  }
+}
+
+/** `--set key=value`, which may be repeated. */
+export function setOption(): Option {
+  return new Option(
+    "--set <key=value>",
+    "any setting by its path in the file; may be repeated",
+  ).argParser<string[]>((value, before) => [...(before ?? []), value]);
 }
 
 function optionsOf(flag: ConfigFlag): Option[] {

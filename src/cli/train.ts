@@ -3,7 +3,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { App } from "./app.ts";
 import { conductRun } from "./conduct_run.ts";
-import { addConfigFlags, readConfigFlags } from "./config_flags.ts";
+import { addConfigFlags, readConfigFlags, setOption } from "./config_flags.ts";
 import { examples } from "./examples.ts";
 
 /** Adds the command. */
@@ -18,11 +18,7 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
     )
     .option("--config <file>", "YAML or JSON file with settings")
     .option("--profile <name>", "settings to start from, such as tiny")
-    .option(
-      "--set <key=value>",
-      "any setting by its path in the file; may be repeated",
-      (value: string, before: string[] = []) => [...before, value],
-    )
+    .addOption(setOption())
     .option("--run-id <id>", "name of the run; default: a new one")
     .addHelpText(
       "after",

@@ -11,7 +11,9 @@ import {
   formatCount,
   formatDuration,
 } from "../base/format.ts";
+import { formatChange } from "../config/config_change.ts";
 import type { TrainEvent } from "../train/events.ts";
+import type { LrPolicy } from "../train/lr_policies.ts";
 import type { RunEvent, RunOpened } from "./run_event.ts";
 
 /** The lines that an event adds, without newline; often none. */
@@ -26,8 +28,7 @@ export function logLines(event: RunEvent): string[] {
     case "checkpoint":
       return [checkpointLine(event)];
     case "warning":
-      // What goes on and on is in `state.json`; saying it once is enough.
-      return event.replaces ? [] : [`warning: ${event.message}`];
+      return [`warning: ${event.message}`];
     case "done":
       return [doneLine(event)];
     case "created":
@@ -50,7 +51,6 @@ export function formatDevice(
 function openedLines(event: RunOpened): string[] {
   const { config, resumedFrom } = event;
   const { model, train, data } = config;
-  const epochs = event.totalSteps / event.stepsPerEpoch;
   return [
     `run     ${event.runId} in ${event.dir}` +
     (resumedFrom ? `, resumed from ${resumedFrom.checkpoint}` : ""),
@@ -64,7 +64,46 @@ function openedLines(event: RunOpened): string[] {
     `tokens to train on, ${formatCount(event.valTokens)} to validate on`,
     `plan    ${formatCount(event.totalSteps)} steps of ` +
     `${formatCount(train.batchSize * train.gradAccumSteps * model.seqLen)} ` +
-    `tokens = ${epochs.toFixed(2)} epochs`,
+    `tokens = ${event.epochs.toFixed(2)} epochs`,
+    ...changedLines(event),
+  ];
+}
+
+/** What is not as before in a run that goes on, and the rate it will have. */
+function changedLines(event: RunOpened): string[] {
+  const { isExtended, changes, notes, resumedFrom } = event;
+  const lines = changes.map((change) => `change  ${formatChange(change)}`);
+  if (isExtended) {
+    const from = resumedFrom?.step ?? 0;
+    const steps = event.totalSteps - from;
+    lines.unshift(
+      `more    ${formatCount(steps)} steps = ` +
+        `${(steps / event.stepsPerEpoch).toFixed(2)} epochs, from step ` +
+        formatCount(from),
+    );
+  }
+  lines.push(...notes.map((note) => `note    ${note}`));
+  if (lines.length > 0) lines.push(...rateLines(event));
+  return lines;
+}
+
+const RATE: Record<LrPolicy, (schedule: string) => string> = {
+  continue: (schedule) => `goes on with the ${schedule} schedule`,
+  rewarm: (schedule) => `warms up again, then the ${schedule} schedule`,
+  constant: () => "stays the same to the end",
+};
+
+/** `rate    stays the same to the end: 1.0e-4 at step 1,001, …`. */
+function rateLines({ isExtended, lrPlan }: RunOpened): string[] {
+  const { schedule, policy, points } = lrPlan;
+  const words = RATE[policy ?? "continue"](schedule);
+  const how = isExtended ? ` (--lr-policy ${policy ?? "continue"})` : "";
+  return [
+    `rate    ${words}${how}`,
+    "        " +
+    points.map(({ step, lr }) =>
+      `${lr.toExponential(1)} at step ${formatCount(step)}`
+    ).join(", "),
   ];
 }
 

@@ -25,7 +25,7 @@ export function nextState(state: RunState, event: RunEvent): RunState {
         device: formatDevice(event.device),
         precision: event.config.precision,
         totalSteps: event.totalSteps,
-        epochs: event.totalSteps / event.stepsPerEpoch,
+        epochs: event.epochs,
         step: event.resumedFrom?.step ?? 0,
         // The latest values may belong to steps that are trained again.
         trainLoss: null,

@@ -56,10 +56,7 @@ export async function runStep(
   }
 
   // 2. The update. AdamW's t counts the updates that were made, from 1.
-  const lr = learningRate(
-    state.step,
-    lrSchedule(config.train, state.totalSteps),
-  );
+  const lr = learningRate(state.step, lrSchedule(config.train, state));
   const t = state.step + 1 - state.skippedTotal;
   executable.write(
     "hyper",
