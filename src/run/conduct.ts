@@ -128,7 +128,10 @@ async function* trainRecorded(
 ): AsyncGenerator<TrainEvent> {
   const events = engine.train(session, {
     signal,
-    save: (snapshot, info) => store.save(snapshot, info),
+    save: async (snapshot, info) => {
+      await recorder.sync(); // the checkpoint takes these lines for granted
+      return await store.save(snapshot, info);
+    },
   });
   for await (const event of events) {
     await recorder.record(event);

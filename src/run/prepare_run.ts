@@ -11,6 +11,7 @@ import { lrSchedule } from "../train/schedule.ts";
 import type { ResumePlan, Session, Snapshot } from "../train/session.ts";
 import type { LoadedCheckpoint } from "./checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
+import { logBytes } from "./disk_space.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { explainingIo } from "./explaining_io.ts";
 import { type RunMeta, saveMeta, withSession } from "./meta.ts";
@@ -83,14 +84,16 @@ export async function prepareRun(
   opening.defer(() => session.dispose());
 
   const store = new CheckpointStore(paths.checkpoints, {
-    keep: meta.config.checkpoint.keep,
+    keep: checkpoint.keep,
+    keepBest: checkpoint.best,
     neededBytes: checkpointBytes(session),
   });
   const warnings = [...startPoint?.warnings ?? []];
   if (resumed && !startPoint) {
     warnings.push("No checkpoint was saved before, so the run starts anew");
   }
-  const scarce = await store.checkRoom();
+  const steps = session.totalSteps - session.state.step;
+  const scarce = await store.checkRoom(logBytes({ steps, ...train }));
   if (scarce) warnings.push(scarce);
 
   await explainingIo(
