@@ -28,7 +28,8 @@ export function logLines(event: RunEvent): string[] {
     case "checkpoint":
       return [checkpointLine(event)];
     case "warning":
-      return [`warning: ${event.message}`];
+      // What goes on and on is in `state.json`; saying it once is enough.
+      return event.replaces ? [] : [`warning: ${event.message}`];
     case "done":
       return [doneLine(event)];
     case "created":
