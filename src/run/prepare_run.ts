@@ -83,12 +83,14 @@ export async function prepareRun(
   await using opening = new AsyncDisposableStack();
   opening.defer(() => session.dispose());
 
+  const { train, checkpoint } = meta.config;
+  const warnings = [...startPoint?.warnings ?? []];
   const store = new CheckpointStore(paths.checkpoints, {
     keep: checkpoint.keep,
     keepBest: checkpoint.best,
     neededBytes: checkpointBytes(session),
+    warn: (message) => warnings.push(message),
   });
-  const warnings = [...startPoint?.warnings ?? []];
   if (resumed && !startPoint) {
     warnings.push("No checkpoint was saved before, so the run starts anew");
   }
