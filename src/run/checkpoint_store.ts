@@ -154,8 +154,7 @@ export class CheckpointStore {
     } catch (error) {
       // The disk may have been filled meanwhile, or a quota is used up.
       if (!isDiskFull(error)) throw error;
-      const { neededBytes } = this.#options;
-      if (!await this.#giveUp(neededBytes, info)) throw error;
+      if (!await this.#giveUp(tensorBytes(snapshot), info)) throw error;
       return await this.#put(name, snapshot, info);
     }
   }
@@ -299,4 +298,10 @@ export class CheckpointStore {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+}
+
+/** All but a little of what a checkpoint takes. */
+function tensorBytes({ params, optimizer }: Snapshot): number {
+  return [...params, ...optimizer]
+    .reduce((sum, { data }) => sum + data.byteLength, 0);
 }
