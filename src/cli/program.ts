@@ -24,6 +24,7 @@ import { addInitCommand } from "./init.ts";
 import { addResumeCommand } from "./resume.ts";
 import { addRunsCommand } from "./runs.ts";
 import { addStatusCommand } from "./status.ts";
+import { addStopCommand } from "./stop.ts";
 import { addTokenizerCommand } from "./tokenizer.ts";
 import { addTrainCommand } from "./train.ts";
 
@@ -70,6 +71,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   addInitCommand(program, app);
   addTrainCommand(program, app);
   addResumeCommand(program, app);
+  addStopCommand(program, app);
   program.commandsGroup("Look:");
   addStatusCommand(program, app);
   addRunsCommand(program, app);

@@ -11,6 +11,7 @@ import {
   readConfigFlags,
   setOption,
 } from "./config_flags.ts";
+import { detachRun } from "./detach_run.ts";
 import { examples } from "./examples.ts";
 import { countFlag, numberFlag } from "./numbers.ts";
 
@@ -48,6 +49,10 @@ export function addResumeCommand(program: CommandUnknownOpts, app: App): void {
       ).choices(LR_POLICIES),
     )
     .addOption(setOption())
+    .option(
+      "--detach",
+      "train in the background: closing the terminal does not end it",
+    )
     .addHelpText(
       "after",
       examples(
@@ -57,12 +62,24 @@ export function addResumeCommand(program: CommandUnknownOpts, app: App): void {
     );
   addOverrideFlags(command);
   command.action(async (ref, typed) => {
-    const { from, lrPolicy, set } = typed;
+    const { from, lrPolicy, set, detach } = typed;
     const more = moreOf(typed);
+    const { detachedRun } = app.io;
+    if (detach && detachedRun === null) {
+      const { findIdleRun } = await import("../run/queued_run.ts");
+      return await detachRun(app, await findIdleRun(app.root, ref));
+    }
     await conductRun(app, async (options) => {
       const { resumeRun } = await import("../run/runner.ts");
       const overrides = { flags: readConfigFlags(command), set };
-      return resumeRun({ ...options, ref, from, more, lrPolicy, overrides });
+      return resumeRun({
+        ...options,
+        ref: detachedRun ?? ref,
+        from,
+        more,
+        lrPolicy,
+        overrides,
+      });
     });
   });
 }

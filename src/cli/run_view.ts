@@ -53,12 +53,13 @@ export class RunView {
     this.#whileRead(() => this.#showStage(progress));
   }
 
-  /** Says what the first Ctrl+C does. */
-  announceStop(): void {
+  /** Says what the first Ctrl+C does, or `hearth stop` elsewhere. */
+  announceStop(by: "Ctrl+C" | "hearth stop"): void {
     const work = this.#training ? "and saving" : "the preparation";
-    this.#whileRead(() =>
-      this.#line.print(`stopping ${work} (Ctrl+C again to quit at once)`)
-    );
+    const why = by === "Ctrl+C"
+      ? "Ctrl+C again to quit at once"
+      : "asked by hearth stop";
+    this.#whileRead(() => this.#line.print(`stopping ${work} (${why})`));
   }
 
   /**

@@ -76,6 +76,15 @@ export async function isLocked(path: string): Promise<boolean | null> {
   }
 }
 
+/** @throws {UserError} If some process holds the lock, who it is. */
+export async function checkUnlocked(
+  path: string,
+  runId: string,
+): Promise<void> {
+  if (!await isLocked(path)) return;
+  throw alreadyTraining(runId, (await lockHolder(path))?.pid ?? null);
+}
+
 /** True: taken; false: another has it; null: no locks here. */
 async function tryLock(
   file: Deno.FsFile,

@@ -92,12 +92,12 @@ export class RunRecorder {
   /** Takes in an event: counters, metrics, log. Never throws. */
   async record(event: RunEvent): Promise<void> {
     this.#state = nextState(this.#state, event);
-    if (event.kind === "opened") this.#saveSoon(); // the status has changed
     const lines = logLines(event);
     if (lines.length > 0) {
       const text = lines.map((line) => `${line}\n`).join("");
       await this.#attempt("train.log", () => this.#log.append(text));
     }
+    if (event.kind === "opened") this.#saveSoon(); // the status has changed
     if (event.kind !== "step" && event.kind !== "eval") return;
     const metric = metricOf(event);
     if (metric) {

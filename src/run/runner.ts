@@ -32,6 +32,8 @@ export interface RunOptions {
   commandLine: readonly string[];
   /** Finish the step, save, and end with status `stopped`. */
   signal?: AbortSignal;
+  /** Another process has asked this one to stop the run, and it does. */
+  onStopRequest?: () => void;
   /** Hears of the work before the first event of training. */
   onPrepare?: (progress: PrepareProgress) => void;
   /** What trains. */

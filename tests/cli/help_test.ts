@@ -5,6 +5,7 @@ const COMMANDS = [
   "",
   "train",
   "resume",
+  "stop",
   "status",
   "runs",
   "generate",
