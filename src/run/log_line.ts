@@ -13,7 +13,6 @@ import {
 } from "../base/format.ts";
 import { formatChange } from "../config/config_change.ts";
 import type { TrainEvent } from "../train/events.ts";
-import type { LrPolicy } from "../train/lr_policies.ts";
 import type { RunEvent, RunOpened } from "./run_event.ts";
 
 /** The lines that an event adds, without newline; often none. */
@@ -88,24 +87,23 @@ function changedLines(event: RunOpened): string[] {
   return lines;
 }
 
-const RATE: Record<LrPolicy, (schedule: string) => string> = {
-  continue: (schedule) => `goes on with the ${schedule} schedule`,
-  rewarm: (schedule) => `warms up again, then the ${schedule} schedule`,
-  constant: () => "stays the same to the end",
-};
-
-/** `rate    stays the same to the end: 1.0e-4 at step 1,001, …`. */
+/** In words, then as points; a rate that never changes needs no points. */
 function rateLines({ isExtended, lrPlan }: RunOpened): string[] {
   const { schedule, policy, points } = lrPlan;
-  const words = RATE[policy ?? "continue"](schedule);
   const how = isExtended ? ` (--lr-policy ${policy ?? "continue"})` : "";
-  return [
-    `rate    ${words}${how}`,
-    "        " +
-    points.map(({ step, lr }) =>
-      `${lr.toExponential(1)} at step ${formatCount(step)}`
-    ).join(", "),
-  ];
+  const rate = (lr: number) => lr.toExponential(1);
+  if (points.every(({ lr }) => lr === points[0].lr)) {
+    return points.slice(0, 1).map(({ lr }) =>
+      `rate    ${rate(lr)} to the end${how}`
+    );
+  }
+  const words = policy === "rewarm"
+    ? `warms up again, then the ${schedule} schedule`
+    : `goes on with the ${schedule} schedule`;
+  const at = points.map(({ step, lr }) =>
+    `${rate(lr)} at step ${formatCount(step)}`
+  );
+  return [`rate    ${words}${how}`, `        ${at.join(", ")}`];
 }
 
 function sourceNames(dataset: RunOpened["config"]["data"]["dataset"]): string {
