@@ -23,6 +23,8 @@ export interface ConfigFlag {
   /** For a choice. */
   readonly choices?: readonly string[];
   readonly help: string;
+  /** The help where what is not given stays as it is. */
+  readonly helpOnResume: string;
 }
 
 /** The part of JSON Schema that is read here. */
@@ -65,7 +67,14 @@ function flagsOf(node: Node, prefix: string): ConfigFlag[] {
       if (child.properties) return flagsOf(child, `${path}.`);
       const name = NAMES[path] ??
         key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      return { name, path, help: helpOf(child), ...kindOf(child) };
+      const { default: _, ...withoutDefault } = child;
+      return {
+        name,
+        path,
+        help: helpOf(child),
+        helpOnResume: helpOf(withoutDefault),
+        ...kindOf(child),
+      };
     });
 }
 
@@ -112,7 +121,7 @@ export function addConfigFlags(
  */
 export function addOverrideFlags(command: CommandUnknownOpts): void {
   for (const flag of CONFIG_FLAGS) {
-    for (const option of optionsOf(flag)) {
+    for (const option of optionsOf(flag, flag.helpOnResume)) {
       command.addOption(
         isFreeOnResume(flag.path) ? option : option.hideHelp(),
       );
@@ -128,10 +137,9 @@ export function setOption(): Option {
   ).argParser<string[]>((value, before) => [...(before ?? []), value]);
 }
 
-function optionsOf(flag: ConfigFlag): Option[] {
+function optionsOf(flag: ConfigFlag, help = flag.help): Option[] {
   const heading = HEADINGS[flag.path.split(".").slice(0, -1).join(".")];
-  const create = (flags: string) =>
-    new Option(flags, flag.help).helpGroup(heading);
+  const create = (flags: string) => new Option(flags, help).helpGroup(heading);
   switch (flag.kind) {
     case "switch":
       // Help shows one line for both; see optionTerm below.

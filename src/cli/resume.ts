@@ -22,8 +22,9 @@ export function addResumeCommand(program: CommandUnknownOpts, app: App): void {
     .description(
       "Go on with a run where its newest checkpoint was saved, bit for bit " +
         "as if it had not been interrupted. With --more-epochs or " +
-        "--more-steps, train that much beyond the checkpoint. With settings, " +
-        "go on with those; model, tokenizer, data and seed stay as they are.",
+        "--more-steps, train that much beyond the checkpoint. Settings stay " +
+        "as they are unless given here; shape, tokenizer, data and seed " +
+        "always do.",
     )
     .argument("[run]", "id of a run, its beginning, or latest", "latest")
     .option(
@@ -43,9 +44,9 @@ export function addResumeCommand(program: CommandUnknownOpts, app: App): void {
     .addOption(
       new Option(
         "--lr-policy <name>",
-        "learning rate of the additional steps. continue: what is left of " +
-          "the schedule, drawn out to the new end; rewarm: up to lr and the " +
-          "schedule again; constant: as it is (default: continue)",
+        "learning rate of the additional steps: continue the schedule to " +
+          "the new end (the default), rewarm to lr and go through it again, " +
+          "or keep it constant",
       ).choices(LR_POLICIES),
     )
     .addOption(setOption())
