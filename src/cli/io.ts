@@ -25,6 +25,8 @@ export interface Io {
   readonly stdinIsTty: boolean;
   /** All of standard input, as UTF-8. */
   readStdin(): Promise<string>;
+  /** Asks whether to go on; only where {@linkcode stdinIsTty}. */
+  confirm(question: string): Promise<boolean>;
   /** Width of the terminal, or 80. */
   columns(): number;
   /** Height of the terminal, or 24. */

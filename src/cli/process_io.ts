@@ -26,6 +26,7 @@ export function processIo(): Io {
     stderr: streamSink(Deno.stderr),
     stdinIsTty: Deno.stdin.isTerminal(),
     readStdin: () => new Response(Deno.stdin.readable).text(),
+    confirm,
     columns: () => consoleSize().columns,
     rows: () => consoleSize().rows,
     env: (name) => Deno.env.get(name) || undefined,
@@ -70,6 +71,17 @@ function streamSink(stream: typeof Deno.stdout): Sink {
       }
     },
   };
+}
+
+async function confirm(question: string): Promise<boolean> {
+  const { confirm, isCancel } = await import("@clack/prompts");
+  const { default: process } = await import("node:process");
+  const answer = await confirm({
+    message: question,
+    initialValue: false,
+    output: process.stderr, // stdout is for results
+  });
+  return !isCancel(answer) && answer;
 }
 
 function consoleSize(): { columns: number; rows: number } {

@@ -22,6 +22,7 @@ import { examples } from "./examples.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInitCommand } from "./init.ts";
 import { addResumeCommand } from "./resume.ts";
+import { addRmCommand } from "./rm.ts";
 import { addRunsCommand } from "./runs.ts";
 import { addStatusCommand } from "./status.ts";
 import { addStopCommand } from "./stop.ts";
@@ -72,6 +73,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   addTrainCommand(program, app);
   addResumeCommand(program, app);
   addStopCommand(program, app);
+  addRmCommand(program, app);
   program.commandsGroup("Look:");
   addStatusCommand(program, app);
   addRunsCommand(program, app);

@@ -42,10 +42,10 @@ export async function acquireLock(
     const holder = await lockHolder(path);
     const free = locked ?? !(holder && await isAlive(holder));
     if (!free) throw alreadyTraining(runId, holder?.pid ?? null);
-    const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
-    const text = JSON.stringify(own) + "\n";
-    await file.truncate();
-    await file.write(new TextEncoder().encode(text));
+    await writeHolder(file).catch((error) => {
+      // A full disk takes no name, but the lock is what counts.
+      if (locked === null) throw error;
+    });
   } catch (error) {
     file.close();
     throw error;
@@ -100,6 +100,12 @@ async function tryLock(
     if (!patient || attempt === ATTEMPTS) return false;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
+}
+
+async function writeHolder(file: Deno.FsFile): Promise<void> {
+  const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
+  await file.truncate();
+  await file.write(new TextEncoder().encode(JSON.stringify(own) + "\n"));
 }
 
 /** The process that a lock names, whether it holds it or not; or null. */

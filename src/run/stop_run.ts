@@ -6,17 +6,14 @@
 
 import { UserError } from "../base/errors.ts";
 import { writeJson } from "../base/json_file.ts";
-import { acquireLock, isLocked, lockHolder } from "./lock.ts";
-import {
-  isAlive,
-  isSurelyAlive,
-  type ProcessIdentity,
-} from "./process_info.ts";
+import { acquireLock } from "./lock.ts";
+import { isSurelyAlive, type ProcessIdentity } from "./process_info.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
 import { initialRunState, loadRunState, type RunState } from "./run_state.ts";
 import { listRuns, resolveRun } from "./runs.ts";
 import { requestStop } from "./stop_request.ts";
 import { NO_TELEMETRY } from "./telemetry.ts";
+import { trainerOf } from "./trainer.ts";
 
 /** The trainer looks for requests five times a second. */
 const POLL_MS = 100;
@@ -85,19 +82,6 @@ export async function stopRun(
 async function stateOf(paths: RunPaths, runId: string): Promise<RunState> {
   const state = await loadRunState(paths).catch(() => undefined);
   return state ?? initialRunState(runId, "interrupted");
-}
-
-/** The process that trains the run, or is about to; null if there is none. */
-async function trainerOf(
-  { lock }: RunPaths,
-  { alive, pid, processStartedAt }: RunState,
-): Promise<ProcessIdentity | null> {
-  const locked = await isLocked(lock);
-  if (locked === false && !alive) return null;
-  const holder = locked === false ? null : await lockHolder(lock);
-  const trainer = holder ?? (pid === null ? null : { pid, processStartedAt });
-  if (trainer === null) return null;
-  return locked === true || await isAlive(trainer) ? trainer : null;
 }
 
 /** Nothing is lost but the steps since the last save: see CheckpointStore. */

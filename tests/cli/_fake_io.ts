@@ -9,6 +9,8 @@ export interface FakeSettings {
   rows?: number;
   env?: Record<string, string>;
   stdin?: string;
+  /** What a question is answered with. */
+  confirm?: (question: string) => boolean;
   /** This process was started to train that run. */
   detachedRun?: string;
   /** Stands in for another process; without it, none can be started. */
@@ -55,6 +57,10 @@ export async function run(
     },
     stdinIsTty: tty,
     readStdin: () => Promise.resolve(stdin),
+    confirm: (question) => {
+      if (settings.confirm) return Promise.resolve(settings.confirm(question));
+      return Promise.reject(new Error(`nobody answers "${question}"`));
+    },
     columns: () => columns,
     rows: () => rows,
     env: (name) => env[name] || undefined,

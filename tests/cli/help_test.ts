@@ -6,6 +6,7 @@ const COMMANDS = [
   "train",
   "resume",
   "stop",
+  "rm",
   "status",
   "runs",
   "generate",
