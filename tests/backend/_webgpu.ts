@@ -27,5 +27,5 @@ export const noAdapter = !adapter;
 
 /** Opens the adapter; only where {@linkcode noAdapter} is false. */
 export function openTestGpu(): Promise<WebGpuBackend> {
-  return openWebGpuBackend({ adapter });
+  return openWebGpuBackend(adapter);
 }

@@ -18,12 +18,6 @@ import { lower } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
 
-/** How to open an adapter. */
-export interface WebGpuOptions {
-  /** One of `listAdapters()`. */
-  readonly adapter: FoundAdapter;
-}
-
 /** An open adapter. */
 export interface WebGpuBackend extends Backend {
   compile(program: Program): Promise<WebGpuExecutable>;
@@ -37,7 +31,7 @@ export interface WebGpuBackend extends Backend {
  * @throws {UserError} If the driver refuses.
  */
 export async function openWebGpuBackend(
-  { adapter }: WebGpuOptions,
+  adapter: FoundAdapter,
 ): Promise<WebGpuBackend> {
   const gpu = await GpuDevice.open(adapter);
   return new OpenWebGpu(gpu, await Readback.open(gpu.device));
