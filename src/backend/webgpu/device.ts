@@ -56,6 +56,12 @@ export class GpuDevice {
     }
   }
 
+  /** The largest piece of memory that a shader can be given. */
+  get maxBindingBytes(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  }
+
   /** @throws {UserError} If the device failed since it was opened. */
   check(): void {
     if (this.#failure) throw this.#failure;

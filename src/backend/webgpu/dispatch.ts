@@ -33,6 +33,8 @@ export interface GpuTensor {
   readonly length: number;
   /** Shared with the tensors whose place this one takes. */
   readonly memory: Memory;
+  /** Where it begins in the memory, in bytes; a multiple of 256. */
+  readonly offset: number;
 }
 
 /** One storage binding of a dispatch. */
@@ -41,7 +43,7 @@ export interface Binding {
   readonly name: string;
   /** Element type of its array in WGSL. */
   readonly type: string;
-  readonly memory: Memory;
+  readonly tensor: GpuTensor;
   readonly written: boolean;
 }
 
@@ -92,11 +94,10 @@ export function bind<R extends string, W extends string>(
       if (!tensor) continue;
       const wide = typeof vector === "boolean" ? vector : vector.includes(name);
       const type = tensor.dtype === "u32" ? "u32" : wide ? "vec4<f32>" : "f32";
-      const { memory } = tensor;
-      const known = bindings.find((binding) => binding.memory === memory);
+      const known = bindings.find((binding) => isSame(binding.tensor, tensor));
       names[name] = known?.name ?? name;
       if (!known) {
-        bindings.push({ name, type, memory, written });
+        bindings.push({ name, type, tensor, written });
       } else if (known.type === type) {
         known.written ||= written;
       } else {
@@ -109,6 +110,11 @@ export function bind<R extends string, W extends string>(
   add(tensors.read as NamedTensors, false);
   add(tensors.write as NamedTensors, true);
   return { bindings, names: names as Record<R | W, string> };
+}
+
+/** Whether two tensors have the same place. */
+export function isSame(a: GpuTensor, b: GpuTensor): boolean {
+  return a.memory === b.memory && a.offset === b.offset;
 }
 
 /** `count` workgroups, folded where one dimension does not hold them. */

@@ -12,7 +12,7 @@ import type { Executable, TensorData } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
 import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
-import { type MemoryPlan, planMemory } from "./memory_plan.ts";
+import { type MemoryPlan, type Place, planMemory } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import type { Readback } from "./readback.ts";
 
@@ -119,7 +119,8 @@ export class WebGpuExecutable implements Executable {
   }
 
   write(name: string, data: TensorData): void {
-    const { dtype, length, memory } = this.#named(name);
+    const tensor = this.#named(name);
+    const { dtype, length } = tensor;
     const array = arrayOf(dtype);
     if (length !== data.length || !(data instanceof array)) {
       throw new TypeError(
@@ -127,7 +128,7 @@ export class WebGpuExecutable implements Executable {
           `"${name}": it is a ${array.name} of ${length}`,
       );
     }
-    const { buffer, offset } = this.#plan.places.get(memory)!;
+    const { buffer, offset } = placeOf(this.#plan, tensor);
     if (buffer === this.#plan.inputBuffer) {
       new array(this.#inputs, offset, length).set(data);
       const { from, to } = this.#changed ?? { from: offset, to: offset };
@@ -177,7 +178,7 @@ export class WebGpuExecutable implements Executable {
     this.#check();
     this.#sendInputs();
     const bytes = await this.#parts.readback.read(tensors.map((tensor) => {
-      const { buffer, offset } = this.#plan.places.get(tensor.memory)!;
+      const { buffer, offset } = placeOf(this.#plan, tensor);
       const sizeBytes = 4 * tensor.length;
       return { buffer: this.#buffers[buffer], offset, sizeBytes };
     }));
@@ -235,17 +236,16 @@ async function allocate(
   plan: MemoryPlan,
 ): Promise<GPUBuffer[]> {
   const { device, adapter } = gpu;
-  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   const total = plan.buffers.reduce((sum, size) => sum + size, 0);
   const hint = "use a smaller batchSize, seqLen or model";
   const large = [...plan.places.keys()].find(({ sizeBytes }) =>
-    sizeBytes > Math.min(maxStorageBufferBindingSize, maxBufferSize)
+    sizeBytes > gpu.maxBindingBytes
   );
   if (large) {
     throw new UserError(
       `Cannot fit the program on ${adapter.name}: ${describe(large)}, the ` +
         `largest piece that it can bind is ` +
-        formatBytes(Math.min(maxStorageBufferBindingSize, maxBufferSize)),
+        formatBytes(gpu.maxBindingBytes),
       { hint },
     );
   }
@@ -285,7 +285,7 @@ function prepare(
   },
 ): Step {
   const { bindings, workgroups } = dispatch;
-  const placed = bindings.map(({ memory }) => plan.places.get(memory)!);
+  const placed = bindings.map(({ tensor }) => placeOf(plan, tensor));
   const writable = bindings.map((_, i) =>
     bindings.some(({ written }, j) =>
       written && placed[j].buffer === placed[i].buffer
@@ -299,11 +299,21 @@ function prepare(
       resource: {
         buffer: buffers[buffer],
         offset,
-        size: Math.ceil(bindings[binding].memory.sizeBytes / 16) * 16,
+        // A vector of four is read whole; pieces of memory do not touch.
+        size: Math.ceil(bindings[binding].tensor.length / 4) * 16,
       },
     })),
   });
   return { pipeline, bindGroup, workgroups };
+}
+
+/** Where a tensor begins. */
+function placeOf(
+  { places }: MemoryPlan,
+  { memory, offset }: GpuTensor,
+): Place {
+  const place = places.get(memory)!;
+  return { buffer: place.buffer, offset: place.offset + offset };
 }
 
 function arrayOf(

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { bind, type Dispatch } from "./dispatch.ts";
+import { bind, type Dispatch, isSame } from "./dispatch.ts";
 import type { GemmShape, GemmTensors } from "./gemm.ts";
 import { entry, joined, lines } from "./wgsl.ts";
 
@@ -23,7 +23,7 @@ export function gemvDispatch(
   { a, b, bias, addTo, out }: GemmTensors,
   { M, N, K, transA, transB }: GemmShape,
 ): Dispatch {
-  const fits = (transB ? K : N) % 4 === 0 && a.memory !== b.memory;
+  const fits = (transB ? K : N) % 4 === 0 && !isSame(a, b);
   const { bindings, names } = bind(
     { read: { a, b, bias, addTo }, write: { out } },
     { vector: fits ? ["b"] : [] },

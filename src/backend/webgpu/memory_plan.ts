@@ -48,10 +48,14 @@ export function planMemory(
   for (const { memory } of persistent.values()) memories.add(memory);
   const rivals = new Map<Memory, Set<Memory>>();
   for (const { bindings } of [...phases.values()].flat()) {
-    for (const { memory } of bindings) memories.add(memory);
-    for (const { memory: a } of bindings.filter(({ written }) => written)) {
-      for (const { memory: b, written } of bindings) {
-        if (written) continue;
+    const written = new Set<Memory>(), read = new Set<Memory>();
+    for (const binding of bindings) {
+      const { memory } = binding.tensor;
+      memories.add(memory);
+      (binding.written ? written : read).add(memory);
+    }
+    for (const a of written) {
+      for (const b of read.difference(written)) {
         addTo(rivals, a, b);
         addTo(rivals, b, a);
       }

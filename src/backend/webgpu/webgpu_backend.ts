@@ -68,7 +68,9 @@ class OpenWebGpu implements WebGpuBackend {
       gpu: this.#gpu,
       readback: this.#readback,
       pipelines: this.#pipelines,
-      lowered: lower(program),
+      lowered: lower(program, {
+        maxBindingBytes: this.#gpu.maxBindingBytes,
+      }),
     });
     this.#executables.add(executable);
     return executable;

@@ -14,6 +14,7 @@ import {
   type GpuTensor,
   groupIndex,
   groups,
+  isSame,
 } from "../dispatch.ts";
 import { elementwise } from "../elementwise.ts";
 import type { Kernels } from "../kernel.ts";
@@ -57,7 +58,7 @@ export const embeddingKernels: Kernels<
         write: { out },
         body: (at) => `${at.out} = V();`,
       }));
-    } else if (addTo.memory !== out.memory) {
+    } else if (!isSame(addTo, out)) {
       dispatches.push(elementwise(label, {
         n,
         read: { addTo },

@@ -81,25 +81,44 @@ ${
 
   adamw({ in: inputs, out: write, attrs }) {
     const { scale, hyper, ...read } = inputs;
-    const { n, beta1, beta2, eps, weightDecay } = attrs;
     return [elementwise("adamw", {
-      n,
+      n: attrs.n,
       read,
       write,
       scalars: { scale, hyper },
-      body: (at) => `
-  let factor = scale[0];
-  if (factor == 0.0f) { return; }
-  let lr = hyper[0];
-  let g = ${at.grad} * factor;
-  let m1 = ${f32(beta1)} * ${at.m} + ${f32(1 - beta1)} * g;
-  let v1 = ${f32(beta2)} * ${at.v} + ${f32(1 - beta2)} * (g * g);
-  ${at.m} = m1;
-  ${at.v} = v1;
-  let p = ${at.param};
-  let decayed = p - lr * ${f32(weightDecay)} * p;
-  ${at.param} = decayed -
-    lr * (m1 / hyper[1]) / (sqrt(v1 / hyper[2]) + ${f32(eps)});`,
+      body: (at) =>
+        adamwStatements(attrs, {
+          ...at,
+          scale: "scale",
+          hyper: "hyper",
+          weightDecay: f32(attrs.weightDecay),
+        }),
     })];
   },
 };
+
+/**
+ * WGSL: updates one element, of type V, or leaves the shader if the step is
+ * skipped. `scale` and `hyper` are arrays, the others expressions.
+ */
+export function adamwStatements(
+  { beta1, beta2, eps }: { beta1: number; beta2: number; eps: number },
+  at: Record<
+    "param" | "grad" | "m" | "v" | "scale" | "hyper" | "weightDecay",
+    string
+  >,
+): string {
+  return `
+  let factor = ${at.scale}[0];
+  if (factor == 0.0f) { return; }
+  let lr = ${at.hyper}[0];
+  let g = ${at.grad} * factor;
+  let mean = ${f32(beta1)} * ${at.m} + ${f32(1 - beta1)} * g;
+  let square = ${f32(beta2)} * ${at.v} + ${f32(1 - beta2)} * (g * g);
+  ${at.m} = mean;
+  ${at.v} = square;
+  let p = ${at.param};
+  let decayed = p - lr * ${at.weightDecay} * p;
+  ${at.param} = decayed - lr * (mean / ${at.hyper}[1]) /
+    (sqrt(square / ${at.hyper}[2]) + ${f32(eps)});`;
+}
