@@ -167,22 +167,21 @@ class StateReader {
   }
 
   async #read(now: number): Promise<Look> {
-    let problem = `Cannot read "${this.#paths.state}": there is no such file`;
+    let state: RunState | undefined;
     try {
-      const state = await loadRunState(this.#paths);
-      if (state) {
-        this.#missingSince = null;
-        const text = JSON.stringify(state);
-        const changed = text === this.#text ? null : state;
-        this.#text = text;
-        const phase = isActive(state.status) ? "going" : "ended";
-        return { phase, changed, problem: null };
-      }
+      state = await loadRunState(this.#paths);
     } catch (error) {
-      problem = errorMessage(error);
+      return await this.#withoutState(errorMessage(error));
     }
-    // No state: the run begins, was removed, or something has gone wrong. Its
-    // process, if there is one, writes a good state within a second.
+    if (state) {
+      this.#missingSince = null;
+      const text = JSON.stringify(state);
+      const changed = text === this.#text ? null : state;
+      this.#text = text;
+      const phase = isActive(state.status) ? "going" : "ended";
+      return { phase, changed, problem: null };
+    }
+    // The run begins, was removed, or will never have a state.
     if (!await isDirectory(this.#paths.dir)) {
       return { phase: "removed", changed: null, problem: null };
     }
@@ -190,6 +189,13 @@ class StateReader {
     if (now - this.#missingSince < START_WITHIN * this.#intervalMs) {
       return { phase: "going", changed: null, problem: null };
     }
+    return await this.#withoutState(
+      `Cannot read "${this.#paths.state}": there is no such file`,
+    );
+  }
+
+  /** If a process is at work, it writes a good state within a second. */
+  async #withoutState(problem: string): Promise<Look> {
     const phase = await isLocked(this.#paths.lock) ? "going" : "ended";
     return { phase, changed: null, problem };
   }

@@ -114,7 +114,7 @@ Deno.test("hearth status and runs show the same run", async () => {
   const runs = await workspace.run(["runs"]);
   assert.match(
     runs.out,
-    /^run +status +step +train +val +best +started\nowl-1 +completed +4\/4 /,
+    /^run +status +epoch +step +loss .* started\nowl-1 +completed +0\.01 +4\/4 /,
   );
   const [one] = JSON.parse((await workspace.run(["runs", "--json"])).out);
   assert.equal(one.runId, "owl-1");

@@ -1,76 +1,10 @@
 import assert from "node:assert/strict";
 import { type FollowOptions, followRun } from "../../src/run/follow_run.ts";
-import { acquireLock } from "../../src/run/lock.ts";
-import {
-  type Metric,
-  metricLine,
-  truncateMetrics,
-} from "../../src/run/metrics.ts";
-import { ownProcess } from "../../src/run/process_info.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
-import { initialRunState, type RunState } from "../../src/run/run_state.ts";
-import { NO_TELEMETRY } from "../../src/run/telemetry.ts";
-import { replaceFile } from "../../src/base/atomic_file.ts";
+import { metricLine, truncateMetrics } from "../../src/run/metrics.ts";
 import { inTempDir } from "../base/_helpers.ts";
+import { FakeRun, stepMetric as metric } from "./_fake_run.ts";
 
 const QUICK = { intervalMs: 5 };
-
-const metric = (step: number): Metric => ({
-  kind: "step",
-  step,
-  epoch: step / 100,
-  tokens: 16 * step,
-  elapsedMs: step,
-  trainLoss: 3,
-  gradNorm: 1,
-  lr: 1e-3,
-  dtMs: 1,
-  tokensPerSec: 1000,
-  skipped: false,
-  telemetry: NO_TELEMETRY,
-});
-
-/** The files of a run that a test writes in place of a trainer. */
-class FakeRun implements AsyncDisposable {
-  readonly paths;
-  #state: RunState = initialRunState("owl-1", "preparing");
-  #lock: Awaited<ReturnType<typeof acquireLock>> | null = null;
-
-  constructor(readonly root: string) {
-    this.paths = runPaths(root, "owl-1");
-  }
-
-  /** The process is at work. */
-  async begin() {
-    await Deno.mkdir(this.paths.dir, { recursive: true });
-    this.#lock = await acquireLock(this.paths.lock, "owl-1");
-    await this.set({ status: "running", ...await ownProcess() });
-  }
-
-  async set(change: Partial<RunState>) {
-    this.#state = { ...this.#state, ...change };
-    await replaceFile(this.paths.state, JSON.stringify(this.#state));
-  }
-
-  async append(file: "log" | "metrics", text: string) {
-    await Deno.writeTextFile(this.paths[file], text, { append: true });
-  }
-
-  /** The process is gone, whatever the state says. */
-  async die() {
-    await this.#lock?.release();
-    this.#lock = null;
-  }
-
-  async end(status: RunState["status"]) {
-    await this.set({ status });
-    await this.die();
-  }
-
-  async [Symbol.asyncDispose]() {
-    await this.die();
-  }
-}
 
 /**
  * Follows the run; each step is done when the description of an event equals
