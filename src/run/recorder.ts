@@ -99,7 +99,7 @@ export class RunRecorder {
     }
     if (event.kind === "opened") this.#saveSoon(); // the status has changed
     if (event.kind !== "step" && event.kind !== "eval") return;
-    const metric = metricOf(event);
+    const metric = metricOf(event, this.#telemetry.sample());
     if (metric) {
       await this.#attempt(
         "metrics.jsonl",
