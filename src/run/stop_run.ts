@@ -6,13 +6,13 @@
 
 import { UserError } from "../base/errors.ts";
 import { writeJson } from "../base/json_file.ts";
+import { readPointer } from "./checkpoint_list.ts";
 import { acquireLock } from "./lock.ts";
 import { isSurelyAlive, type ProcessIdentity } from "./process_info.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
 import { initialRunState, loadRunState, type RunState } from "./run_state.ts";
 import { listRuns, resolveRun } from "./runs.ts";
 import { requestStop } from "./stop_request.ts";
-import { NO_TELEMETRY } from "./telemetry.ts";
 import { trainerOf } from "./trainer.ts";
 
 /** The trainer looks for requests five times a second. */
@@ -64,7 +64,7 @@ export async function stopRun(
     const trainer = await trainerOf(paths, state);
     if (trainer === null) {
       if (asked === null) return null;
-      return now ? await noteStopped(paths, runId) : state;
+      return now ? await noteStopped(paths, state) : state;
     }
     // A run that starts in the background passes from one process to another.
     if (asked !== trainer.pid) {
@@ -103,14 +103,18 @@ async function kill(trainer: ProcessIdentity, runId: string): Promise<void> {
   }
 }
 
-/** Puts in order what a process that was killed could not write any more. */
-async function noteStopped(paths: RunPaths, runId: string): Promise<RunState> {
-  const lock = await acquireLock(paths.lock, runId);
+/** Writes what a process that was killed could not write any more. */
+async function noteStopped(
+  paths: RunPaths,
+  left: RunState,
+): Promise<RunState> {
+  const lock = await acquireLock(paths.lock, left.runId);
   try {
+    const latest = await readPointer(paths.checkpoints, "latest");
     const state: RunState = {
-      ...await stateOf(paths, runId),
+      ...left,
       status: "stopped",
-      telemetry: NO_TELEMETRY,
+      lastCheckpoint: latest ?? left.lastCheckpoint,
       updatedAt: new Date().toISOString(),
     };
     await writeJson(paths.state, state);
