@@ -47,10 +47,13 @@ export async function findRemovable(
   );
   if (sizes.every((size) => size === null)) {
     const meant = await resolveRun(root, runId); // or throws
-    throw new UserError(`There is no run of the whole name "${runId}"`, {
-      hint: `to remove ${meant}, type hearth rm ${meant}`,
-      exitCode: EXIT.usage,
-    });
+    throw new UserError(
+      `Cannot remove "${runId}": no run has exactly that id`,
+      {
+        hint: `to remove ${meant}, type hearth rm ${meant}`,
+        exitCode: EXIT.usage,
+      },
+    );
   }
   await refuseTraining(runPaths(root, runId), runId);
   const sizeBytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
