@@ -7,6 +7,7 @@
  * @module
  */
 
+import { EXIT, UserError } from "../base/errors.ts";
 import { formatCount } from "../base/format.ts";
 import type { TrainSection } from "../config/schema.ts";
 import type { Batches } from "../data/dataset.ts";
@@ -41,6 +42,7 @@ export interface RestoreOptions {
  *
  * @param saved That of the checkpoint; not changed.
  * @returns Also what the person should know, one sentence each.
+ * @throws {UserError} If there are to be more steps than can be counted.
  */
 export function restoreState(
   saved: TrainerState,
@@ -75,6 +77,7 @@ export function restoreState(
     state.totalSteps = step +
       ("steps" in plan.more ? plan.more.steps : inSteps(plan.more.epochs));
     state.evalsSinceBest = 0; // or early stopping would end it at once
+    if (!Number.isSafeInteger(state.totalSteps)) throw tooMany(plan.more);
   } else if (isRecounted && train.steps === undefined && totalSteps > step) {
     state.totalSteps = step + inSteps(epochsLeft);
     notes.push(
@@ -131,6 +134,15 @@ function batchesPerEpoch(
   { windows }: RestoreOptions["batches"],
 ): number {
   return Math.floor(windows / batchSize);
+}
+
+function tooMany(more: NonNullable<ResumePlan["more"]>): UserError {
+  const [[unit, count]] = Object.entries(more);
+  return new UserError(
+    `Cannot train ${count} more ${unit}: expected a number of steps that can ` +
+      "be counted",
+    { hint: "for example --more-epochs 1", exitCode: EXIT.usage },
+  );
 }
 
 /** Says that the rate has nowhere to go, which is easily overlooked. */

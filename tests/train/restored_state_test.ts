@@ -66,6 +66,12 @@ Deno.test("restoreState() adds epochs and steps to where the run stands", () => 
   assert.equal(total({ epochs: 0.001 }), 8 + 1);
 });
 
+Deno.test("restoreState() refuses a number of steps that cannot be counted", () => {
+  for (const more of [{ epochs: 1e300 }, { steps: 0.5 }]) {
+    assert.throws(() => restore(saved(), { more }), { exitCode: 2 });
+  }
+});
+
 Deno.test("restoreState() gives a run that is extended its patience back", () => {
   const trainer = saved({ evalsSinceBest: 3 });
   assert.equal(restore(trainer).state.evalsSinceBest, 3);
