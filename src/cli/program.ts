@@ -21,6 +21,7 @@ import { addEvalCommand } from "./eval.ts";
 import { examples } from "./examples.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInitCommand } from "./init.ts";
+import { addLogsCommand } from "./logs.ts";
 import { addResumeCommand } from "./resume.ts";
 import { addRmCommand } from "./rm.ts";
 import { addRunsCommand } from "./runs.ts";
@@ -77,6 +78,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   program.commandsGroup("Look:");
   addStatusCommand(program, app);
   addRunsCommand(program, app);
+  addLogsCommand(program, app);
   program.commandsGroup("Use:");
   addGenerateCommand(program, app);
   addEvalCommand(program, app);

@@ -1,9 +1,9 @@
 /** `hearth status`: where a run stands. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { UserError } from "../base/errors.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
+import { brokenRun } from "./run_errors.ts";
 import { safeText } from "./safe_text.ts";
 import { formatStatus } from "./status_text.ts";
 
@@ -35,12 +35,4 @@ export function addStatusCommand(program: CommandUnknownOpts, app: App): void {
       if (app.json) app.printJson(state);
       else app.print(safeText(formatStatus(state, Date.now())));
     });
-}
-
-/** A run without a state that could be shown. */
-export function brokenRun(runId: string, problem: string): UserError {
-  return new UserError(problem, {
-    hint: `hearth resume ${runId} goes on from its checkpoints, if there are ` +
-      "any; hearth runs lists all runs",
-  });
 }

@@ -7,13 +7,12 @@
  * @module
  */
 
-import { UserError } from "../base/errors.ts";
 import { followRun } from "../run/follow_run.ts";
 import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
 import { LiveBlock } from "./live_block.ts";
+import { brokenRun, removedRun } from "./run_errors.ts";
 import { safeText } from "./safe_text.ts";
-import { brokenRun } from "./status.ts";
 import { formatStateLine, formatStatus } from "./status_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
@@ -57,13 +56,6 @@ export async function watchStatus(app: App, runId: string): Promise<void> {
     }
   }
   if (seen === null && problem !== null) throw brokenRun(runId, problem);
-}
-
-/** The run's directory was removed while it was watched. */
-export function removedRun(runId: string): UserError {
-  return new UserError(`Cannot go on: the run "${runId}" was removed`, {
-    hint: "hearth runs lists the others",
-  });
 }
 
 /** Redraws the status in place. */

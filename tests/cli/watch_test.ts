@@ -1,35 +1,8 @@
 import assert from "node:assert/strict";
 import { FakeRun } from "../run/_fake_run.ts";
-import type { FakeSettings, Outcome } from "./_fake_io.ts";
+import { runBeside as watch } from "./_beside.ts";
 import { shown } from "./_screen.ts";
 import { Workspace } from "./_workspace.ts";
-
-/** What happens once a text has been printed. */
-type Script = [printed: string, then: (press: () => void) => unknown][];
-
-/** Runs a command line beside a run that the script lets change. */
-async function watch(
-  argv: string[],
-  { script, ...settings }: FakeSettings & {
-    script: (run: FakeRun) => Script;
-  },
-): Promise<Outcome> {
-  await using workspace = await Workspace.create();
-  await using run = new FakeRun(workspace.root);
-  await run.begin();
-  const steps = script(run);
-  const play = (text: string, press: () => void) => {
-    if (steps.length === 0 || !text.includes(steps[0][0])) return;
-    steps.shift()![1](press);
-  };
-  const outcome = await workspace.run(argv, {
-    ...settings,
-    onStdout: play,
-    onStderr: play,
-  });
-  assert.deepEqual(steps, [], outcome.out + outcome.err);
-  return outcome;
-}
 
 Deno.test("hearth status --watch prints a line per change", async () => {
   const { code, out, err } = await watch(["status", "--watch"], {
@@ -129,11 +102,11 @@ Deno.test("hearth status fails for a run whose state is damaged", async () => {
   await using run = new FakeRun(workspace.root);
   await run.begin();
   await run.die();
-  await Deno.remove(run.paths.state);
-  const { code, err } = await workspace.run(["status", "--watch"]);
-  assert.equal(code, 1);
-  assert.match(
-    err,
-    /^error: Cannot read .+state\.json": there is no such file\nhint: hearth resume owl-1 goes on/,
-  );
+  await Deno.writeTextFile(run.paths.state, "{");
+  for (const argv of [["status", "--watch"], ["status", "--json"]]) {
+    const { code, out, err } = await workspace.run(argv);
+    assert.deepEqual([code, out], [1, ""]);
+    assert.ok(err.includes('state.json": it is not JSON\n'), err);
+    assert.match(err, /\nhint: hearth resume owl-1 goes on from its /);
+  }
 });
