@@ -29,7 +29,7 @@ export interface ProcessEnd {
 /** A process that was started. */
 export interface DetachedProcess {
   pid: number;
-  /** Keeps nobody waiting: this process may end before it. */
+  /** Until then, Deno does not end this process by itself. */
   ended: Promise<ProcessEnd>;
 }
 
@@ -63,7 +63,6 @@ export async function startDetached(
       env: { ...Deno.env.toObject(), ...env },
       windowsHide: true,
     });
-    child.unref();
     const ended = new Promise<ProcessEnd>((resolve) =>
       child.once("exit", async (code, signal) => {
         const output = await new Response(printed.readable).text();
@@ -72,7 +71,7 @@ export async function startDetached(
     );
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
-      child.once("error", reject);
+      child.on("error", reject); // not once: Deno 2.9.6 says it twice
     });
     return { pid: child.pid!, ended };
   } catch (cause) {
