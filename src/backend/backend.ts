@@ -43,6 +43,12 @@ export interface Executable {
   run(phase: string): Promise<void>;
   /** A copy of a persistent tensor, once all earlier runs are done. */
   read(name: string): Promise<TensorData>;
+  /**
+   * The same for several tensors at once: a device is waited for once.
+   *
+   * @returns In the order of `names`.
+   */
+  readAll(names: readonly string[]): Promise<TensorData[]>;
   /** Frees the memory. No other call may be under way or follow. */
   dispose(): Promise<void>;
 }

@@ -66,9 +66,8 @@ export async function runStep(
   state.step++;
 
   // 3. The only look at the device in a step: it waits for all of the above.
-  const [trainLoss] = await executable.read("loss");
-  const [gradNorm] = await executable.read("gradNorm");
-  const [scale] = await executable.read("scale");
+  const outputs = await executable.readAll(["loss", "gradNorm", "scale"]);
+  const [trainLoss, gradNorm, scale] = outputs.map(([value]) => value);
   const skipped = scale === 0;
   state.skippedInRow = skipped ? state.skippedInRow + 1 : 0;
   if (skipped) state.skippedTotal++;
