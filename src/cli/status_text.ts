@@ -27,7 +27,7 @@ export function formatStatus(state: RunState, now: number): string {
   return formatFields([
     ["run", state.runId],
     ["status", statusWords(state)],
-    ["device", `${state.device ?? unknown}, ${state.precision ?? unknown}`],
+    ["device", deviceWords(state)],
     [
       "progress",
       `step ${formatCount(step)} of ${formatCount(totalSteps)}, epoch ` +
@@ -68,6 +68,15 @@ export function formatStateLine(state: RunState): string {
       ]
       : [],
   ].join(" | ");
+}
+
+/** `gpu:0: NVIDIA A30, fp32 (auto)`: what was asked for, if not just that. */
+function deviceWords(state: RunState): string {
+  const { device, requestedDevice, precision } = state;
+  const isId = requestedDevice !== null &&
+    device?.startsWith(`${requestedDevice}: `);
+  const asked = requestedDevice === null || isId ? "" : ` (${requestedDevice})`;
+  return `${device ?? unknown}, ${precision ?? unknown}${asked}`;
 }
 
 /** `CPU 187 %, machine 95 %, memory 312.0 MB, GPU n/a`. */

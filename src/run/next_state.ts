@@ -23,6 +23,7 @@ export function nextState(state: RunState, event: RunEvent): RunState {
         status: state.status === "preparing" ? "running" : state.status,
         preparing: null,
         device: formatDevice(event.device),
+        requestedDevice: event.config.device,
         precision: event.config.precision,
         totalSteps: event.totalSteps,
         epochs: event.epochs,

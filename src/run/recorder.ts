@@ -14,13 +14,15 @@ import { errorMessage } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { jsonText, writeJson } from "../base/json_file.ts";
 import { AppendFile } from "./append_file.ts";
+import type { GpuSampler } from "./gpu_sample.ts";
+import { openGpuSampler } from "./gpu_sampler.ts";
 import { clearLeftovers } from "./leftovers.ts";
 import { logLines } from "./log_line.ts";
 import { metricLine, metricOf } from "./metrics.ts";
 import { nextState } from "./next_state.ts";
 import { ownProcess } from "./process_info.ts";
 import { Reserve } from "./reserve.ts";
-import type { RunEvent } from "./run_event.ts";
+import type { RunEvent, RunOpened } from "./run_event.ts";
 import type { RunPaths } from "./run_paths.ts";
 import {
   isActive,
@@ -40,6 +42,8 @@ export class RunRecorder {
   readonly #log: AppendFile;
   readonly #reserve: Reserve;
   readonly #telemetry = new TelemetrySampler();
+  readonly #openGpu: typeof openGpuSampler;
+  #gpu: GpuSampler | null = null;
   #state: RunState;
   #timer: ReturnType<typeof setInterval> | undefined;
   #changed = false;
@@ -49,9 +53,17 @@ export class RunRecorder {
   readonly #refused = new Set<string>();
   readonly #warnings: string[] = [];
 
-  /** @param state As of now; its status is active. */
-  constructor(paths: RunPaths, state: RunState) {
+  /**
+   * @param state As of now; its status is active.
+   * @param options.openGpu Who looks at the GPU, for tests.
+   */
+  constructor(
+    paths: RunPaths,
+    state: RunState,
+    { openGpu = openGpuSampler }: { openGpu?: typeof openGpuSampler } = {},
+  ) {
     this.#paths = paths;
+    this.#openGpu = openGpu;
     this.#state = state;
     this.#metrics = new AppendFile(paths.metrics);
     this.#log = new AppendFile(paths.log);
@@ -97,7 +109,10 @@ export class RunRecorder {
       const text = lines.map((line) => `${line}\n`).join("");
       await this.#attempt("train.log", () => this.#log.append(text));
     }
-    if (event.kind === "opened") this.#saveSoon(); // the status has changed
+    if (event.kind === "opened") {
+      this.#watchGpu(event.device);
+      this.#saveSoon(); // the status has changed
+    }
     if (event.kind !== "step" && event.kind !== "eval") return;
     const metric = metricOf(event, this.#telemetry.sample());
     if (metric) {
@@ -128,6 +143,7 @@ export class RunRecorder {
   ): Promise<void> {
     clearInterval(this.#timer);
     this.#ended = true;
+    await this.#gpu?.close();
     await this.#saving;
     this.#state = {
       ...this.#state,
@@ -156,6 +172,14 @@ export class RunRecorder {
     await this.sync();
     this.#log.close();
     this.#metrics.close();
+  }
+
+  /** From now on the telemetry tells of the GPU that trains, if one does. */
+  #watchGpu({ name, adapter }: RunOpened["device"]): void {
+    if (!adapter || adapter.isSoftware) return;
+    const gpu = this.#openGpu({ name, ...adapter });
+    if (gpu) this.#telemetry.gpu = () => gpu.latest;
+    this.#gpu = gpu;
   }
 
   /** One write at a time; what changes meanwhile goes into the next. */

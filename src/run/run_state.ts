@@ -59,6 +59,8 @@ export interface RunState {
   preparing: Preparing | null;
   /** Such as `cpu: AMD EPYC 7763, 8 threads`. */
   device: string | null;
+  /** As configured: `auto`, `gpu:1` … */
+  requestedDevice: string | null;
   precision: string | null;
   epoch: number | null;
   epochs: number | null;
@@ -96,6 +98,7 @@ export function initialRunState(runId: string, status: RunStatus): RunState {
     alive: false,
     preparing: null,
     device: null,
+    requestedDevice: null,
     precision: null,
     epoch: null,
     epochs: null,
@@ -189,6 +192,7 @@ const stateSchema = z.looseObject({
   preparing: z.looseObject({ stage: z.string(), fraction: number })
     .nullable().default(null),
   device: text,
+  requestedDevice: text,
   precision: text,
   epoch: number,
   epochs: number,

@@ -33,8 +33,8 @@ Deno.test("state.json has exactly the agreed fields", () => {
   const state = initialRunState("owl-1", "queued");
   assert.deepEqual(
     Object.keys(state).join(" "),
-    "runId status pid processStartedAt alive preparing device precision epoch epochs " +
-      "step totalSteps trainLoss valLoss bestValLoss lr gradNorm " +
+    "runId status pid processStartedAt alive preparing device " +
+      "requestedDevice precision epoch epochs step totalSteps trainLoss valLoss bestValLoss lr gradNorm " +
       "tokensPerSec elapsedMs remainingMs etaAt tokens lastCheckpoint " +
       "warnings error telemetry updatedAt",
   );
