@@ -9,12 +9,8 @@ import { EXIT } from "../base/errors.ts";
 import type { RunEvent } from "../run/run_event.ts";
 import type { RunOptions } from "../run/runner.ts";
 import type { App } from "./app.ts";
-import {
-  formatOutcome,
-  nextCommands,
-  type RunOutcome,
-  RunView,
-} from "./run_view.ts";
+import { printOutcome, type RunOutcome } from "./run_outcome.ts";
+import { RunView } from "./run_view.ts";
 import { StopSignal } from "./stop_signal.ts";
 
 /** Loads what is needed and begins the run. */
@@ -29,11 +25,7 @@ export type Begin = (
 export async function conductRun(app: App, begin: Begin): Promise<void> {
   if (app.io.detachedRun !== null) return await conductUnseen(app, begin);
   const outcome = await watchRun(app, begin);
-  if (app.json) return; // the last event says it all
-  if (app.quiet) return app.print(outcome.runId);
-  app.print(formatOutcome(outcome));
-  app.note();
-  app.note(nextCommands(outcome, app.io.program));
+  if (!app.json) printOutcome(app, outcome); // else the last event says it all
 }
 
 /**

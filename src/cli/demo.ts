@@ -12,7 +12,7 @@ import type { App } from "./app.ts";
 import { watchRun } from "./conduct_run.ts";
 import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
-import type { RunOutcome } from "./run_view.ts";
+import type { RunOutcome } from "./run_outcome.ts";
 import { safeText } from "./safe_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
