@@ -63,7 +63,7 @@ export async function detachRun(
   const endedWell = end?.code === EXIT.ok || end?.code === EXIT.stopped;
   if (end && !endedWell || state === null) {
     if (!await exists(paths.dir)) await undo();
-    throw failure(runId, end, app);
+    throw failure(app, { runId, pid, end });
   }
   app.exitCode = end?.code ?? EXIT.ok;
 
@@ -123,7 +123,10 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** The other process's error as if it were this one's. */
-function failure(runId: string, end: ProcessEnd | null, app: App): UserError {
+function failure(
+  app: App,
+  { runId, pid, end }: { runId: string; pid: number; end: ProcessEnd | null },
+): UserError {
   const { code = null, signal = null, output = "" } = end ?? {};
   const told = /^error: (.*)\nhint: (.*)\n$/m.exec(output);
   if (told) {
@@ -134,11 +137,12 @@ function failure(runId: string, end: ProcessEnd | null, app: App): UserError {
     });
   }
   if (output) app.io.stderr.write(output);
-  const how = signal ? `killed by ${signal}` : `exit code ${code}`;
-  return new UserError(
-    `Process ${runId} ended before it trained: ${how}`,
-    { hint: `type hearth resume ${runId} to see what happens in it` },
-  );
+  const how = signal === null
+    ? `ended with exit code ${code}`
+    : `was ended by ${signal}`;
+  return new UserError(`Cannot train "${runId}": process ${pid} ${how}`, {
+    hint: `type hearth resume ${runId} to see what goes wrong`,
+  });
 }
 
 function nextCommands(runId: string, program: string): string {

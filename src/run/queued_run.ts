@@ -7,8 +7,9 @@
  * @module
  */
 
-import type { HearthConfig } from "../config/schema.ts";
 import { writeJson } from "../base/json_file.ts";
+import type { HearthConfig } from "../config/schema.ts";
+import { checkSettings } from "../train/session.ts";
 import { conduct } from "./conduct.ts";
 import { explainingIo } from "./explaining_io.ts";
 import { checkUnlocked } from "./lock.ts";
@@ -29,7 +30,8 @@ import { resolveRun } from "./runs.ts";
  * Makes the directory of a new run. Its status is `queued` as long as this
  * process lives, until another one trains it.
  *
- * @throws {UserError} If the id is taken or not allowed, or the disk refuses.
+ * @throws {UserError} If the settings do not go together, the id is taken or
+ * not allowed, or the disk refuses.
  */
 export async function queueRun(
   { root, config, commandLine, runId }: {
@@ -40,6 +42,7 @@ export async function queueRun(
     runId?: string;
   },
 ): Promise<NewRunDirectory> {
+  checkSettings(config);
   const created = await makeRunDirectory(root, runId);
   const { paths } = created;
   try {
