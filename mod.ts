@@ -25,7 +25,7 @@
  * @module
  */
 
-import type { DeviceListing } from "./src/backend/devices.ts";
+import type { DeviceListing } from "./src/backend/list_devices.ts";
 import type { ModelChoice, OpenModel } from "./src/cli/open_model.ts";
 import type { ConfigSources } from "./src/config/load.ts";
 import type { HearthConfig } from "./src/config/schema.ts";
@@ -114,7 +114,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenModel> {
 
 /** What can be trained on. */
 export async function listDevices(): Promise<DeviceListing[]> {
-  const { listDevices } = await import("./src/backend/devices.ts");
+  const { listDevices } = await import("./src/backend/list_devices.ts");
   return await listDevices();
 }
 

@@ -5,12 +5,13 @@
  */
 
 import type { Program } from "../graph/program.ts";
+import type { AdapterInfo } from "./webgpu/adapters.ts";
 
 /** The device a backend runs on, as shown to people and kept in meta.json. */
 export interface DeviceInfo {
   /** Which executor. */
   readonly backend: "reference" | "cpu" | "webgpu";
-  /** How to ask for it again: `cpu`, `gpu:0` … */
+  /** How to ask for it again: `cpu`, `gpu:0`, `software` … */
   readonly id: string;
   /** What it is called: the CPU's or the adapter's own name. */
   readonly name: string;
@@ -20,6 +21,11 @@ export interface DeviceInfo {
   readonly kernels: string;
   /** Why matrix products do not run in native code, if a CPU's do not. */
   readonly noNative?: string;
+  /** What the system's tools know a graphics adapter by. */
+  readonly adapter?: Pick<
+    AdapterInfo,
+    "vendorId" | "deviceId" | "isSoftware"
+  >;
 }
 
 /** Numbers as they go in and out of an executable. */
@@ -37,6 +43,12 @@ export interface Executable {
   run(phase: string): Promise<void>;
   /** A copy of a persistent tensor, once all earlier runs are done. */
   read(name: string): Promise<TensorData>;
+  /**
+   * The same for several tensors at once: a device is waited for once.
+   *
+   * @returns In the order of `names`.
+   */
+  readAll(names: readonly string[]): Promise<TensorData[]>;
   /** Frees the memory. No other call may be under way or follow. */
   dispose(): Promise<void>;
 }

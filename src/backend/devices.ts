@@ -1,22 +1,29 @@
 /**
- * Which devices there are, and which one a choice such as `gpu:0` means.
+ * Opens the device that a request such as `gpu:0` means, in the precision
+ * asked for, or the next best with a warning.
+ *
+ * Which device that is, choose_device.ts decides; whether a small model is
+ * better off on the CPU, auto_device.ts.
  *
  * @module
  */
 
-import { EXIT, UserError } from "../base/errors.ts";
+import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
 import type { Backend } from "./backend.ts";
+import { chooseDevice } from "./choose_device.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { type GemmChoice, loadKernels } from "./cpu/kernels.ts";
-import { measureGflops } from "./cpu/measure.ts";
+import { measureSpeed } from "./measure.ts";
+import { type FoundAdapter, listAdapters } from "./webgpu/adapters.ts";
 
 /** Arithmetic of matrix products. */
 export type Precision = "fp32" | "bf16" | "fp16";
 
 /** What the user asked for. */
 export interface DeviceChoice {
-  /** `auto`, `cpu`, `gpu`, `gpu:N`, `cuda:N`, or part of a device's name. */
+  /** See choose_device.ts: `auto`, `cpu`, `gpu:N`, `cuda:N`, a name … */
   readonly device: string;
   /** CPU threads; 0 or absent is one per physical core. */
   readonly threads?: number;
@@ -26,22 +33,50 @@ export interface DeviceChoice {
   readonly precision?: Precision;
   /** Whether to fail where a warning would do. */
   readonly strict?: boolean;
+  /** What there is to do: with it, `auto` also considers the CPU. */
+  readonly work?: StepWork;
+  /** What `auto` meant before, for a run that goes on: it stays with that. */
+  readonly previous?: Backend["device"]["backend"];
 }
 
-/** A device of this machine, for people and for `--json`. */
-export interface DeviceListing {
-  readonly id: string;
-  readonly backend: "cpu" | "webgpu";
-  readonly name: string;
-  /** Physical cores that this process may use. */
-  readonly cores: number;
-  readonly hardwareThreads: number;
-  readonly memoryBytes: number;
-  readonly kernels: string;
-  /** Why matrix products do not run in native code, or null. */
-  readonly noNative: string | null;
-  /** Measured fp32 matrix product on all cores, or null. */
-  readonly gflops: number | null;
+/** An open device, and what the user should know about it. */
+export interface OpenedDevice {
+  readonly backend: Backend;
+  /** It is not what was asked for, or slower than it could be. */
+  readonly warnings: string[];
+  /** How it was decided. */
+  readonly notes: string[];
+}
+
+/** Where devices come from; tests bring their own. */
+export interface DeviceSources {
+  listAdapters(): Promise<FoundAdapter[]>;
+  openCpu: typeof openCpuBackend;
+  openGpu(
+    adapter: FoundAdapter,
+    options: { precision: Precision },
+  ): Promise<Backend>;
+  measureSpeed: typeof measureSpeed;
+}
+
+/** The devices of this machine. */
+export const SYSTEM_DEVICES: DeviceSources = {
+  listAdapters,
+  openCpu: openCpuBackend,
+  async openGpu(adapter) {
+    // Only who opens an adapter needs the generators of shaders.
+    const { openWebGpuBackend } = await import("./webgpu/webgpu_backend.ts");
+    return await openWebGpuBackend(adapter);
+  },
+  measureSpeed,
+};
+
+/** What {@linkcode openBackend} hands to its parts. */
+interface Opening {
+  readonly choice: DeviceChoice;
+  readonly sources: DeviceSources;
+  readonly warnings: string[];
+  readonly notes: string[];
 }
 
 /**
@@ -52,44 +87,80 @@ export interface DeviceListing {
  */
 export async function openBackend(
   choice: DeviceChoice,
-): Promise<{ backend: Backend; warnings: string[] }> {
-  const { device, threads = 0, precision = "fp32", strict = false } = choice;
+  sources: DeviceSources = SYSTEM_DEVICES,
+): Promise<OpenedDevice> {
+  const opening: Opening = { choice, sources, warnings: [], notes: [] };
+  const { warnings, notes } = opening;
+  const adapter = await findAdapter(opening);
+  const gpu = adapter && await openGpu(adapter, opening);
+  if (!gpu) return { backend: await openCpu(opening), warnings, notes };
+  const backend = await fasterOf(gpu, opening);
+  return { backend, warnings, notes };
+}
+
+/** The adapter that is meant; null is the CPU. */
+async function findAdapter(opening: Opening): Promise<FoundAdapter | null> {
+  const { choice, sources, warnings } = opening;
+  const isCpu = /^\s*cpu(:0)?\s*$/i.test(choice.device) ||
+    isAuto(choice) && choice.previous === "cpu";
+  // Who wants the CPU has no use for drivers being loaded.
+  const found = isCpu ? [] : await sources.listAdapters();
+  const chosen = chooseDevice(isCpu ? "cpu" : choice.device, {
+    cpu: readCpuInfo().name,
+    adapters: found.map(({ info }) => info),
+  }, choice);
+  warnings.push(...chosen.warnings);
+  return found.find(({ info }) => info === chosen.adapter) ?? null;
+}
+
+/** Opens an adapter; null, with a warning, if it does not open. */
+async function openGpu(
+  adapter: FoundAdapter,
+  opening: Opening,
+): Promise<Backend | null> {
+  const { choice, sources, warnings } = opening;
+  const { id, name } = adapter.info;
+  const precision = usePrecision(
+    () => "the WebGPU backend offers fp32",
+    opening,
+  );
+  try {
+    return await sources.openGpu(adapter, { precision });
+  } catch (cause) {
+    const problem = cause instanceof UserError
+      ? cause.message
+      : `Cannot open ${id} (${name}): ${errorMessage(cause)}`;
+    if (choice.strict) {
+      const hint = "type hearth doctor, or leave out --strict-device";
+      throw new UserError(problem, { hint, exitCode: EXIT.usage, cause });
+    }
+    warnings.push(`${problem}: using cpu`);
+    return null;
+  }
+}
+
+/** Opens the CPU, with native code where it was asked for and runs. */
+async function openCpu(opening: Opening): Promise<Backend> {
+  const { choice, sources, warnings } = opening;
+  const { threads = 0 } = choice;
   let { gemm = "auto" } = choice;
-  const { name } = readCpuInfo();
-  const warnings: string[] = [];
-  const refuse = (wanted: string, instead: string, hint: string) => {
-    if (strict) throw new UserError(wanted, { hint, exitCode: EXIT.usage });
-    warnings.push(`${wanted}: ${instead}`);
-  };
-  if (!meansCpu(device, name)) {
-    refuse(
-      `Cannot use device "${device}", this machine offers cpu (${name})`,
-      "using cpu",
-      "use --device cpu or auto, or leave out --strict-device",
-    );
-  }
-  const noPrecision = precision === "fp32" ? null : whyNot(precision, gemm);
-  if (noPrecision !== null) {
-    refuse(
-      `Cannot compute in ${precision}: ${noPrecision}`,
-      "using fp32",
-      "use --precision fp32, or leave out --strict-device",
-    );
-  }
+  const precision = usePrecision(
+    (wanted) => whyNotOnCpu(wanted, gemm),
+    opening,
+  );
   const noNative = gemm === "native" ? loadKernels().noNative : null;
   if (noNative !== null) {
     gemm = "wasm";
     refuse(
       `Cannot multiply matrices in native code: ${noNative}`,
       "using WebAssembly",
-      "use --gemm auto or wasm, or leave out --strict-device",
+      { hint: "use --gemm auto or wasm", opening },
     );
   }
-  const bf16 = precision === "bf16" && noPrecision === null;
-  const backend = await openCpuBackend({
+  const backend = await sources.openCpu({
     threads,
     gemm,
-    precision: bf16 ? "bf16" : "fp32",
+    precision: precision === "bf16" ? "bf16" : "fp32",
   });
   const { noNative: missing } = backend.device;
   // There is native code for this processor alone, so only here is it missed.
@@ -98,47 +169,66 @@ export async function openBackend(
       `Cannot multiply matrices in native code: ${missing}: using WebAssembly`,
     );
   }
-  return { backend, warnings };
+  return backend;
 }
 
-/** All devices. @param options.measure Whether to time a matrix product. */
-export async function listDevices(
-  { measure = false }: { measure?: boolean } = {},
-): Promise<DeviceListing[]> {
-  const { name, cores, hardwareThreads } = readCpuInfo();
-  let gflops: number | null = null;
-  if (measure) {
-    const backend = await openCpuBackend();
-    gflops = await measureGflops(backend);
-    await backend.dispose();
-  }
-  const { label: kernels, noNative } = loadKernels();
-  return [{
-    id: "cpu",
-    backend: "cpu",
-    name,
-    cores,
-    hardwareThreads,
-    memoryBytes: Deno.systemMemoryInfo().total,
-    kernels,
-    noNative,
-    gflops,
-  }];
+/** For `auto` and a small model: the faster of GPU and CPU, timed. */
+async function fasterOf(gpu: Backend, opening: Opening): Promise<Backend> {
+  const { choice, sources, notes } = opening;
+  const { work, previous } = choice;
+  if (!isAuto(choice) || !work || previous || !isSmallWork(work)) return gpu;
+  const cpu = await openCpu({ ...opening, warnings: [] });
+  const speeds = {
+    gpu: await sources.measureSpeed(gpu, work.product),
+    cpu: await sources.measureSpeed(cpu, work.product),
+  };
+  const { id, name } = gpu.device;
+  const names = { cpu: "cpu", gpu: `${id} (${name})` };
+  const { faster, note } = compareDevices(work, speeds, names);
+  notes.push(note);
+  const [taken, left] = faster === "cpu" ? [cpu, gpu] : [gpu, cpu];
+  await left.dispose();
+  return taken;
+}
+
+function isAuto({ device }: DeviceChoice): boolean {
+  return device.trim().toLowerCase() === "auto";
+}
+
+/** The precision asked for, or fp32 with a warning. */
+function usePrecision(
+  whyNot: (precision: Precision) => string | null,
+  opening: Opening,
+): Precision {
+  const { precision = "fp32" } = opening.choice;
+  const reason = precision === "fp32" ? null : whyNot(precision);
+  if (reason === null) return precision;
+  refuse(
+    `Cannot compute in ${precision}: ${reason}`,
+    "using fp32",
+    { hint: "use --precision fp32", opening },
+  );
+  return "fp32";
 }
 
 /** Why the CPU cannot compute in `precision`, or null. */
-function whyNot(
-  precision: Precision,
-  gemm: GemmChoice,
-): string | null {
+function whyNotOnCpu(precision: Precision, gemm: GemmChoice): string | null {
   if (precision !== "bf16") return "the CPU backend offers fp32 and bf16";
   if (gemm === "wasm") return "WebAssembly offers fp32";
   return loadKernels().noBf16;
 }
 
-/** `auto` and `cpu` do, and so does any part of the CPU's name. */
-function meansCpu(device: string, name: string): boolean {
-  const wanted = device.trim().toLowerCase();
-  return wanted === "auto" || wanted === "cpu" || wanted === "cpu:0" ||
-    (wanted !== "" && name.toLowerCase().includes(wanted));
+/** Warns of what is taken instead, or fails if that is not wanted. */
+function refuse(
+  problem: string,
+  instead: string,
+  { hint, opening: { choice, warnings } }: { hint: string; opening: Opening },
+): void {
+  if (choice.strict) {
+    throw new UserError(problem, {
+      hint: `${hint}, or leave out --strict-device`,
+      exitCode: EXIT.usage,
+    });
+  }
+  warnings.push(`${problem}: ${instead}`);
 }

@@ -1,10 +1,12 @@
 /**
- * Crash-safe files: the old bytes or the new ones, never a mix.
+ * Crash-safe files: the old bytes or the new ones, never a mix, and what was
+ * reported as written is there after a power cut.
  *
  * @module
  */
 
-import { dirname } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 
 /**
  * Replaces `path` with `content`, so that a crash leaves it whole.
@@ -48,7 +50,23 @@ export async function writeFileSynced(
   await file.sync();
 }
 
-/** Makes renames inside `path` durable. Windows has no such call. */
+/**
+ * Makes a directory and what is missing above it, so that a power cut takes
+ * none of them away again.
+ */
+export async function makeDirectories(path: string): Promise<void> {
+  const firstMade = await mkdir(path, { recursive: true });
+  if (firstMade === undefined) return; // all of it was there
+  for (let at = resolve(path);; at = dirname(at)) {
+    await syncDirectory(dirname(at));
+    if (at === resolve(firstMade) || at === dirname(at)) return;
+  }
+}
+
+/**
+ * Makes names inside `path` durable: those of new, renamed and removed
+ * entries. Windows has no such call.
+ */
 export async function syncDirectory(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   using directory = await Deno.open(path, { read: true });

@@ -28,3 +28,8 @@ export function errorCode(error: unknown): string | null {
 export function ioProblem(error: unknown): string | null {
   return PROBLEMS[errorCode(error) ?? ""] ?? null;
 }
+
+/** Whether there was no room: on the disk, or in a person's share of it. */
+export function isDiskFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "");
+}

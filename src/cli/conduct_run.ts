@@ -1,6 +1,6 @@
 /**
- * What `train`, `resume` and `demo` have in common: a run in the foreground,
- * shown while it trains, stopped by Ctrl+C.
+ * What `train`, `resume` and `demo` have in common: a run in this process,
+ * shown while it trains, stopped by Ctrl+C or by `hearth stop`.
  *
  * @module
  */
@@ -9,27 +9,23 @@ import { EXIT } from "../base/errors.ts";
 import type { RunEvent } from "../run/run_event.ts";
 import type { RunOptions } from "../run/runner.ts";
 import type { App } from "./app.ts";
-import {
-  formatOutcome,
-  nextCommands,
-  type RunOutcome,
-  RunView,
-} from "./run_view.ts";
-import { StopSignal } from "./stop.ts";
+import { printOutcome, type RunOutcome } from "./run_outcome.ts";
+import { RunView } from "./run_view.ts";
+import { StopSignal } from "./stop_signal.ts";
 
 /** Loads what is needed and begins the run. */
 export type Begin = (
   options: RunOptions,
 ) => Promise<AsyncIterable<RunEvent>>;
 
-/** Trains, shows it, and prints what came of it and what to do next. */
+/**
+ * Trains, shows it, and prints what came of it and what to do next. In a
+ * process that was detached for it, there is nobody to show it to.
+ */
 export async function conductRun(app: App, begin: Begin): Promise<void> {
+  if (app.io.detachedRun !== null) return await conductUnseen(app, begin);
   const outcome = await watchRun(app, begin);
-  if (app.json) return; // the last event says it all
-  if (app.quiet) return app.print(outcome.runId);
-  app.print(formatOutcome(outcome));
-  app.note();
-  app.note(nextCommands(outcome, app.io.program));
+  if (!app.json) printOutcome(app, outcome); // else the last event says it all
 }
 
 /**
@@ -41,24 +37,44 @@ export async function conductRun(app: App, begin: Begin): Promise<void> {
 export async function watchRun(app: App, begin: Begin): Promise<RunOutcome> {
   const view = new RunView(app, { onUnread: () => stop.abort() });
   // Before anything is loaded, so that no Ctrl+C is missed.
-  let isPressed = false;
+  let isAsked = false;
   using stop = new StopSignal(app, () => {
-    isPressed = true;
-    view.announceStop();
+    isAsked = true;
+    view.announceStop("Ctrl+C");
   });
-  const { train } = await import("../train/loop.ts");
-  const { openSession } = await import("../train/open_session.ts");
   const events = await begin({
-    root: app.root,
-    commandLine: app.io.commandLine,
-    signal: stop.signal,
+    ...await runOptions(app, stop.signal),
+    onStopRequest: () => {
+      isAsked = true;
+      view.announceStop("hearth stop");
+    },
     onPrepare: (progress) => view.prepare(progress),
-    engine: { openSession, train },
   });
   stop.signal.throwIfAborted();
   const outcome = await view.show(events);
   // Who closes a pipe, as head does, has read enough: that is no interruption.
-  if (outcome.status === "stopped" && isPressed) app.exitCode = EXIT.stopped;
+  if (outcome.status === "stopped" && isAsked) app.exitCode = EXIT.stopped;
   if (!view.isRead) throw new Deno.errors.BrokenPipe("the output is closed");
   return outcome;
+}
+
+/** Trains and says nothing but what goes wrong; the run's files tell all. */
+async function conductUnseen(app: App, begin: Begin): Promise<void> {
+  using stop = new StopSignal(app, () => {});
+  for await (const event of await begin(await runOptions(app, stop.signal))) {
+    if (event.kind === "closed" && event.status === "stopped") {
+      app.exitCode = EXIT.stopped;
+    }
+  }
+}
+
+async function runOptions(app: App, signal: AbortSignal): Promise<RunOptions> {
+  const { train } = await import("../train/loop.ts");
+  const { openSession } = await import("../train/open_session.ts");
+  return {
+    root: app.root,
+    commandLine: app.io.commandLine,
+    signal,
+    engine: { openSession, train },
+  };
 }

@@ -11,6 +11,7 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import schema from "../../configs/hearth.schema.json" with { type: "json" };
 import type { FlagSetting } from "../config/parse.ts";
+import { isFreeOnResume } from "../config/resume_rules.ts";
 
 /** A flag and the setting it stands for. */
 export interface ConfigFlag {
@@ -22,6 +23,8 @@ export interface ConfigFlag {
   /** For a choice. */
   readonly choices?: readonly string[];
   readonly help: string;
+  /** The help where what is not given stays as it is. */
+  readonly helpOnResume: string;
 }
 
 /** The part of JSON Schema that is read here. */
@@ -64,7 +67,14 @@ function flagsOf(node: Node, prefix: string): ConfigFlag[] {
       if (child.properties) return flagsOf(child, `${path}.`);
       const name = NAMES[path] ??
         key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      return { name, path, help: helpOf(child), ...kindOf(child) };
+      const { default: _, ...withoutDefault } = child;
+      return {
+        name,
+        path,
+        help: helpOf(child),
+        helpOnResume: helpOf(withoutDefault),
+        ...kindOf(child),
+      };
     });
 }
 
@@ -105,10 +115,31 @@ export function addConfigFlags(
   }
 }
 
-function optionsOf(flag: ConfigFlag): Option[] {
+/**
+ * Adds the flags of a run that goes on. Those it cannot change are accepted,
+ * without a line in the help, to be refused with a reason.
+ */
+export function addOverrideFlags(command: CommandUnknownOpts): void {
+  for (const flag of CONFIG_FLAGS) {
+    for (const option of optionsOf(flag, flag.helpOnResume)) {
+      command.addOption(
+        isFreeOnResume(flag.path) ? option : option.hideHelp(),
+      );
+    }
+  }
+}
+
+/** `--set key=value`, which may be repeated. */
+export function setOption(): Option {
+  return new Option(
+    "--set <key=value>",
+    "any setting by its path in the file; may be repeated",
+  ).argParser<string[]>((value, before) => [...(before ?? []), value]);
+}
+
+function optionsOf(flag: ConfigFlag, help = flag.help): Option[] {
   const heading = HEADINGS[flag.path.split(".").slice(0, -1).join(".")];
-  const create = (flags: string) =>
-    new Option(flags, flag.help).helpGroup(heading);
+  const create = (flags: string) => new Option(flags, help).helpGroup(heading);
   switch (flag.kind) {
     case "switch":
       // Help shows one line for both; see optionTerm below.

@@ -14,7 +14,7 @@ import { addConfigFlags, readConfigFlags } from "./config_flags.ts";
 import { examples } from "./examples.ts";
 import { LiveLine } from "./live_line.ts";
 import { formatStage } from "./progress_bar.ts";
-import { StopSignal } from "./stop.ts";
+import { StopSignal } from "./stop_signal.ts";
 import { formatFields, formatTable } from "./table.ts";
 
 /** Adds the command and its subcommands. */

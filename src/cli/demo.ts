@@ -12,9 +12,9 @@ import type { App } from "./app.ts";
 import { watchRun } from "./conduct_run.ts";
 import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
-import type { RunOutcome } from "./run_view.ts";
+import type { RunOutcome } from "./run_outcome.ts";
 import { safeText } from "./safe_text.ts";
-import { StopSignal } from "./stop.ts";
+import { StopSignal } from "./stop_signal.ts";
 
 /** How the stories begin; the model has seen such names and words. */
 const PROMPTS = ["Once upon a time", "One day", "Long ago"];

@@ -5,10 +5,16 @@
  */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import type { DeviceListing } from "../backend/devices.ts";
+import type { GpuProblem } from "../backend/diagnose_gpu.ts";
+import type {
+  AdapterListing,
+  CpuListing,
+  DeviceListing,
+} from "../backend/list_devices.ts";
 import { errorMessage, EXIT } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
 import { VERSION } from "../base/version.ts";
+import type { GpuSample } from "../run/gpu_sample.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 
@@ -113,29 +119,82 @@ async function checkWritable(root: string): Promise<Check> {
 }
 
 async function checkDevices(): Promise<Check[]> {
-  const { listDevices } = await import("../backend/devices.ts");
+  const { listDevices } = await import("../backend/list_devices.ts");
   try {
     const devices = await listDevices();
-    return devices.flatMap((device) => [
-      {
-        name: device.id,
-        verdict: "ok" as const,
-        text: `${device.name}, ${device.cores} cores, ` +
-          `${device.hardwareThreads} hardware threads`,
-      },
-      kernelCheck(device),
-    ]);
+    return [
+      ...await Promise.all(devices.map(checkDevice)).then((all) => all.flat()),
+      ...await checkGpu(devices),
+    ];
   } catch (error) {
     return [{ name: "devices", verdict: "bad", text: errorMessage(error) }];
   }
 }
 
+async function checkDevice(device: DeviceListing): Promise<Check[]> {
+  const { id, name } = device;
+  const verdict = "ok";
+  if (device.backend === "cpu") {
+    const { cores, hardwareThreads } = device;
+    const text = `${name}, ${cores} cores, ${hardwareThreads} hardware threads`;
+    return [{ name: id, verdict, text }, kernelCheck(device)];
+  }
+  const { adapter } = device;
+  if (adapter.isSoftware) {
+    const text = `${name}: no GPU, computes on the CPU, only if asked for`;
+    return [{ name: id, verdict, text }];
+  }
+  const { lookAtGpu } = await import("../run/gpu_sampler.ts");
+  return [{ name: id, verdict, text: name }, {
+    name: `${id} figures`,
+    verdict,
+    text: formatFigures(adapter, await lookAtGpu(adapter)),
+  }];
+}
+
+/** What the system tells of a GPU, for `status` while it trains; pure. */
+export function formatFigures(
+  { vendor }: Pick<AdapterListing["adapter"], "vendor">,
+  { vramTotalBytes, gpuUtilPct, powerW, tempC }: GpuSample,
+): string {
+  const figures = [
+    ...vramTotalBytes === null ? [] : [`${formatBytes(vramTotalBytes)} memory`],
+    ...gpuUtilPct === null ? [] : [`${gpuUtilPct} % busy`],
+    ...powerW === null ? [] : [`${Math.round(powerW)} W`],
+    ...tempC === null ? [] : [`${Math.round(tempC)} °C`],
+  ];
+  if (figures.length > 0) return figures.join(", ");
+  return vendor === "nvidia"
+    ? "none: nvidia-smi is not there or does not answer"
+    : "none: this system does not tell";
+}
+
+/** Why there is no GPU among the devices, or fewer than the machine has. */
+async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
+  const { gatherGpuFindings } = await import("../backend/gpu_findings.ts");
+  const diagnosis = await import("../backend/diagnose_gpu.ts");
+  const { hasWebGpu } = await import("../backend/webgpu/adapters.ts");
+  const adapters = devices.flatMap((device) =>
+    device.backend === "webgpu" ? [device.adapter] : []
+  );
+  const webGpu = { hasWebGpu: hasWebGpu(), adapters };
+  const findings = gatherGpuFindings(webGpu);
+  return [
+    ...diagnosis.diagnoseGpu(findings),
+    ...diagnosis.uselessVariables(findings),
+  ].map(gpuCheck);
+}
+
+/** A machine without a GPU is as good as it can be. */
+export function gpuCheck({ problem, fix }: GpuProblem): Check {
+  return fix === null
+    ? { name: "gpu", verdict: "ok", text: problem }
+    : { name: "gpu", verdict: "warn", text: `${problem}; ${fix}` };
+}
+
 /** Native code is missed only where there could be some. */
 export function kernelCheck(
-  { id, kernels, noNative }: Pick<
-    DeviceListing,
-    "id" | "kernels" | "noNative"
-  >,
+  { id, kernels, noNative }: Pick<CpuListing, "id" | "kernels" | "noNative">,
 ): Check {
   const name = `${id} kernels`;
   if (noNative === null) return { name, verdict: "ok", text: kernels };

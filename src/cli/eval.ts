@@ -8,7 +8,7 @@ import { MODEL_ARGUMENT } from "./generate.ts";
 import { LiveLine } from "./live_line.ts";
 import { countFlag } from "./numbers.ts";
 import { formatStage } from "./progress_bar.ts";
-import { StopSignal } from "./stop.ts";
+import { StopSignal } from "./stop_signal.ts";
 import { formatFields } from "./table.ts";
 
 /** Adds the command. */

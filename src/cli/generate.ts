@@ -8,7 +8,7 @@ import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { countFlag, numberFlag } from "./numbers.ts";
 import { safeText } from "./safe_text.ts";
-import { StopSignal } from "./stop.ts";
+import { StopSignal } from "./stop_signal.ts";
 
 /** Adds the command. */
 export function addGenerateCommand(

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { DetachedProcess } from "../run/detach.ts";
+
 /** Where text goes. */
 export interface Sink {
   /** Writes all of `text`. @throws {Deno.errors.BrokenPipe} */
@@ -23,8 +25,12 @@ export interface Io {
   readonly stdinIsTty: boolean;
   /** All of standard input, as UTF-8. */
   readStdin(): Promise<string>;
+  /** Asks whether to go on; only where {@linkcode stdinIsTty}. */
+  confirm(question: string): Promise<boolean>;
   /** Width of the terminal, or 80. */
   columns(): number;
+  /** Height of the terminal, or 24. */
+  rows(): number;
   /** Value of an environment variable; unset and empty are undefined. */
   env(name: string): string | undefined;
   /**
@@ -40,4 +46,15 @@ export interface Io {
   readonly program: string;
   /** How this process was started, for meta.json. */
   readonly commandLine: readonly string[];
+  /** The run that this process was started to train, unseen; else null. */
+  readonly detachedRun: string | null;
+  /**
+   * Starts this program again, with the same arguments, as a process that
+   * outlives this one and trains `runId`; `output` gets what it prints.
+   *
+   * @throws {UserError} If that fails.
+   */
+  startAgain(
+    options: { runId: string; output: string },
+  ): Promise<DetachedProcess>;
 }

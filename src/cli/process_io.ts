@@ -5,25 +5,48 @@
  */
 
 import { errorCode } from "../base/io_problem.ts";
-import { onStopSignals } from "../run/signals.ts";
+import { ignoreHangUps, onStopSignals } from "../run/signals.ts";
 import type { Io, Sink } from "./io.ts";
 
 /** The arguments of this process, without the program's own name. */
 export const processArguments: readonly string[] = Deno.args;
 
+/** Tells a process that was started again which run it trains. */
+const DETACHED_RUN = "HEARTH_DETACHED_RUN";
+
 /** The {@linkcode Io} of this process. */
 export function processIo(): Io {
+  const detachedRun = Deno.env.get(DETACHED_RUN) ?? null;
+  if (detachedRun !== null) {
+    Deno.env.delete(DETACHED_RUN); // it is not for processes of this one
+    ignoreHangUps();
+  }
   return {
     stdout: streamSink(Deno.stdout),
     stderr: streamSink(Deno.stderr),
     stdinIsTty: Deno.stdin.isTerminal(),
     readStdin: () => new Response(Deno.stdin.readable).text(),
-    columns,
+    confirm,
+    columns: () => consoleSize().columns,
+    rows: () => consoleSize().rows,
     env: (name) => Deno.env.get(name) || undefined,
-    onStopSignals,
+    onStopSignals: (handlers) =>
+      onStopSignals(handlers, { hangUps: detachedRun === null }),
     exit: (code) => Deno.exit(code),
     program: Deno.build.standalone ? "hearth" : "deno task hearth",
     commandLine: ["hearth", ...Deno.args],
+    detachedRun,
+    async startAgain({ runId, output }) {
+      const { startDetached } = await import("../run/detach.ts");
+      const { selfCommand } = await import("../run/self_command.ts");
+      const { command, prefix } = await selfCommand(Deno.args);
+      return await startDetached({
+        command,
+        args: [...prefix, ...Deno.args],
+        env: { [DETACHED_RUN]: runId },
+        output,
+      });
+    },
   };
 }
 
@@ -50,10 +73,22 @@ function streamSink(stream: typeof Deno.stdout): Sink {
   };
 }
 
-function columns(): number {
+async function confirm(question: string): Promise<boolean> {
+  const { confirm, isCancel } = await import("@clack/prompts");
+  const { default: process } = await import("node:process");
+  const answer = await confirm({
+    message: question,
+    initialValue: false,
+    output: process.stderr, // stdout is for results
+  });
+  return !isCancel(answer) && answer;
+}
+
+function consoleSize(): { columns: number; rows: number } {
   try {
-    return Deno.consoleSize().columns || 80;
+    const { columns, rows } = Deno.consoleSize();
+    return { columns: columns || 80, rows: rows || 24 };
   } catch {
-    return 80; // no terminal at either end
+    return { columns: 80, rows: 24 }; // no terminal at either end
   }
 }

@@ -21,9 +21,12 @@ import { addEvalCommand } from "./eval.ts";
 import { examples } from "./examples.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInitCommand } from "./init.ts";
+import { addLogsCommand } from "./logs.ts";
 import { addResumeCommand } from "./resume.ts";
+import { addRmCommand } from "./rm.ts";
 import { addRunsCommand } from "./runs.ts";
 import { addStatusCommand } from "./status.ts";
+import { addStopCommand } from "./stop.ts";
 import { addTokenizerCommand } from "./tokenizer.ts";
 import { addTrainCommand } from "./train.ts";
 
@@ -70,9 +73,12 @@ export function createProgram(app: App): CommandUnknownOpts {
   addInitCommand(program, app);
   addTrainCommand(program, app);
   addResumeCommand(program, app);
+  addStopCommand(program, app);
+  addRmCommand(program, app);
   program.commandsGroup("Look:");
   addStatusCommand(program, app);
   addRunsCommand(program, app);
+  addLogsCommand(program, app);
   program.commandsGroup("Use:");
   addGenerateCommand(program, app);
   addEvalCommand(program, app);

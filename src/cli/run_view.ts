@@ -5,24 +5,13 @@
  * @module
  */
 
-import { formatDuration, UNKNOWN } from "../base/format.ts";
 import type { PrepareProgress } from "../run/engine.ts";
 import { logLines } from "../run/log_line.ts";
-import type { RunClosed, RunEvent } from "../run/run_event.ts";
+import type { RunEvent } from "../run/run_event.ts";
 import type { App } from "./app.ts";
 import { LiveLine } from "./live_line.ts";
 import { formatBar, formatStage } from "./progress_bar.ts";
-
-/** What a run came to. */
-export interface RunOutcome extends RunClosed {
-  /** Steps done; null if the run ended while it prepared. */
-  step: number | null;
-  totalSteps: number | null;
-  elapsedMs: number | null;
-  trainLoss: number | null;
-  valLoss: number | null;
-  bestValLoss: number | null;
-}
+import type { RunOutcome } from "./run_outcome.ts";
 
 /** Follows one run. */
 export class RunView {
@@ -53,12 +42,13 @@ export class RunView {
     this.#whileRead(() => this.#showStage(progress));
   }
 
-  /** Says what the first Ctrl+C does. */
-  announceStop(): void {
+  /** Says what the first Ctrl+C does, or `hearth stop` elsewhere. */
+  announceStop(by: "Ctrl+C" | "hearth stop"): void {
     const work = this.#training ? "and saving" : "the preparation";
-    this.#whileRead(() =>
-      this.#line.print(`stopping ${work} (Ctrl+C again to quit at once)`)
-    );
+    const why = by === "Ctrl+C"
+      ? "Ctrl+C again to quit at once"
+      : "asked by hearth stop";
+    this.#whileRead(() => this.#line.print(`stopping ${work} (${why})`));
   }
 
   /**
@@ -112,7 +102,7 @@ export class RunView {
     if (this.#app.json) {
       if (event.kind !== "step" || event.log) this.#app.printJson(event);
     } else if (event.kind === "warning") {
-      line.warn(event.message);
+      if (!event.replaces) line.warn(event.message);
     } else if (event.kind === "step" && this.#app.isLive) {
       line.update((columns) => formatBar(event, columns));
     } else {
@@ -127,7 +117,9 @@ function record(event: RunEvent, outcome: Partial<RunOutcome>): void {
     case "opened":
       return;
     case "closed":
-      Object.assign(outcome, event);
+      outcome.runId = event.runId;
+      outcome.status = event.status;
+      outcome.lastCheckpoint = event.lastCheckpoint;
       return;
     case "step":
       outcome.trainLoss = event.trainLoss;
@@ -139,33 +131,4 @@ function record(event: RunEvent, outcome: Partial<RunOutcome>): void {
   }
   const { step, totalSteps, elapsedMs } = event;
   Object.assign(outcome, { step, totalSteps, elapsedMs });
-}
-
-/** The lines about a finished run. */
-export function formatOutcome(outcome: RunOutcome): string {
-  const { runId, status, step, totalSteps, elapsedMs } = outcome;
-  if (step === null) return `run         ${runId}, ${status} before training`;
-  const loss = (value: number | null) => value?.toFixed(4) ?? UNKNOWN;
-  return [
-    `run         ${runId}, ${status} at step ${step}/${totalSteps} ` +
-    `after ${formatDuration(elapsedMs)}`,
-    `loss        train ${loss(outcome.trainLoss)}, ` +
-    `val ${loss(outcome.valLoss)} (best ${loss(outcome.bestValLoss)})`,
-    `checkpoint  ${outcome.lastCheckpoint ?? "none"}`,
-  ].join("\n");
-}
-
-/** Commands that make sense after a run. */
-export function nextCommands(
-  { runId, status, lastCheckpoint }: RunOutcome,
-  program: string,
-): string {
-  const commands = [`${program} status ${runId}`];
-  if (lastCheckpoint !== null) {
-    commands.unshift(
-      `${program} generate ${runId} --prompt "Once upon a time"`,
-    );
-  }
-  if (status === "stopped") commands.unshift(`${program} resume ${runId}`);
-  return ["Next:", ...commands.map((command) => `  ${command}`)].join("\n");
 }

@@ -1,18 +1,22 @@
-/** `hearth runs`: all runs, the newest first. @module */
+/** `hearth runs`: all runs, the one started last first. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { formatDuration } from "../base/format.ts";
 import type { RunInfo } from "../run/runs.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
-import { formatTable } from "./table.ts";
+import { safeText } from "./safe_text.ts";
+import { type Column, formatTable } from "./table.ts";
+import { formatAge } from "./when.ts";
 
 /** Adds the command. */
 export function addRunsCommand(program: CommandUnknownOpts, app: App): void {
   program.command("runs")
     .summary("list all runs")
     .description(
-      "List all runs, the one started last first. With --json: an array of " +
-        "objects with runId, startedAt, state, config and broken.",
+      "List all runs, the one started last first; in a narrow terminal, only " +
+        "the columns that fit. With --json: an array of objects with runId, " +
+        "startedAt, state, config and broken.",
     )
     .addHelpText("after", examples("hearth runs", "hearth runs --json"))
     .action(async () => {
@@ -24,34 +28,57 @@ export function addRunsCommand(program: CommandUnknownOpts, app: App): void {
           config: meta?.config ?? null,
         })));
       } else if (runs.length > 0) {
-        app.print(formatRuns(runs));
+        const width = app.io.stdout.isTty ? app.io.columns() : Infinity;
+        app.print(safeText(formatRuns(runs, { now: Date.now(), width })));
       } else {
         app.note(`no runs in "${app.root}" yet; start one with hearth train`);
       }
     });
 }
 
-/** The table of runs; pure. */
-export function formatRuns(runs: readonly RunInfo[]): string {
-  const loss = (value: number | null | undefined) => value?.toFixed(4) ?? "-";
-  return formatTable(
-    [
-      ["run", "left"],
-      ["status", "left"],
-      ["step", "right"],
-      ["train", "right"],
-      ["val", "right"],
-      ["best", "right"],
-      ["started", "left"],
-    ],
-    runs.map(({ runId, state, broken, startedAt }) => [
-      runId,
-      broken === null ? state!.status : "broken",
-      state?.step == null ? "-" : `${state.step}/${state.totalSteps}`,
-      loss(state?.trainLoss),
-      loss(state?.valLoss),
-      loss(state?.bestValLoss),
-      startedAt === null ? "-" : startedAt.slice(0, 16).replace("T", " "),
-    ]),
+const COLUMNS: readonly Column[] = [
+  ["run", "left"],
+  ["status", "left"],
+  ["epoch", "right", 4],
+  ["step", "right", 0],
+  ["loss", "right", 2],
+  ["val loss", "right", 1],
+  ["device", "left", 6],
+  ["ETA", "right", 3],
+  ["started", "right", 5],
+];
+
+/** The table of runs, and below it what is wrong with broken ones; pure. */
+export function formatRuns(
+  runs: readonly RunInfo[],
+  { now, width }: { now: number; width: number },
+): string {
+  const table = formatTable(
+    COLUMNS,
+    runs.map((run) => cells(run, now)),
+    width,
   );
+  const problems = runs.flatMap(({ runId, broken }) =>
+    broken === null ? [] : [`${runId}: ${broken}`]
+  );
+  return [table, ...problems.length > 0 ? ["", ...problems] : []].join("\n");
+}
+
+function cells(
+  { runId, state, startedAt }: RunInfo,
+  now: number,
+): string[] {
+  const none = "-";
+  const loss = (value: number | null | undefined) => value?.toFixed(4) ?? none;
+  return [
+    runId,
+    state?.status ?? "broken",
+    state?.epoch?.toFixed(2) ?? none,
+    state?.step == null ? none : `${state.step}/${state.totalSteps ?? "?"}`,
+    loss(state?.trainLoss),
+    loss(state?.valLoss),
+    state?.device?.split(": ", 1)[0] ?? none, // without its name
+    state?.alive ? formatDuration(state.remainingMs) : none,
+    startedAt === null ? none : formatAge(startedAt, now),
+  ];
 }

@@ -8,24 +8,53 @@
 export type Align = "left" | "right";
 
 /**
+ * A column's title and alignment. One with a rank may be left out where there
+ * is too little room, the highest rank first.
+ */
+export type Column = readonly [title: string, align: Align, rank?: number];
+
+/**
  * Rows under a header, two spaces between columns, no line ending in spaces.
  *
  * @param columns Titles with alignment; every row has as many cells.
+ * @param width No line is longer: columns are left out, then lines are cut.
  */
 export function formatTable(
-  columns: readonly (readonly [title: string, align: Align])[],
+  columns: readonly Column[],
   rows: readonly (readonly string[])[],
+  width = Infinity,
 ): string {
-  const widths = columns.map(([title], i) =>
-    Math.max(title.length, ...rows.map((row) => row[i].length))
+  const cells = [columns.map(([title]) => title), ...rows];
+  const widths = columns.map((_, i) =>
+    Math.max(...cells.map((row) => row[i].length))
   );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) =>
+  const shown = fittingColumns(columns, { widths, width });
+  return cells.map((row) =>
+    shown.map((i) =>
       columns[i][1] === "right"
-        ? cell.padStart(widths[i])
-        : cell.padEnd(widths[i])
-    ).join("  ").trimEnd();
-  return [line(columns.map(([title]) => title)), ...rows.map(line)].join("\n");
+        ? row[i].padStart(widths[i])
+        : row[i].padEnd(widths[i])
+    ).join(GAP).trimEnd().slice(0, width)
+  ).join("\n");
+}
+
+const GAP = "  ";
+
+/** The indices of the columns for which there is room. */
+function fittingColumns(
+  columns: readonly Column[],
+  { widths, width }: { widths: readonly number[]; width: number },
+): number[] {
+  const shown = columns.map((_, i) => i);
+  const rank = (i: number) => columns[i][2] ?? -1;
+  const needed = () =>
+    shown.reduce((sum, i) => sum + widths[i] + GAP.length, -GAP.length);
+  while (needed() > width) {
+    const first = shown.reduce((a, b) => rank(b) > rank(a) ? b : a);
+    if (rank(first) < 0) break;
+    shown.splice(shown.indexOf(first), 1);
+  }
+  return shown;
 }
 
 /** `name  value` lines with the values lined up. */

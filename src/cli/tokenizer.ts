@@ -14,7 +14,7 @@ import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { LiveLine } from "./live_line.ts";
 import { formatStage } from "./progress_bar.ts";
-import { StopSignal } from "./stop.ts";
+import { StopSignal } from "./stop_signal.ts";
 import { formatFields } from "./table.ts";
 
 const SOURCE = "a tokenizer.json, or a run or checkpoint that has one";

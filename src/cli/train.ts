@@ -3,7 +3,8 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { App } from "./app.ts";
 import { conductRun } from "./conduct_run.ts";
-import { addConfigFlags, readConfigFlags } from "./config_flags.ts";
+import { addConfigFlags, readConfigFlags, setOption } from "./config_flags.ts";
+import { detachRun } from "./detach_run.ts";
 import { examples } from "./examples.ts";
 
 /** Adds the command. */
@@ -18,12 +19,12 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
     )
     .option("--config <file>", "YAML or JSON file with settings")
     .option("--profile <name>", "settings to start from, such as tiny")
-    .option(
-      "--set <key=value>",
-      "any setting by its path in the file; may be repeated",
-      (value: string, before: string[] = []) => [...before, value],
-    )
+    .addOption(setOption())
     .option("--run-id <id>", "name of the run; default: a new one")
+    .option(
+      "--detach",
+      "train in the background: closing the terminal does not end it",
+    )
     .addHelpText(
       "after",
       examples(
@@ -32,13 +33,26 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
       ),
     );
   addConfigFlags(command);
-  command.action(async ({ config: file, profile, set, runId }) => {
-    await conductRun(app, async (options) => {
+  command.action(async ({ config: file, profile, set, runId, detach }) => {
+    const { root, io: { detachedRun, commandLine } } = app;
+    const load = async () => {
       const { loadConfig } = await import("../config/load.ts");
-      const { startRun } = await import("../run/runner.ts");
       const flags = readConfigFlags(command);
-      const config = await loadConfig({ file, profile, flags, set });
-      return startRun({ ...options, config, runId });
+      return await loadConfig({ file, profile, flags, set });
+    };
+    if (detach && detachedRun === null) {
+      const { queueRun } = await import("../run/queued_run.ts");
+      const config = await load();
+      const run = await queueRun({ root, config, commandLine, runId });
+      return await detachRun(app, run);
+    }
+    await conductRun(app, async (options) => {
+      if (detachedRun !== null) {
+        const { startQueuedRun } = await import("../run/queued_run.ts");
+        return startQueuedRun({ ...options, runId: detachedRun });
+      }
+      const { startRun } = await import("../run/runner.ts");
+      return startRun({ ...options, config: await load(), runId });
     });
   });
 }

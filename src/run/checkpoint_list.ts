@@ -9,7 +9,12 @@
 import { basename, join } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
 import { checkpointName } from "./checkpoint_files.ts";
-import { DamagedCheckpoint, loadManifest, type Manifest } from "./manifest.ts";
+import {
+  DamagedCheckpoint,
+  loadManifest,
+  type Manifest,
+  verifyFiles,
+} from "./manifest.ts";
 
 /** A checkpoint directory. */
 export interface CheckpointEntry {
@@ -85,6 +90,16 @@ export async function loadCheckpoint<T>(
       cause: error,
     });
   }
+}
+
+/**
+ * Reads every file of a checkpoint and compares it with the manifest.
+ *
+ * @throws {DamagedCheckpoint} Naming the first one that differs.
+ */
+export async function verifyCheckpoint(dir: string): Promise<void> {
+  const manifest = await loadManifest(dir);
+  await verifyFiles(dir, manifest, Object.keys(manifest.files));
 }
 
 async function loadNewestGood<T>(

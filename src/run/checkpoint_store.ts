@@ -4,75 +4,112 @@
  * A checkpoint is written to a directory that nobody looks into, sealed,
  * renamed to its name, and only then pointed to by `latest` and `best`. A
  * crash at any moment leaves the older checkpoints as they were, and at most
- * a leftover that the next save removes. The lock of the run must be held.
+ * a leftover that the next save removes. What `latest` or `best` name is never
+ * removed, and nothing is that cannot be read. The lock of the run must be
+ * held.
  *
  * @module
  */
 
 import { join } from "node:path";
-import { replaceFile, syncDirectory } from "../base/atomic_file.ts";
-import { EXIT, type UserError } from "../base/errors.ts";
+import {
+  makeDirectories,
+  replaceFile,
+  syncDirectory,
+} from "../base/atomic_file.ts";
+import { EXIT } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
+import { isDiskFull } from "../base/io_problem.ts";
 import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
 import type { Snapshot } from "../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
-import { listCheckpoints, readPointer } from "./checkpoint_list.ts";
-import { type FreeBytes, freeBytes, requireSpace } from "./disk_space.ts";
-import { removeLeftovers } from "./leftovers.ts";
+import {
+  type CheckpointEntry,
+  listCheckpoints,
+  type LoadedCheckpoint,
+  readPointer,
+} from "./checkpoint_list.ts";
+import { dispensable, unkept } from "./checkpoint_policy.ts";
+import { type FreeBytes, freeBytes, noRoom } from "./disk_space.ts";
+import { clearLeftovers, replacedName } from "./leftovers.ts";
+
+/** Why and when a checkpoint is saved. */
+export type StoreInfo =
+  & Omit<SaveInfo, "final">
+  & Partial<Pick<SaveInfo, "final">>;
+
+/** What the disk is asked for. */
+export interface StoreOptions {
+  /** Newest periodic checkpoints that stay. */
+  keep: number;
+  /** `best` is pointed to. */
+  keepBest?: boolean;
+  /** What one checkpoint takes. */
+  neededBytes: number;
+  /** Hears what the person should know. */
+  warn?: (message: string) => void;
+  free?: FreeBytes;
+}
 
 /** Saves into one directory and keeps it tidy. */
 export class CheckpointStore {
   readonly #dir: string;
-  readonly #keep: number;
-  readonly #neededBytes: number;
-  readonly #free: FreeBytes;
+  readonly #options: Required<StoreOptions>;
   /** What is on disk under a step's name is this run's state at that step. */
   #current: SavedCheckpoint | null = null;
+  /** What `best` should name, even if the file is lost meanwhile. */
+  #best: string | null = null;
 
-  /**
-   * @param dir `checkpoints/<run-id>`; made by the first save.
-   * @param options keep: newest periodic checkpoints that stay.
-   * neededBytes: what one checkpoint takes.
-   */
-  constructor(
-    dir: string,
-    { keep, neededBytes, free = freeBytes }: {
-      keep: number;
-      neededBytes: number;
-      free?: FreeBytes;
-    },
-  ) {
+  /** @param dir `checkpoints/<run-id>`; made by the first save. */
+  constructor(dir: string, options: StoreOptions) {
     this.#dir = dir;
-    this.#keep = keep;
-    this.#neededBytes = neededBytes;
-    this.#free = free;
+    this.#options = {
+      keepBest: true,
+      warn: () => {},
+      free: freeBytes,
+      ...options,
+    };
   }
 
   /**
+   * @param otherBytes What else will be written to the disk meanwhile.
    * @returns A warning, if the disk has room for fewer checkpoints than are
    * kept at a time, or null.
    * @throws {UserError} If it has room for none.
    */
-  async checkRoom(): Promise<string | null> {
-    // Nothing is computed yet: this root is the wrong choice.
-    const room = await this.#requireSpace("a checkpoint", EXIT.usage);
+  async checkRoom(otherBytes = 0): Promise<string | null> {
+    const { keep, neededBytes, free } = this.#options;
+    const availableBytes = await free(this.#dir);
+    if (availableBytes === null) return null;
+    if (availableBytes < neededBytes) {
+      // Nothing is computed yet: this root is the wrong choice.
+      const what = "a checkpoint", exitCode = EXIT.usage;
+      throw noRoom(this.#dir, { neededBytes, availableBytes, what, exitCode });
+    }
+    const left = Math.max(0, availableBytes - otherBytes);
+    const room = Math.floor(left / neededBytes);
     // Besides those that are kept: the best one, and the one being written.
-    const most = this.#keep + 2;
+    const most = keep + 2;
     const present = (await listCheckpoints(this.#dir)).length;
     if (present + room >= most) return null;
     return `Room on the disk for more checkpoints of ` +
-      `${formatBytes(this.#neededBytes)}: ${room}; ` +
-      `the run keeps up to ${most}, ${present} are there`;
+      `${formatBytes(neededBytes)}: ${room}` +
+      (otherBytes > 0 ? `, besides ${formatBytes(otherBytes)} of log` : "") +
+      `; the run keeps up to ${most}, ${present} are there`;
   }
 
   /**
    * Goes on from a checkpoint that was loaded: it is `latest` from now on,
    * even if others have done more steps.
    */
-  async adopt(checkpoint: SavedCheckpoint): Promise<void> {
-    await removeLeftovers(this.#dir);
-    await this.#point("latest", checkpoint.name);
-    this.#current = checkpoint;
+  async adopt(checkpoint: LoadedCheckpoint<Snapshot>): Promise<void> {
+    const { name, sizeBytes, content } = checkpoint;
+    await clearLeftovers(this.#dir);
+    await this.#point("latest", name);
+    this.#current = { name, sizeBytes };
+    if (this.#options.keepBest) {
+      await this.#findBest(name, content.trainer.bestStep);
+    }
   }
 
   /**
@@ -83,38 +120,49 @@ export class CheckpointStore {
    */
   async save(
     snapshot: () => Promise<Snapshot>,
-    { step, best, periodic }: Omit<SaveInfo, "final">,
+    info: StoreInfo,
   ): Promise<SavedCheckpoint> {
-    const name = checkpointName(step);
-    if (this.#current?.name !== name) {
-      await this.#requireSpace(`checkpoint "${name}"`);
-      await Deno.mkdir(this.#dir, { recursive: true });
-      await removeLeftovers(this.#dir);
-      const sizeBytes = await this.#write(name, await snapshot(), periodic);
-      await this.#point("latest", name);
-      this.#current = { name, sizeBytes };
+    const name = checkpointName(info.step);
+    if (this.#current?.name === name) {
+      if (info.best) await this.#pointBest(name);
+      return this.#current;
     }
-    if (best) await this.#point("best", name);
-    await this.#prune(name);
+    await this.#makeRoom(name, info);
+    await makeDirectories(this.#dir);
+    await clearLeftovers(this.#dir);
+    const content = await snapshot();
+    const sizeBytes = await this.#write(name, content, info);
+    await this.#point("latest", name);
+    this.#current = { name, sizeBytes };
+    if (info.best) {
+      await this.#pointBest(name);
+    } else if (this.#best === name) { // the best of another history
+      await this.#findBest(name, content.trainer.bestStep);
+    }
+    await this.#prune();
     return this.#current;
   }
 
-  async #requireSpace(
-    what: string,
-    exitCode?: UserError["exitCode"],
-  ): Promise<number> {
-    return await requireSpace(this.#dir, {
-      neededBytes: this.#neededBytes,
-      what,
-      free: this.#free,
-      exitCode,
-    });
-  }
-
+  /** Writes a checkpoint under its name, and to the disk for good. */
   async #write(
     name: string,
     snapshot: Snapshot,
-    periodic: boolean,
+    info: StoreInfo,
+  ): Promise<number> {
+    try {
+      return await this.#put(name, snapshot, info);
+    } catch (error) {
+      // The disk may have been filled meanwhile, or a quota is used up.
+      if (!isDiskFull(error)) throw error;
+      if (!await this.#giveUp(tensorBytes(snapshot), info)) throw error;
+      return await this.#put(name, snapshot, info);
+    }
+  }
+
+  async #put(
+    name: string,
+    snapshot: Snapshot,
+    { periodic }: StoreInfo,
   ): Promise<number> {
     const newest = (await listCheckpoints(this.#dir)).at(0);
     const sequence = (newest?.manifest?.sequence ?? 0) + 1;
@@ -126,33 +174,101 @@ export class CheckpointStore {
         periodic,
       });
       // Another history of this run may have left the same step behind.
-      await this.#remove(name);
+      await this.#move(name, replacedName(name));
       await Deno.rename(aside, join(this.#dir, name));
       await syncDirectory(this.#dir);
+      await this.#delete(replacedName(name));
       return bytes;
     } catch (error) {
       // Room for the next attempt; keep the real error.
-      await Deno.remove(aside, { recursive: true }).catch(() => {});
+      await clearLeftovers(this.#dir).catch(() => {});
       throw error;
     }
   }
 
+  /** @throws {UserError} If there is none, and none can be made. */
+  async #makeRoom(name: string, info: StoreInfo): Promise<void> {
+    const { neededBytes, free } = this.#options;
+    const availableBytes = await free(this.#dir);
+    if (availableBytes === null || availableBytes >= neededBytes) return;
+    if (await this.#giveUp(neededBytes - availableBytes, info)) return;
+    const what = `checkpoint "${name}"`;
+    throw noRoom(this.#dir, { neededBytes, availableBytes, what });
+  }
+
+  /**
+   * Removes what a save may cost, oldest first, until so many bytes are free;
+   * nothing at all if that is not enough.
+   */
+  async #giveUp(bytes: number, info: StoreInfo): Promise<boolean> {
+    const spare = await dispensable(this.#dir, {
+      keep: this.#options.keep,
+      spared: await this.#pointedTo(),
+      ...info,
+    });
+    const chosen: CheckpointEntry[] = [];
+    let freed = 0;
+    for (const { entry, sizeBytes } of spare) {
+      if (freed >= bytes) break;
+      chosen.push(entry);
+      freed += sizeBytes;
+    }
+    if (freed < bytes) return false;
+    for (const { name } of chosen) await this.#remove(name);
+    if (info.final) {
+      const names = chosen.map(({ name }) => name).join(", ");
+      this.#options.warn(
+        `Removed ${names}: the disk has no room for the last checkpoint, ` +
+          `${checkpointName(info.step)}, besides`,
+      );
+    }
+    return true;
+  }
+
+  /**
+   * Makes `best` name what it should, where a crash or a person has left it
+   * otherwise: the best step of the history that `current` belongs to. While
+   * there is a newer history, `best` stays with that one.
+   */
+  async #findBest(current: string, bestStep: number | null): Promise<void> {
+    const all = await listCheckpoints(this.#dir);
+    const sequenceOf = (name: string) =>
+      all.find((entry) => entry.name === name)?.manifest?.sequence;
+    const pointed = await readPointer(this.#dir, "best");
+    const isSound = pointed !== null && sequenceOf(pointed) !== undefined;
+    this.#best = isSound ? pointed : null;
+    if (bestStep === null || isSound && all[0].name !== current) return;
+    const name = checkpointName(bestStep);
+    // A later history may have saved a step of that name, too.
+    const isOwn = (sequenceOf(name) ?? Infinity) <= (sequenceOf(current) ?? 0);
+    if (isOwn) await this.#pointBest(name);
+  }
+
+  async #pointBest(name: string): Promise<void> {
+    this.#best = name;
+    await this.#point("best", name);
+  }
+
   async #point(pointer: "latest" | "best", name: string): Promise<void> {
+    // A disk that is full has no room for what is there already.
+    if (await readPointer(this.#dir, pointer) === name) return;
     await replaceFile(join(this.#dir, pointer), `${name}\n`);
   }
 
-  /** Keeps the current one, the best, and the newest periodic ones. */
-  async #prune(current: string): Promise<void> {
-    const all = await listCheckpoints(this.#dir);
-    const kept = new Set([
-      current,
+  /** What is never removed. */
+  async #pointedTo(): Promise<Set<string | null>> {
+    return new Set([
+      this.#current?.name ?? null,
+      this.#best,
+      await readPointer(this.#dir, "latest"),
       await readPointer(this.#dir, "best"),
-      ...all.filter(({ manifest }) => manifest?.periodic)
-        .slice(0, this.#keep)
-        .map(({ name }) => name),
     ]);
-    for (const { name } of all) {
-      if (kept.has(name)) continue;
+  }
+
+  async #prune(): Promise<void> {
+    const all = await listCheckpoints(this.#dir);
+    const spared = await this.#pointedTo();
+    for (const { name } of unkept(all, { keep: this.#options.keep, spared })) {
       // On Windows, one that is being read stays until the next save.
       await this.#remove(name).catch(() => {});
     }
@@ -160,13 +276,32 @@ export class CheckpointStore {
 
   /** A directory that is half removed must not look like a checkpoint. */
   async #remove(name: string): Promise<void> {
-    const removed = join(this.#dir, `.removed-${name}`);
-    try {
-      await Deno.rename(join(this.#dir, name), removed);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw error;
-    }
-    await Deno.remove(removed, { recursive: true });
+    const removed = `.removed-${name}`;
+    await this.#move(name, removed);
+    await this.#delete(removed);
   }
+
+  /** Renames within the directory, if there is something of that name. */
+  async #move(from: string, to: string): Promise<void> {
+    try {
+      await Deno.rename(join(this.#dir, from), join(this.#dir, to));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Deletes what has been moved aside, if anything has. */
+  async #delete(name: string): Promise<void> {
+    try {
+      await Deno.remove(join(this.#dir, name), { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}
+
+/** All but a little of what a checkpoint takes. */
+function tensorBytes({ params, optimizer }: Snapshot): number {
+  return [...params, ...optimizer]
+    .reduce((sum, { data }) => sum + data.byteLength, 0);
 }

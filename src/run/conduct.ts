@@ -19,6 +19,7 @@ import { RunRecorder } from "./recorder.ts";
 import type { NewRunDirectory } from "./run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
 import { initialRunState, type RunState, type RunStatus } from "./run_state.ts";
+import { clearStopRequests, onStopRequest } from "./stop_request.ts";
 
 /** A run with its name and place. */
 export interface ConductOptions extends Omit<PrepareOptions, "resumed"> {
@@ -26,6 +27,8 @@ export interface ConductOptions extends Omit<PrepareOptions, "resumed"> {
   created?: NewRunDirectory;
   /** The state that a resumed run was left in. */
   before?: RunState;
+  /** Another process has asked this one to stop the run. */
+  onStopRequest?: () => void;
 }
 
 /** How a run is left. */
@@ -44,7 +47,7 @@ interface Ending {
 export async function* conduct(
   options: ConductOptions,
 ): AsyncGenerator<RunEvent> {
-  const { paths, created, before, signal, meta } = options;
+  const { paths, created, before, meta } = options;
   const { runId } = meta;
   const lock = await explainingIo(
     paths.dir,
@@ -59,6 +62,11 @@ export async function* conduct(
     warnings: [],
     error: null,
   });
+  const asked = new AbortController();
+  const signal = AbortSignal.any([
+    asked.signal,
+    ...options.signal ? [options.signal] : [],
+  ]);
   const onStop = () => recorder.setStatus("stopping");
   let prepared: PreparedRun | null = null;
   // Stays so if the consumer gives up.
@@ -66,26 +74,42 @@ export async function* conduct(
   try {
     // 1. Prepare: whatever the person got wrong shows here.
     await explainingIo(paths.dir, async () => {
+      await clearStopRequests(paths.dir);
       await recorder.begin();
       // With this, a run that is stopped while it prepares can be resumed.
       if (created) await saveMeta(paths.meta, meta);
     });
-    signal?.addEventListener("abort", onStop);
+    signal.addEventListener("abort", onStop);
+    using _requests = onStopRequest(paths.dir, () => {
+      asked.abort();
+      options.onStopRequest?.();
+    });
     yield { kind: "created", runId, dir: paths.dir };
-    prepared = await prepareRun({ ...options, resumed: !created });
+    prepared = await prepareRun({
+      ...options,
+      signal,
+      resumed: !created,
+      onPrepare: (progress) => {
+        recorder.setPreparing(progress);
+        options.onPrepare?.(progress);
+      },
+    });
     await recorder.record(prepared.opened);
     yield prepared.opened;
 
     // 2. Train.
-    for await (const event of trainRecorded(options, prepared, recorder)) {
+    const training = { ...options, signal };
+    for await (const event of trainRecorded(training, prepared, recorder)) {
       yield event;
       if (event.kind !== "done") continue;
       const status = event.reason === "stopped" ? "stopped" : "completed";
       ending = { status, error: null };
     }
   } catch (error) {
-    const stopped = prepared === null && signal?.aborted === true;
-    if (stopped || prepared === null && error instanceof UserError) {
+    const stopped = prepared === null && signal.aborted;
+    if (stopped && before?.status !== "completed") {
+      ending = { status: "stopped", error: null };
+    } else if (stopped || prepared === null && error instanceof UserError) {
       // Nothing has happened to the run yet: leave it as it was.
       const { status = "stopped", error = null } = before ?? {};
       ending = { status, error, discard: !stopped };
@@ -95,11 +119,13 @@ export async function* conduct(
     if (!stopped) throw error;
   } finally {
     // 3. Free everything.
-    signal?.removeEventListener("abort", onStop);
+    signal.removeEventListener("abort", onStop);
     try {
       await prepared?.session.dispose();
     } finally {
       await recorder.end(ending);
+      // What cannot be removed now is when the run goes on.
+      await clearStopRequests(paths.dir).catch(() => {});
       await lock.release();
       if (ending.discard) await created?.undo();
     }
@@ -121,7 +147,10 @@ async function* trainRecorded(
 ): AsyncGenerator<TrainEvent> {
   const events = engine.train(session, {
     signal,
-    save: (snapshot, info) => store.save(snapshot, info),
+    save: async (snapshot, info) => {
+      await recorder.sync(); // the checkpoint takes these lines for granted
+      return await store.save(snapshot, info);
+    },
   });
   for await (const event of events) {
     await recorder.record(event);

@@ -26,27 +26,38 @@ export const freeBytes: FreeBytes = async (path) => {
 };
 
 /**
- * How many times `neededBytes` fit on the disk of `path`; Infinity where
- * nobody can tell.
+ * The error of a disk that is too full.
  *
  * @param what For the message: `checkpoint "step-00000500"`.
- * @throws {UserError} If not even one does.
  */
-export async function requireSpace(
+export function noRoom(
   path: string,
-  { neededBytes, what, free = freeBytes, exitCode = EXIT.failed }: {
+  { neededBytes, availableBytes, what, exitCode = EXIT.failed }: {
     neededBytes: number;
+    availableBytes: number;
     what: string;
-    free?: FreeBytes;
     exitCode?: UserError["exitCode"];
   },
-): Promise<number> {
-  const available = await free(path);
-  if (available === null) return Infinity;
-  if (available >= neededBytes) return Math.floor(available / neededBytes);
-  throw new UserError(
+): UserError {
+  return new UserError(
     `No room for ${what} in "${path}": it needs ${formatBytes(neededBytes)}, ` +
-      `${formatBytes(available)} are free`,
+      `${formatBytes(availableBytes)} are free`,
     { hint: "free some space, or use another disk with --root DIR", exitCode },
   );
+}
+
+/** A row of `metrics.jsonl` and a line of `train.log`. */
+const BYTES_PER_ROW = 600;
+
+/** What a run's log and metrics grow to in so many steps, roughly. */
+export function logBytes(
+  { steps, logEvery, evalEvery }: {
+    steps: number;
+    logEvery: number;
+    /** 0: only at the end. */
+    evalEvery: number;
+  },
+): number {
+  const evaluations = evalEvery > 0 ? steps / evalEvery : 0;
+  return Math.ceil(BYTES_PER_ROW * (steps / logEvery + evaluations + 2));
 }

@@ -9,7 +9,12 @@
  */
 
 import { UserError } from "../base/errors.ts";
-import { isAlive, ownProcess, type ProcessIdentity } from "./process_info.ts";
+import {
+  isAlive,
+  ownProcess,
+  type ProcessIdentity,
+  startMark,
+} from "./process_info.ts";
 
 /** A lock that this process holds. */
 export interface RunLock {
@@ -32,13 +37,15 @@ export async function acquireLock(
 ): Promise<RunLock> {
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
-    const holder = await readHolder(path);
-    const free = await tryLock(file, { patient: true }) ??
-      !(holder && await isAlive(holder));
+    const locked = await tryLock(file, { patient: true });
+    // Read only now: who was faster has written its name meanwhile.
+    const holder = await lockHolder(path);
+    const free = locked ?? !(holder && await isAlive(holder));
     if (!free) throw alreadyTraining(runId, holder?.pid ?? null);
-    const text = JSON.stringify(await ownProcess()) + "\n";
-    await file.truncate();
-    await file.write(new TextEncoder().encode(text));
+    await writeHolder(file).catch((error) => {
+      // A full disk takes no name, but the lock is what counts.
+      if (locked === null) throw error;
+    });
   } catch (error) {
     file.close();
     throw error;
@@ -69,6 +76,15 @@ export async function isLocked(path: string): Promise<boolean | null> {
   }
 }
 
+/** @throws {UserError} If some process holds the lock, who it is. */
+export async function checkUnlocked(
+  path: string,
+  runId: string,
+): Promise<void> {
+  if (!await isLocked(path)) return;
+  throw alreadyTraining(runId, (await lockHolder(path))?.pid ?? null);
+}
+
 /** True: taken; false: another has it; null: no locks here. */
 async function tryLock(
   file: Deno.FsFile,
@@ -86,10 +102,19 @@ async function tryLock(
   }
 }
 
-async function readHolder(path: string): Promise<ProcessIdentity | null> {
+async function writeHolder(file: Deno.FsFile): Promise<void> {
+  const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
+  await file.truncate();
+  await file.write(new TextEncoder().encode(JSON.stringify(own) + "\n"));
+}
+
+/** The process that a lock names, whether it holds it or not; or null. */
+export async function lockHolder(
+  path: string,
+): Promise<ProcessIdentity | null> {
   try {
     const holder = JSON.parse(await Deno.readTextFile(path));
-    return typeof holder?.pid === "number" ? holder : null;
+    return Number.isSafeInteger(holder?.pid) ? holder : null;
   } catch {
     return null; // empty: nobody; unreadable: Windows while it is locked
   }
@@ -99,6 +124,8 @@ function alreadyTraining(runId: string, pid: number | null): UserError {
   const who = pid === null ? "another process" : `process ${pid}`;
   return new UserError(
     `Cannot train "${runId}": ${who} is already training it`,
-    { hint: `type hearth status ${runId} to see how far it is` },
+    {
+      hint: `type hearth attach ${runId} to watch it, or hearth stop ${runId}`,
+    },
   );
 }

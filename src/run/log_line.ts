@@ -11,6 +11,7 @@ import {
   formatCount,
   formatDuration,
 } from "../base/format.ts";
+import { formatChange } from "../config/config_change.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { RunEvent, RunOpened } from "./run_event.ts";
 
@@ -26,7 +27,8 @@ export function logLines(event: RunEvent): string[] {
     case "checkpoint":
       return [checkpointLine(event)];
     case "warning":
-      return [`warning: ${event.message}`];
+      // What goes on and on is in `state.json`; saying it once is enough.
+      return event.replaces ? [] : [`warning: ${event.message}`];
     case "done":
       return [doneLine(event)];
     case "created":
@@ -49,7 +51,6 @@ export function formatDevice(
 function openedLines(event: RunOpened): string[] {
   const { config, resumedFrom } = event;
   const { model, train, data } = config;
-  const epochs = event.totalSteps / event.stepsPerEpoch;
   return [
     `run     ${event.runId} in ${event.dir}` +
     (resumedFrom ? `, resumed from ${resumedFrom.checkpoint}` : ""),
@@ -63,8 +64,46 @@ function openedLines(event: RunOpened): string[] {
     `tokens to train on, ${formatCount(event.valTokens)} to validate on`,
     `plan    ${formatCount(event.totalSteps)} steps of ` +
     `${formatCount(train.batchSize * train.gradAccumSteps * model.seqLen)} ` +
-    `tokens = ${epochs.toFixed(2)} epochs`,
+    `tokens = ${event.epochs.toFixed(2)} epochs`,
+    ...changedLines(event),
   ];
+}
+
+/** What is not as before in a run that goes on, and the rate it will have. */
+function changedLines(event: RunOpened): string[] {
+  const { isExtended, changes, notes, resumedFrom } = event;
+  const lines = changes.map((change) => `change  ${formatChange(change)}`);
+  if (isExtended) {
+    const from = resumedFrom?.step ?? 0;
+    const steps = event.totalSteps - from;
+    lines.unshift(
+      `more    ${formatCount(steps)} steps = ` +
+        `${(steps / event.stepsPerEpoch).toFixed(2)} epochs, from step ` +
+        formatCount(from),
+    );
+  }
+  lines.push(...notes.map((note) => `note    ${note}`));
+  if (lines.length > 0) lines.push(...rateLines(event));
+  return lines;
+}
+
+/** In words, then as points; a rate that never changes needs no points. */
+function rateLines({ isExtended, lrPlan }: RunOpened): string[] {
+  const { schedule, policy, points } = lrPlan;
+  const how = isExtended ? ` (--lr-policy ${policy ?? "continue"})` : "";
+  const rate = (lr: number) => lr.toExponential(1);
+  if (points.every(({ lr }) => lr === points[0].lr)) {
+    return points.slice(0, 1).map(({ lr }) =>
+      `rate    ${rate(lr)} to the end${how}`
+    );
+  }
+  const words = policy === "rewarm"
+    ? `warms up again, then the ${schedule} schedule`
+    : `goes on with the ${schedule} schedule`;
+  const at = points.map(({ step, lr }) =>
+    `${rate(lr)} at step ${formatCount(step)}`
+  );
+  return [`rate    ${words}${how}`, `        ${at.join(", ")}`];
 }
 
 function sourceNames(dataset: RunOpened["config"]["data"]["dataset"]): string {

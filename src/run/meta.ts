@@ -10,8 +10,10 @@
 import { EXIT, UserError } from "../base/errors.ts";
 import { readJson, writeJson } from "../base/json_file.ts";
 import { VERSION } from "../base/version.ts";
+import type { ConfigChange } from "../config/config_change.ts";
 import { configSchema, type HearthConfig } from "../config/schema.ts";
 import type { Session } from "../train/session.ts";
+import type { TrainerState } from "../train/trainer_state.ts";
 
 /** Versions that can change the bits a run computes. */
 export interface Versions {
@@ -32,6 +34,10 @@ export interface SessionRecord {
   fromStep: number;
   /** Which kernels computed. */
   kernels: string | null;
+  /** Settings that were others before. */
+  overrides: ConfigChange[];
+  /** As it began: where it stood, and where it was to end. */
+  start: TrainerState;
 }
 
 /** The object in `meta.json`; null is not known yet. */
@@ -92,15 +98,17 @@ export function initialMeta(
 export function withSession(
   meta: RunMeta,
   session: Session,
-  { commandLine, checkpoint }: {
+  { commandLine, checkpoint, overrides = [] }: {
     commandLine: readonly string[];
     checkpoint: string | null;
+    overrides?: readonly ConfigChange[];
   },
 ): RunMeta {
-  const { dataset, tokenizer, device } = session;
+  const { config, dataset, tokenizer, device } = session;
   return {
     ...meta,
-    device: { ...meta.device, selected: device },
+    config,
+    device: { requested: config.device, selected: device },
     versions: currentVersions(),
     dataset: { fingerprint: dataset.fingerprint },
     tokenizer: {
@@ -119,6 +127,8 @@ export function withSession(
       checkpoint,
       fromStep: session.state.step,
       kernels: device.kernels,
+      overrides: [...overrides],
+      start: { ...session.state },
     }],
   };
 }

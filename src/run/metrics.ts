@@ -10,6 +10,7 @@
 
 import { replaceFile } from "../base/atomic_file.ts";
 import type { TrainEvent } from "../train/events.ts";
+import { NO_TELEMETRY, type Telemetry } from "./telemetry.ts";
 
 /** A logged step. */
 export interface StepMetric {
@@ -24,6 +25,8 @@ export interface StepMetric {
   dtMs: number;
   tokensPerSec: number;
   skipped: boolean;
+  /** Of the time before; one look may serve several rows. */
+  telemetry: Telemetry;
 }
 
 /** An evaluation. */
@@ -43,7 +46,10 @@ export interface EvalMetric {
 export type Metric = StepMetric | EvalMetric;
 
 /** The line an event adds, or null for those that add none. */
-export function metricOf(event: TrainEvent): Metric | null {
+export function metricOf(
+  event: TrainEvent,
+  telemetry: Telemetry = NO_TELEMETRY,
+): Metric | null {
   const { step, epoch, tokens, kind } = event;
   const elapsedMs = Math.round(event.elapsedMs);
   if (kind === "step" && event.log) {
@@ -60,6 +66,7 @@ export function metricOf(event: TrainEvent): Metric | null {
       dtMs: rounded(event.dtMs),
       tokensPerSec: rounded(event.tokensPerSec),
       skipped,
+      telemetry,
     };
   }
   if (kind === "eval") {
@@ -119,4 +126,32 @@ function parseLine(line: string): Metric | null {
   } catch {
     return null; // torn by a crash, or the empty end of the file
   }
+}
+
+/** Fields that both kinds have, and fields that may be null. */
+const COUNTERS = ["step", "epoch", "tokens", "elapsedMs", "dtMs"];
+const MEASURED = {
+  step: ["trainLoss", "gradNorm", "lr", "tokensPerSec"],
+  eval: ["valLoss", "valBpb"],
+} satisfies Record<Metric["kind"], string[]>;
+
+/**
+ * The metric on a line of the file; null if it is torn or damaged, so that
+ * its reader may trust the types.
+ */
+export function parseMetric(line: string): Metric | null {
+  const row = parseLine(line) as (Metric & Record<string, unknown>) | null;
+  const measured = row && Object.hasOwn(MEASURED, row.kind)
+    ? MEASURED[row.kind]
+    : null;
+  if (row === null || measured === null) return null;
+  const isSound = COUNTERS.every((name) => typeof row[name] === "number") &&
+    measured.every((name) =>
+      row[name] === null || typeof row[name] === "number"
+    );
+  if (!isSound) return null;
+  // Rows of older versions have no telemetry.
+  return row.kind === "step"
+    ? { ...row, telemetry: { ...NO_TELEMETRY, ...row.telemetry } }
+    : row;
 }

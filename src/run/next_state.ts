@@ -21,10 +21,12 @@ export function nextState(state: RunState, event: RunEvent): RunState {
       return {
         ...state,
         status: state.status === "preparing" ? "running" : state.status,
+        preparing: null,
         device: formatDevice(event.device),
+        requestedDevice: event.config.device,
         precision: event.config.precision,
         totalSteps: event.totalSteps,
-        epochs: event.totalSteps / event.stepsPerEpoch,
+        epochs: event.epochs,
         step: event.resumedFrom?.step ?? 0,
         // The latest values may belong to steps that are trained again.
         trainLoss: null,
@@ -64,7 +66,8 @@ export function nextState(state: RunState, event: RunEvent): RunState {
     case "checkpoint":
       return { ...next, lastCheckpoint: event.name };
     case "warning": {
-      const warnings = [...state.warnings, event.message];
+      const warnings = state.warnings.filter((one) => one !== event.replaces);
+      warnings.push(event.message);
       return { ...next, warnings: warnings.slice(-MAX_WARNINGS) };
     }
     case "start":

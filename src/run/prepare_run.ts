@@ -5,30 +5,45 @@
  * @module
  */
 
-import type { Session, Snapshot } from "../train/session.ts";
+import type { ConfigChange } from "../config/config_change.ts";
+import { lrPoints } from "../train/lr_points.ts";
+import { lrSchedule } from "../train/schedule.ts";
+import type { ResumePlan, Session, Snapshot } from "../train/session.ts";
 import type { LoadedCheckpoint } from "./checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
+import { logBytes } from "./disk_space.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { explainingIo } from "./explaining_io.ts";
 import { type RunMeta, saveMeta, withSession } from "./meta.ts";
 import { truncateMetrics } from "./metrics.ts";
 import type { RunOpened } from "./run_event.ts";
 import { rootPaths, type RunPaths } from "./run_paths.ts";
-import { alreadyComplete, loadStartPoint } from "./start_point.ts";
+import {
+  alreadyComplete,
+  loadStartPoint,
+  nothingToExtend,
+  plannedState,
+} from "./start_point.ts";
 
 /** A run that is to be prepared. */
 export interface PrepareOptions {
   root: string;
   paths: RunPaths;
-  /** As it is on disk; of a resumed run with its fingerprints. */
+  /**
+   * As it is on disk, but for the settings, which hold from now on; of a
+   * resumed run with its fingerprints.
+   */
   meta: RunMeta;
+  /** The settings that are others than on disk. */
+  overrides?: readonly ConfigChange[];
   commandLine: readonly string[];
   engine: Engine;
   /** The run has trained before, or at least tried to. */
   resumed: boolean;
   /** Which checkpoint to go on from; see `loadCheckpoint`. */
   from?: string;
-  totalSteps?: number;
+  /** How a resumed run differs from one that just goes on. */
+  plan?: ResumePlan;
   onPrepare?: (progress: PrepareProgress) => void;
   signal?: AbortSignal;
 }
@@ -54,15 +69,13 @@ type StartPoint = LoadedCheckpoint<Snapshot>;
 export async function prepareRun(
   options: PrepareOptions,
 ): Promise<PreparedRun> {
-  const { paths, meta, resumed, engine } = options;
-  const startPoint = resumed
-    ? await loadStartPoint(paths.checkpoints, options.from)
-    : null;
+  const { paths, meta, resumed, engine, plan } = options;
+  const startPoint = resumed ? await findStart(options) : null;
   const session = await engine.openSession({
     config: meta.config,
     dataDir: rootPaths(options.root).data,
     restore: startPoint?.content,
-    totalSteps: options.totalSteps,
+    plan,
     dataFingerprint: meta.dataset?.fingerprint,
     onPrepare: options.onPrepare,
     signal: options.signal,
@@ -70,17 +83,19 @@ export async function prepareRun(
   await using opening = new AsyncDisposableStack();
   opening.defer(() => session.dispose());
 
-  const { step, totalSteps } = session.state;
-  if (resumed && step >= totalSteps) throw alreadyComplete(meta.runId, step);
-  const store = new CheckpointStore(paths.checkpoints, {
-    keep: meta.config.checkpoint.keep,
-    neededBytes: checkpointBytes(session),
-  });
+  const { train, checkpoint } = meta.config;
   const warnings = [...startPoint?.warnings ?? []];
+  const store = new CheckpointStore(paths.checkpoints, {
+    keep: checkpoint.keep,
+    keepBest: checkpoint.best,
+    neededBytes: checkpointBytes(session),
+    warn: (message) => warnings.push(message),
+  });
   if (resumed && !startPoint) {
     warnings.push("No checkpoint was saved before, so the run starts anew");
   }
-  const scarce = await store.checkRoom();
+  const steps = session.totalSteps - session.state.step;
+  const scarce = await store.checkRoom(logBytes({ steps, ...train }));
   if (scarce) warnings.push(scarce);
 
   await explainingIo(
@@ -92,9 +107,26 @@ export async function prepareRun(
   return { session, store, opened, warnings };
 }
 
+/** The checkpoint to go on from, if there is one, with work left to do. */
+async function findStart(
+  { paths, meta: { runId, sessions }, from, plan }: PrepareOptions,
+): Promise<StartPoint | null> {
+  const found = await loadStartPoint(paths.checkpoints, from);
+  if (!found) {
+    if (plan?.more) throw nothingToExtend(runId);
+    return null;
+  }
+  const trainer = from === undefined || from === "latest"
+    ? plannedState(found, sessions)
+    : found.content.trainer; // who chooses a checkpoint wants it as it was
+  const { step, totalSteps } = trainer;
+  if (!plan?.more && step >= totalSteps) throw alreadyComplete(runId, step);
+  return { ...found, content: { ...found.content, trainer } };
+}
+
 /** Brings the files to the state of the checkpoint, and notes the session. */
 async function readyFiles(
-  { paths, meta, resumed, commandLine }: PrepareOptions,
+  { paths, meta, resumed, commandLine, overrides }: PrepareOptions,
   { session, store, startPoint }: {
     session: Session;
     store: CheckpointStore;
@@ -108,16 +140,17 @@ async function readyFiles(
   const checkpoint = startPoint?.name ?? null;
   await saveMeta(
     paths.meta,
-    withSession(meta, session, { commandLine, checkpoint }),
+    withSession(meta, session, { commandLine, checkpoint, overrides }),
   );
 }
 
 function openedEvent(
-  { meta, paths }: PrepareOptions,
+  { meta, paths, plan, overrides = [] }: PrepareOptions,
   session: Session,
   startPoint: StartPoint | null,
 ): RunOpened {
-  const { dataset, state } = session;
+  const { dataset, state, config: { train } } = session;
+  const schedule = lrSchedule(train, state);
   return {
     kind: "opened",
     runId: meta.runId,
@@ -127,12 +160,21 @@ function openedEvent(
     parameterCount: session.parameterCount,
     totalSteps: session.totalSteps,
     stepsPerEpoch: session.stepsPerEpoch,
+    epochs: session.epochs,
     memoryBytes: session.memoryBytes,
     checkpointBytes: session.checkpointBytes,
     trainTokens: dataset.train.tokens,
     valTokens: dataset.val.tokens,
     resumedFrom: startPoint &&
       { checkpoint: startPoint.name, step: state.step },
+    isExtended: plan?.more !== undefined,
+    changes: [...overrides],
+    notes: [...session.notes],
+    lrPlan: {
+      schedule: train.schedule,
+      policy: state.lrCurve?.policy ?? null,
+      points: lrPoints(state.step, schedule),
+    },
     bestValLoss: state.bestValLoss,
   };
 }

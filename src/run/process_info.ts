@@ -14,6 +14,8 @@ export interface ProcessIdentity {
   pid: number;
   /** ISO time, or null where the system does not tell. */
   processStartedAt: string | null;
+  /** As of {@linkcode startMark}; who has it need not rely on the clock. */
+  startMark?: string | null;
 }
 
 let own: Promise<ProcessIdentity> | undefined;
@@ -32,12 +34,39 @@ export function ownProcess(): Promise<ProcessIdentity> {
  * any process with the pid passes for it.
  */
 export async function isAlive(process: ProcessIdentity): Promise<boolean> {
-  if (!await pidExists(process.pid)) return false;
+  return await pidExists(process.pid) && await hasSameStart(process) !== false;
+}
+
+/** The same, where a doubt means no: what {@linkcode Deno.kill} asks for. */
+export async function isSurelyAlive(
+  process: ProcessIdentity,
+): Promise<boolean> {
+  return await pidExists(process.pid) && await hasSameStart(process) === true;
+}
+
+/** Whether who has the pid now started when `process` did; null: unknown. */
+async function hasSameStart(process: ProcessIdentity): Promise<boolean | null> {
+  const mark = process.startMark ? await startMark(process.pid) : null;
+  if (mark !== null) return mark === process.startMark;
   const startedAt = await processStartedAt(process.pid);
-  if (startedAt === null || process.processStartedAt === null) return true;
+  if (startedAt === null || process.processStartedAt === null) return null;
   const differenceMs = Date.parse(startedAt) -
     Date.parse(process.processStartedAt);
   return Math.abs(differenceMs) <= START_TOLERANCE_MS;
+}
+
+/**
+ * When a process started, as a text that means nothing but stays the same
+ * when the clock is set; null where there is no such thing.
+ */
+export async function startMark(pid: number): Promise<string | null> {
+  if (Deno.build.os !== "linux") return null;
+  try {
+    const boot = await Deno.readTextFile("/proc/sys/kernel/random/boot_id");
+    return `${boot.trim()} ${await startTicks(pid)}`;
+  } catch {
+    return null; // the process is gone, or may not be looked at
+  }
 }
 
 /** When a process started, ISO; null if it is gone or cannot be asked. */
@@ -61,15 +90,20 @@ async function pidExists(pid: number): Promise<boolean> {
   return await processStartedAt(pid) !== null;
 }
 
+/** Ticks from the start of the machine to that of the process. */
+async function startTicks(pid: number): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  // The name in parentheses may hold spaces; after it starts field 3 of
+  // proc(5), and field 22 is the start.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[22 - 3]);
+}
+
 async function startedMsFromProc(pid: number): Promise<number> {
-  const [stat, system] = await Promise.all([
-    Deno.readTextFile(`/proc/${pid}/stat`),
+  const [ticks, system] = await Promise.all([
+    startTicks(pid),
     Deno.readTextFile("/proc/stat"),
   ]);
-  // The name in parentheses may hold spaces; after it starts field 3 of
-  // proc(5), and field 22 is the start in ticks since the machine's.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const ticks = Number(fields[22 - 3]);
   const bootSeconds = Number(/^btime (\d+)$/m.exec(system)?.[1]);
   return (bootSeconds + ticks / LINUX_TICKS_PER_SECOND) * 1000;
 }

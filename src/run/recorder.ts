@@ -3,23 +3,33 @@
  * `train.log`.
  *
  * The files serve the person, not the training: when the disk refuses them,
- * the run goes on, and one warning says so.
+ * the run goes on, and one warning says so. How it ended is written even to a
+ * disk that is full.
  *
  * @module
  */
 
+import { join } from "node:path";
 import { errorMessage } from "../base/errors.ts";
-import { writeJson } from "../base/json_file.ts";
-import { AppendFile } from "./append_file.ts";
 import { ioProblem } from "../base/io_problem.ts";
-import { removeLeftovers } from "./leftovers.ts";
+import { jsonText, writeJson } from "../base/json_file.ts";
+import { AppendFile } from "./append_file.ts";
+import type { GpuSampler } from "./gpu_sample.ts";
+import { openGpuSampler } from "./gpu_sampler.ts";
+import { clearLeftovers } from "./leftovers.ts";
 import { logLines } from "./log_line.ts";
 import { metricLine, metricOf } from "./metrics.ts";
 import { nextState } from "./next_state.ts";
 import { ownProcess } from "./process_info.ts";
-import type { RunEvent } from "./run_event.ts";
+import { Reserve } from "./reserve.ts";
+import type { RunEvent, RunOpened } from "./run_event.ts";
 import type { RunPaths } from "./run_paths.ts";
-import { isActive, type RunState, type RunStatus } from "./run_state.ts";
+import {
+  isActive,
+  type Preparing,
+  type RunState,
+  type RunStatus,
+} from "./run_state.ts";
 import { NO_TELEMETRY, TelemetrySampler } from "./telemetry.ts";
 
 /** Half of the second in which a reader may expect news. */
@@ -30,7 +40,10 @@ export class RunRecorder {
   readonly #paths: RunPaths;
   readonly #metrics: AppendFile;
   readonly #log: AppendFile;
+  readonly #reserve: Reserve;
   readonly #telemetry = new TelemetrySampler();
+  readonly #openGpu: typeof openGpuSampler;
+  #gpu: GpuSampler | null = null;
   #state: RunState;
   #timer: ReturnType<typeof setInterval> | undefined;
   #changed = false;
@@ -40,12 +53,21 @@ export class RunRecorder {
   readonly #refused = new Set<string>();
   readonly #warnings: string[] = [];
 
-  /** @param state As of now; its status is active. */
-  constructor(paths: RunPaths, state: RunState) {
+  /**
+   * @param state As of now; its status is active.
+   * @param options.openGpu Who looks at the GPU, for tests.
+   */
+  constructor(
+    paths: RunPaths,
+    state: RunState,
+    { openGpu = openGpuSampler }: { openGpu?: typeof openGpuSampler } = {},
+  ) {
     this.#paths = paths;
+    this.#openGpu = openGpu;
     this.#state = state;
     this.#metrics = new AppendFile(paths.metrics);
     this.#log = new AppendFile(paths.log);
+    this.#reserve = new Reserve(join(paths.dir, ".reserve"));
   }
 
   /**
@@ -57,7 +79,8 @@ export class RunRecorder {
    */
   async begin(): Promise<void> {
     this.#state = { ...this.#state, ...await ownProcess(), alive: true };
-    await removeLeftovers(this.#paths.dir);
+    await clearLeftovers(this.#paths.dir);
+    await this.#reserve.take();
     await writeJson(this.#paths.state, this.#stamped());
     this.#timer = setInterval(() => this.#saveSoon(), STATE_INTERVAL_MS);
   }
@@ -73,25 +96,40 @@ export class RunRecorder {
     this.#saveSoon();
   }
 
+  /** Notes what is done before the first event; on disk with the next write. */
+  setPreparing(preparing: Preparing): void {
+    this.#state = { ...this.#state, preparing };
+  }
+
   /** Takes in an event: counters, metrics, log. Never throws. */
   async record(event: RunEvent): Promise<void> {
     this.#state = nextState(this.#state, event);
-    if (event.kind === "opened") this.#saveSoon(); // the status has changed
     const lines = logLines(event);
     if (lines.length > 0) {
-      await this.#attempt(
-        "train.log",
-        () => this.#log.append(lines.map((line) => `${line}\n`).join("")),
-      );
+      const text = lines.map((line) => `${line}\n`).join("");
+      await this.#attempt("train.log", () => this.#log.append(text));
+    }
+    if (event.kind === "opened") {
+      this.#watchGpu(event.device);
+      this.#saveSoon(); // the status has changed
     }
     if (event.kind !== "step" && event.kind !== "eval") return;
-    const metric = metricOf(event);
+    const metric = metricOf(event, this.#telemetry.sample());
     if (metric) {
       await this.#attempt(
         "metrics.jsonl",
         () => this.#metrics.append(metricLine(metric)),
       );
     }
+  }
+
+  /**
+   * Returns once the lines so far would survive a power cut: a checkpoint
+   * that does should not lack the metrics that led to it. Never throws.
+   */
+  async sync(): Promise<void> {
+    await this.#attempt("train.log", () => this.#log.sync());
+    await this.#attempt("metrics.jsonl", () => this.#metrics.sync());
   }
 
   /** Warnings that the caller has not seen yet. */
@@ -105,12 +143,14 @@ export class RunRecorder {
   ): Promise<void> {
     clearInterval(this.#timer);
     this.#ended = true;
+    await this.#gpu?.close();
     await this.#saving;
     this.#state = {
       ...this.#state,
       status,
       error,
       alive: false,
+      preparing: null,
       remainingMs: status === "completed" ? 0 : null,
       etaAt: null,
     };
@@ -120,9 +160,26 @@ export class RunRecorder {
         () => this.#log.append(`error: ${error}\n`),
       );
     }
-    await this.#save();
+    if (!await this.#save()) {
+      const last = jsonText(this.#state);
+      await this.#attempt(
+        "state.json",
+        () => this.#reserve.spend(this.#paths.state, last),
+      );
+    }
+    // What the disk has not taken so far gets the room that is free now.
+    await this.#reserve.release();
+    await this.sync();
     this.#log.close();
     this.#metrics.close();
+  }
+
+  /** From now on the telemetry tells of the GPU that trains, if one does. */
+  #watchGpu({ name, adapter }: RunOpened["device"]): void {
+    if (!adapter || adapter.isSoftware) return;
+    const gpu = this.#openGpu({ name, ...adapter });
+    if (gpu) this.#telemetry.gpu = () => gpu.latest;
+    this.#gpu = gpu;
   }
 
   /** One write at a time; what changes meanwhile goes into the next. */
@@ -140,8 +197,8 @@ export class RunRecorder {
     this.#saving = null;
   }
 
-  async #save(): Promise<void> {
-    await this.#attempt(
+  async #save(): Promise<boolean> {
+    return await this.#attempt(
       "state.json",
       () => writeJson(this.#paths.state, this.#stamped()),
     );
@@ -157,15 +214,19 @@ export class RunRecorder {
     return this.#state;
   }
 
-  async #attempt(file: string, write: () => Promise<void>): Promise<void> {
+  /** @returns Whether it went well; else there is a new warning at most. */
+  async #attempt(file: string, write: () => Promise<void>): Promise<boolean> {
     try {
       await write();
       this.#refused.delete(file);
+      return true;
     } catch (error) {
-      if (this.#refused.has(file)) return;
-      this.#refused.add(file);
-      const why = ioProblem(error) ?? errorMessage(error);
-      this.#warnings.push(`Cannot write ${file}, training goes on: ${why}`);
+      if (!this.#refused.has(file)) {
+        this.#refused.add(file);
+        const why = ioProblem(error) ?? errorMessage(error);
+        this.#warnings.push(`Cannot write ${file}, training goes on: ${why}`);
+      }
+      return false;
     }
   }
 }

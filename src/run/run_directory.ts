@@ -33,37 +33,56 @@ export async function makeRunDirectory(
   if (runId !== undefined) checkRunId(runId);
   const { runs } = rootPaths(root);
   return await explainingIo(runs, async () => {
-    const firstMade = await mkdir(runs, { recursive: true });
+    let firstMade: string | undefined;
     const taken = new Set(await listRunIds(root));
     for (;;) {
+      // Every time: the undo of another run may have removed it again.
+      firstMade = await mkdir(runs, { recursive: true }) ?? firstMade;
       const id = runId ?? newRunId(taken);
       const paths = runPaths(root, id);
-      if (await claim(paths)) {
+      const outcome = await claim(paths);
+      if (outcome === "made") {
         return { runId: id, paths, undo: () => undo(paths, firstMade) };
       }
+      if (outcome === "no parent") continue;
       if (runId !== undefined) throw alreadyThere(runId);
       taken.add(id); // another process was faster, or only checkpoints exist
     }
   });
 }
 
+/** The directory of a run that another process has made. */
+export function adoptRunDirectory(
+  root: string,
+  runId: string,
+): NewRunDirectory {
+  const paths = runPaths(root, runId);
+  return { runId, paths, undo: () => undo(paths) };
+}
+
 /** Creating the directory decides between processes that want the same id. */
-async function claim(paths: RunPaths): Promise<boolean> {
+async function claim(
+  paths: RunPaths,
+): Promise<"made" | "taken" | "no parent"> {
   const hasCheckpoints = await Deno.stat(paths.checkpoints)
     .then(() => true, () => false);
-  if (hasCheckpoints) return false;
+  if (hasCheckpoints) return "taken";
   try {
     await Deno.mkdir(paths.dir);
-    return true;
+    return "made";
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (error instanceof Deno.errors.AlreadyExists) return "taken";
+    if (error instanceof Deno.errors.NotFound) return "no parent";
     throw error;
   }
 }
 
 async function undo(paths: RunPaths, firstMade?: string): Promise<void> {
   try {
-    await Deno.remove(paths.dir, { recursive: true });
+    await Deno.remove(paths.dir, { recursive: true }).catch((error) => {
+      // The process that adopted it was faster.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
     if (firstMade === undefined) return;
     for (let at = dirname(paths.dir);; at = dirname(at)) {
       await Deno.remove(at);

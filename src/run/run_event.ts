@@ -4,8 +4,11 @@
  * @module
  */
 
+import type { ConfigChange } from "../config/config_change.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { TrainEvent } from "../train/events.ts";
+import type { LrPolicy } from "../train/lr_policies.ts";
+import type { LrPoint } from "../train/lr_points.ts";
 import type { Session } from "../train/session.ts";
 
 /** The run has its name; preparing data and device comes next. */
@@ -26,6 +29,8 @@ export interface RunOpened {
   parameterCount: number;
   totalSteps: number;
   stepsPerEpoch: number;
+  /** Passes over the training data when the run ends, with fraction. */
+  epochs: number;
   /** Device memory of parameters, optimizer, gradients and activations. */
   memoryBytes: number;
   /** Size on disk of the tensors of one checkpoint. */
@@ -34,6 +39,19 @@ export interface RunOpened {
   valTokens: number;
   /** Where a resumed run goes on; null for a new one. */
   resumedFrom: { checkpoint: string; step: number } | null;
+  /** The end of the run was moved by this resume. */
+  isExtended: boolean;
+  /** Settings that are others than before this resume. */
+  changes: ConfigChange[];
+  /** What else the person should know of how the run goes on. */
+  notes: string[];
+  /** The learning rate of the steps that remain. */
+  lrPlan: {
+    schedule: HearthConfig["train"]["schedule"];
+    /** Since the end was moved; null if it never was. */
+    policy: LrPolicy | null;
+    points: LrPoint[];
+  };
   /** Best validation loss so far, of earlier sessions. */
   bestValLoss: number | null;
 }

@@ -36,6 +36,8 @@ export interface RunPaths {
   metrics: string;
   /** What the console would have shown. */
   log: string;
+  /** What a detached process printed: nothing, unless it crashed. */
+  output: string;
   /** Held by the process that trains. */
   lock: string;
   /** The directory of its checkpoints, beside `runs`. */
@@ -52,6 +54,7 @@ export function runPaths(root: string, runId: string): RunPaths {
     state: join(dir, "state.json"),
     metrics: join(dir, "metrics.jsonl"),
     log: join(dir, "train.log"),
+    output: join(dir, "detached.log"),
     lock: join(dir, "lock"),
     checkpoints: join(checkpoints, runId),
   };

@@ -7,6 +7,9 @@
  * @module
  */
 
+import { z } from "zod";
+import { errorMessage } from "../base/errors.ts";
+import { ioProblem } from "../base/io_problem.ts";
 import { readJson } from "../base/json_file.ts";
 import { isLocked } from "./lock.ts";
 import { isAlive } from "./process_info.ts";
@@ -35,6 +38,14 @@ const ACTIVE: ReadonlySet<RunStatus> = new Set<RunStatus>([
   "stopping",
 ]);
 
+/** Work before the training. */
+export interface Preparing {
+  /** Such as `tokenizing`. */
+  stage: string;
+  /** Part that is done, 0 to 1; null if unknown. */
+  fraction: number | null;
+}
+
 /** The object in `state.json`. Losses are nats per token. */
 export interface RunState {
   runId: string;
@@ -44,8 +55,12 @@ export interface RunState {
   processStartedAt: string | null;
   /** The process is at work; found out anew whenever the state is read. */
   alive: boolean;
+  /** What is being done before the training; null at other times. */
+  preparing: Preparing | null;
   /** Such as `cpu: AMD EPYC 7763, 8 threads`. */
   device: string | null;
+  /** As configured: `auto`, `gpu:1` … */
+  requestedDevice: string | null;
   precision: string | null;
   epoch: number | null;
   epochs: number | null;
@@ -81,7 +96,9 @@ export function initialRunState(runId: string, status: RunStatus): RunState {
     pid: null,
     processStartedAt: null,
     alive: false,
+    preparing: null,
     device: null,
+    requestedDevice: null,
     precision: null,
     epoch: null,
     epochs: null,
@@ -115,20 +132,20 @@ export function isActive(status: RunStatus): boolean {
  * whose process is gone.
  *
  * @returns Undefined if there is no state file.
- * @throws {Error} If the file does not hold a state.
+ * @throws {Error} If the file cannot be read or does not hold a state.
  */
 export async function loadRunState(
   paths: RunPaths,
 ): Promise<RunState | undefined> {
-  const value = await readJson(paths.state);
-  if (value === undefined) return undefined;
-  const state = checkedState(value);
+  const state = await readState(paths.state);
+  if (state === undefined) return undefined;
   const alive = isActive(state.status) && await isTraining(paths, state);
   if (alive || !isActive(state.status)) return { ...state, alive };
   return {
     ...state,
     status: "interrupted",
     alive,
+    preparing: null,
     remainingMs: null,
     etaAt: null,
     telemetry: NO_TELEMETRY,
@@ -144,14 +161,65 @@ async function isTraining(
   return pid !== null && await isAlive({ pid, processStartedAt });
 }
 
-/** Fields that a newer or older version lacks become unknown. */
-function checkedState(value: unknown): RunState {
-  const state = value as Partial<RunState> | null;
-  if (
-    typeof state?.runId !== "string" ||
-    !RUN_STATUSES.includes(state.status as RunStatus)
-  ) {
-    throw new Error("state.json does not hold the state of a run");
+async function readState(path: string): Promise<RunState | undefined> {
+  let value: unknown;
+  try {
+    value = await readJson(path);
+  } catch (cause) {
+    const why = cause instanceof SyntaxError
+      ? "it is not JSON"
+      : ioProblem(cause) ?? errorMessage(cause);
+    throw new Error(`Cannot read "${path}": ${why}`, { cause });
   }
-  return { ...initialRunState(state.runId, "failed"), ...state };
+  if (value === undefined) return undefined;
+  const { success, data, error } = stateSchema.safeParse(value);
+  if (success) return data;
+  const [{ path: field, message }] = error.issues;
+  const where = field.length > 0 ? `"${field.join(".")}": ` : "";
+  throw new Error(`Cannot read "${path}": ${where}${message}`);
 }
+
+const text = z.string().nullable().default(null);
+const number = z.number().nullable().default(null);
+
+/** What another version of the program does not write is unknown. */
+const stateSchema = z.looseObject({
+  runId: z.string(),
+  status: z.enum(RUN_STATUSES),
+  pid: number,
+  processStartedAt: text,
+  alive: z.boolean().default(false),
+  preparing: z.looseObject({ stage: z.string(), fraction: number })
+    .nullable().default(null),
+  device: text,
+  requestedDevice: text,
+  precision: text,
+  epoch: number,
+  epochs: number,
+  step: number,
+  totalSteps: number,
+  trainLoss: number,
+  valLoss: number,
+  bestValLoss: number,
+  lr: number,
+  gradNorm: number,
+  tokensPerSec: number,
+  elapsedMs: number,
+  remainingMs: number,
+  etaAt: z.iso.datetime().nullable().default(null),
+  tokens: number,
+  lastCheckpoint: text,
+  warnings: z.array(z.string()).default([]),
+  error: text,
+  telemetry: z.looseObject({
+    gpuUtilPct: number,
+    vramUsedBytes: number,
+    vramTotalBytes: number,
+    powerW: number,
+    tempC: number,
+    cpuPct: number,
+    machineCpuPct: number,
+    rssBytes: number,
+  }).default({ ...NO_TELEMETRY }),
+  updatedAt: z.iso.datetime(),
+});

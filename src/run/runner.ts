@@ -9,7 +9,11 @@
  * @module
  */
 
+import { EXIT, UserError } from "../base/errors.ts";
+import { overrideConfig, type OverrideSources } from "../config/override.ts";
 import type { HearthConfig } from "../config/schema.ts";
+import type { LrPolicy } from "../train/lr_policies.ts";
+import type { ResumePlan } from "../train/session.ts";
 import { conduct } from "./conduct.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { initialMeta, loadMeta } from "./meta.ts";
@@ -28,6 +32,8 @@ export interface RunOptions {
   commandLine: readonly string[];
   /** Finish the step, save, and end with status `stopped`. */
   signal?: AbortSignal;
+  /** Another process has asked this one to stop the run, and it does. */
+  onStopRequest?: () => void;
   /** Hears of the work before the first event of training. */
   onPrepare?: (progress: PrepareProgress) => void;
   /** What trains. */
@@ -47,8 +53,12 @@ export interface ResumeOptions extends RunOptions {
   ref?: string;
   /** As for `loadCheckpoint`. */
   from?: string;
-  /** Train up to this step, in place of the checkpoint's own end. */
-  totalSteps?: number;
+  /** Train this much beyond the checkpoint, wherever the run was to end. */
+  more?: ResumePlan["more"];
+  /** What `more` does to the learning rate; default `continue`. */
+  lrPolicy?: LrPolicy;
+  /** Other settings from now on. */
+  overrides?: OverrideSources;
 }
 
 /**
@@ -69,23 +79,48 @@ export async function* startRun(
 
 /**
  * Goes on with a run from a checkpoint, bit for bit as if it had not been
- * interrupted. A run that ended before its first checkpoint starts anew.
+ * interrupted, unless told to train for longer or with other settings. A run
+ * that ended before its first checkpoint starts anew.
  *
  * @throws {UserError} If there is no such run or checkpoint, the run is
- * complete or being trained, or its data have changed.
+ * complete or being trained, its data have changed, or it cannot go on with
+ * such settings.
  */
 export async function* resumeRun(
   options: ResumeOptions,
 ): AsyncGenerator<RunEvent> {
-  const { root, ref = "latest", from, totalSteps } = options;
+  const { root, ref = "latest", from, more, lrPolicy } = options;
   const runId = await resolveRun(root, ref);
+  if (lrPolicy && !more) throw policyWithoutMore(runId, lrPolicy);
   const paths = runPaths(root, runId);
-  const meta = await loadMeta(paths.meta);
+  const saved = await loadMeta(paths.meta);
   // A damaged state is no obstacle: the checkpoint holds all that counts.
   const before = await loadRunState(paths).catch(() => undefined);
-  const asksForMore = from !== undefined || totalSteps !== undefined;
-  if (before?.status === "completed" && !asksForMore) {
+  if (before?.status === "completed" && from === undefined && !more) {
     throw alreadyComplete(runId, before.step);
   }
-  yield* conduct({ ...options, meta, paths, before });
+  const { config, changes, given } = overrideConfig(
+    saved.config,
+    options.overrides ?? {},
+  );
+  const plan: ResumePlan = {
+    more,
+    lrPolicy,
+    before: saved.config.train,
+    warmupGiven: given.has("train.warmupSteps"),
+  };
+  const meta = { ...saved, config };
+  yield* conduct({ ...options, meta, overrides: changes, plan, paths, before });
+}
+
+function policyWithoutMore(runId: string, lrPolicy: LrPolicy): UserError {
+  return new UserError(
+    `Cannot use the learning rate policy ${lrPolicy} on its own: it says ` +
+      "what the rate does in additional steps",
+    {
+      hint: `type hearth resume ${runId} --more-epochs 1 --lr-policy ` +
+        lrPolicy,
+      exitCode: EXIT.usage,
+    },
+  );
 }

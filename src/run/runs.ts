@@ -53,9 +53,17 @@ export async function readRun(root: string, runId: string): Promise<RunInfo> {
     meta,
     state,
     broken: problems.length > 0 ? problems.join("; ") : null,
-    startedAt: meta?.sessions?.at(-1)?.startedAt ?? meta?.createdAt ??
-      state?.updatedAt ?? null,
+    startedAt: lastStart(meta) ?? state?.updatedAt ?? null,
   };
+}
+
+/** People may edit `meta.json`, and only its configuration was checked. */
+function lastStart(meta: RunMeta | null): string | null {
+  const sessions: unknown = meta?.sessions;
+  const last = Array.isArray(sessions) ? sessions.at(-1) : null;
+  const isTime = (value: unknown): value is string =>
+    typeof value === "string" && !Number.isNaN(Date.parse(value));
+  return [last?.startedAt, meta?.createdAt].find(isTime) ?? null;
 }
 
 /** All runs, the one started last first; broken ones included. */

@@ -5,7 +5,8 @@
  * may send its hang-up twice, from the kernel and from the shell, so a hang-up
  * never counts as the second. `deno task` passes a Ctrl+C on that the terminal
  * has sent already, in the same millisecond (seen with 2.9.6 on Linux); what
- * follows the first that closely is the same key press.
+ * follows the first that closely is the same key press. A process that left
+ * its terminal behind has no use for hang-ups.
  *
  * @module
  */
@@ -13,7 +14,8 @@
 /** A person needs longer than this to press Ctrl+C again. */
 const SAME_PRESS_MS = 100;
 
-const SIGNALS: Deno.Signal[] = Deno.build.os === "windows"
+const isWindows = Deno.build.os === "windows";
+const SIGNALS: Deno.Signal[] = isWindows
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 
@@ -21,15 +23,18 @@ const SIGNALS: Deno.Signal[] = Deno.build.os === "windows"
  * Listens until disposed; the process then does no longer end by itself.
  *
  * @param handlers `first` is called once, `second` for each later signal.
+ * @param options hangUps: false leaves them alone.
  */
 export function onStopSignals(
   { first, second }: {
     first: (signal: Deno.Signal) => void;
     second: (signal: Deno.Signal) => void;
   },
+  { hangUps = true }: { hangUps?: boolean } = {},
 ): Disposable {
   let firstAtMs: number | null = null;
-  const listeners = SIGNALS.map((signal) => {
+  const signals = SIGNALS.filter((signal) => hangUps || signal !== "SIGHUP");
+  const listeners = signals.map((signal) => {
     const listener = () => {
       if (firstAtMs === null) {
         firstAtMs = performance.now();
@@ -50,4 +55,10 @@ export function onStopSignals(
       }
     },
   };
+}
+
+/** From now on, this process outlives whoever sends it a hang-up. */
+export function ignoreHangUps(): void {
+  // Windows ends a process that has no console for other reasons only.
+  if (!isWindows) Deno.addSignalListener("SIGHUP", () => {});
 }

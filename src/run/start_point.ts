@@ -7,12 +7,14 @@
 import { dirname, resolve } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
 import type { Snapshot } from "../train/session.ts";
+import type { TrainerState } from "../train/trainer_state.ts";
 import { readSnapshot } from "./checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
   type LoadedCheckpoint,
 } from "./checkpoint_list.ts";
+import type { SessionRecord } from "./meta.ts";
 
 /**
  * Loads the checkpoint to go on from; null if the run ended before its first
@@ -39,6 +41,29 @@ export async function loadStartPoint(
   );
 }
 
+/**
+ * The state to go on from: that of the checkpoint, unless a session has begun
+ * there and was killed before it could save. Then its own start counts, which
+ * may have another end, as after `--more-epochs`, or other batches.
+ *
+ * @param sessions Oldest first.
+ */
+export function plannedState(
+  { name, content: { trainer } }: LoadedCheckpoint<Snapshot>,
+  sessions: readonly SessionRecord[],
+): TrainerState {
+  const last = sessions.findLast(({ checkpoint, start }) =>
+    checkpoint === name && start !== undefined && isSameMoment(start, trainer)
+  );
+  return last ? { ...last.start, kernels: trainer.kernels } : trainer;
+}
+
+/** A step can be trained and saved again, but never at the very same time. */
+function isSameMoment(a: TrainerState, b: TrainerState): boolean {
+  return a.step === b.step && a.microStep === b.microStep &&
+    a.tokens === b.tokens && a.elapsedMs === b.elapsedMs;
+}
+
 /** The error of a run that has nothing left to do. */
 export function alreadyComplete(
   runId: string,
@@ -46,8 +71,20 @@ export function alreadyComplete(
 ): UserError {
   const steps = step === null ? "" : ` after ${step} steps`;
   return new UserError(`Cannot resume "${runId}": it is complete${steps}`, {
-    hint: `type hearth generate ${runId}, or start another run with ` +
-      "hearth train",
+    hint: `type hearth resume ${runId} --more-epochs 1 to train on, or ` +
+      `hearth generate ${runId} to see what it writes`,
     exitCode: EXIT.usage,
   });
+}
+
+/** The error of a run that is to be made longer before it has begun. */
+export function nothingToExtend(runId: string): UserError {
+  return new UserError(
+    `Cannot train more of "${runId}": it has no checkpoint yet`,
+    {
+      hint: `type hearth resume ${runId}, or start another run with ` +
+        "hearth train --epochs N",
+      exitCode: EXIT.usage,
+    },
+  );
 }

@@ -59,7 +59,12 @@ export type TrainEvent =
       sizeBytes: number;
       dtMs: number;
     }
-    | { kind: "warning"; message: string }
+    | {
+      kind: "warning";
+      message: string;
+      /** The matter was warned of before, in these words, and goes on. */
+      replaces?: string;
+    }
     | {
       kind: "done";
       reason: "finished" | "stopped" | "earlyStop";

@@ -80,10 +80,16 @@ export async function* train(
     saveBest: config.checkpoint.best,
   };
   const tracker = new Tracker(session, { cadence, now });
-  const warning = (message: string): TrainEvent => (
-    { kind: "warning", message, ...tracker.progress() }
+  const warning = (message: string, replaces?: string): TrainEvent => (
+    {
+      kind: "warning",
+      message,
+      ...replaces && { replaces },
+      ...tracker.progress(),
+    }
   );
   let lastSaved: string | null = null;
+  let failing: FailingSaves | null = null;
 
   yield { kind: "start", ...tracker.progress() };
   for (const message of session.warnings) yield warning(message);
@@ -142,8 +148,11 @@ export async function* train(
         info: { step: state.step, best, periodic, final },
       });
       if ("failure" in saved) {
-        yield warning(saved.failure);
+        const before: FailingSaves | null = failing;
+        failing = stillFailing(before, { step: state.step, ...saved });
+        yield warning(failing.message, before?.message);
       } else {
+        failing = null;
         const dtMs = tracker.end("checkpoint");
         lastSaved = saved.name;
         const progress = tracker.progress();
@@ -210,6 +219,28 @@ function tooManySkipped(
   );
 }
 
+/** Saves that failed one after another. */
+interface FailingSaves {
+  fromStep: number;
+  count: number;
+  /** One warning for all of them. */
+  message: string;
+}
+
+function stillFailing(
+  before: FailingSaves | null,
+  { step, failure }: { step: number; failure: string },
+): FailingSaves {
+  const fromStep = before?.fromStep ?? step;
+  const count = (before?.count ?? 0) + 1;
+  const which = count === 1
+    ? `the checkpoint of step ${step}`
+    : `the checkpoints of steps ${fromStep} to ${step}, ${count} in a row`;
+  const message = `Cannot save ${which}: ${failure}; training goes on to the ` +
+    "next one";
+  return { fromStep, count, message };
+}
+
 /** Saves, or says why not: training goes on, unless this was the last. */
 async function trySave(
   session: Session,
@@ -218,13 +249,12 @@ async function trySave(
   try {
     return await save(session.snapshot, info);
   } catch (error) {
-    const failure = `Cannot save the checkpoint of step ${info.step}: ` +
-      (ioProblem(error) ?? errorMessage(error));
-    if (!info.final) {
-      return { failure: `${failure}; training goes on to the next one` };
-    }
+    const failure = ioProblem(error) ?? errorMessage(error);
+    if (!info.final) return { failure };
     if (error instanceof UserError) throw error;
-    const hint = "make room on the disk, then resume the run";
-    throw new UserError(failure, { hint, cause: error });
+    throw new UserError(
+      `Cannot save the checkpoint of step ${info.step}: ${failure}`,
+      { hint: "make room on the disk, then resume the run", cause: error },
+    );
   }
 }

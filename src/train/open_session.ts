@@ -11,6 +11,7 @@ import type { DataProgress } from "../data/progress.ts";
 import {
   assembleSession,
   checkSettings,
+  type ResumePlan,
   type Session,
   type Snapshot,
 } from "./session.ts";
@@ -33,8 +34,8 @@ export interface OpenSessionOptions {
   dataDir: string;
   /** Go on from here, in place of new parameters and a new tokenizer. */
   restore?: Snapshot;
-  /** Overrides the configuration's and the snapshot's. */
-  totalSteps?: number;
+  /** How the restored run differs from one that just goes on. */
+  plan?: ResumePlan;
   /** Refuse data with another fingerprint. */
   dataFingerprint?: string;
   onPrepare?: (progress: PrepareProgress) => void;
@@ -93,7 +94,7 @@ export async function openSession(
   // 3. The program and its parameters. The session disposes of all from here.
   onPrepare?.({ stage: "preparing model", fraction: null });
   opened.move();
-  const { totalSteps } = options;
+  const { plan } = options;
   const parts = { config, dataset, tokenizer, backend, warnings };
-  return await assembleSession({ ...parts, restore, totalSteps });
+  return await assembleSession({ ...parts, restore, plan });
 }

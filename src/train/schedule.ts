@@ -3,12 +3,14 @@
  *
  * Warm-up and `cosine` are nanoGPT's `get_lr` (train.py), whose first step
  * already has a rate above zero. `wsd` is warm-up, stable, decay: Hu et al.
- * 2024, https://arxiv.org/abs/2404.06395, with a linear decay.
+ * 2024, https://arxiv.org/abs/2404.06395, with a linear decay. What becomes of
+ * it when the end of a run is moved is decided in lr_curve.ts.
  *
  * @module
  */
 
 import type { TrainSection } from "../config/schema.ts";
+import type { LrCurve } from "./lr_curve.ts";
 
 /** What shapes the learning rate over a run. */
 export interface LrSchedule {
@@ -23,41 +25,62 @@ export interface LrSchedule {
   schedule: TrainSection["schedule"];
   /** Part of `totalSteps`, at the end, in which `wsd` decays. */
   decayFraction: number;
+  /** Where the end was moved: how the rate goes on from there. */
+  curve?: LrCurve | null;
 }
 
 /** The schedule of a configured run; `minLr` is a tenth of `lr` if not set. */
 export function lrSchedule(
   train: TrainSection,
-  totalSteps: number,
+  { totalSteps, lrCurve: curve }: {
+    totalSteps: number;
+    lrCurve: LrCurve | null;
+  },
 ): LrSchedule {
-  return { ...train, minLr: train.minLr ?? train.lr / 10, totalSteps };
+  return { ...train, minLr: train.minLr ?? train.lr / 10, totalSteps, curve };
 }
 
 /** Learning rate of optimizer step `step`, counted from 0. */
 export function learningRate(step: number, schedule: LrSchedule): number {
-  const { lr, minLr, warmupSteps, totalSteps } = schedule;
-  if (step < warmupSteps) return lr * (step + 1) / (warmupSteps + 1);
-  if (schedule.schedule === "constant") return lr;
-  if (step >= totalSteps) return minLr;
-
-  // From here warmupSteps <= step < totalSteps, so no divisor is zero.
-  switch (schedule.schedule) {
-    case "cosine": {
-      const done = (step - warmupSteps) / (totalSteps - warmupSteps);
-      return minLr + 0.5 * (1 + Math.cos(Math.PI * done)) * (lr - minLr);
-    }
-    case "linear": {
-      const done = (step - warmupSteps) / (totalSteps - warmupSteps);
-      return lr + (minLr - lr) * done;
-    }
-    case "wsd": {
-      const decayStart = Math.max(
-        warmupSteps,
-        totalSteps * (1 - schedule.decayFraction),
-      );
-      if (step <= decayStart) return lr;
-      const done = (step - decayStart) / (totalSteps - decayStart);
-      return lr + (minLr - lr) * done;
-    }
+  const { lr, minLr, totalSteps, curve } = schedule;
+  if (typeof curve?.hold === "number") return curve.hold;
+  const { from, fromLr, steps } = warmup(schedule);
+  if (step < from + steps) {
+    return fromLr + (lr - fromLr) * (step - from + 1) / (steps + 1);
   }
+  if (schedule.schedule === "constant") return lr;
+  const done = decayDone(step, schedule);
+  if (step >= totalSteps || done === 1) return minLr; // without rounding
+  return schedule.schedule === "cosine"
+    ? minLr + 0.5 * (1 + Math.cos(Math.PI * done)) * (lr - minLr)
+    : lr + (minLr - lr) * done;
+}
+
+/** The part of the decay that is over when `step` begins, 0 to 1. */
+export function decayDone(step: number, schedule: LrSchedule): number {
+  const { totalSteps, curve } = schedule;
+  if (schedule.schedule === "constant") return 0;
+  const { from, done } = curve?.decay ??
+    { from: decayStart(schedule), done: 0 };
+  if (step <= from) return done;
+  if (step >= totalSteps) return 1;
+  return done + (1 - done) * (step - from) / (totalSteps - from);
+}
+
+/** The step at which the decay begins, unless the curve says otherwise. */
+export function decayStart(schedule: LrSchedule): number {
+  const { totalSteps, decayFraction } = schedule;
+  const { from, steps } = warmup(schedule);
+  if (schedule.schedule !== "wsd") return from + steps;
+  return Math.max(
+    from + steps,
+    from + (totalSteps - from) * (1 - decayFraction),
+  );
+}
+
+/** The last warm-up: `steps` of them from step `from` and rate `fromLr`. */
+export function warmup(
+  { warmupSteps, curve }: LrSchedule,
+): { from: number; fromLr: number; steps: number } {
+  return curve?.warmup ?? { from: 0, fromLr: 0, steps: warmupSteps };
 }

@@ -16,10 +16,13 @@ import { initParams } from "../model/init.ts";
 import { type ModelConfig, resolveModel } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { restoreState, type ResumePlan } from "./restored_state.ts";
+import { lrSchedule, warmup } from "./schedule.ts";
 import { readTensors, type Snapshot, writeTensors } from "./snapshot.ts";
 import { batchPositions, buildStepProgram } from "./step_program.ts";
 import { initialState, type TrainerState } from "./trainer_state.ts";
 
+export type { ResumePlan } from "./restored_state.ts";
 export type { Snapshot } from "./snapshot.ts";
 
 /** A run that is ready to train. */
@@ -35,6 +38,8 @@ export interface Session {
   readonly totalSteps: number;
   /** Optimizer steps per pass over the training data, with fraction. */
   readonly stepsPerEpoch: number;
+  /** Passes over the training data when the run ends, with fraction. */
+  readonly epochs: number;
   /** Trainable numbers. */
   readonly parameterCount: number;
   /** Device memory of parameters, optimizer, gradients and activations. */
@@ -43,6 +48,8 @@ export interface Session {
   readonly checkpointBytes: number;
   /** What the user should know; `train` repeats them as events. */
   readonly warnings: readonly string[];
+  /** How a resumed run goes on, where that is not as before. */
+  readonly notes: readonly string[];
   /** Moved on by every step. */
   readonly state: TrainerState;
   /** Copies everything that a resume needs from the device. */
@@ -59,8 +66,8 @@ export interface SessionParts {
   backend: Backend;
   /** Go on from here, in place of new parameters. */
   restore?: Snapshot;
-  /** Overrides the configuration's and the snapshot's. */
-  totalSteps?: number;
+  /** How the restored run differs from one that just goes on. */
+  plan?: ResumePlan;
   warnings?: readonly string[];
 }
 
@@ -115,17 +122,14 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
 
   // 3. Where the run stands.
   const { device } = backend;
-  const stepsPerEpoch = dataset.train.batchesPerEpoch / gradAccumSteps;
-  const totalSteps = parts.totalSteps ?? restore?.trainer.totalSteps ??
-    configuredSteps(config, stepsPerEpoch);
-  const { warmupSteps, lr } = config.train;
-  const warnings = [...parts.warnings ?? []];
-  if (totalSteps > 0 && warmupSteps >= totalSteps) {
-    warnings.push(
-      `The warm-up takes ${warmupSteps} steps and the run has ${totalSteps}, ` +
-        `so the learning rate does not reach ${lr}`,
-    );
-  }
+  const batches = dataset.train, { train } = config;
+  const stepsPerEpoch = batches.batchesPerEpoch / gradAccumSteps;
+  const { state, notes } = restore
+    ? restoreState(restore.trainer, { train, batches, plan: parts.plan })
+    : { state: newState(config, stepsPerEpoch), notes: [] };
+  state.kernels = device.kernels;
+  const { step, totalSteps } = state;
+  const warnings = [...parts.warnings ?? [], ...lrWarnings(config, state)];
   if (restore && restore.trainer.kernels !== device.kernels) {
     warnings.push(
       "The kernels are not those of the checkpoint, so the numbers may " +
@@ -133,11 +137,6 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
         `"${restore.trainer.kernels}" then`,
     );
   }
-  const state = {
-    ...restore?.trainer ?? initialState({ totalSteps, kernels: "" }),
-    totalSteps,
-    kernels: device.kernels,
-  };
 
   const parameters = parameterCount(model);
   const cleanup = opened.move();
@@ -150,10 +149,13 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     executable,
     totalSteps,
     stepsPerEpoch,
+    epochs: (state.cursor + (totalSteps - step) * gradAccumSteps) /
+      batches.batchesPerEpoch,
     parameterCount: parameters,
     memoryBytes: program.persistentBytes + program.arenaBytes,
     checkpointBytes: 3 * 4 * parameters, // f32: parameter, m and v
     warnings,
+    notes,
     state,
     snapshot: async () => ({
       ...await readTensors(executable, model),
@@ -165,12 +167,26 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   };
 }
 
-/** `steps`, or as many as `epochs` take: at least one. */
-function configuredSteps(
-  { train: { steps, epochs = 1 } }: HearthConfig,
+/** The state of a new run: `steps`, or as many as `epochs` take. */
+function newState(
+  { train }: HearthConfig,
   stepsPerEpoch: number,
-): number {
-  return steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch));
+): TrainerState {
+  const { steps, epochs = 1 } = train;
+  const totalSteps = steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch));
+  return initialState({ ...train, totalSteps, kernels: "" });
+}
+
+/** Warns of a warm-up that the run does not see the end of. */
+function lrWarnings({ train }: HearthConfig, state: TrainerState): string[] {
+  const { step, totalSteps, lrCurve } = state;
+  const { from, steps } = warmup(lrSchedule(train, state));
+  const isLost = from + steps >= totalSteps && totalSteps > step;
+  if (!isLost || typeof lrCurve?.hold === "number") return [];
+  return [
+    `The warm-up takes ${steps} steps and the run has ${totalSteps - from}, ` +
+    `so the learning rate does not reach ${train.lr}`,
+  ];
 }
 
 /** The data layer says which file is too short; this guards the loop. */

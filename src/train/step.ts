@@ -56,10 +56,7 @@ export async function runStep(
   }
 
   // 2. The update. AdamW's t counts the updates that were made, from 1.
-  const lr = learningRate(
-    state.step,
-    lrSchedule(config.train, state.totalSteps),
-  );
+  const lr = learningRate(state.step, lrSchedule(config.train, state));
   const t = state.step + 1 - state.skippedTotal;
   executable.write(
     "hyper",
@@ -69,9 +66,8 @@ export async function runStep(
   state.step++;
 
   // 3. The only look at the device in a step: it waits for all of the above.
-  const [trainLoss] = await executable.read("loss");
-  const [gradNorm] = await executable.read("gradNorm");
-  const [scale] = await executable.read("scale");
+  const outputs = await executable.readAll(["loss", "gradNorm", "scale"]);
+  const [trainLoss, gradNorm, scale] = outputs.map(([value]) => value);
   const skipped = scale === 0;
   state.skippedInRow = skipped ? state.skippedInRow + 1 : 0;
   if (skipped) state.skippedTotal++;

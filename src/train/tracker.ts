@@ -30,6 +30,8 @@ export class Tracker {
   readonly #cadence: Cadence;
   readonly #now: () => number;
   readonly #eta: Eta;
+  /** Batches per evaluation. */
+  readonly #evalBatches: number;
   /** When the last thing that was timed ended. */
   #lapStart: number;
   /** When the thing that is being timed began. */
@@ -46,10 +48,10 @@ export class Tracker {
     this.#lapStart = this.#began = now();
 
     const { state, dataset, config: { train }, checkpointBytes } = session;
-    const evalBatches = evalBatchCount({ ...train, batches: dataset.val });
+    this.#evalBatches = evalBatchCount({ ...train, batches: dataset.val });
     this.#eta = new Eta({
-      evalCost: state.evalCost ??
-        evalBatches * FORWARD_SHARE / train.gradAccumSteps,
+      evalCost: this.#evalBatches / train.gradAccumSteps *
+        (state.evalBatchCost ?? FORWARD_SHARE),
       checkpointMs: state.checkpointMs ??
         SAVE_OVERHEAD_MS + 1000 * checkpointBytes / SAVE_BYTES_PER_SEC,
     });
@@ -79,13 +81,13 @@ export class Tracker {
 
   /** Where the run stands. */
   progress(): Progress {
-    const { state, dataset, stepsPerEpoch } = this.#session;
+    const { state, dataset, epochs } = this.#session;
     const work = remainingWork(state, this.#cadence);
     return {
       step: state.step,
       totalSteps: state.totalSteps,
       epoch: state.cursor / dataset.train.batchesPerEpoch,
-      epochs: state.totalSteps / stepsPerEpoch,
+      epochs,
       tokens: state.tokens,
       elapsedMs: state.elapsedMs,
       remainingMs: this.#eta.remainingMs(work),
@@ -101,8 +103,9 @@ export class Tracker {
 
   /** Notes in the state what a resumed run's ETA begins with. */
   keepCosts(): void {
-    const { state } = this.#session;
-    state.evalCost = this.#eta.evalCost;
+    const { state, config: { train } } = this.#session;
+    state.evalBatchCost = this.#eta.evalCost * train.gradAccumSteps /
+      this.#evalBatches;
     state.checkpointMs = this.#eta.checkpointMs;
   }
 }

@@ -8,6 +8,8 @@
  * @module
  */
 
+import type { LrCurve } from "./lr_curve.ts";
+
 /** The position of a training run. */
 export interface TrainerState {
   /** Format of this file. */
@@ -18,8 +20,13 @@ export interface TrainerState {
   microStep: number;
   /** Next training batch: the argument of `Batches.at`. */
   cursor: number;
+  /** What `cursor` and `totalSteps` count in: settings of the last session. */
+  batchSize: number;
+  gradAccumSteps: number;
   /** Steps at which the run ends. */
   totalSteps: number;
+  /** How the learning rate goes on since the end was moved, if it was. */
+  lrCurve: LrCurve | null;
   tokens: number;
   elapsedMs: number;
   /** Step of the last evaluation: it is neither repeated nor left out. */
@@ -34,10 +41,11 @@ export interface TrainerState {
   skippedInRow: number;
   skippedTotal: number;
   /**
-   * What an evaluation costs, in steps, and a checkpoint, in milliseconds:
-   * the ETA of a resumed run goes by these until it has measured its own.
+   * What a batch of an evaluation costs, in micro-steps, and a checkpoint, in
+   * milliseconds: the ETA of a resumed run goes by these until it has measured
+   * its own.
    */
-  evalCost: number | null;
+  evalBatchCost: number | null;
   checkpointMs: number | null;
   /** Which kernels computed: same bits only with the same kernels. */
   kernels: string;
@@ -45,14 +53,19 @@ export interface TrainerState {
 
 /** The state of a run before its first step. */
 export function initialState(
-  { totalSteps, kernels }: Pick<TrainerState, "totalSteps" | "kernels">,
+  { totalSteps, kernels, batchSize = 1, gradAccumSteps = 1 }:
+    & Pick<TrainerState, "totalSteps" | "kernels">
+    & Partial<Pick<TrainerState, "batchSize" | "gradAccumSteps">>,
 ): TrainerState {
   return {
     version: 1,
     step: 0,
     microStep: 0,
     cursor: 0,
+    batchSize,
+    gradAccumSteps,
     totalSteps,
+    lrCurve: null,
     tokens: 0,
     elapsedMs: 0,
     evalStep: null,
@@ -62,7 +75,7 @@ export function initialState(
     evalsSinceBest: 0,
     skippedInRow: 0,
     skippedTotal: 0,
-    evalCost: null,
+    evalBatchCost: null,
     checkpointMs: null,
     kernels,
   };

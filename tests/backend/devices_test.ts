@@ -1,16 +1,33 @@
 import assert from "node:assert/strict";
-import { listDevices, openBackend } from "../../src/backend/devices.ts";
+import type { Backend } from "../../src/backend/backend.ts";
+import { estimateWork } from "../../src/backend/auto_device.ts";
+import {
+  type DeviceSources,
+  openBackend,
+  SYSTEM_DEVICES,
+} from "../../src/backend/devices.ts";
+import { listDevices } from "../../src/backend/list_devices.ts";
+import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
+import { adapter } from "./_fake_adapter.ts";
 
 const { name, cores } = readCpuInfo();
 
+type Choice = Parameters<typeof openBackend>[0];
+
+/** A machine without graphics adapters. */
+const CPU_ONLY: DeviceSources = {
+  ...SYSTEM_DEVICES,
+  listAdapters: () => Promise.resolve([]),
+};
+
 /** Opens and closes; what matters is which device it was, and what was said. */
-async function choose(choice: Parameters<typeof openBackend>[0]) {
-  const { backend, warnings } = await openBackend(choice);
+async function choose(choice: Choice, sources = CPU_ONLY) {
+  const { backend, warnings, notes } = await openBackend(choice, sources);
   await backend.dispose();
-  return { ...backend.device, warnings };
+  return { ...backend.device, warnings, notes };
 }
 
 for (const device of ["auto", "cpu", " CPU ", name, name.slice(1, 4)]) {
@@ -36,7 +53,7 @@ for (const device of ["gpu", "gpu:0", "cuda:1", "no such name"]) {
 
   Deno.test(`openBackend() refuses "${device}" when strict`, async () => {
     await assert.rejects(
-      openBackend({ device, strict: true }),
+      openBackend({ device, strict: true }, CPU_ONLY),
       (error) => error instanceof UserError && error.exitCode === 2,
     );
   });
@@ -54,7 +71,10 @@ Deno.test("openBackend() warns when asked for a precision it lacks", async () =>
     ["Cannot compute in bf16: WebAssembly offers fp32: using fp32"],
   );
   await assert.rejects(
-    openBackend({ device: "auto", precision: "fp16", strict: true }),
+    openBackend(
+      { device: "auto", precision: "fp16", strict: true },
+      CPU_ONLY,
+    ),
     new UserError(message, {
       hint: "use --precision fp32, or leave out --strict-device",
       exitCode: 2,
@@ -121,17 +141,185 @@ Deno.test({
         exitCode: 2,
       }),
     );
-    assert.equal((await listDevices())[0].noNative, reason);
+    const [cpu] = await listDevices({ sources: CPU_ONLY });
+    assert.ok(cpu.backend === "cpu" && cpu.noNative === reason);
   },
 });
 
+/** A machine with an A30 and a software adapter, whose GPU computes nothing. */
+function gpuMachine(
+  { fails, gflops = { cpu: 100, gpu: 1000 }, callUs = { cpu: 1, gpu: 10 } }: {
+    fails?: string;
+    gflops?: { cpu: number; gpu: number };
+    callUs?: { cpu: number; gpu: number };
+  } = {},
+) {
+  const events: string[] = [];
+  const a30 = adapter({ name: "NVIDIA A30", vendor: 0x10de, device: 0x20b7 });
+  const slow = adapter({ name: "llvmpipe (LLVM 15)", isFallback: true });
+  const sources: DeviceSources = {
+    listAdapters() {
+      events.push("list");
+      return listAdapters({
+        requestAdapter: (wish) =>
+          Promise.resolve(wish?.forceFallbackAdapter ? slow : a30),
+      });
+    },
+    openCpu: (options) => {
+      events.push("open cpu");
+      return SYSTEM_DEVICES.openCpu(options);
+    },
+    openGpu({ info }, { precision }) {
+      events.push(`open ${info.id} ${precision}`);
+      if (fails) return Promise.reject(new Error(fails));
+      const { id, name } = info;
+      const device = { backend: "webgpu", id, name, kernels: "wgsl" } as const;
+      return Promise.resolve({
+        device,
+        dispose: () => Promise.resolve(void events.push(`close ${id}`)),
+      } as Backend);
+    },
+    measureSpeed({ device }) {
+      const kind = device.backend === "cpu" ? "cpu" : "gpu";
+      events.push(`measure ${kind}`);
+      return Promise.resolve({ gflops: gflops[kind], callUs: callUs[kind] });
+    },
+  };
+  return { sources, events };
+}
+
+const tiny = estimateWork({ B: 8, T: 128, C: 128, L: 4, parameterCount: 1e6 });
+const large = estimateWork({
+  B: 8,
+  T: 1024,
+  C: 768,
+  L: 12,
+  parameterCount: 1e8,
+});
+
+Deno.test("openBackend() takes the GPU unasked, and closes it", async () => {
+  const { sources, events } = gpuMachine();
+  const chosen = await choose({ device: "auto" }, sources);
+  assert.equal(chosen.id, "gpu:0");
+  assert.deepEqual(events, ["list", "open gpu:0 fp32", "close gpu:0"]);
+  assert.deepEqual([chosen.warnings, chosen.notes], [[], []]);
+});
+
+Deno.test("openBackend() leaves drivers alone for the CPU", async () => {
+  const { sources, events } = gpuMachine();
+  assert.equal((await choose({ device: "cpu" }, sources)).id, "cpu");
+  assert.deepEqual(events, ["open cpu"]);
+});
+
+Deno.test("openBackend() takes the CPU when the GPU does not open", async () => {
+  const { sources } = gpuMachine({ fails: "out of memory" });
+  const { id, warnings } = await choose({ device: "gpu" }, sources);
+  assert.equal(id, "cpu");
+  assert.deepEqual(warnings, [
+    "Cannot open gpu:0 (NVIDIA A30): out of memory: using cpu",
+  ]);
+  await assert.rejects(
+    openBackend({ device: "gpu", strict: true }, sources),
+    (error) => error instanceof UserError && error.exitCode === 2,
+  );
+});
+
+Deno.test("openBackend() computes in fp32 on an adapter, and says so", async () => {
+  const { sources, events } = gpuMachine();
+  const { warnings } = await choose(
+    { device: "gpu", precision: "bf16" },
+    sources,
+  );
+  assert.equal(events[1], "open gpu:0 fp32");
+  assert.deepEqual(warnings, [
+    "Cannot compute in bf16: the WebGPU backend offers fp32: using fp32",
+  ]);
+});
+
+Deno.test("openBackend() times both devices for a small model", async () => {
+  const slow = {
+    gflops: { cpu: 100, gpu: 1000 },
+    callUs: { cpu: 1, gpu: 999 },
+  };
+  const onCpu = gpuMachine(slow);
+  const choice = { device: "auto", work: tiny };
+  const { id, warnings, notes } = await choose(choice, onCpu.sources);
+  assert.equal(id, "cpu");
+  assert.deepEqual(onCpu.events, [
+    ...["list", "open gpu:0 fp32", "open cpu"],
+    ...["measure gpu", "measure cpu", "close gpu:0"],
+  ]);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(notes, [
+    "Device auto takes the CPU for this small model: cpu about 70 ms a " +
+    "micro-step, gpu:0 (NVIDIA A30) about 232 ms",
+  ]);
+
+  const onGpu = await choose(choice, gpuMachine().sources);
+  assert.equal(onGpu.id, "gpu:0");
+  assert.match(onGpu.notes[0], /takes the GPU .*: gpu:0/);
+});
+
+for (
+  const [what, choice] of [
+    ["a large model", { device: "auto", work: large }],
+    ["a GPU that was asked for", { device: "gpu", work: tiny }],
+    ["a run that goes on", {
+      device: "auto",
+      work: tiny,
+      previous: "webgpu",
+    }],
+  ] satisfies [string, Choice][]
+) {
+  Deno.test(`openBackend() times nothing for ${what}`, async () => {
+    const { sources, events } = gpuMachine({ gflops: { cpu: 1e9, gpu: 1 } });
+    assert.equal((await choose(choice, sources)).id, "gpu:0");
+    assert.ok(!events.includes("measure gpu"));
+  });
+}
+
+Deno.test("openBackend() stays with the CPU that auto has taken before", async () => {
+  const { sources, events } = gpuMachine();
+  const choice = { device: "auto", work: large, previous: "cpu" } as const;
+  assert.equal((await choose(choice, sources)).id, "cpu");
+  assert.deepEqual(events, ["open cpu"]);
+});
+
 Deno.test("listDevices() describes the CPU, and measures it when asked", async () => {
-  const [cpu] = await listDevices({ measure: true });
+  const [cpu] = await listDevices({ measure: true, sources: CPU_ONLY });
+  assert.ok(cpu.backend === "cpu");
   assert.equal(cpu.id, "cpu");
   assert.equal(cpu.name, name);
   assert.equal(cpu.cores, cores);
-  assert.ok(cpu.memoryBytes > 1e8);
+  assert.ok(cpu.memoryBytes! > 1e8);
   assert.ok(cpu.gflops! > 0.1, `${cpu.gflops} GFLOP/s`);
   assert.equal(cpu.kernels, loadKernels().label);
-  assert.equal((await listDevices())[0].gflops, null);
+  assert.equal((await listDevices({ sources: CPU_ONLY }))[0].gflops, null);
+});
+
+Deno.test("listDevices() says what means each device, and what it has", async () => {
+  const devices = await listDevices({
+    sources: gpuMachine().sources,
+    memoryOf: ({ name }) => Promise.resolve(name === "NVIDIA A30" ? 24e9 : 1),
+  });
+  const memoryBytes = Deno.systemMemoryInfo().total;
+  assert.deepEqual(
+    devices.map(({ id, requests, memoryBytes }) => ({
+      id,
+      requests,
+      memoryBytes,
+    })),
+    [
+      { id: "gpu:0", requests: ["gpu:0", "cuda:0", "A30"], memoryBytes: 24e9 },
+      { id: "cpu", requests: ["cpu"], memoryBytes },
+      { id: "software", requests: ["software", "llvmpipe"], memoryBytes },
+    ],
+  );
+});
+
+Deno.test("listDevices() says why a device cannot be measured", async () => {
+  const { sources } = gpuMachine({ fails: "the driver has hung up" });
+  const [gpu] = await listDevices({ measure: true, sources });
+  assert.equal(gpu.gflops, null);
+  assert.equal(gpu.problem, "the driver has hung up");
 });

@@ -6,8 +6,15 @@ export interface FakeSettings {
   /** Both stdout and stderr are a terminal. */
   tty?: boolean;
   columns?: number;
+  rows?: number;
   env?: Record<string, string>;
   stdin?: string;
+  /** What a question is answered with. */
+  confirm?: (question: string) => boolean;
+  /** This process was started to train that run. */
+  detachedRun?: string;
+  /** Stands in for another process; without it, none can be started. */
+  startAgain?: Io["startAgain"];
   /** Called with everything written to stderr; may press Ctrl+C. */
   onStderr?: (text: string, press: () => void) => void;
   /** Called with everything written to stdout; may throw BrokenPipe. */
@@ -26,7 +33,8 @@ export async function run(
   argv: string[],
   settings: FakeSettings = {},
 ): Promise<Outcome> {
-  const { tty = false, columns = 80, env = {}, stdin = "" } = settings;
+  const { tty = false, columns = 80, rows = 24, env = {}, stdin = "" } =
+    settings;
   let out = "", err = "";
   let handlers: Parameters<Io["onStopSignals"]>[0] | null = null;
   let presses = 0;
@@ -49,7 +57,12 @@ export async function run(
     },
     stdinIsTty: tty,
     readStdin: () => Promise.resolve(stdin),
+    confirm: (question) => {
+      if (settings.confirm) return Promise.resolve(settings.confirm(question));
+      return Promise.reject(new Error(`nobody answers "${question}"`));
+    },
     columns: () => columns,
+    rows: () => rows,
     env: (name) => env[name] || undefined,
     onStopSignals(listening) {
       handlers = listening;
@@ -62,6 +75,9 @@ export async function run(
     },
     program: "hearth",
     commandLine: ["hearth", ...argv],
+    detachedRun: settings.detachedRun ?? null,
+    startAgain: settings.startAgain ??
+      (() => Promise.reject(new Error("no process can be started here"))),
   };
   const code = await runCli(argv, io);
   return { code: exitedWith ?? code, out, err };

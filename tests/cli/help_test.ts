@@ -5,6 +5,8 @@ const COMMANDS = [
   "",
   "train",
   "resume",
+  "stop",
+  "rm",
   "status",
   "runs",
   "generate",

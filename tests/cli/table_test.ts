@@ -17,6 +17,20 @@ Deno.test("formatTable() aligns columns and ends no line in spaces", () => {
   );
 });
 
+Deno.test("formatTable() leaves out columns, then cuts", () => {
+  const columns = [["run", "left"], ["a", "right", 1], [
+    "b",
+    "right",
+    0,
+  ]] as const;
+  const rows = [["owl-1", "12", "34"]];
+  const at = (width: number) => formatTable(columns, rows, width).split("\n");
+  assert.deepEqual(at(13), ["run     a   b", "owl-1  12  34"]);
+  assert.deepEqual(at(12), ["run     b", "owl-1  34"]);
+  assert.deepEqual(at(8), ["run", "owl-1"]);
+  assert.deepEqual(at(3), ["run", "owl"]);
+});
+
 Deno.test("formatFields() lines up values", () => {
   assert.equal(
     formatFields([["run", "owl-1"], ["status", "stopped"]]),

@@ -9,8 +9,8 @@ export { snapshotAt } from "./_snapshot.ts";
 
 /** The real loop over a tiny model on the reference backend. */
 export const testEngine: Engine = {
-  openSession: ({ config, restore, totalSteps }) =>
-    openTestSession({ config, restore, totalSteps }),
+  openSession: ({ config, restore, plan }) =>
+    openTestSession({ config, restore, plan }),
   train,
 };
 

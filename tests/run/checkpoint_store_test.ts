@@ -1,50 +1,13 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import { readSnapshot, readWeights } from "../../src/run/checkpoint_files.ts";
-import {
-  listCheckpoints,
-  loadCheckpoint,
-  readPointer,
-} from "../../src/run/checkpoint_list.ts";
+import { loadCheckpoint } from "../../src/run/checkpoint_list.ts";
 import { CheckpointStore } from "../../src/run/checkpoint_store.ts";
+import { flipBit, openStore, overview } from "./_checkpoints.ts";
 import { inTempDir, listTree, snapshotAt } from "./_helpers.ts";
-
-interface Save {
-  best?: boolean;
-  periodic?: boolean;
-}
-
-function openStore(dir: string, keep = 2) {
-  const store = new CheckpointStore(dir, { keep, neededBytes: 1 });
-  const save = (step: number, { best = false, periodic = true }: Save = {}) =>
-    store.save(() => Promise.resolve(snapshotAt(step)), {
-      step,
-      best,
-      periodic,
-    });
-  return { store, save };
-}
-
-/** Steps on disk and what points to them, such as `3 4=latest`. */
-async function overview(dir: string): Promise<string> {
-  const latest = await readPointer(dir, "latest");
-  const best = await readPointer(dir, "best");
-  const steps = (await listCheckpoints(dir)).map(({ name }) =>
-    Number(name.slice("step-".length)) +
-    (name === latest ? "=latest" : "") + (name === best ? "=best" : "")
-  );
-  return steps.reverse().join(" ");
-}
 
 async function load(dir: string, choice?: string) {
   return await loadCheckpoint(dir, { choice, read: readSnapshot });
-}
-
-/** Changes one byte in the middle of a file. */
-async function flipBit(path: string): Promise<void> {
-  const bytes = await Deno.readFile(path);
-  bytes[bytes.length >> 1] ^= 0x10;
-  await Deno.writeFile(path, bytes);
 }
 
 Deno.test("save() writes what loadCheckpoint() reads", () =>
@@ -124,6 +87,91 @@ Deno.test("adopt() of an older checkpoint makes it the latest", () =>
     assert.equal((await load(dir)).name, "step-00000020");
     await saveNext(25);
     assert.equal(await overview(dir), "20=best 25=latest");
+  }));
+
+Deno.test("adopt() finds the best one again, whatever became of the file", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir, 10);
+    await save(10, { best: true });
+    await save(20, { best: true });
+    await save(30, { bestStep: 20 });
+    const whole = "10 20=best 30=latest";
+    const adopt = async (choice?: string) => {
+      const { store, save } = openStore(dir, 10);
+      await store.adopt(await load(dir, choice));
+      return save;
+    };
+    for (
+      const damage of [
+        () => Deno.remove(`${dir}/best`),
+        () => Deno.writeTextFile(`${dir}/best`, "nonsense"),
+        () => Deno.writeTextFile(`${dir}/best`, "step-00000025"),
+        // Killed between the two pointers: the older best is still named.
+        () => Deno.writeTextFile(`${dir}/best`, "step-00000010"),
+      ]
+    ) {
+      await damage();
+      await adopt();
+      assert.equal(await overview(dir), whole);
+    }
+    // Who goes back keeps the best of the history that is left behind …
+    const saveAgain = await adopt("10");
+    assert.equal(await overview(dir), "10=latest 20=best 30");
+    // … until a step of the new one, which is not as good, takes its name.
+    await saveAgain(20, { bestStep: 10 });
+    assert.equal(await overview(dir), "10=best 30 20=latest");
+  }));
+
+Deno.test("adopt() names no best one where none is wanted", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir);
+    await save(10, { bestStep: 10 });
+    const { store } = openStore(dir, 2, { keepBest: false });
+    await store.adopt(await load(dir));
+    assert.equal(await overview(dir), "10=latest");
+  }));
+
+Deno.test("save() puts nothing in place of a checkpoint before it is whole", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir);
+    await save(10);
+    await save(20);
+    const { store, save: saveAgain } = openStore(dir);
+    await store.adopt(await load(dir, "10"));
+    const before = (await load(dir, "20")).content;
+    const { rename } = Deno;
+    Deno.rename = async (from, to) => {
+      if (String(from).includes(".saving-")) throw new Error("no");
+      await rename(from, to);
+    };
+    try {
+      await assert.rejects(saveAgain(20), { message: "no" });
+    } finally {
+      Deno.rename = rename;
+    }
+    assert.deepEqual((await load(dir, "20")).content, before);
+
+    // Killed at the same place, the next process puts it back.
+    const aside = `${dir}/.replaced-step-00000020`;
+    await Deno.rename(`${dir}/step-00000020`, aside);
+    await openStore(dir).store.adopt(await load(dir));
+    assert.deepEqual((await load(dir, "20")).content, before);
+    // Killed a moment later, it removes the older of the two.
+    await Deno.mkdir(aside);
+    await saveAgain(20);
+    assert.equal(await overview(dir), "10 20=latest");
+    const rest = (await listTree(dir)).filter((path) => path.startsWith("."));
+    assert.deepEqual(rest, []);
+  }));
+
+Deno.test("save() removes nothing that it cannot read", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir, 1);
+    await save(10);
+    await Deno.truncate(`${dir}/step-00000010/manifest.json`, 5);
+    await save(20);
+    await save(30);
+    assert.equal(await overview(dir), "10 30=latest");
   }));
 
 Deno.test("save() removes what killed saves have left behind", () =>

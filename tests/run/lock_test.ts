@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
-import { acquireLock, isLocked } from "../../src/run/lock.ts";
+import { acquireLock, isLocked, lockHolder } from "../../src/run/lock.ts";
 import {
   isAlive,
+  isSurelyAlive,
   ownProcess,
   processStartedAt,
+  startMark,
 } from "../../src/run/process_info.ts";
 import { inTempDir } from "./_helpers.ts";
 
@@ -109,3 +111,33 @@ Deno.test("isAlive() is false for a process that has ended", async () => {
   const ended = { pid: child.pid, processStartedAt: processStarted };
   assert.equal(await isAlive(ended), false);
 });
+
+Deno.test({
+  name: "isAlive() goes by the start mark where the clock was set",
+  ignore: Deno.build.os !== "linux", // the only one that has marks
+  async fn() {
+    const { pid } = await ownProcess();
+    const mark = await startMark(pid);
+    const earlier = { pid, processStartedAt: "2001-01-01T00:00:00.000Z" };
+    assert.equal(await isAlive({ ...earlier, startMark: mark }), true);
+    const own = { ...await ownProcess(), startMark: `${mark}1` };
+    assert.equal(await isAlive(own), false);
+  },
+});
+
+Deno.test("isSurelyAlive() is false where the start is not known", async () => {
+  const own = await ownProcess();
+  assert.equal(await isSurelyAlive(own), true);
+  const unknown = { pid: own.pid, processStartedAt: null };
+  assert.equal(await isSurelyAlive(unknown), false);
+});
+
+Deno.test("lockHolder() names who holds the lock, until it is free", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/lock`;
+    const lock = await acquireLock(path, "owl-1");
+    const holder = await lockHolder(path);
+    if (Deno.build.os !== "windows") assert.equal(holder?.pid, Deno.pid);
+    await lock.release();
+    assert.equal(await lockHolder(path), null);
+  }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { configSchema } from "../../src/config/schema.ts";
 import { formatDevice, logLines } from "../../src/run/log_line.ts";
-import type { RunEvent } from "../../src/run/run_event.ts";
+import type { RunEvent, RunOpened } from "../../src/run/run_event.ts";
 
 const progress = {
   step: 120,
@@ -125,11 +125,16 @@ const lines: [string, RunEvent, string[]][] = [
       parameterCount: 1_067_776,
       totalSteps: 1500,
       stepsPerEpoch: 1000,
+      epochs: 1.5,
       memoryBytes: 123_456_789,
       checkpointBytes: 12_813_312,
       trainTokens: 1_024_000,
       valTokens: 100_000,
       resumedFrom: { checkpoint: "step-00000500", step: 500 },
+      isExtended: false,
+      changes: [],
+      notes: [],
+      lrPlan: { schedule: "cosine", policy: null, points: [] },
       bestValLoss: 2.5,
     },
     [
@@ -142,6 +147,73 @@ const lines: [string, RunEvent, string[]][] = [
     ],
   ],
 ];
+
+/** The lines of `lines` that open a run, with others after them. */
+const opened = lines.at(-1)!;
+
+lines.push(
+  [
+    "a run that is extended",
+    {
+      ...opened[1] as RunOpened,
+      isExtended: true,
+      changes: [
+        { path: "train.batchSize", from: 8, to: 16 },
+        { path: "train.minLr", from: 1e-5, to: null },
+      ],
+      notes: ["This is worth a note"],
+      lrPlan: {
+        schedule: "cosine",
+        policy: "rewarm",
+        points: [{ step: 501, lr: 1.1e-4 }, { step: 600, lr: 1e-3 }],
+      },
+    },
+    [
+      ...opened[2],
+      "more    1,000 steps = 1.00 epochs, from step 500",
+      "change  train.batchSize 8 -> 16",
+      "change  train.minLr 0.00001 -> default",
+      "note    This is worth a note",
+      "rate    warms up again, then the cosine schedule (--lr-policy rewarm)",
+      "        1.1e-4 at step 501, 1.0e-3 at step 600",
+    ],
+  ],
+  [
+    "a run with another setting",
+    {
+      ...opened[1] as RunOpened,
+      changes: [{ path: "train.lr", from: 1e-3, to: 2e-3 }],
+      lrPlan: {
+        schedule: "linear",
+        policy: null,
+        points: [{ step: 501, lr: 1e-3 }, { step: 1500, lr: 1e-4 }],
+      },
+    },
+    [
+      ...opened[2],
+      "change  train.lr 0.001 -> 0.002",
+      "rate    goes on with the linear schedule",
+      "        1.0e-3 at step 501, 1.0e-4 at step 1,500",
+    ],
+  ],
+  [
+    "a run whose rate stays the same",
+    {
+      ...opened[1] as RunOpened,
+      isExtended: true,
+      lrPlan: {
+        schedule: "wsd",
+        policy: "constant",
+        points: [{ step: 501, lr: 1e-4 }, { step: 1500, lr: 1e-4 }],
+      },
+    },
+    [
+      ...opened[2],
+      "more    1,000 steps = 1.00 epochs, from step 500",
+      "rate    1.0e-4 to the end (--lr-policy constant)",
+    ],
+  ],
+);
 
 for (const [what, event, expected] of lines) {
   Deno.test(`logLines() of ${what}`, () => {

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import type { TrainEvent } from "../../src/train/events.ts";
-import { AppendFile } from "../../src/run/append_file.ts";
 import {
   loadMetrics,
   type Metric,
   metricLine,
   metricOf,
+  parseMetric,
+  type StepMetric,
   truncateMetrics,
 } from "../../src/run/metrics.ts";
+import { NO_TELEMETRY } from "../../src/run/telemetry.ts";
 import { inTempDir } from "./_helpers.ts";
 
 const progress = {
@@ -38,7 +40,8 @@ Deno.test("metricOf() keeps the bits of losses and rounds times", () => {
     metricLine(metric),
     '{"kind":"step","step":10,"epoch":0.5,"tokens":100,"elapsedMs":12,' +
       '"trainLoss":1.1234567890123,"gradNorm":0.5,"lr":0.001,' +
-      '"dtMs":1.235,"tokensPerSec":1000.123,"skipped":false}\n',
+      '"dtMs":1.235,"tokensPerSec":1000.123,"skipped":false,' +
+      `"telemetry":${JSON.stringify(NO_TELEMETRY)}}\n`,
   );
   assert.deepEqual(
     metricOf({
@@ -74,6 +77,34 @@ Deno.test("metricLine() writes a loss that is not finite as null", () => {
   assert.equal(JSON.parse(line).trainLoss, null);
 });
 
+Deno.test("parseMetric() reads what metricLine() writes", () => {
+  const used = { ...NO_TELEMETRY, cpuPct: 187 };
+  const row = metricOf(stepEvent, used)!;
+  assert.deepEqual(parseMetric(metricLine(row).trimEnd()), row);
+});
+
+Deno.test("parseMetric() knows rows of older versions", () => {
+  const { telemetry: _, ...old } = metric as StepMetric;
+  assert.deepEqual(parseMetric(JSON.stringify(old)), metric);
+});
+
+for (
+  const line of [
+    "",
+    "null",
+    "7",
+    '{"kind":"step","step":1',
+    '{"kind":"toString","step":1}',
+    JSON.stringify({ ...metric, tokens: "many" }),
+    JSON.stringify({ ...metric, trainLoss: undefined }),
+    "\0\0\0\0",
+  ]
+) {
+  Deno.test(`parseMetric() turns down ${JSON.stringify(line).slice(0, 40)}`, () => {
+    assert.equal(parseMetric(line), null);
+  });
+}
+
 Deno.test("truncateMetrics() keeps what came up to a step", () =>
   inTempDir(async (dir) => {
     const path = `${dir}/metrics.jsonl`;
@@ -102,21 +133,3 @@ Deno.test("truncateMetrics() makes the file where there is none", () =>
     await truncateMetrics(`${dir}/metrics.jsonl`, 20);
     assert.deepEqual(await loadMetrics(`${dir}/metrics.jsonl`), []);
   }));
-
-Deno.test({
-  name: "AppendFile starts a new line after a write that failed",
-  ignore: Deno.build.os !== "linux", // it has a device that is always full
-  fn: () =>
-    inTempDir(async (dir) => {
-      const path = `${dir}/log`;
-      const file = new AppendFile(path);
-      await Deno.symlink("/dev/full", path);
-      await assert.rejects(file.append("lost\n"), { code: "ENOSPC" });
-      file.close();
-      await Deno.remove(path);
-      await file.append("kept\n");
-      await file.append("next\n");
-      file.close();
-      assert.equal(await Deno.readTextFile(path), "\nkept\nnext\n");
-    }),
-});

@@ -3,7 +3,10 @@ import { freeBytes } from "../../src/run/disk_space.ts";
 import { RunRecorder } from "../../src/run/recorder.ts";
 import { runPaths } from "../../src/run/run_paths.ts";
 import { initialRunState, loadRunState } from "../../src/run/run_state.ts";
-import { TelemetrySampler } from "../../src/run/telemetry.ts";
+import { NO_GPU_SAMPLE } from "../../src/run/gpu_sample.ts";
+import type { RunOpened } from "../../src/run/run_event.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { eventually } from "./_eventually.ts";
 import { inTempDir, listTree } from "./_helpers.ts";
 
 const progress = {
@@ -16,10 +19,14 @@ const progress = {
   remainingMs: 60_000,
 };
 
-async function openRecorder(root: string) {
+async function openRecorder(
+  root: string,
+  options?: ConstructorParameters<typeof RunRecorder>[2],
+) {
   const paths = runPaths(root, "owl-1");
   await Deno.mkdir(paths.dir, { recursive: true });
-  const recorder = new RunRecorder(paths, initialRunState("owl-1", "running"));
+  const state = initialRunState("owl-1", "running");
+  const recorder = new RunRecorder(paths, state, options);
   await recorder.begin();
   return { recorder, paths };
 }
@@ -112,18 +119,67 @@ Deno.test("RunRecorder.begin() removes what a killed process was writing", () =>
     assert.deepEqual(await listTree(dir), ["state.json"]);
   }));
 
-Deno.test("TelemetrySampler sees a busy core", () => {
-  const sampler = new TelemetrySampler();
-  const end = performance.now() + 100;
-  while (performance.now() < end);
-  const { cpuPct, gpuUtilPct } = sampler.sample();
-  assert.ok(cpuPct! > 0, `${cpuPct} %`); // 100 on a machine that is idle
-  assert.equal(gpuUtilPct, null);
-});
-
 Deno.test("freeBytes() asks for a directory that is still to be made", () =>
   inTempDir(async (dir) => {
     const here = await freeBytes(dir);
     assert.ok(here! > 0);
     assert.ok(await freeBytes(`${dir}/a/b/c`) !== null);
+  }));
+
+/** A run on a device with that adapter, as far as the recorder looks. */
+function openedOn(adapter: object | undefined): RunOpened {
+  const device = { id: "gpu:0", name: "NVIDIA A30", adapter };
+  return {
+    kind: "opened",
+    ...progress,
+    device,
+    config: configSchema.parse({ device: "cuda" }),
+    resumedFrom: null,
+    bestValLoss: null,
+    changes: [],
+    notes: [],
+    lrPlan: { schedule: "cosine", policy: null, points: [] },
+  } as unknown as RunOpened;
+}
+
+Deno.test("RunRecorder looks at the GPU that trains until the end", () =>
+  inTempDir(async (root) => {
+    const asked: object[] = [];
+    let open = 0;
+    const { recorder, paths } = await openRecorder(root, {
+      openGpu(identity) {
+        asked.push(identity);
+        open++;
+        return {
+          latest: { ...NO_GPU_SAMPLE, gpuUtilPct: 93, powerW: 160.5 },
+          close: () => Promise.resolve(void open--),
+        };
+      },
+    });
+    const pci = { vendorId: "4318", deviceId: "8375" };
+    await recorder.record(openedOn({ ...pci, isSoftware: false }));
+    assert.deepEqual(asked, [{
+      name: "NVIDIA A30",
+      isSoftware: false,
+      ...pci,
+    }]);
+    await eventually(async () =>
+      (await loadRunState(paths))?.telemetry.gpuUtilPct === 93
+    );
+    const { device, requestedDevice } = recorder.state;
+    assert.equal(device, "gpu:0: NVIDIA A30");
+    assert.equal(requestedDevice, "cuda");
+    assert.equal(open, 1);
+    await recorder.end({ status: "completed" });
+    assert.equal(open, 0);
+  }));
+
+Deno.test("RunRecorder looks at no GPU where none trains", () =>
+  inTempDir(async (root) => {
+    const { recorder } = await openRecorder(root, {
+      openGpu: () => assert.fail("there is no GPU"),
+    });
+    await recorder.record(openedOn(undefined));
+    await recorder.record(openedOn({ isSoftware: true }));
+    await recorder.end({ status: "completed" });
   }));

@@ -33,14 +33,15 @@ Deno.test("state.json has exactly the agreed fields", () => {
   const state = initialRunState("owl-1", "queued");
   assert.deepEqual(
     Object.keys(state).join(" "),
-    "runId status pid processStartedAt alive device precision epoch epochs " +
-      "step totalSteps trainLoss valLoss bestValLoss lr gradNorm " +
+    "runId status pid processStartedAt alive preparing device " +
+      "requestedDevice precision epoch epochs step totalSteps trainLoss valLoss bestValLoss lr gradNorm " +
       "tokensPerSec elapsedMs remainingMs etaAt tokens lastCheckpoint " +
       "warnings error telemetry updatedAt",
   );
   assert.deepEqual(
     Object.keys(state.telemetry).join(" "),
-    "gpuUtilPct vramUsedBytes vramTotalBytes powerW tempC cpuPct rssBytes",
+    "gpuUtilPct vramUsedBytes vramTotalBytes powerW tempC cpuPct " +
+      "machineCpuPct rssBytes",
   );
 });
 
@@ -90,7 +91,59 @@ Deno.test("readRun() says what is broken", () =>
     await Deno.writeTextFile(paths.state, '{"runId": "owl-1"');
     const { state, meta, broken } = await readRun(root, "owl-1");
     assert.deepEqual([state, meta], [null, null]);
-    assert.match(broken!, /meta\.json": there is no such file; Expected ','/);
+    assert.equal(
+      broken!.replaceAll(paths.dir, "DIR"),
+      'Cannot read "DIR/meta.json": there is no such file; ' +
+        'Cannot read "DIR/state.json": it is not JSON',
+    );
+  }));
+
+for (
+  const [field, value, problem] of [
+    ["step", "many", '"step": Invalid input: expected number'],
+    ["warnings", [1], '"warnings.0": Invalid input: expected string'],
+    ["etaAt", "soon", '"etaAt": Invalid ISO datetime'],
+    ["status", "flying", '"status": Invalid option: expected one of "queued"'],
+    ["telemetry", { cpuPct: [] }, '"telemetry.cpuPct": Invalid input: '],
+  ] as const
+) {
+  Deno.test(`loadRunState() names the field ${field} if it is damaged`, () =>
+    inTempDir(async (root) => {
+      const paths = await writeState(root, "owl-1", { [field]: value });
+      await assert.rejects(loadRunState(paths), (error: Error) => {
+        const start = `Cannot read "${paths.state}": ${problem}`;
+        return error.message.startsWith(start);
+      });
+    }));
+}
+
+Deno.test("loadRunState() fills in what other versions do not write", () =>
+  inTempDir(async (root) => {
+    const paths = runPaths(root, "owl-1");
+    await Deno.mkdir(paths.dir, { recursive: true });
+    const updatedAt = "2026-01-02T03:04:05.000Z";
+    const state = { runId: "owl-1", status: "completed", updatedAt, news: 1 };
+    await Deno.writeTextFile(paths.state, JSON.stringify(state));
+    assert.deepEqual(await loadRunState(paths), {
+      ...initialRunState("owl-1", "completed"),
+      updatedAt,
+      news: 1,
+    });
+  }));
+
+Deno.test("listRuns() survives a run whose sessions are damaged", () =>
+  inTempDir(async (root) => {
+    await writeRun(root, "owl-1", "2026-01-01");
+    const { meta } = runPaths(root, "owl-1");
+    const text = await Deno.readTextFile(meta);
+    for (const sessions of ["7", "[7]", '[{"startedAt": "yesterday"}]']) {
+      await Deno.writeTextFile(
+        meta,
+        text.replace('"sessions": []', `"sessions": ${sessions}`),
+      );
+      const [{ startedAt }] = await listRuns(root);
+      assert.equal(startedAt, "2026-01-01", sessions);
+    }
   }));
 
 Deno.test("readRun() names the setting that makes meta.json unusable", () =>

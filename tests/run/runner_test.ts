@@ -268,10 +268,10 @@ Deno.test("resumeRun() from an older checkpoint makes it the latest", () =>
     assert.equal(opened?.resumedFrom?.step, 6);
   }));
 
-Deno.test("resumeRun() trains on to another totalSteps", () =>
+Deno.test("resumeRun() trains on for more steps", () =>
   inTempDir(async (root) => {
     await collectRun(start(root));
-    await collectRun(resume(root, { totalSteps: 15 }));
+    await collectRun(resume(root, { more: { steps: 3 } }));
     const { status: last, step, totalSteps } = await status(root);
     assert.deepEqual([last, step, totalSteps], ["completed", 15, 15]);
   }));
@@ -299,8 +299,8 @@ Deno.test("resumeRun() refuses a completed run and changes nothing", () =>
     const before = await Deno.readTextFile(state);
     const error = {
       message: 'Cannot resume "owl-1": it is complete after 12 steps',
-      hint:
-        "type hearth generate owl-1, or start another run with hearth train",
+      hint: "type hearth resume owl-1 --more-epochs 1 to train on, or " +
+        "hearth generate owl-1 to see what it writes",
       exitCode: 2,
     };
     await assert.rejects(collectRun(resume(root)), error);

@@ -26,8 +26,10 @@ export function scriptedBackend(
       kernels: "scripted",
     } as const,
     disposed: false,
-    compile: () =>
-      Promise.resolve({
+    compile: () => {
+      const read = (name: string) =>
+        Promise.resolve(tensors.get(name) ?? new Float32Array(1));
+      return Promise.resolve({
         write(name: string, data: TensorData) {
           tensors.set(name, data.slice());
         },
@@ -44,10 +46,11 @@ export function scriptedBackend(
           }
           return Promise.resolve();
         },
-        read: (name: string) =>
-          Promise.resolve(tensors.get(name) ?? new Float32Array(1)),
+        read,
+        readAll: (names: readonly string[]) => Promise.all(names.map(read)),
         dispose: () => Promise.resolve(),
-      }),
+      });
+    },
     dispose() {
       backend.disposed = true;
       return Promise.resolve();

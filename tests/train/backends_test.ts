@@ -5,6 +5,7 @@ import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import type { HearthConfig } from "../../src/config/schema.ts";
 import { train } from "../../src/train/loop.ts";
 import type { Snapshot } from "../../src/train/session.ts";
+import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
 import {
   collect,
   fakeDataset,
@@ -18,7 +19,9 @@ type OpenBackend = () => Backend | Promise<Backend>;
 const BACKENDS: Record<string, OpenBackend> = {
   reference: openReferenceBackend,
   cpu: () => openCpuBackend({ threads: 2 }),
+  webgpu: openTestGpu,
 };
+const isMissing = (name: string) => name === "webgpu" && noAdapter;
 
 /** Trains to the end and gives the losses of all steps and the last state. */
 async function trained(
@@ -63,7 +66,9 @@ function curveConfig(arch: "gpt2" | "llama"): HearthConfig {
 
 for (const [name, open] of Object.entries(BACKENDS)) {
   for (const arch of ["gpt2", "llama"] as const) {
-    Deno.test(`${name}: ten steps of ${arch} give the committed losses`, async () => {
+    const ignore = isMissing(name);
+    const ten = `${name}: ten steps of ${arch} give the committed losses`;
+    Deno.test(ten, { ignore }, async () => {
       const { losses } = await trained(curveConfig(arch), await open());
       assert.equal(losses.length, 10);
       losses.forEach((loss, step) => {
@@ -76,7 +81,8 @@ for (const [name, open] of Object.entries(BACKENDS)) {
       });
     });
 
-    Deno.test(`${name}: ${arch} learns one batch by heart`, async () => {
+    const heart = `${name}: ${arch} learns one batch by heart`;
+    Deno.test(heart, { ignore }, async () => {
       const config = tinyConfig({
         model: { arch, nLayer: 2, nEmbd: 16 },
         train: { steps: 100, lr: 1e-2, weightDecay: 0 },
@@ -105,13 +111,37 @@ Deno.test("cpu: 1, 2 and 3 threads give the same bits", async () => {
   }
 });
 
-Deno.test("cpu: resumed at step 5 of 10 gives the same bits", async () => {
-  const config = curveConfig("llama");
-  const open = async (restore?: Snapshot) =>
-    await openTestSession({ config, restore, backend: await openCpuBackend() });
-  const whole = await trained(config, await openCpuBackend());
+for (const name of ["cpu", "webgpu"]) {
+  const title = `${name}: resumed at step 5 of 10 gives the same bits`;
+  Deno.test(title, { ignore: isMissing(name) }, async () => {
+    const config = curveConfig("llama");
+    const whole = await trained(config, await BACKENDS[name]());
+    const halves = await trainedInHalves(config, [name, name]);
+    assert.deepEqual(halves.losses, whole.losses);
+    assert.deepEqual(halves.snapshot.params, whole.snapshot.params);
+    assert.deepEqual(halves.snapshot.optimizer, whole.snapshot.optimizer);
+  });
+}
 
-  const start = await open();
+for (const names of [["cpu", "webgpu"], ["webgpu", "cpu"]]) {
+  const title = `a run of ${names[0]} goes on on ${names[1]}`;
+  Deno.test(title, { ignore: noAdapter }, async () => {
+    const { losses } = await trainedInHalves(curveConfig("gpt2"), names);
+    losses.forEach((loss, step) => {
+      const allowed = 1e-5; // as for the committed losses
+      assert.ok(Math.abs(loss - CURVE.gpt2[step]) < allowed, `step ${step}`);
+    });
+  });
+}
+
+/** Five steps on one backend, and the rest from their snapshot on another. */
+async function trainedInHalves(
+  config: HearthConfig,
+  [first, second]: readonly string[],
+): Promise<{ losses: number[]; snapshot: Snapshot }> {
+  const open = async (name: string, restore?: Snapshot) =>
+    await openTestSession({ config, restore, backend: await BACKENDS[name]() });
+  const start = await open(first);
   const stop = new AbortController();
   const losses: number[] = [];
   for await (const event of train(start, { signal: stop.signal })) {
@@ -121,12 +151,10 @@ Deno.test("cpu: resumed at step 5 of 10 gives the same bits", async () => {
   const restore = structuredClone(await start.snapshot());
   await start.dispose();
 
-  const end = await open(restore);
+  const end = await open(second, restore);
   const events = only(await collect(end), "step");
   losses.push(...events.map(({ trainLoss }) => trainLoss));
-  assert.deepEqual(losses, whole.losses);
-  const { params, optimizer } = await end.snapshot();
-  assert.deepEqual(params, whole.snapshot.params);
-  assert.deepEqual(optimizer, whole.snapshot.optimizer);
+  const snapshot = await end.snapshot();
   await end.dispose();
-});
+  return { losses, snapshot };
+}

@@ -25,6 +25,28 @@ Deno.test("Eta is null until a second has passed after the first step", () => {
   assert.equal(after([...fast, 10]).remainingMs(stepsLeft(10)), 100);
 });
 
+Deno.test("Eta needs no more than two slow steps that agree", () => {
+  const slow = 300_000, suspended = 3_600_000;
+  assert.equal(after([slow]).remainingMs(stepsLeft(10)), null);
+  assert.equal(after([slow, slow]).remainingMs(stepsLeft(10)), 10 * slow);
+  assert.equal(after([suspended, slow]).remainingMs(stepsLeft(10)), null);
+  assert.equal(
+    after([suspended, slow, slow]).remainingMs(stepsLeft(10)),
+    10 * slow,
+  );
+  // A first step of less than a minute may be slow because it is the first.
+  assert.equal(after([59_000, 50_000]).remainingMs(stepsLeft(10)), null);
+});
+
+Deno.test("Eta lets the price of an evaluation follow the speed of steps", () => {
+  const eta = after([0, ...Array<number>(10).fill(500)]);
+  eta.recordEvaluation(2000);
+  for (let i = 0; i < 120; i++) eta.recordStep(1000);
+  assert.equal(eta.evalCost, 4);
+  const work = { steps: 0, evaluations: 3, checkpoints: 0 };
+  assert.equal(eta.remainingMs(work), 12_000);
+});
+
 Deno.test("Eta is 0 at the end, with or without history", () => {
   assert.equal(after([]).remainingMs(stepsLeft(0)), 0);
 });

@@ -25,7 +25,7 @@ Deno.test("assembleSession() counts steps from epochs", async () => {
   }
 });
 
-Deno.test("assembleSession() takes steps as they are, and an override before all", async () => {
+Deno.test("assembleSession() takes steps as they are, unless more are asked for", async () => {
   const config = tinyConfig({ train: { steps: 7 } });
   const session = await openTestSession({ config });
   assert.equal(session.totalSteps, 7);
@@ -33,7 +33,8 @@ Deno.test("assembleSession() takes steps as they are, and an override before all
   const other = tinyConfig({ train: { steps: 9 } });
   const resumed = await openTestSession({ config: other, restore });
   assert.equal(resumed.totalSteps, 7);
-  const longer = await openTestSession({ config, restore, totalSteps: 12 });
+  const plan = { more: { steps: 12 } };
+  const longer = await openTestSession({ config, restore, plan });
   assert.equal(longer.totalSteps, 12);
   assert.equal((await longer.snapshot()).trainer.totalSteps, 12);
 });

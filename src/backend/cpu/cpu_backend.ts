@@ -181,6 +181,10 @@ class LoadedProgram implements CpuExecutable {
     return this.#view(name).slice();
   }
 
+  readAll(names: readonly string[]): Promise<TensorData[]> {
+    return Promise.all(names.map((name) => this.read(name)));
+  }
+
   async dispose(): Promise<void> {
     if (!this.#parts) return;
     const { id, pool, memory, memories } = this.#parts;

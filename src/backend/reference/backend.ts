@@ -109,6 +109,10 @@ class ReferenceExecutable implements Executable {
     return Promise.try(() => this.#named(name).slice());
   }
 
+  readAll(names: readonly string[]): Promise<TensorData[]> {
+    return Promise.all(names.map((name) => this.read(name)));
+  }
+
   dispose(): Promise<void> {
     this.#persistent.clear();
     this.#phases.clear();

@@ -204,7 +204,11 @@ function chooseApi(): string | null {
   }
 }
 
-/** Absent where the runtime was built without it. */
+/** Whether this runtime was built with WebGPU. */
+export function hasWebGpu(): boolean {
+  return globalGpu() !== null;
+}
+
 function globalGpu(): GPU | null {
   return (navigator as Partial<Navigator>).gpu ?? null;
 }

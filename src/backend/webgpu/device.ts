@@ -1,0 +1,112 @@
+/**
+ * An open WebGPU device that remembers what went wrong.
+ *
+ * WebGPU reports errors to listeners and scopes, not to the call that causes
+ * them; a lost device answers nothing at all. Whoever works with the device
+ * asks {@linkcode GpuDevice.check} before it goes on.
+ *
+ * @module
+ */
+
+import { errorMessage, UserError } from "../../base/errors.ts";
+import type { AdapterInfo, FoundAdapter } from "./adapters.ts";
+
+/** A device and its health. */
+export class GpuDevice {
+  readonly adapter: AdapterInfo;
+  readonly device: GPUDevice;
+  #failure: UserError | null = null;
+  #closed = false;
+
+  private constructor(adapter: AdapterInfo, device: GPUDevice) {
+    this.adapter = adapter;
+    this.device = device;
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault(); // else Deno prints it and goes on
+      const { message } = (event as GPUUncapturedErrorEvent).error;
+      this.#fail(`Cannot compute on ${adapter.name}: ${message}`);
+    });
+    device.lost.then(({ message }) => {
+      if (!this.#closed) this.#fail(`Lost ${adapter.name}: ${message}`);
+    });
+  }
+
+  /**
+   * Opens an adapter with all that it allows.
+   *
+   * @throws {UserError} If the driver refuses.
+   */
+  static async open(
+    { info, request }: FoundAdapter,
+  ): Promise<GpuDevice> {
+    try {
+      const adapter = await request();
+      if (!adapter) throw new Error("the adapter is gone");
+      const wanted = ["timestamp-query", "shader-f16", "subgroups"] as const;
+      const device = await adapter.requestDevice({
+        requiredFeatures: wanted.filter((name) => adapter.features.has(name)),
+        requiredLimits: limitsOf(adapter.limits),
+      });
+      return new GpuDevice(info, device);
+    } catch (cause) {
+      throw new UserError(`Cannot open ${info.name}: ${errorMessage(cause)}`, {
+        hint: "use --device cpu, or type hearth doctor",
+        cause,
+      });
+    }
+  }
+
+  /** The largest piece of memory that a shader can be given. */
+  get maxBindingBytes(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  }
+
+  /** @throws {UserError} If the device failed since it was opened. */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /**
+   * Runs `work` and throws what WebGPU finds wrong with it.
+   *
+   * @param kind Which errors.
+   */
+  async expect<T>(kind: GPUErrorFilter, work: () => T): Promise<T> {
+    this.device.pushErrorScope(kind);
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      await this.device.popErrorScope();
+      throw error;
+    }
+    const error = await this.device.popErrorScope();
+    if (error) throw new Error(error.message);
+    return result;
+  }
+
+  /** Gives the device back; its buffers were destroyed before. */
+  close(): void {
+    this.#closed = true;
+    this.device.destroy();
+  }
+
+  #fail(message: string): void {
+    this.#failure ??= new UserError(message, {
+      hint: "resume from the last checkpoint, or use --device cpu",
+    });
+  }
+}
+
+/** Without being asked, a device has the least that WebGPU promises. */
+function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
+  return {
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+  };
+}

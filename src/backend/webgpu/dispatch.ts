@@ -1,0 +1,131 @@
+/**
+ * What a kernel hands to the executor: shader text, the memory that it binds,
+ * and how many workgroups run it.
+ *
+ * Kernels know pieces of memory, not places: where a piece lies is planned
+ * once all dispatches are known (memory_plan.ts). Whether a binding is `read`
+ * or `read_write` depends on that plan, so declarations are written last.
+ *
+ * @module
+ */
+
+import type { DType } from "../../graph/tensor.ts";
+
+/** Device memory that one tensor, or several one after another, live in. */
+export interface Memory {
+  /** For people: the first tensor in it. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** What it must last for: everything, or some calls of one phase. */
+  readonly lifetime: "persistent" | "input" | {
+    readonly phase: string;
+    readonly start: number;
+    readonly end: number;
+  };
+  /** Content from the start, for tables that never change. */
+  readonly content?: Float32Array<ArrayBuffer>;
+}
+
+/** A tensor as a kernel sees it. */
+export interface GpuTensor {
+  readonly dtype: DType;
+  /** Elements. */
+  readonly length: number;
+  /** Shared with the tensors whose place this one takes. */
+  readonly memory: Memory;
+  /** Where it begins in the memory, in bytes; a multiple of 256. */
+  readonly offset: number;
+}
+
+/** One storage binding of a dispatch. */
+export interface Binding {
+  /** The variable in the shader. */
+  readonly name: string;
+  /** Element type of its array in WGSL. */
+  readonly type: string;
+  readonly tensor: GpuTensor;
+  readonly written: boolean;
+}
+
+/** Workgroups in each dimension, at most {@linkcode MAX_GROUPS} each. */
+export type Workgroups = readonly [x: number, y: number, z: number];
+
+/** One run of one shader. */
+export interface Dispatch {
+  /** The op, for errors and profiles. */
+  readonly label: string;
+  readonly bindings: readonly Binding[];
+  /** WGSL without the declarations of the bindings; its entry is `main`. */
+  readonly code: string;
+  readonly workgroups: Workgroups;
+}
+
+/** Most workgroups in one dimension that every adapter allows. */
+export const MAX_GROUPS = 65535;
+
+/** Named tensors, some of which may be absent. */
+export type NamedTensors = Record<string, GpuTensor | undefined>;
+
+/** Bindings of a dispatch and the variable of every tensor. */
+export interface Bound<N extends string> {
+  readonly bindings: readonly Binding[];
+  /** Variable names; tensors in one place have one variable. */
+  readonly names: Record<N, string>;
+}
+
+/**
+ * Binds tensors by their names. An output in the place of an input is the
+ * same variable: binding memory twice is refused by WebGPU if one is written.
+ *
+ * @param options.vector Names of tensors, or true for all of f32, that are
+ * declared as vec4: their length is a multiple of 4.
+ */
+export function bind<R extends string, W extends string>(
+  tensors: {
+    read: Partial<Record<R, GpuTensor>>;
+    write: Partial<Record<W, GpuTensor>>;
+  },
+  { vector = false }: { vector?: boolean | readonly string[] } = {},
+): Bound<R | W> {
+  const bindings: { -readonly [K in keyof Binding]: Binding[K] }[] = [];
+  const names: Record<string, string> = {};
+  const add = (given: NamedTensors, written: boolean) => {
+    for (const [name, tensor] of Object.entries(given)) {
+      if (!tensor) continue;
+      const wide = typeof vector === "boolean" ? vector : vector.includes(name);
+      const type = tensor.dtype === "u32" ? "u32" : wide ? "vec4<f32>" : "f32";
+      const known = bindings.find((binding) => isSame(binding.tensor, tensor));
+      names[name] = known?.name ?? name;
+      if (!known) {
+        bindings.push({ name, type, tensor, written });
+      } else if (known.type === type) {
+        known.written ||= written;
+      } else {
+        throw new TypeError(
+          `Cannot bind ${name} as ${type}: it is ${known.name}, ${known.type}`,
+        );
+      }
+    }
+  };
+  add(tensors.read as NamedTensors, false);
+  add(tensors.write as NamedTensors, true);
+  return { bindings, names: names as Record<R | W, string> };
+}
+
+/** Whether two tensors have the same place. */
+export function isSame(a: GpuTensor, b: GpuTensor): boolean {
+  return a.memory === b.memory && a.offset === b.offset;
+}
+
+/** `count` workgroups, folded where one dimension does not hold them. */
+export function groups(count: number): Workgroups {
+  if (count <= MAX_GROUPS) return [count, 1, 1];
+  return [MAX_GROUPS, Math.ceil(count / MAX_GROUPS), 1];
+}
+
+/** WGSL: the number of this workgroup among those of {@linkcode groups}. */
+export function groupIndex(count: number): string {
+  return count <= MAX_GROUPS
+    ? "group.x"
+    : `(group.x + group.y * ${MAX_GROUPS}u)`;
+}

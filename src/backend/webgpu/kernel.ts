@@ -1,0 +1,27 @@
+/**
+ * What a WebGPU kernel is: a function from one call to its dispatches.
+ *
+ * @module
+ */
+
+import type { Call, OpName } from "../../graph/ops.ts";
+import type { Dispatch, GpuTensor } from "./dispatch.ts";
+
+/** What a kernel may ask for beside its tensors. */
+export interface KernelContext {
+  /** Memory for the time of this call, f32. */
+  scratch(length: number): GpuTensor;
+  /** Memory for the time of this call, u32. */
+  scratchU32(length: number): GpuTensor;
+  /** A table of numbers known now. */
+  table(values: Float32Array<ArrayBuffer>): GpuTensor;
+}
+
+/** Lowers one call. */
+export type Kernel<K extends OpName> = (
+  call: Call<K, GpuTensor>,
+  context: KernelContext,
+) => Dispatch[];
+
+/** Some kernels by the name of their op. */
+export type Kernels<K extends OpName> = { readonly [P in K]: Kernel<P> };

@@ -1,0 +1,438 @@
+/**
+ * The gradient of causal attention in three dispatches, without atomics:
+ * dot products of each row with its gradient; gradients of keys and values,
+ * a workgroup per tile of keys; gradients of queries, one per tile of queries.
+ *
+ * With p the probabilities, f the dropout factors and y the output:
+ * dv_j = sum_i p_ij f_ij dy_i;  ds_ij = p_ij (f_ij dy_i.v_j - dy_i.y_i);
+ * dq_i = sum_j ds_ij k_j / sqrt(D);  dk_j = sum_i ds_ij q_i / sqrt(D).
+ * Oracle: ../../reference/attention.ts.
+ *
+ * @module
+ */
+
+import {
+  type AttentionShape,
+  attentionShape,
+  dropoutTile,
+  headLoader,
+  packed,
+  scoreScale,
+  storeHead,
+  TILE,
+  TILE_THREADS,
+  tileProducts,
+} from "../attention_tile.ts";
+import {
+  bind,
+  type Dispatch,
+  type GpuTensor,
+  groupIndex,
+  groups,
+} from "../dispatch.ts";
+import type { Kernels } from "../kernel.ts";
+import { dropoutFunctions } from "../philox.ts";
+import { entry, joined, lines } from "../wgsl.ts";
+
+const LABEL = "attentionBackward";
+
+/** Kernel of attention's gradient. */
+export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
+  attentionBackward({ in: inputs, out: { dQkv }, attrs }, context) {
+    const { dOut, qkv, out, lse, rng } = inputs;
+    const shape = attentionShape(attrs);
+    const { B, T, H } = shape;
+    const rowDots = context.scratch(B * H * T);
+    const tensors = { dOut, qkv, lse, rng, rowDots, dQkv };
+    return [
+      dotRows({ dOut, out, rowDots }, shape),
+      keyGradients(tensors, shape),
+      queryGradients(tensors, shape),
+    ];
+  },
+};
+
+interface Tensors {
+  readonly dOut: GpuTensor;
+  readonly qkv: GpuTensor;
+  readonly lse: GpuTensor;
+  readonly rng?: GpuTensor;
+  /** dOut . out of every row of every head, (B, H, T). */
+  readonly rowDots: GpuTensor;
+  readonly dQkv: GpuTensor;
+}
+
+function dotRows(
+  { dOut, out, rowDots }: Record<"dOut" | "out" | "rowDots", GpuTensor>,
+  shape: AttentionShape,
+): Dispatch {
+  const { B, T, H, D, D4, vector } = shape;
+  const { bindings, names } = bind(
+    { read: { dOut, out }, write: { rowDots } },
+    { vector: vector ? ["dOut", "out"] : [] },
+  );
+  const n = B * T * H, count = Math.ceil(n / 64);
+  const code = headLoader(names.dOut, shape) +
+    (names.out === names.dOut ? "" : headLoader(names.out, shape)) + entry(
+      64,
+      `
+  let i = ${groupIndex(count)} * 64u + lane;
+  if (i >= ${n}u) { return; }
+  let h = i % ${H}u;
+  let row = i / ${H}u;
+  var sum = 0.0f;
+  for (var d4 = 0u; d4 < ${D4}u; d4++) {
+    sum += dot(load_${names.dOut}(i * ${D}u, d4), load_${names.out}(i * ${D}u, d4));
+  }
+  ${names.rowDots}[(row / ${T}u * ${H}u + h) * ${T}u + row % ${T}u] = sum;`,
+    );
+  return { label: LABEL, bindings, code, workgroups: groups(count) };
+}
+
+/** dk and dv: rows of the tile are keys, columns are queries. */
+function keyGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
+  const { dQkv, ...read } = tensors;
+  const { B, T, H, Hkv, D, D4, tiles, chunks, chunkVectors } = shape;
+  const { perThread, p, site } = shape;
+  const { bindings, names } = bind(
+    { read, write: { dQkv } },
+    { vector: shape.vector ? ["dOut", "qkv", "dQkv"] : [] },
+  );
+  const { dOut, qkv, rng, lse, rowDots } = names;
+  const { width, query, key, value } = packed(shape);
+  const total = B * Hkv * tiles * chunks;
+  const group = H / Hkv;
+  const scale = scoreScale(shape);
+  const code = `
+${rng ? dropoutFunctions({ p, site, rng }) : ""}
+${headLoader(qkv, shape)}
+${dOut === qkv ? "" : headLoader(dOut, shape)}
+var<workgroup> probs: array<vec4<f32>, ${TILE * TILE / 4}>;
+var<workgroup> slopes: array<vec4<f32>, ${TILE * TILE / 4}>;
+${
+    entry(
+      TILE_THREADS,
+      `
+  var work = ${groupIndex(total)};
+  if (work >= ${total}u) { return; }
+  let chunk = work % ${chunks}u;
+  work /= ${chunks}u;
+  let tile = work % ${tiles}u; // the first keys have most queries
+  work /= ${tiles}u;
+  let hkv = work % ${Hkv}u;
+  let b = work / ${Hkv}u;
+  let first = b * ${T}u;
+  let x = lane % 8u;
+  let y = lane / 8u;
+  let k = tile * ${TILE}u + 4u * y;
+${
+        each((r) =>
+          `  let row${r} = (first + min(k + ${r}u, ${T - 1}u)) * ${width}u;
+  let kAt${r} = row${r} + ${key("hkv")};
+  let vAt${r} = row${r} + ${value("hkv")};`
+        )
+      }
+${vectors(shape)}
+${
+        results(shape, (r, j) =>
+          `  var dk${r}_${j} = vec4<f32>();
+  var dv${r}_${j} = vec4<f32>();`)
+      }
+  for (var turn = 0u; turn < ${group}u * (${tiles}u - tile); turn++) {
+    let h = hkv * ${group}u + turn / (${tiles}u - tile);
+    let begin = (tile + turn % (${tiles}u - tile)) * ${TILE}u;
+    let q = begin + 4u * x;
+    let rows = (b * ${H}u + h) * ${T}u;
+${
+        each((c) =>
+          `    let q${c} = min(q + ${c}u, ${T - 1}u);
+    let qAt${c} = (first + q${c}) * ${width}u + ${query("h")};
+    let dAt${c} = ((first + q${c}) * ${H}u + h) * ${D}u;`
+        )
+      }
+${
+        each((r) =>
+          `    var s${r} = vec4<f32>();
+    var g${r} = vec4<f32>();`
+        )
+      }
+${
+        tileProducts({
+          name: "s",
+          rows: { array: qkv, starts: "kAt" },
+          columns: { array: qkv, starts: "qAt" },
+          D4,
+        })
+      }
+${
+        tileProducts({
+          name: "g",
+          rows: { array: qkv, starts: "vAt" },
+          columns: { array: dOut, starts: "dAt" },
+          D4,
+        })
+      }
+    let queries = vec4<u32>(q) + vec4<u32>(0u, 1u, 2u, 3u);
+    let sums = vec4<f32>(${joined(4, ", ", (c) => `${lse}[rows + q${c}]`)});
+    let dots = vec4<f32>(${joined(4, ", ", (c) => `${rowDots}[rows + q${c}]`)});
+    let inside = queries < vec4<u32>(${T}u);
+${
+        rng
+          ? dropoutTile(shape, {
+            element: (r) => `(rows + q) * ${T}u + k + ${r}u`,
+            across: T,
+          })
+          : ""
+      }
+${
+        each((r) =>
+          `    let p${r} = select(vec4<f32>(), exp(s${r} * ${scale} - sums),
+      inside & (vec4<u32>(k + ${r}u) <= queries));
+    let ds${r} = p${r} * (g${r}${rng ? ` * f${r}` : ""} - dots) * ${scale};`
+        )
+      }
+${
+        each((c) =>
+          `    probs[(4u * x + ${c}u) * 8u + y] = vec4<f32>(${
+            joined(4, ", ", (r) => `p${r}[${c}]${rng ? ` * f${r}[${c}]` : ""}`)
+          });
+    slopes[(4u * x + ${c}u) * 8u + y] = vec4<f32>(${
+            joined(4, ", ", (r) => `ds${r}[${c}]`)
+          });`
+        )
+      }
+    workgroupBarrier();
+    for (var j = 0u; j < ${TILE}u; j += 2u) {
+${
+        lines(2, (u) =>
+          `{
+      let p = probs[(j + ${u}u) * 8u + y];
+      let ds = slopes[(j + ${u}u) * 8u + y];
+      let row = first + min(begin + j + ${u}u, ${T - 1}u);
+      let qAt = row * ${width}u + ${query("h")};
+      let dAt = (row * ${H}u + h) * ${D}u;
+${
+            lines(shape.perThread, (j) =>
+              `      let qv${j} = load_${qkv}(qAt, d${j});
+      let dy${j} = load_${dOut}(dAt, d${j});`)
+          }
+${
+            results(shape, (r, j) =>
+              `      dv${r}_${j} = fma(vec4<f32>(p[${r}]), dy${j}, dv${r}_${j});
+      dk${r}_${j} = fma(vec4<f32>(ds[${r}]), qv${j}, dk${r}_${j});`)
+          }
+      }`)
+      }
+    }
+    workgroupBarrier();
+  }
+${
+        each((r) =>
+          `  if (k + ${r}u < ${T}u) {
+${
+            lines(perThread, (j) =>
+              `    if (${hasVector(shape, j)}) {
+      ${
+                storeHead(names.dQkv, {
+                  start: `kAt${r}`,
+                  d4: `d${j}`,
+                  value: `dk${r}_${j}`,
+                  shape,
+                })
+              }
+      ${
+                storeHead(names.dQkv, {
+                  start: `vAt${r}`,
+                  d4: `d${j}`,
+                  value: `dv${r}_${j}`,
+                  shape,
+                })
+              }
+    }`)
+          }
+  }`
+        )
+      }`,
+    )
+  }`;
+  // `chunkVectors` and `D` are of the text above.
+  void chunkVectors;
+  return { label: LABEL, bindings, code, workgroups: groups(total) };
+}
+
+/** dq: rows of the tile are queries, columns are keys. */
+function queryGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
+  const { dQkv, ...read } = tensors;
+  const { B, T, H, Hkv, D, D4, tiles, chunks, perThread, p, site } = shape;
+  const { bindings, names } = bind(
+    { read, write: { dQkv } },
+    { vector: shape.vector ? ["dOut", "qkv", "dQkv"] : [] },
+  );
+  const { dOut, qkv, rng, lse, rowDots } = names;
+  const { width, query, key, value } = packed(shape);
+  const total = B * H * tiles * chunks;
+  const scale = scoreScale(shape);
+  const code = `
+${rng ? dropoutFunctions({ p, site, rng }) : ""}
+${headLoader(qkv, shape)}
+${dOut === qkv ? "" : headLoader(dOut, shape)}
+var<workgroup> slopes: array<vec4<f32>, ${TILE * TILE / 4}>;
+${
+    entry(
+      TILE_THREADS,
+      `
+  var work = ${groupIndex(total)};
+  if (work >= ${total}u) { return; }
+  let chunk = work % ${chunks}u;
+  work /= ${chunks}u;
+  let tile = ${tiles - 1}u - work % ${tiles}u; // the longest first
+  work /= ${tiles}u;
+  let h = work % ${H}u;
+  let first = work / ${H}u * ${T}u;
+  let hkv = h * ${Hkv}u / ${H}u;
+  let x = lane % 8u;
+  let y = lane / 8u;
+  let q = tile * ${TILE}u + 4u * y;
+  let rows = work * ${T}u;
+${
+        each((r) =>
+          `  let q${r} = min(q + ${r}u, ${T - 1}u);
+  let qAt${r} = (first + q${r}) * ${width}u + ${query("h")};
+  let dAt${r} = ((first + q${r}) * ${H}u + h) * ${D}u;`
+        )
+      }
+  let sums = vec4<f32>(${joined(4, ", ", (r) => `${lse}[rows + q${r}]`)});
+  let dots = vec4<f32>(${joined(4, ", ", (r) => `${rowDots}[rows + q${r}]`)});
+${vectors(shape)}
+${results(shape, (r, j) => `  var dq${r}_${j} = vec4<f32>();`)}
+  for (var keyTile = 0u; keyTile <= tile; keyTile++) {
+    let begin = keyTile * ${TILE}u;
+    let k = begin + 4u * x;
+${
+        each((c) =>
+          `    let row${c} = (first + min(k + ${c}u, ${T - 1}u)) * ${width}u;
+    let kAt${c} = row${c} + ${key("hkv")};
+    let vAt${c} = row${c} + ${value("hkv")};`
+        )
+      }
+${
+        each((r) =>
+          `    var s${r} = vec4<f32>();
+    var g${r} = vec4<f32>();`
+        )
+      }
+${
+        tileProducts({
+          name: "s",
+          rows: { array: qkv, starts: "qAt" },
+          columns: { array: qkv, starts: "kAt" },
+          D4,
+        })
+      }
+${
+        tileProducts({
+          name: "g",
+          rows: { array: dOut, starts: "dAt" },
+          columns: { array: qkv, starts: "vAt" },
+          D4,
+        })
+      }
+    let keys = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
+${
+        rng
+          ? dropoutTile(shape, {
+            element: (r) => `(rows + q + ${r}u) * ${T}u + k`,
+            across: 1,
+          })
+          : ""
+      }
+${
+        each((r) =>
+          `    let p${r} = select(vec4<f32>(), exp(s${r} * ${scale} - sums[${r}]),
+      keys <= vec4<u32>(q${r}));
+    let ds${r} = p${r} * (g${r}${
+            rng ? ` * f${r}` : ""
+          } - dots[${r}]) * ${scale};`
+        )
+      }
+${
+        each((c) =>
+          `    slopes[(4u * x + ${c}u) * 8u + y] = vec4<f32>(${
+            joined(4, ", ", (r) => `ds${r}[${c}]`)
+          });`
+        )
+      }
+    workgroupBarrier();
+    for (var j = 0u; j < ${TILE}u; j += 4u) {
+${
+        lines(4, (u) =>
+          `{
+      let ds = slopes[(j + ${u}u) * 8u + y];
+      let at = (first + min(begin + j + ${u}u, ${T - 1}u)) * ${width}u + ${
+            key("hkv")
+          };
+${lines(perThread, (j) => `      let kv${j} = load_${qkv}(at, d${j});`)}
+${
+            results(
+              shape,
+              (r, j) =>
+                `      dq${r}_${j} = fma(vec4<f32>(ds[${r}]), kv${j}, dq${r}_${j});`,
+            )
+          }
+      }`)
+      }
+    }
+    workgroupBarrier();
+  }
+${
+        each((r) =>
+          `  if (q + ${r}u < ${T}u) {
+${
+            lines(perThread, (j) =>
+              `    if (${hasVector(shape, j)}) {
+      ${
+                storeHead(names.dQkv, {
+                  start: `qAt${r}`,
+                  d4: `d${j}`,
+                  value: `dq${r}_${j}`,
+                  shape,
+                })
+              }
+    }`)
+          }
+  }`
+        )
+      }`,
+    )
+  }`;
+  return { label: LABEL, bindings, code, workgroups: groups(total) };
+}
+
+function each(line: (r: number) => string): string {
+  return lines(4, line);
+}
+
+/** A line for each row and each vector of this thread. */
+function results(
+  { perThread }: AttentionShape,
+  line: (r: number, j: number) => string,
+): string {
+  return lines(perThread, (j) => each((r) => line(r, j)));
+}
+
+/** The numbers of this thread's vectors of the head; see `hasVector`. */
+function vectors({ perThread, chunkVectors, D4 }: AttentionShape): string {
+  return lines(
+    perThread,
+    (j) =>
+      `  let d${j} = min(chunk * ${chunkVectors}u + x + ${8 * j}u, ${
+        D4 - 1
+      }u);`,
+  );
+}
+
+/** Whether vector j of this thread is one, and no repetition of the last. */
+function hasVector({ chunkVectors, D4 }: AttentionShape, j: number): string {
+  return `x + ${8 * j}u < ${chunkVectors}u && ` +
+    `chunk * ${chunkVectors}u + x + ${8 * j}u < ${D4}u`;
+}

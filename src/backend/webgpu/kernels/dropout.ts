@@ -1,0 +1,42 @@
+/**
+ * Inverted dropout: one thread per Philox block of four elements.
+ *
+ * @module
+ */
+
+import { bind, groupIndex, groups } from "../dispatch.ts";
+import type { Kernels } from "../kernel.ts";
+import { dropoutFunctions } from "../philox.ts";
+import { entry, lines } from "../wgsl.ts";
+
+/** Kernel of dropout. */
+export const dropoutKernels: Kernels<"dropout"> = {
+  dropout({ in: read, out: write, attrs: { n, p, site } }) {
+    const vector = n % 4 === 0 ? ["x", "addTo", "out"] : [];
+    const { bindings, names } = bind({ read, write }, { vector });
+    const { x, rng, addTo, out } = names;
+    const count = Math.ceil(n / 4 / 256);
+    const one = (i: string, factor: string) =>
+      `${out}[${i}] = ${
+        addTo ? `${addTo}[${i}] + ` : ""
+      }${x}[${i}] * ${factor};`;
+    const code = dropoutFunctions({ p, site, rng }) + entry(
+      256,
+      `
+  let block = ${groupIndex(count)} * 256u + lane;
+  if (block >= ${Math.ceil(n / 4)}u) { return; }
+  let factor = dropout4(block);
+  ${
+        n % 4 === 0 ? one("block", "factor") : `let i = 4u * block;\n` +
+          lines(
+            4,
+            (j) =>
+              `  if (i + ${j}u < ${n}u) { ${
+                one(`i + ${j}u`, `factor[${j}]`)
+              } }`,
+          )
+      }`,
+    );
+    return [{ label: "dropout", bindings, code, workgroups: groups(count) }];
+  },
+};

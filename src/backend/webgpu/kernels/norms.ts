@@ -1,0 +1,171 @@
+/**
+ * Layer normalization and RMSNorm, with their gradients: bound by memory.
+ *
+ * A workgroup has a row in registers, so that it is read once. The variance
+ * is that of the differences from the mean, as one pass would cancel. Oracle:
+ * ../../reference/norms.ts.
+ *
+ * @module
+ */
+
+import { columnSums } from "../column_sums.ts";
+import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
+import type { Kernels } from "../kernel.ts";
+import {
+  across,
+  beginRow,
+  declareParts,
+  eachPart,
+  elementType,
+  rowShape,
+} from "../rows.ts";
+import { entry, f32, reductions } from "../wgsl.ts";
+
+/** Kernels of the norms. */
+export const normKernels: Kernels<
+  | "layerNorm"
+  | "layerNormBackward"
+  | "rmsNorm"
+  | "rmsNormBackward"
+  | "normWeightBackward"
+> = {
+  layerNorm: ({ in: inputs, out, attrs }) => [
+    normForward("layerNorm", { ...inputs, ...out }, attrs),
+  ],
+  rmsNorm: ({ in: inputs, out, attrs }) => [
+    normForward("rmsNorm", { ...inputs, ...out }, attrs),
+  ],
+  layerNormBackward: ({ in: inputs, out, attrs }) => [
+    normBackward("layerNormBackward", { ...inputs, ...out }, attrs),
+  ],
+  rmsNormBackward: ({ in: inputs, out, attrs }) => [
+    normBackward("rmsNormBackward", { ...inputs, ...out }, attrs),
+  ],
+
+  normWeightBackward({ in: inputs, out: { out }, attrs: { rows, C } }, ctx) {
+    const { addTo, ...read } = inputs;
+    return columnSums("normWeightBackward", {
+      rows,
+      C,
+      read,
+      addTo,
+      out,
+      matrices: ["x", "dOut"],
+      term: ({ dOut, x, mean, rstd }) =>
+        mean
+          ? `${dOut}[i] * ((${x}[i] - ${mean}[r]) * ${rstd}[r])`
+          : `${dOut}[i] * (${x}[i] * ${rstd}[r])`,
+    }, ctx);
+  },
+};
+
+/** Both forward kernels; the one with `mean` is layer normalization. */
+function normForward(
+  label: string,
+  tensors: {
+    x: GpuTensor;
+    weight: GpuTensor;
+    bias?: GpuTensor;
+    out: GpuTensor;
+    mean?: GpuTensor;
+    rstd: GpuTensor;
+  },
+  { rows, C, eps }: { rows: number; C: number; eps: number },
+): Dispatch {
+  const { x, weight, bias, out, mean, rstd } = tensors;
+  const shape = rowShape(C);
+  const vector = shape.width === 4 ? ["x", "weight", "bias", "out"] : [];
+  const { bindings, names } = bind(
+    { read: { x, weight, bias }, write: { out, mean, rstd } },
+    { vector },
+  );
+  const centered = mean
+    ? `
+  var sum = V();
+  ${eachPart(shape, (j) => `sum += x${j};`)}
+  let mean_ = sumAll(${across(shape, "sum")}, lane) / ${f32(C)};
+  ${eachPart(shape, (j) => `x${j} -= mean_;`)}`
+    : "";
+  const code = elementType(shape) + reductions(shape.threads) +
+    entry(
+      shape.threads,
+      `${beginRow(rows, shape)}
+  ${declareParts(shape, "x")}
+  ${eachPart(shape, (j) => `x${j} = ${names.x}[i];`)}
+  ${centered}
+  var squares = V();
+  ${eachPart(shape, (j) => `squares += x${j} * x${j};`)}
+  let variance = sumAll(${across(shape, "squares")}, lane) / ${f32(C)};
+  let rstd_ = 1.0f / sqrt(variance + ${f32(eps)});
+  ${
+        eachPart(shape, (j) =>
+          `${names.out}[i] = x${j} * rstd_ * ${names.weight}[c]${
+            bias ? ` + ${names.bias}[c]` : ""
+          };`)
+      }
+  if (lane == 0u) {
+    ${mean ? `${names.mean}[row] = mean_;` : ""}
+    ${names.rstd}[row] = rstd_;
+  }`,
+    );
+  return { label, bindings, code, workgroups: groups(rows) };
+}
+
+/**
+ * Both backward kernels. With n = (x - mean) * rstd and g = dOut * weight:
+ * dx = rstd * (g - [average g] - n * average(g * n)); the bracketed term comes
+ * from the mean.
+ */
+function normBackward(
+  label: string,
+  tensors: {
+    dOut: GpuTensor;
+    x: GpuTensor;
+    weight: GpuTensor;
+    mean?: GpuTensor;
+    rstd: GpuTensor;
+    addTo?: GpuTensor;
+    out: GpuTensor;
+  },
+  { rows, C }: { rows: number; C: number },
+): Dispatch {
+  const { out, ...read } = tensors;
+  const { mean, addTo } = read;
+  const shape = rowShape(C);
+  const vector = shape.width === 4
+    ? ["dOut", "x", "weight", "addTo", "out"]
+    : [];
+  const { bindings, names } = bind({ read, write: { out } }, { vector });
+  const code = elementType(shape) + reductions(shape.threads) +
+    entry(
+      shape.threads,
+      `${beginRow(rows, shape)}
+  let scale = ${names.rstd}[row];
+  ${declareParts(shape, "g")}
+  ${declareParts(shape, "n")}
+  var sumG = V();
+  var sumGn = V();
+  ${
+        eachPart(
+          shape,
+          (j) => `
+    g${j} = ${names.dOut}[i] * ${names.weight}[c];
+    n${j} = (${names.x}[i]${mean ? ` - ${names.mean}[row]` : ""}) * scale;
+    sumG += g${j};
+    sumGn += g${j} * n${j};`,
+        )
+      }
+  ${
+        mean
+          ? `let averageG = sumAll(${across(shape, "sumG")}, lane) / ${f32(C)};`
+          : "let averageG = 0.0f;"
+      }
+  let averageGn = sumAll(${across(shape, "sumGn")}, lane) / ${f32(C)};
+  ${
+        eachPart(shape, (j) =>
+          `${names.out}[i] = ${addTo ? `${names.addTo}[i] + ` : ""}` +
+          `scale * (g${j} - averageG - n${j} * averageGn);`)
+      }`,
+    );
+  return { label, bindings, code, workgroups: groups(rows) };
+}

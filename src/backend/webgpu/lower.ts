@@ -1,0 +1,255 @@
+/**
+ * Turns the calls of a program into dispatches over pieces of memory.
+ *
+ * Every persistent tensor has a piece of its own, or a part of one of the
+ * long arrays of flat_update.ts. Temporaries that take each other's place
+ * share one, by the same rules as the plan of the program
+ * (graph/liveness.ts); where the plan put them makes no difference here, as
+ * device memory is cut in another way.
+ *
+ * @module
+ */
+
+import { sizeOf } from "../../graph/graph.ts";
+import { sizeBytesOf, tempBuffers } from "../../graph/liveness.ts";
+import {
+  type AnyCall,
+  mapCall,
+  type OpName,
+  SUM_CHUNK,
+} from "../../graph/ops.ts";
+import type { PlacedTensor, Program } from "../../graph/program.ts";
+import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
+import {
+  findFlatUpdates,
+  findSumChains,
+  FLAT_ROLES,
+  type FlatRole,
+  type FlatUpdate,
+  type SumChain,
+} from "./flat_update.ts";
+import type { Kernel, KernelContext } from "./kernel.ts";
+import { webgpuKernels } from "./kernels.ts";
+import { flatAdamw } from "./kernels/flat_adamw.ts";
+
+/** A program as dispatches. */
+export interface LoweredProgram {
+  /** In order of execution, by phase. */
+  readonly phases: ReadonlyMap<string, readonly Dispatch[]>;
+  /** Persistent tensors by name. */
+  readonly persistent: ReadonlyMap<string, GpuTensor>;
+}
+
+/** An update and its arrays. */
+interface PlacedUpdate extends FlatUpdate {
+  readonly arrays: Record<FlatRole, GpuTensor>;
+}
+
+/**
+ * Lowers all phases.
+ *
+ * @param options.maxBindingBytes The largest piece that a shader can be given.
+ */
+export function lower(
+  program: Program,
+  { maxBindingBytes }: { maxBindingBytes: number },
+): LoweredProgram {
+  const updates = findFlatUpdates(program, { maxBytes: maxBindingBytes })
+    .map((update): PlacedUpdate => ({ ...update, arrays: arraysOf(update) }));
+  const persistent = persistentViews(program, updates);
+  const phases = new Map<string, readonly Dispatch[]>();
+  for (const [phase, calls] of Object.entries(program.phases)) {
+    phases.set(phase, lowerPhase({ phase, calls, updates, persistent }));
+  }
+  return { phases, persistent };
+}
+
+function lowerPhase(
+  { phase, calls, updates, persistent }: {
+    phase: string;
+    calls: readonly AnyCall<PlacedTensor>[];
+    updates: readonly PlacedUpdate[];
+    persistent: ReadonlyMap<string, GpuTensor>;
+  },
+): Dispatch[] {
+  const temps = tempViews(phase, calls);
+  const viewOf = (tensor: PlacedTensor) =>
+    temps.get(tensor) ?? persistent.get(tensor.name)!;
+  const chains = findSumChains(calls);
+  // Calls that are part of a larger one, which stands where its last call is.
+  const absorbed = new Set<AnyCall<PlacedTensor>>();
+  for (const chain of chains.values()) {
+    for (const call of chain.slice(0, -1)) absorbed.add(call);
+  }
+  const updateOf = new Map<AnyCall<PlacedTensor>, PlacedUpdate>();
+  for (const update of updates) {
+    for (const call of update.calls.slice(0, -1)) absorbed.add(call);
+    updateOf.set(update.calls.at(-1)!, update);
+  }
+  return calls.flatMap((call, at) => {
+    if (absorbed.has(call)) return [];
+    const context = callContext(phase, { op: call.op, at });
+    const update = updateOf.get(call);
+    if (update) {
+      const { scale, hyper } = update.calls[0].in;
+      return flatAdamw(update, {
+        ...update.arrays,
+        scale: viewOf(scale),
+        hyper: viewOf(hyper),
+      }, context);
+    }
+    const chain = chains.get(call);
+    if (chain) return sumAll(chain, { updates, viewOf, context });
+    // Call and kernel are of one op, which a lookup cannot express.
+    const kernel = webgpuKernels[call.op] as Kernel<OpName>;
+    return kernel(mapCall(call, viewOf), context);
+  });
+}
+
+/** A chain of sums: the arrays that it covers as a whole, then the others. */
+function sumAll(
+  chain: SumChain,
+  { updates, viewOf, context }: {
+    updates: readonly PlacedUpdate[];
+    viewOf: (tensor: PlacedTensor) => GpuTensor;
+    context: KernelContext;
+  },
+): Dispatch[] {
+  const left = new Set(chain.map((call) => call.in.x));
+  const summands: GpuTensor[] = [];
+  for (const { calls, arrays } of updates) {
+    const grads = calls.map((call) => call.in.grad);
+    if (!grads.every((grad) => left.has(grad))) continue;
+    for (const grad of grads) left.delete(grad);
+    summands.push(arrays.grad);
+  }
+  summands.push(...[...left].map(viewOf));
+  const out = viewOf(chain.at(-1)!.out.out);
+  const { addTo } = chain[0].in;
+  return summands.flatMap((x, i) => {
+    const before = i > 0 ? out : addTo && viewOf(addTo);
+    const n = x.length;
+    return webgpuKernels.sumSquares({
+      op: "sumSquares",
+      in: { x, addTo: before },
+      out: { out, partials: context.scratch(Math.ceil(n / SUM_CHUNK)) },
+      attrs: { n },
+    }, context);
+  });
+}
+
+function persistentViews(
+  program: Program,
+  updates: readonly PlacedUpdate[],
+): Map<string, GpuTensor> {
+  const views = new Map<string, GpuTensor>();
+  for (const { calls, starts, arrays } of updates) {
+    calls.forEach((call, i) => {
+      for (const role of FLAT_ROLES) {
+        const { name, dtype, shape } = call.in[role];
+        const { memory } = arrays[role];
+        const length = sizeOf(shape), offset = 4 * starts[i];
+        views.set(name, { dtype, length, memory, offset });
+      }
+    });
+  }
+  const written = writtenTensors(program);
+  for (const tensor of program.persistent.values()) {
+    const { name, kind } = tensor;
+    if (views.has(name)) continue;
+    const constant = kind === "input" && !written.has(name);
+    const lifetime = constant ? "input" : "persistent";
+    views.set(
+      name,
+      view(tensor, { name, sizeBytes: sizeBytesOf(tensor), lifetime }),
+    );
+  }
+  return views;
+}
+
+function arraysOf({ calls, length }: FlatUpdate): PlacedUpdate["arrays"] {
+  const array = (role: FlatRole): GpuTensor => ({
+    dtype: "f32",
+    length,
+    offset: 0,
+    memory: {
+      name: calls[0].in[role].name,
+      sizeBytes: 4 * length,
+      lifetime: "persistent",
+    },
+  });
+  return {
+    param: array("param"),
+    grad: array("grad"),
+    m: array("m"),
+    v: array("v"),
+  };
+}
+
+function tempViews(
+  phase: string,
+  calls: readonly AnyCall<PlacedTensor>[],
+): Map<PlacedTensor, GpuTensor> {
+  const views = new Map<PlacedTensor, GpuTensor>();
+  for (const buffer of tempBuffers(calls, { inPlace: true })) {
+    const { sizeBytes, start, end, tensors } = buffer;
+    const { name } = tensors[0];
+    const memory = { name, sizeBytes, lifetime: { phase, start, end } };
+    for (const tensor of tensors) {
+      views.set(tensor as PlacedTensor, view(tensor, memory));
+    }
+  }
+  return views;
+}
+
+function callContext(
+  phase: string,
+  { op, at }: { op: OpName; at: number },
+): KernelContext {
+  const scratch = (dtype: "f32" | "u32", length: number): GpuTensor => ({
+    dtype,
+    length,
+    offset: 0,
+    memory: {
+      name: `scratch of ${op}`,
+      sizeBytes: 4 * length,
+      lifetime: { phase, start: at, end: at },
+    },
+  });
+  return {
+    scratch: (length) => scratch("f32", length),
+    scratchU32: (length) => scratch("u32", length),
+    table: (content) => ({
+      dtype: "f32",
+      length: content.length,
+      offset: 0,
+      memory: {
+        name: `table of ${op}`,
+        sizeBytes: content.byteLength,
+        lifetime: "input",
+        content,
+      },
+    }),
+  };
+}
+
+/** All of a piece of memory. */
+function view(
+  { dtype, shape }: Pick<PlacedTensor, "dtype" | "shape">,
+  memory: Memory,
+): GpuTensor {
+  return { dtype, length: sizeOf(shape), memory, offset: 0 };
+}
+
+/** Names of the persistent tensors that a call writes. */
+function writtenTensors({ phases }: Program): Set<string> {
+  const written = new Set<string>();
+  for (const calls of Object.values(phases)) {
+    for (const call of calls) {
+      for (const { kind, name } of Object.values<PlacedTensor>(call.out)) {
+        if (kind !== "temp") written.add(name);
+      }
+    }
+  }
+  return written;
+}

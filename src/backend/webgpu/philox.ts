@@ -1,0 +1,72 @@
+/**
+ * Philox4x32-10 in WGSL, and dropout factors from it: the same bits as
+ * base/philox.ts gives, so that every backend drops the same elements.
+ *
+ * @module
+ */
+
+import { f32 } from "./wgsl.ts";
+
+/** `philox(counter, key)`: a block of four words. WGSL has no 64-bit product. */
+const PHILOX = `
+fn mulHigh(a: u32, b: u32) -> u32 {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let p01 = a0 * b1;
+  let p10 = a1 * b0;
+  let middle = ((a0 * b0) >> 16u) + (p01 & 0xffffu) + (p10 & 0xffffu);
+  return a1 * b1 + (p01 >> 16u) + (p10 >> 16u) + (middle >> 16u);
+}
+fn philoxRound(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+  return vec4<u32>(
+    mulHigh(0xcd9e8d57u, c.z) ^ c.y ^ key.x,
+    0xcd9e8d57u * c.z,
+    mulHigh(0xd2511f53u, c.x) ^ c.w ^ key.y,
+    0xd2511f53u * c.x,
+  );
+}
+fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
+  const WEYL = vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
+  var key = seed;
+  var c = philoxRound(counter, key);
+${
+  Array.from(
+    { length: 9 },
+    () => "  key += WEYL;\n  c = philoxRound(c, key);",
+  ).join("\n")
+}
+  return c;
+}
+`;
+
+/**
+ * `dropout4(block)`: what elements 4 * block and the next three are multiplied
+ * by, and `dropout1(element)`. `rng` is the array of the call's rng words.
+ */
+export function dropoutFunctions(
+  { p, site, rng }: { p: number; site: number; rng: string },
+): string {
+  const threshold = Math.floor(p * 2 ** 32);
+  const keep = f32(1 / (1 - p));
+  return `${PHILOX}
+fn dropout4(block: u32) -> vec4<f32> {
+  let words = philox(
+    vec4<u32>(block, ${site}u, ${rng}[2], ${rng}[3]),
+    vec2<u32>(${rng}[0], ${rng}[1]),
+  );
+  return select(
+    vec4<f32>(0.0f),
+    vec4<f32>(${keep}),
+    words >= vec4<u32>(${threshold}u),
+  );
+}
+fn dropout1(element: u32) -> f32 {
+  let four = dropout4(element >> 2u);
+  let low = select(four.x, four.y, (element & 1u) == 1u);
+  let high = select(four.z, four.w, (element & 1u) == 1u);
+  return select(low, high, (element & 2u) == 2u);
+}
+`;
+}

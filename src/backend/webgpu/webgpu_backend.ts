@@ -1,0 +1,85 @@
+/**
+ * The WebGPU executor: step programs as generated shaders, on any GPU.
+ *
+ * Shaders are written for the shapes of a program; its memory is planned and
+ * allocated once; a run is one submission. There are no atomics, and every
+ * sum has one order, so that an adapter repeats its own bits. Oracle:
+ * ../reference/.
+ *
+ * @module
+ */
+
+import type { Program } from "../../graph/program.ts";
+import type { Backend, DeviceInfo } from "../backend.ts";
+import type { FoundAdapter } from "./adapters.ts";
+import { GpuDevice } from "./device.ts";
+import { loadProgram, type WebGpuExecutable } from "./executable.ts";
+import { lower } from "./lower.ts";
+import { PipelineCache } from "./pipelines.ts";
+import { Readback } from "./readback.ts";
+
+/** An open adapter. */
+export interface WebGpuBackend extends Backend {
+  compile(program: Program): Promise<WebGpuExecutable>;
+  /** Different shaders so far. */
+  readonly pipelineCount: number;
+}
+
+/**
+ * Opens an adapter.
+ *
+ * @throws {UserError} If the driver refuses.
+ */
+export async function openWebGpuBackend(
+  adapter: FoundAdapter,
+): Promise<WebGpuBackend> {
+  const gpu = await GpuDevice.open(adapter);
+  return new OpenWebGpu(gpu, await Readback.open(gpu.device));
+}
+
+class OpenWebGpu implements WebGpuBackend {
+  readonly device: DeviceInfo;
+  readonly #gpu: GpuDevice;
+  readonly #readback: Readback;
+  readonly #pipelines: PipelineCache;
+  readonly #executables = new Set<WebGpuExecutable>();
+
+  constructor(gpu: GpuDevice, readback: Readback) {
+    const { id, name, vendorId, deviceId, isSoftware } = gpu.adapter;
+    this.device = {
+      backend: "webgpu",
+      id,
+      name,
+      kernels: `WGSL on ${name}`,
+      adapter: { vendorId, deviceId, isSoftware },
+    };
+    this.#gpu = gpu;
+    this.#readback = readback;
+    this.#pipelines = new PipelineCache(gpu.device);
+  }
+
+  get pipelineCount(): number {
+    return this.#pipelines.size;
+  }
+
+  async compile(program: Program): Promise<WebGpuExecutable> {
+    this.#gpu.check();
+    const executable = await loadProgram({
+      gpu: this.#gpu,
+      readback: this.#readback,
+      pipelines: this.#pipelines,
+      lowered: lower(program, {
+        maxBindingBytes: this.#gpu.maxBindingBytes,
+      }),
+    });
+    this.#executables.add(executable);
+    return executable;
+  }
+
+  async dispose(): Promise<void> {
+    for (const executable of this.#executables) await executable.dispose();
+    this.#executables.clear();
+    await this.#readback.dispose();
+    this.#gpu.close();
+  }
+}

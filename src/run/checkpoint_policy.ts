@@ -1,0 +1,80 @@
+/**
+ * Which checkpoints may go: the `checkpoint.keep` policy.
+ *
+ * @module
+ */
+
+import {
+  type CheckpointEntry,
+  listCheckpoints,
+  verifyCheckpoint,
+} from "./checkpoint_list.ts";
+
+/** What stays whatever else. */
+interface Spared {
+  /** `checkpoint.keep`: newest periodic checkpoints that stay. */
+  keep: number;
+  /** Names; null stands for nothing. */
+  spared: ReadonlySet<string | null>;
+}
+
+/**
+ * Those that are not kept once a checkpoint has been saved. One whose manifest
+ * cannot be read is none of them: it may hold something that a person wants.
+ *
+ * @param all Newest first.
+ */
+export function unkept(
+  all: readonly CheckpointEntry[],
+  { keep, spared }: Spared,
+): CheckpointEntry[] {
+  const kept = new Set(periodic(all).slice(0, keep));
+  return all.filter((entry) =>
+    entry.manifest !== null && !kept.has(entry) && !spared.has(entry.name)
+  );
+}
+
+/** A checkpoint that may be given up for a new one. */
+export interface Dispensable {
+  entry: CheckpointEntry;
+  sizeBytes: number;
+}
+
+/**
+ * Those that may be removed to make room for one that is still to be written,
+ * oldest first: what will not be kept then, and for the last save of a process
+ * whatever is neither `spared` nor the newest good one. That one stays until
+ * there is a newer: the save may fail.
+ */
+export async function dispensable(
+  dir: string,
+  { keep, spared, ...coming }: Spared & { periodic: boolean; final?: boolean },
+): Promise<Dispensable[]> {
+  const all = await listCheckpoints(dir);
+  const newestGood = await findNewestGood(all);
+  if (newestGood === null) return [];
+  const keptThen = coming.final ? 0 : keep - Number(coming.periodic);
+  return unkept(all, {
+    keep: keptThen,
+    spared: new Set([...spared, newestGood]),
+  }).reverse().map((entry) => ({ entry, sizeBytes: sizeOf(entry) }));
+}
+
+function periodic(all: readonly CheckpointEntry[]): CheckpointEntry[] {
+  return all.filter(({ manifest }) => manifest?.periodic);
+}
+
+async function findNewestGood(
+  newestFirst: readonly CheckpointEntry[],
+): Promise<string | null> {
+  for (const { name, dir } of newestFirst) {
+    const isGood = await verifyCheckpoint(dir).then(() => true, () => false);
+    if (isGood) return name;
+  }
+  return null;
+}
+
+function sizeOf({ manifest }: CheckpointEntry): number {
+  return Object.values(manifest?.files ?? {})
+    .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}

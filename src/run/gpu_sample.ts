@@ -1,0 +1,47 @@
+/**
+ * What a look at a GPU tells, and who can look.
+ *
+ * @module
+ */
+
+/** One look at a GPU; null is unknown. */
+export interface GpuSample {
+  /** Share of the last second in which some kernel ran, 0 to 100. */
+  gpuUtilPct: number | null;
+  /** By all processes together. */
+  vramUsedBytes: number | null;
+  vramTotalBytes: number | null;
+  powerW: number | null;
+  tempC: number | null;
+}
+
+/** Nothing is known. */
+export const NO_GPU_SAMPLE: GpuSample = {
+  gpuUtilPct: null,
+  vramUsedBytes: null,
+  vramTotalBytes: null,
+  powerW: null,
+  tempC: null,
+};
+
+/** How the driver's tools can recognize the adapter that trains. */
+export interface GpuIdentity {
+  /** The adapter's own name. */
+  readonly name: string;
+  /** PCI ids as decimal strings, as WebGPU gives them; "" if unknown. */
+  readonly vendorId: string;
+  readonly deviceId: string;
+}
+
+/** Looks at one GPU in the background. */
+export interface GpuSampler {
+  /** The newest look, without waiting; unknown if there is none or it is old. */
+  readonly latest: GpuSample;
+  /** Ends the looking: no process and no timer is left. Never fails. */
+  close(): Promise<void>;
+}
+
+/** Between two looks. */
+export const SAMPLE_INTERVAL_MS = 1000;
+/** A look this old tells nothing about now. */
+export const STALE_MS = 5000;

@@ -1,0 +1,140 @@
+/**
+ * Looks at an NVIDIA GPU through one `nvidia-smi` that prints every second.
+ *
+ * Starting it takes up to a second of driver work, so it is started once. It
+ * is killed when the run ends; should this process be killed first, nvidia-smi
+ * ends at its next line, which nobody reads.
+ *
+ * @module
+ */
+
+import {
+  type GpuIdentity,
+  type GpuSample,
+  type GpuSampler,
+  NO_GPU_SAMPLE,
+  SAMPLE_INTERVAL_MS,
+  STALE_MS,
+} from "./gpu_sample.ts";
+import {
+  isNvidiaGpu,
+  NVIDIA_SMI_QUERY,
+  parseNvidiaLine,
+} from "./nvidia_smi.ts";
+
+const FIRST_RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 60_000;
+
+/** How long to wait after that many starts in a row that gave nothing. */
+export function retryDelayMs(failures: number): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS);
+}
+
+/** What a test sets otherwise. */
+export interface NvidiaSmiOptions {
+  /** Default: nvidia-smi, found on PATH. */
+  command?: string;
+  delayMs?: typeof retryDelayMs;
+  /** A clock in milliseconds. */
+  now?: () => number;
+}
+
+/** A GPU that nvidia-smi watches. Of several of one model: the first. */
+export class NvidiaSmiSampler implements GpuSampler {
+  readonly #identity: GpuIdentity;
+  readonly #command: string;
+  readonly #delayMs: typeof retryDelayMs;
+  readonly #now: () => number;
+  #end: (() => Promise<void>) | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #latest: { index: number; sample: GpuSample; atMs: number } | null = null;
+  /** Starts in a row that gave nothing. */
+  #failures = 0;
+  #closed = false;
+
+  constructor(identity: GpuIdentity, {
+    command = "nvidia-smi",
+    delayMs = retryDelayMs,
+    now = () => performance.now(),
+  }: NvidiaSmiOptions = {}) {
+    this.#identity = identity;
+    this.#command = command;
+    this.#delayMs = delayMs;
+    this.#now = now;
+    this.#start();
+  }
+
+  get latest(): GpuSample {
+    const isFresh = this.#latest && this.#now() - this.#latest.atMs < STALE_MS;
+    return isFresh ? this.#latest!.sample : NO_GPU_SAMPLE;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#end?.();
+  }
+
+  /** Starts nvidia-smi, now and again whenever it ends. */
+  #start(): void {
+    let process: Deno.ChildProcess;
+    try {
+      process = new Deno.Command(this.#command, {
+        args: [...NVIDIA_SMI_QUERY, `--loop-ms=${SAMPLE_INTERVAL_MS}`],
+        stdin: "null",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+    } catch {
+      return; // not installed, or not allowed: it will not be there later
+    }
+    process.unref(); // the run decides how long this process lives
+    const reader = process.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+    const ended = this.#read(reader).then(() => process.status);
+    this.#end = async () => {
+      process.ref(); // or else nothing would wait for it below
+      try {
+        process.kill("SIGKILL"); // it has nothing to save
+      } catch {
+        // It has ended by itself just now.
+      }
+      await reader.cancel();
+      await ended;
+    };
+    ended.finally(() => {
+      this.#end = null;
+      if (!this.#closed) this.#startLater();
+    });
+  }
+
+  #startLater(): void {
+    const delayMs = this.#delayMs(this.#failures++);
+    this.#timer = setTimeout(() => this.#start(), delayMs);
+    Deno.unrefTimer(this.#timer);
+  }
+
+  /** Takes in lines until there are no more. Never fails. */
+  async #read(reader: ReadableStreamDefaultReader<string>): Promise<void> {
+    let rest = "";
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        const lines = (rest + value).split("\n");
+        rest = lines.pop()!; // not whole yet; one cut by the end is dropped
+        for (const line of lines) this.#take(line);
+      }
+    } catch {
+      // The pipe broke, which is as good an end as any.
+    }
+  }
+
+  #take(line: string): void {
+    const gpu = parseNvidiaLine(line);
+    if (!gpu || !isNvidiaGpu(gpu, this.#identity)) return;
+    if (this.#latest && gpu.index > this.#latest.index) return; // its twin
+    this.#latest = { index: gpu.index, sample: gpu.sample, atMs: this.#now() };
+    this.#failures = 0;
+  }
+}

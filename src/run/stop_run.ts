@@ -1,0 +1,125 @@
+/**
+ * Stops a run that another process trains.
+ *
+ * @module
+ */
+
+import { UserError } from "../base/errors.ts";
+import { writeJson } from "../base/json_file.ts";
+import { readPointer } from "./checkpoint_list.ts";
+import { acquireLock } from "./lock.ts";
+import { isSurelyAlive, type ProcessIdentity } from "./process_info.ts";
+import { type RunPaths, runPaths } from "./run_paths.ts";
+import { initialRunState, loadRunState, type RunState } from "./run_state.ts";
+import { listRuns, resolveRun } from "./runs.ts";
+import { requestStop } from "./stop_request.ts";
+import { trainerOf } from "./trainer.ts";
+
+/** The trainer looks for requests five times a second. */
+const POLL_MS = 100;
+
+/** How to stop. */
+export interface StopOptions {
+  /** Without finishing the step and saving. */
+  now?: boolean;
+  /** Sees the state while it waits. */
+  onState?: (state: RunState) => void;
+  /** Ends the waiting: the promise rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The id of the run that `ref` means to a person who wants to stop one:
+ * `latest` is the running one that was started last, if any is running.
+ *
+ * @throws {UserError} If there is none, or more than one.
+ */
+export async function resolveRunning(
+  root: string,
+  ref: string,
+): Promise<string> {
+  if (ref === "latest") {
+    const running = (await listRuns(root)).find(({ state }) => state?.alive);
+    if (running) return running.runId;
+  }
+  return await resolveRun(root, ref);
+}
+
+/**
+ * Ends a run, and waits until it has ended.
+ *
+ * @param runId The id of an existing run.
+ * @returns Its last state, or null if it was not running.
+ * @throws {UserError} If the process that trains it cannot be ended from here.
+ */
+export async function stopRun(
+  root: string,
+  runId: string,
+  { now = false, onState = () => {}, signal }: StopOptions = {},
+): Promise<RunState | null> {
+  const paths = runPaths(root, runId);
+  let asked: number | null = null;
+  for (;;) {
+    const state = await stateOf(paths, runId);
+    const trainer = await trainerOf(paths, state);
+    if (trainer === null) {
+      if (asked === null) return null;
+      return now ? await noteStopped(paths, state) : state;
+    }
+    // A run that starts in the background passes from one process to another.
+    if (asked !== trainer.pid) {
+      if (now) await kill(trainer, runId);
+      else await requestStop(paths.dir, trainer.pid);
+      asked = trainer.pid;
+    }
+    onState(state);
+    signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** A damaged state is no reason not to stop. */
+async function stateOf(paths: RunPaths, runId: string): Promise<RunState> {
+  const state = await loadRunState(paths).catch(() => undefined);
+  return state ?? initialRunState(runId, "interrupted");
+}
+
+/** Nothing is lost but the steps since the last save: see CheckpointStore. */
+async function kill(trainer: ProcessIdentity, runId: string): Promise<void> {
+  const { pid } = trainer;
+  const cannot = (why: string, cause?: unknown) =>
+    new UserError(`Cannot end "${runId}" at once: ${why}`, {
+      hint: `type hearth stop ${runId}, which asks it to end`,
+      cause,
+    });
+  if (!await isSurelyAlive(trainer)) {
+    throw cannot(`process ${pid} is not known on this machine`);
+  }
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return; // it was faster
+    throw cannot(`process ${pid} may not be ended by this user`, cause);
+  }
+}
+
+/** Writes what a process that was killed could not write any more. */
+async function noteStopped(
+  paths: RunPaths,
+  left: RunState,
+): Promise<RunState> {
+  const lock = await acquireLock(paths.lock, left.runId);
+  try {
+    const latest = await readPointer(paths.checkpoints, "latest");
+    const state: RunState = {
+      ...left,
+      status: "stopped",
+      lastCheckpoint: latest ?? left.lastCheckpoint,
+      updatedAt: new Date().toISOString(),
+    };
+    await writeJson(paths.state, state);
+    return state;
+  } finally {
+    await lock.release();
+  }
+}

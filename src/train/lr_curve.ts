@@ -1,0 +1,101 @@
+/**
+ * What becomes of the learning rate when the end of a run is moved. Pure.
+ *
+ * Three policies, none of which jumps:
+ *
+ * - `continue`: what is left of the curve is stretched or shortened to the new
+ *   end. A warm-up goes on as it is, and so does the stable part of `wsd`, to
+ *   the decay before the new end. A decay that is over stays at `minLr`.
+ * - `rewarm`: up from the present rate to `lr` as in a warm-up, then the
+ *   schedule once more, over the additional steps. Ibrahim et al. 2024,
+ *   https://arxiv.org/abs/2403.08763.
+ * - `constant`: the present rate to the end.
+ *
+ * @module
+ */
+
+import type { LrPolicy } from "./lr_policies.ts";
+import {
+  decayDone,
+  decayStart,
+  learningRate,
+  type LrSchedule,
+  warmup,
+} from "./schedule.ts";
+
+/** How the rate goes on since the end was moved; part of `trainer.json`. */
+export interface LrCurve {
+  policy: LrPolicy;
+  /** Another warm-up than the configured one, from this step and rate. */
+  warmup: { from: number; fromLr: number; steps: number } | null;
+  /** This part of the decay, 0 to 1, was over at this step. */
+  decay: { from: number; done: number } | null;
+  /** The rate, whatever the schedule. */
+  hold: number | null;
+}
+
+/** The warm-up of `rewarm` if none is asked for: a tenth of what is added. */
+const REWARM_SHARE = 0.1;
+
+/**
+ * The curve of a run that goes on at `step` with its end moved.
+ *
+ * @param moved.before The schedule so far.
+ * @param moved.after Its settings and its end from now on.
+ * @param moved.warmupGiven Rewarm for `warmupSteps`, however many they are.
+ */
+export function moveEnd(
+  step: number,
+  { before, after, policy, warmupGiven = false }: {
+    before: LrSchedule;
+    after: LrSchedule;
+    policy: LrPolicy;
+    warmupGiven?: boolean;
+  },
+): LrCurve {
+  switch (policy) {
+    case "constant": {
+      const hold = learningRate(step, before);
+      const held = { policy, warmup: null, decay: null, hold };
+      return followLr(held, { before, after });
+    }
+    case "rewarm": {
+      const added = after.totalSteps - step;
+      const steps = warmupGiven
+        ? after.warmupSteps
+        : Math.min(after.warmupSteps, Math.floor(added * REWARM_SHARE));
+      const fromLr = learningRate(step, before);
+      const warmup = { from: step, fromLr, steps };
+      return { policy, warmup, decay: null, hold: null };
+    }
+    case "continue": {
+      const { warmup = null, hold = null } = before.curve ?? {};
+      const decay = continuedDecay(step, { before, after });
+      const continued = { policy, warmup, decay, hold };
+      return followLr(continued, { before, after });
+    }
+  }
+}
+
+/** The curve after a change of settings: a rate that is held follows `lr`. */
+export function followLr(
+  curve: LrCurve,
+  { before, after }: { before: LrSchedule; after: LrSchedule },
+): LrCurve {
+  const follows = curve.hold !== null && after.lr !== before.lr;
+  return follows ? { ...curve, hold: after.lr } : curve;
+}
+
+/** Null where the decay is still ahead, at its usual place. */
+function continuedDecay(
+  step: number,
+  { before, after }: { before: LrSchedule; after: LrSchedule },
+): LrCurve["decay"] {
+  const done = decayDone(step, before);
+  if (done > 0) return { from: step, done };
+  const { from, steps } = warmup(before);
+  const curve = before.curve ? { ...before.curve, decay: null } : null;
+  const usual = decayStart({ ...after, curve });
+  const isAhead = step < from + steps || usual >= step;
+  return isAhead ? null : { from: step, done };
+}

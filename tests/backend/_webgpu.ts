@@ -1,0 +1,31 @@
+/**
+ * A WebGPU adapter for tests: any there is, software too.
+ *
+ * Without one, tests that need it are skipped, and say so; with the variable
+ * REQUIRE_GPU=1 that is a failure.
+ *
+ * @module
+ */
+
+import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
+import {
+  openWebGpuBackend,
+  type WebGpuBackend,
+} from "../../src/backend/webgpu/webgpu_backend.ts";
+
+const [adapter] = await listAdapters();
+
+if (!adapter) {
+  const missing = "no WebGPU adapter: its tests are skipped (on Debian, " +
+    "install mesa-vulkan-drivers for one in software)";
+  if (Deno.env.get("REQUIRE_GPU") === "1") throw new Error(missing);
+  console.warn(missing);
+}
+
+/** Whether tests that need an adapter are skipped. */
+export const noAdapter = !adapter;
+
+/** Opens the adapter; only where {@linkcode noAdapter} is false. */
+export function openTestGpu(): Promise<WebGpuBackend> {
+  return openWebGpuBackend(adapter);
+}

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { settings } from "../../src/config/allowed.ts";
+import { formatChange } from "../../src/config/config_change.ts";
+import { overrideConfig } from "../../src/config/override.ts";
+import type { FlagSetting } from "../../src/config/parse.ts";
+import { RESUME_RULES } from "../../src/config/resume_rules.ts";
+import { configSchema } from "../../src/config/schema.ts";
+
+const CONFIG = configSchema.parse({
+  model: { nLayer: 4 },
+  train: { epochs: 2, lr: 1e-3, minLr: 1e-5 },
+});
+
+function flag(path: string, value: unknown): FlagSetting {
+  return { path, value, typed: `--flag ${value}` };
+}
+
+Deno.test("RESUME_RULES has a line for every setting, and no other", () => {
+  const paths = settings().map(([path]) => path);
+  assert.deepEqual(Object.keys(RESUME_RULES).sort(), paths.sort());
+});
+
+Deno.test("overrideConfig() lays flags, then --set, over the configuration", () => {
+  const { config, changes, given } = overrideConfig(CONFIG, {
+    flags: [flag("train.lr", 5e-4), flag("train.batchSize", 3)],
+    set: ["train.batchSize=16", "checkpoint.keep=3", "train.minLr=null"],
+  });
+  assert.deepEqual(config, {
+    ...CONFIG,
+    train: { ...without(CONFIG.train, "minLr"), lr: 5e-4, batchSize: 16 },
+  });
+  assert.deepEqual(changes.map(formatChange), [
+    "train.batchSize 8 -> 16",
+    "train.lr 0.001 -> 0.0005",
+    "train.minLr 0.00001 -> default",
+  ]);
+  assert.deepEqual(
+    [...given],
+    ["train.batchSize", "train.lr", "train.minLr", "checkpoint.keep"],
+  );
+});
+
+Deno.test("overrideConfig() without anything typed gives the configuration back", () => {
+  const { config, changes, given } = overrideConfig(CONFIG, {});
+  assert.deepEqual([config, changes, given.size], [CONFIG, [], 0]);
+});
+
+Deno.test("overrideConfig() accepts what a run has already, free to change or not", () => {
+  const { changes } = overrideConfig(CONFIG, {
+    flags: [flag("model.nLayer", 4)],
+    set: ["data.dataset=sample", "train.epochs=2"],
+  });
+  assert.deepEqual(changes, []);
+});
+
+Deno.test("overrideConfig() refuses what a checkpoint has fixed, and says why", () => {
+  const another = "leave it out, or start another run with hearth train";
+  const cases: [string, message: string, hint: string][] = [
+    [
+      "model.nLayer=6",
+      "Cannot change model.nLayer from 4 to 6: the parameters of the " +
+      "checkpoint have that shape",
+      another,
+    ],
+    [
+      "data.dataset=[a.txt, b.txt]",
+      'Cannot change data.dataset from sample to ["a.txt","b.txt"]: a run ' +
+      "goes on with the text and the split that it began with",
+      another,
+    ],
+    [
+      "tokenizer.vocabSize=999",
+      "Cannot change tokenizer.vocabSize from 2048 to 999: the embeddings of " +
+      "the checkpoint belong to its tokenizer",
+      another,
+    ],
+    [
+      "train.steps=50",
+      "Cannot change train.steps from default to 50: a resumed run is made " +
+      "longer or shorter from where it stands",
+      "add --more-epochs N or --more-steps N",
+    ],
+    [
+      "profile=small",
+      "Cannot change profile from default to small: a profile also sets what " +
+      "a checkpoint has fixed",
+      "name the settings to change, such as --lr or --batch-size",
+    ],
+  ];
+  for (const [typed, message, hint] of cases) {
+    assert.throws(
+      () => overrideConfig(CONFIG, { set: [typed] }),
+      { message, hint, exitCode: 2 },
+    );
+  }
+});
+
+Deno.test("overrideConfig() refuses values that are wrong or contradict others", () => {
+  assert.throws(() => overrideConfig(CONFIG, { set: ["train.lr=-1"] }), {
+    message: "Cannot use --set train.lr=-1: expected a number above 0",
+  });
+  assert.throws(() => overrideConfig(CONFIG, { set: ["train.lr=1e-6"] }), {
+    message: "Cannot use train.minLr 0.00001: expected at most train.lr, " +
+      "0.000001",
+  });
+});
+
+function without<T extends object, K extends keyof T>(value: T, key: K) {
+  const { [key]: _, ...rest } = value;
+  return rest;
+}
