@@ -22,6 +22,17 @@ export interface NamedTensor {
   data: Float32Array;
 }
 
+/** A tensor whose values are fetched when they are written, and not kept. */
+export interface DeferredTensor {
+  name: string;
+  shape: readonly number[];
+  /** As many values as the product of `shape`. */
+  read(): Promise<Float32Array>;
+}
+
+/** A tensor to write: at hand, or to be fetched. */
+export type TensorSource = NamedTensor | DeferredTensor;
+
 /** Where one tensor lies in a file. */
 export interface TensorEntry {
   name: string;
@@ -48,7 +59,8 @@ const PREFIX_BYTES = 8;
 
 /**
  * Writes `tensors` in the given order and waits until they are on disk.
- * Not atomic, and makes no copy of the data.
+ * Not atomic, and makes no copy of the data: of deferred tensors one is in
+ * memory at a time.
  *
  * @param metadata Texts for the header; `format: "pt"`, which the Hugging Face
  * libraries insist on, is added.
@@ -56,16 +68,37 @@ const PREFIX_BYTES = 8;
  */
 export async function writeSafetensors(
   path: string,
-  tensors: readonly NamedTensor[],
+  tensors: readonly TensorSource[],
   metadata: Record<string, string> = {},
 ): Promise<FileSeal> {
+  for (const tensor of tensors) {
+    if ("data" in tensor) expectFit(tensor, tensor.data);
+  }
   const head = encodeHeader(tensors, { format: "pt", ...metadata });
-  return await writeSealed(path, [
-    head,
-    ...tensors.map(({ data }) =>
-      new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    ),
-  ]);
+  return await writeSealed(path, parts(head, tensors));
+}
+
+async function* parts(
+  head: Uint8Array,
+  tensors: readonly TensorSource[],
+): AsyncGenerator<Uint8Array> {
+  yield head;
+  for (const tensor of tensors) {
+    const data = "data" in tensor ? tensor.data : await tensor.read();
+    expectFit(tensor, data);
+    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+}
+
+function expectFit(
+  { name, shape }: TensorSource,
+  { length }: Float32Array,
+): void {
+  if (countOf(shape) === length) return;
+  throw new RangeError(
+    `Cannot write tensor "${name}": shape (${shape.join(", ")}) does ` +
+      `not fit ${length} values`,
+  );
 }
 
 /**
@@ -100,23 +133,22 @@ export async function readSafetensorsHeader(
   return await readHeader(file, path);
 }
 
+/** Bytes that the values of a tensor take in a file. */
+export function sizeBytesOf({ shape }: Pick<TensorSource, "shape">): number {
+  return countOf(shape) * BYTES_PER_VALUE.F32;
+}
+
 function encodeHeader(
-  tensors: readonly NamedTensor[],
+  tensors: readonly TensorSource[],
   metadata: Record<string, string>,
 ): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let at = 0;
-  for (const { name, shape, data } of tensors) {
+  for (const { name, shape } of tensors) {
     if (Object.hasOwn(header, name)) {
       throw new RangeError(`Cannot write tensor "${name}" twice`);
     }
-    if (countOf(shape) !== data.length) {
-      throw new RangeError(
-        `Cannot write tensor "${name}": shape (${shape.join(", ")}) does ` +
-          `not fit ${data.length} values`,
-      );
-    }
-    const end = at + data.byteLength;
+    const end = at + sizeBytesOf({ shape });
     header[name] = { dtype: "F32", shape, data_offsets: [at, end] };
     at = end;
   }

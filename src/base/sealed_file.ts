@@ -27,7 +27,7 @@ const CHUNK_BYTES = 1 << 20;
  */
 export async function writeSealed(
   path: string,
-  parts: Iterable<Uint8Array>,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<FileSeal> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
@@ -36,18 +36,23 @@ export async function writeSealed(
     create: true,
     truncate: true,
   });
-  for (const part of parts) {
+  for await (const part of parts) {
     for (let start = 0; start < part.length; start += CHUNK_BYTES) {
       const chunk = part.subarray(start, start + CHUNK_BYTES);
+      const written = writeAll(file, chunk); // while the checksum is computed
       hash.update(chunk);
-      for (let at = 0; at < chunk.length;) {
-        at += await file.write(chunk.subarray(at));
-      }
+      await written;
     }
     sizeBytes += part.length;
   }
   await file.sync();
   return { sizeBytes, sha256: hash.digest("hex") };
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += await file.write(bytes.subarray(at));
+  }
 }
 
 /** Reads the whole file once. @throws {Deno.errors.NotFound} */

@@ -15,7 +15,7 @@ import { errorMessage } from "../base/errors.ts";
 import { jsonText } from "../base/json_file.ts";
 import { readSafetensors, writeSafetensors } from "../base/safetensors.ts";
 import { type FileSeal, writeSealed } from "../base/sealed_file.ts";
-import type { Snapshot } from "../train/snapshot.ts";
+import type { Snapshot, SnapshotSource } from "../train/snapshot.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 import {
   DamagedCheckpoint,
@@ -49,7 +49,7 @@ export function checkpointName(step: number): string {
  */
 export async function writeCheckpoint(
   dir: string,
-  snapshot: Snapshot,
+  snapshot: SnapshotSource,
   { sequence, periodic }: Pick<Manifest, "sequence" | "periodic">,
 ): Promise<number> {
   const { params, optimizer, trainer, tokenizerJson, modelConfig } = snapshot;

@@ -20,8 +20,9 @@ import {
 import { EXIT } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
 import { isDiskFull } from "../base/io_problem.ts";
+import { sizeBytesOf } from "../base/safetensors.ts";
 import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
-import type { Snapshot } from "../train/snapshot.ts";
+import type { Snapshot, SnapshotSource } from "../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
 import {
   type CheckpointEntry,
@@ -29,7 +30,7 @@ import {
   type LoadedCheckpoint,
   readPointer,
 } from "./checkpoint_list.ts";
-import { dispensable, unkept } from "./checkpoint_policy.ts";
+import { dispensable, spaceOf, unkept } from "./checkpoint_policy.ts";
 import { type FreeBytes, freeBytes, noRoom } from "./disk_space.ts";
 import { clearLeftovers, replacedName } from "./leftovers.ts";
 
@@ -44,7 +45,7 @@ export interface StoreOptions {
   keep: number;
   /** `best` is pointed to. */
   keepBest?: boolean;
-  /** What one checkpoint takes. */
+  /** What one checkpoint takes at most, until one has been written. */
   neededBytes: number;
   /** Hears what the person should know. */
   warn?: (message: string) => void;
@@ -119,7 +120,7 @@ export class CheckpointStore {
    * @throws {UserError} If the disk has no room.
    */
   async save(
-    snapshot: () => Promise<Snapshot>,
+    snapshot: SnapshotSource,
     info: StoreInfo,
   ): Promise<SavedCheckpoint> {
     const name = checkpointName(info.step);
@@ -130,14 +131,13 @@ export class CheckpointStore {
     await this.#makeRoom(name, info);
     await makeDirectories(this.#dir);
     await clearLeftovers(this.#dir);
-    const content = await snapshot();
-    const sizeBytes = await this.#write(name, content, info);
+    const sizeBytes = await this.#write(name, snapshot, info);
     await this.#point("latest", name);
     this.#current = { name, sizeBytes };
     if (info.best) {
       await this.#pointBest(name);
     } else if (this.#best === name) { // the best of another history
-      await this.#findBest(name, content.trainer.bestStep);
+      await this.#findBest(name, snapshot.trainer.bestStep);
     }
     await this.#prune();
     return this.#current;
@@ -146,7 +146,7 @@ export class CheckpointStore {
   /** Writes a checkpoint under its name, and to the disk for good. */
   async #write(
     name: string,
-    snapshot: Snapshot,
+    snapshot: SnapshotSource,
     info: StoreInfo,
   ): Promise<number> {
     try {
@@ -161,7 +161,7 @@ export class CheckpointStore {
 
   async #put(
     name: string,
-    snapshot: Snapshot,
+    snapshot: SnapshotSource,
     { periodic }: StoreInfo,
   ): Promise<number> {
     const newest = (await listCheckpoints(this.#dir)).at(0);
@@ -188,7 +188,10 @@ export class CheckpointStore {
 
   /** @throws {UserError} If there is none, and none can be made. */
   async #makeRoom(name: string, info: StoreInfo): Promise<void> {
-    const { neededBytes, free } = this.#options;
+    const { neededBytes: atMost, free } = this.#options;
+    const neededBytes = this.#current
+      ? Math.min(atMost, spaceOf(this.#current))
+      : atMost;
     const availableBytes = await free(this.#dir);
     if (availableBytes === null || availableBytes >= neededBytes) return;
     if (await this.#giveUp(neededBytes - availableBytes, info)) return;
@@ -208,10 +211,10 @@ export class CheckpointStore {
     });
     const chosen: CheckpointEntry[] = [];
     let freed = 0;
-    for (const { entry, sizeBytes } of spare) {
+    for (const { entry, spaceBytes } of spare) {
       if (freed >= bytes) break;
       chosen.push(entry);
-      freed += sizeBytes;
+      freed += spaceBytes;
     }
     if (freed < bytes) return false;
     for (const { name } of chosen) await this.#remove(name);
@@ -301,7 +304,7 @@ export class CheckpointStore {
 }
 
 /** All but a little of what a checkpoint takes. */
-function tensorBytes({ params, optimizer }: Snapshot): number {
+function tensorBytes({ params, optimizer }: SnapshotSource): number {
   return [...params, ...optimizer]
-    .reduce((sum, { data }) => sum + data.byteLength, 0);
+    .reduce((sum, tensor) => sum + sizeBytesOf(tensor), 0);
 }

@@ -20,7 +20,7 @@ import {
 import { evaluate } from "./evaluate.ts";
 import type { TrainEvent } from "./events.ts";
 import type { Session } from "./session.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { SnapshotSource } from "./snapshot.ts";
 import { runStep, type StepResult } from "./step.ts";
 import { Tracker } from "./tracker.ts";
 import type { TrainerState } from "./trainer_state.ts";
@@ -46,10 +46,10 @@ export interface SavedCheckpoint {
 /**
  * Writes a checkpoint.
  *
- * @param snapshot Reads it from the device, once the writer has room for it.
+ * @param snapshot What it reads from the device as it writes.
  */
 export type SaveCheckpoint = (
-  snapshot: () => Promise<Snapshot>,
+  snapshot: SnapshotSource,
   info: SaveInfo,
 ) => Promise<SavedCheckpoint>;
 
@@ -247,7 +247,7 @@ async function trySave(
   { save, info }: { save: SaveCheckpoint; info: SaveInfo },
 ): Promise<SavedCheckpoint | { failure: string }> {
   try {
-    return await save(session.snapshot, info);
+    return await save(session.snapshotSource(), info);
   } catch (error) {
     const failure = ioProblem(error) ?? errorMessage(error);
     if (!info.final) return { failure };

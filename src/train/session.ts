@@ -18,7 +18,13 @@ import { parameterCount } from "../model/model_size.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { restoreState, type ResumePlan } from "./restored_state.ts";
 import { lrSchedule, warmup } from "./schedule.ts";
-import { readTensors, type Snapshot, writeTensors } from "./snapshot.ts";
+import {
+  deviceTensors,
+  readTensors,
+  type Snapshot,
+  type SnapshotSource,
+  writeTensors,
+} from "./snapshot.ts";
 import { batchPositions, buildStepProgram } from "./step_program.ts";
 import { initialState, type TrainerState } from "./trainer_state.ts";
 
@@ -54,6 +60,8 @@ export interface Session {
   readonly state: TrainerState;
   /** Copies everything that a resume needs from the device. */
   snapshot(): Promise<Snapshot>;
+  /** The same, to be written before the next step: it copies when read. */
+  snapshotSource(): SnapshotSource;
   /** Frees device and data. */
   dispose(): Promise<void>;
 }
@@ -138,6 +146,12 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     );
   }
 
+  const snapshotSource = (): SnapshotSource => ({
+    ...deviceTensors(executable, model),
+    trainer: { ...state },
+    modelConfig: hfConfig(model, { endOfText: tokenizer.endOfText }),
+    tokenizerJson: tokenizer.json,
+  });
   const parameters = parameterCount(model);
   const cleanup = opened.move();
   return {
@@ -157,12 +171,11 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     warnings,
     notes,
     state,
-    snapshot: async () => ({
-      ...await readTensors(executable, model),
-      trainer: { ...state },
-      modelConfig: hfConfig(model, { endOfText: tokenizer.endOfText }),
-      tokenizerJson: tokenizer.json,
-    }),
+    snapshotSource,
+    snapshot: async () => {
+      const source = snapshotSource();
+      return { ...source, ...await readTensors(source) };
+    },
     dispose: () => cleanup.disposeAsync(),
   };
 }

@@ -6,8 +6,13 @@
 
 import type { Executable } from "../backend/backend.ts";
 import { UserError } from "../base/errors.ts";
-import type { NamedTensor } from "../base/safetensors.ts";
-import { fromHuggingFace, toHuggingFace } from "../model/huggingface.ts";
+import type {
+  DeferredTensor,
+  NamedTensor,
+  TensorSource,
+} from "../base/safetensors.ts";
+import { sizeOf } from "../graph/graph.ts";
+import { fromHuggingFace, huggingFaceTensors } from "../model/huggingface.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { parameters } from "../model/parameters.ts";
 import { moments } from "./step_program.ts";
@@ -28,24 +33,49 @@ export interface Snapshot {
 /** The tensors of a {@linkcode Snapshot}. */
 export type SnapshotTensors = Pick<Snapshot, "params" | "optimizer">;
 
-/** Copies parameters and optimizer from the device. */
-export async function readTensors(
+/**
+ * A snapshot to write: its tensors may still be on the device, where the next
+ * step changes them. A {@linkcode Snapshot} is one, too.
+ */
+export interface SnapshotSource
+  extends Omit<Snapshot, keyof SnapshotTensors>, SourceTensors {}
+
+/** The tensors of a {@linkcode SnapshotSource}. */
+export interface SourceTensors {
+  readonly params: readonly TensorSource[];
+  readonly optimizer: readonly TensorSource[];
+}
+
+/**
+ * Parameters and optimizer as they are on the device, each copied from there
+ * when it is read: a model and its optimizer need not fit in memory twice.
+ */
+export function deviceTensors(
   executable: Executable,
   model: ModelConfig,
+): { params: DeferredTensor[]; optimizer: DeferredTensor[] } {
+  const read = (name: string) => readF32(executable, name);
+  const params = huggingFaceTensors(model).map(
+    ({ name, shape, param, offset }) => {
+      const size = sizeOf(shape);
+      const part = async (param: string) =>
+        (await read(param)).subarray(offset, offset + size);
+      const zeros = () => Promise.resolve(new Float32Array(size));
+      return { name, shape, read: () => param ? part(param) : zeros() };
+    },
+  );
+  const optimizer = parameters(model).flatMap(({ name, shape }) =>
+    [moments.m(name), moments.v(name)]
+      .map((name) => ({ name, shape, read: () => read(name) }))
+  );
+  return { params, optimizer };
+}
+
+/** Copies all of the tensors. */
+export async function readTensors(
+  { params, optimizer }: SourceTensors,
 ): Promise<SnapshotTensors> {
-  const values = new Map<string, Float32Array>();
-  const optimizer: NamedTensor[] = [];
-  for (const { name, shape } of parameters(model)) {
-    values.set(name, await readF32(executable, name));
-    for (const moment of [moments.m(name), moments.v(name)]) {
-      const data = await readF32(executable, moment);
-      optimizer.push({ name: moment, shape, data });
-    }
-  }
-  return {
-    params: toHuggingFace(model, (name) => values.get(name)!),
-    optimizer,
-  };
+  return { params: await readAll(params), optimizer: await readAll(optimizer) };
 }
 
 /**
@@ -74,6 +104,18 @@ export function writeTensors(
       executable.write(moment, data);
     }
   }
+}
+
+async function readAll(
+  tensors: readonly TensorSource[],
+): Promise<NamedTensor[]> {
+  const result: NamedTensor[] = [];
+  for (const tensor of tensors) {
+    const { name, shape } = tensor;
+    const data = "data" in tensor ? tensor.data : await tensor.read();
+    result.push({ name, shape, data });
+  }
+  return result;
 }
 
 async function readF32(

@@ -55,6 +55,33 @@ Deno.test("writeSafetensors() and readSafetensors() return the same bits", () =>
     assert.deepEqual(metadata, { format: "pt", step: "5" });
   }));
 
+Deno.test("writeSafetensors() reads deferred tensors one after another", () =>
+  inTempDir(async (dir) => {
+    let reading = 0;
+    const deferred = TENSORS.map(({ name, shape, data }) => ({
+      name,
+      shape,
+      async read() {
+        assert.equal(++reading, 1);
+        await Promise.resolve();
+        reading--;
+        return data;
+      },
+    }));
+    await writeSafetensors(`${dir}/at-hand`, TENSORS);
+    const seal = await writeSafetensors(`${dir}/deferred`, deferred);
+    assert.deepEqual(seal, await sealOf(`${dir}/at-hand`));
+    const [wte] = deferred;
+    await assert.rejects(
+      writeSafetensors(`${dir}/c`, [{ ...wte, shape: [2, 2] }]),
+      {
+        name: "RangeError",
+        message: 'Cannot write tensor "wte.weight": shape (2, 2) does not ' +
+          "fit 6 values",
+      },
+    );
+  }));
+
 Deno.test("writeSafetensors() lays the file out as the format says", () =>
   inTempDir(async (dir) => {
     await writeSafetensors(`${dir}/a`, [

@@ -30,7 +30,7 @@ export function openStore(
   ) => {
     const snapshot = snapshotAt(step);
     snapshot.trainer.bestStep = bestStep ?? (best ? step : null);
-    return store.save(() => Promise.resolve(snapshot), {
+    return store.save(snapshot, {
       step,
       best,
       periodic,

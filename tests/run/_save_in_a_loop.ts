@@ -19,7 +19,7 @@ if (latest) await store.adopt(latest);
 const firstStep = (latest?.content.trainer.step ?? 0) + 1;
 for (let step = firstStep;; step++) {
   // 300 kB, so that a kill often strikes in the middle of a file.
-  const snapshot = () => Promise.resolve(snapshotAt(step, 25_000));
+  const snapshot = snapshotAt(step, 25_000);
   await store.save(snapshot, { step, best: step % 3 === 0, periodic: true });
   if (step === firstStep + 2) console.log("ready"); // there is a best one, too
 }

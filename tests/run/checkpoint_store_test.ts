@@ -3,6 +3,7 @@ import { UserError } from "../../src/base/errors.ts";
 import { readSnapshot, readWeights } from "../../src/run/checkpoint_files.ts";
 import { loadCheckpoint } from "../../src/run/checkpoint_list.ts";
 import { CheckpointStore } from "../../src/run/checkpoint_store.ts";
+import type { SnapshotSource } from "../../src/train/snapshot.ts";
 import { flipBit, openStore, overview } from "./_checkpoints.ts";
 import { inTempDir, listTree, snapshotAt } from "./_helpers.ts";
 
@@ -58,8 +59,7 @@ Deno.test("save() of the step that was just saved only moves pointers", () =>
   inTempDir(async (dir) => {
     const { store, save } = openStore(dir);
     const first = await save(10);
-    const never = () => Promise.reject(new Error("must not be called"));
-    const again = await store.save(never, {
+    const again = await store.save(unreadable(10), {
       step: 10,
       best: true,
       periodic: false,
@@ -70,7 +70,11 @@ Deno.test("save() of the step that was just saved only moves pointers", () =>
     // So does a process that went on from it and was stopped at once.
     const { store: second } = openStore(dir);
     await second.adopt(await load(dir));
-    await second.save(never, { step: 10, best: false, periodic: true });
+    await second.save(unreadable(10), {
+      step: 10,
+      best: false,
+      periodic: true,
+    });
     assert.equal(await overview(dir), "10=latest=best");
   }));
 
@@ -195,9 +199,8 @@ Deno.test("save() asks for room before it reads the device", () =>
       neededBytes: 48e6,
       free: () => Promise.resolve(12e6),
     });
-    const never = () => Promise.reject(new Error("must not be called"));
     await assert.rejects(
-      store.save(never, { step: 5, best: false, periodic: true }),
+      store.save(unreadable(5), { step: 5, best: false, periodic: true }),
       new UserError(
         `No room for checkpoint "step-00000005" in "${dir}": it needs ` +
           "48.0 MB, 12.0 MB are free",
@@ -234,7 +237,7 @@ Deno.test("save() that fails leaves the older checkpoints and no rest", () =>
     const { params, ...rest } = snapshotAt(20);
     const broken = { ...rest, params, optimizer: [...params, ...params] };
     await assert.rejects(
-      store.save(() => Promise.resolve(broken), {
+      store.save(broken, {
         step: 20,
         best: true,
         periodic: true,
@@ -378,3 +381,10 @@ Deno.test("readWeights() does without the optimizer, readSnapshot() does not", (
     assert.deepEqual(content, weights);
     await assert.rejects(load(dir), UserError);
   }));
+
+/** A snapshot that must not be read. */
+function unreadable(step: number): SnapshotSource {
+  const read = () => Promise.reject(new Error("must not be called"));
+  const params = [{ name: "w", shape: [4], read }];
+  return { ...snapshotAt(step), params };
+}

@@ -41,7 +41,7 @@ Deno.test({
         { name: "scale", shape: [], data: Float32Array.of(0.1) },
       ];
       const store = new CheckpointStore(dir, { keep: 1, neededBytes: 1 });
-      await store.save(() => Promise.resolve(snapshot), {
+      await store.save(snapshot, {
         step: 7,
         best: false,
         periodic: true,

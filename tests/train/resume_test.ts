@@ -54,8 +54,8 @@ Deno.test("train() stopped at any event and resumed repeats and loses nothing", 
     const events: TrainEvent[] = [];
     const options = {
       signal: stop.signal,
-      save: async (snapshot: () => Promise<Snapshot>) => {
-        restore = structuredClone(await snapshot());
+      save: async () => {
+        restore = structuredClone(await start.snapshot());
         return await save();
       },
     };

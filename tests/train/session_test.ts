@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
+import { fromHuggingFace } from "../../src/model/huggingface.ts";
+import { readTensors } from "../../src/train/snapshot.ts";
 import {
   collect,
   fakeDataset,
@@ -109,6 +111,28 @@ Deno.test("snapshot() has Hugging Face's names and is a copy", async () => {
   assert.notDeepEqual(after.params[0].data, before.params[0].data);
   assert.ok(before.optimizer.every(({ data }) => data.every((x) => x === 0)));
   assert.equal(Reflect.get(after.modelConfig, "vocab_size"), V);
+});
+
+Deno.test("snapshotSource() reads the device when asked to", async () => {
+  for (const arch of ["gpt2", "llama"] as const) {
+    const session = await openTestSession({
+      config: tinyConfig({
+        train: { steps: 1 },
+        model: { arch, bias: false, tieEmbeddings: false },
+      }),
+    });
+    const { executable, model } = session;
+    const source = session.snapshotSource();
+    await collect(session); // the tensors move on, the counters do not
+    assert.equal(source.trainer.step, 0);
+    const { params, optimizer } = await readTensors(source);
+    for (const [name, values] of fromHuggingFace(model, params)) {
+      assert.deepEqual(values, await executable.read(name), name);
+    }
+    for (const { name, data } of optimizer) {
+      assert.deepEqual(data, await executable.read(name), name);
+    }
+  }
 });
 
 Deno.test("assembleSession() warns when other kernels computed the checkpoint", async () => {
