@@ -55,6 +55,10 @@ const INTEGER: [emit: (asm: Assembler) => void, text: string][] = [
   ],
   [(a) => a.load32(rax, { base: r13 }), "mov eax,DWORD PTR [r13+0x0]"],
   [(a) => a.load32(rax, { base: r12 }), "mov eax,DWORD PTR [r12]"],
+  [
+    (a) => a.load32Signed(r13, { base: rsi, disp: 28 }),
+    "movsxd r13,DWORD PTR [rsi+0x1c]",
+  ],
   [(a) => a.store32(r8, { base: rsp, disp: 8 }), "mov DWORD PTR [rsp+0x8],r8d"],
   [
     (a) => a.lea(r9, { base: r8, index: r12, scale: 4, disp: 1000 }),
@@ -101,6 +105,19 @@ const VECTOR: Record<VectorWidth, typeof INTEGER> = {
       "vbroadcastss ymm14,DWORD PTR [r13+0x4]",
     ],
     [(a) => a.vzero(9), "vxorps ymm9,ymm9,ymm9"],
+    [(a) => a.vmov(9, 12), "vmovaps ymm9,ymm12"],
+    [(a) => a.vsqrt(9, 12), "vsqrtps ymm9,ymm12"],
+    [
+      (a) => a.vadd(1, 9, { base: r8, index: rax, scale: 4 }),
+      "vaddps ymm1,ymm9,YMMWORD PTR [r8+rax*4]",
+    ],
+    [(a) => a.vand(1, 9, 12), "vandps ymm1,ymm9,ymm12"],
+    [(a) => a.vblend(1, 9, 12, 15), "vblendvps ymm1,ymm9,ymm12,ymm15"],
+    [(a) => a.vpermute32(9, 12, 0x4e), "vpermilps ymm9,ymm12,0x4e"],
+    [
+      (a) => a.vstoreFirst(9, { base: r12, disp: 4 }),
+      "vmovss DWORD PTR [r12+0x4],xmm9",
+    ],
     [(a) => a.vadd(1, 9, 12), "vaddps ymm1,ymm9,ymm12"],
     [(a) => a.vfma(11, 14, 3), "vfmadd231ps ymm11,ymm14,ymm3"],
     [(a) => a.vfmaThen(11, 14, 3), "vfmadd213ps ymm11,ymm14,ymm3"],
@@ -141,6 +158,19 @@ const VECTOR: Record<VectorWidth, typeof INTEGER> = {
       "vbroadcastss zmm31,DWORD PTR [r9+0x34]",
     ],
     [(a) => a.vzero(27), "vpxord zmm27,zmm27,zmm27"],
+    [(a) => a.vmov(19, 30), "vmovaps zmm19,zmm30"],
+    [(a) => a.vmovMasked(7, 9, 1), "vmovaps zmm7{k1}{z},zmm9"],
+    [(a) => a.vsqrt(19, 30), "vsqrtps zmm19,zmm30"],
+    [
+      (a) => a.vfmaThen(1, 19, { base: r13, disp: 64 }),
+      "vfmadd213ps zmm1,zmm19,ZMMWORD PTR [r13+0x40]",
+    ],
+    [(a) => a.vblend(1, 9, 12, 1), "vblendmps zmm1{k1},zmm9,zmm12"],
+    [(a) => a.vpermute32(19, 30, 0x4e), "vpermilps zmm19,zmm30,0x4e"],
+    [
+      (a) => a.vstoreFirst(9, { base: r12, disp: 4 }),
+      "vmovss DWORD PTR [r12+0x4],xmm9",
+    ],
     [(a) => a.vadd(1, 19, 30), "vaddps zmm1,zmm19,zmm30"],
     [(a) => a.vfma(27, 31, 29), "vfmadd231ps zmm27,zmm31,zmm29"],
     [(a) => a.vfmaThen(7, 31, 9), "vfmadd213ps zmm7,zmm31,zmm9"],
@@ -186,8 +216,8 @@ for (const width of [256, 512] as const) {
       name: `assembleKernels(${width}, ${abi}) is all valid instructions`,
       ignore: !hasObjdump,
       async fn() {
-        const { code, starts } = assembleKernels(width, abi);
-        const lines = await disassemble(code);
+        const { code, starts, end } = assembleKernels(width, abi);
+        const lines = await disassemble(code.slice(0, end));
         assert.deepEqual(lines.filter((line) => line.includes("(bad)")), []);
         assert.equal(
           lines.filter((line) => line === "ret").length,
@@ -254,7 +284,10 @@ for (const width of widths as VectorWidth[]) {
       const [put, instead] of [
         [KERNEL.packATranspose, KERNEL.packACopy],
         [KERNEL.packBCopy, KERNEL.packACopy],
-        [KERNEL.geluBackward, KERNEL.gelu],
+        [KERNEL.geluTanhBackward, KERNEL.geluTanh],
+        [KERNEL.geluExact, KERNEL.geluTanh],
+        [KERNEL.rmsNorm, KERNEL.layerNorm],
+        [KERNEL.rmsNormBackward, KERNEL.layerNormBackward],
         [KERNEL.gemmRows, KERNEL.gemmBlock],
         ...good.bf16
           ? [

@@ -23,6 +23,7 @@ import {
 } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp, logScalar } from "./math";
+import { hasNative, nativeSoftmax } from "./native";
 import { GROUP, keepFactors } from "./philox";
 import { firstLanes, rowMax, sumLanes } from "./simd";
 import { nextTile, threadScratch } from "./threads";
@@ -39,10 +40,13 @@ export function scoreStride(T: i32): usize {
   return <usize> (((T + 15) / 16) | 1) << 6;
 }
 
-/** Bytes of a row of dropout factors, which begins at any element. */
+/**
+ * Bytes of a row of dropout factors, which begins at any element; enough for
+ * one number per row of a strip too.
+ */
 @inline
 export function factorBytes(T: i32): usize {
-  return <usize> (T + 2 * GROUP) << 2;
+  return <usize> ((T + 2 * GROUP + 15) & ~15) << 2;
 }
 
 /** Room for a packed strip of A: D or KC deep. */
@@ -112,14 +116,13 @@ function attentionRows(
     const qAt = q + (<usize> row * width << 2);
     const outAt = out + <usize> row * outStride;
     scoreRows(scores, stride, qAt, width, aPack, kPack, end, D, row, rows);
-    for (let i = row; i < keys; i++) {
-      const p = scores + <usize> (i - row) * stride;
-      const index = <u64> (firstRow + i) * T;
-      const keep = c.rng ? keepRow(c, factors, index, i + 1) : 0;
-      store<f32>(
-        lse + (<usize> i << 2),
-        softmaxRow(p, i + 1, keys, c.scale, keep),
-      );
+    const rowLse = lse + (<usize> row << 2);
+    softmaxRows(scores, stride, rows, row + 1, c.scale, rowLse, factors);
+    if (c.rng) {
+      for (let i = row; i < keys; i++) {
+        const keep = keepRow(c, factors, <u64> (firstRow + i) * T, i + 1);
+        dropOut(scores + <usize> (i - row) * stride, keep, i + 1);
+      }
     }
     weighRows(
       outAt,
@@ -138,18 +141,41 @@ function attentionRows(
 }
 
 /**
+ * Softmax of `rows` rows of scores times `scale`, in place. The first row sees
+ * `seen` keys, each of the others one more than the row before; the rest of
+ * what the last row sees becomes 0.
+ *
+ * @param lse Room for the log-sum-exp of each row.
+ * @param sums Room for one f32 per row, to work in.
+ */
+export function softmaxRows(
+  p: usize,
+  stride: usize,
+  rows: i32,
+  seen: i32,
+  scale: f32,
+  lse: usize,
+  sums: usize,
+): void {
+  const keys = seen + rows - 1;
+  if (hasNative()) {
+    nativeSoftmax(p, stride, rows, seen, keys, scale, lse, sums);
+    for (let i = 0; i < rows; i++, lse += 4, sums += 4) {
+      store<f32>(lse, load<f32>(lse) + logScalar(load<f32>(sums)));
+    }
+    return;
+  }
+  for (let i = 0; i < rows; i++, p += stride, lse += 4) {
+    store<f32>(lse, softmaxRow(p, seen + i, keys, scale));
+  }
+}
+
+/**
  * Softmax of the first `seen` scores times `scale`; 0 for the rest of `keys`.
  *
- * @param keep Dropout factors, or 0 for none.
  * @returns The log-sum-exp.
  */
-export function softmaxRow(
-  p: usize,
-  seen: i32,
-  keys: i32,
-  scale: f32,
-  keep: usize,
-): f32 {
+export function softmaxRow(p: usize, seen: i32, keys: i32, scale: f32): f32 {
   const most = rowMax(p, seen) * scale;
   const mosts = f32x4.splat(most), scales = f32x4.splat(scale);
   const end = p + (<usize> keys << 2);
@@ -165,14 +191,16 @@ export function softmaxRow(
   const sum = sumLanes(sums), inverses = f32x4.splat(1 / sum);
   at = p;
   for (let j = 0; j < seen; j += 4, at += 16) {
-    let weight = f32x4.mul(v128.load(at), inverses);
-    if (keep) {
-      weight = f32x4.mul(weight, v128.load(keep));
-      keep += 16;
-    }
-    v128.store(at, weight);
+    v128.store(at, f32x4.mul(v128.load(at), inverses));
   }
   return most + logScalar(sum);
+}
+
+/** Multiplies the first `n` elements of a row with their dropout factors. */
+export function dropOut(p: usize, keep: usize, n: i32): void {
+  for (let j = 0; j < n; j += 4, p += 16, keep += 16) {
+    v128.store(p, f32x4.mul(v128.load(p), v128.load(keep)));
+  }
 }
 
 /** Dropout factors of `n` elements from `index` on; returns where they are. */

@@ -12,7 +12,13 @@
  * @module
  */
 
-import { stripBytes, factorBytes, keepRow, scoreStride } from "./attention";
+import {
+  dropOut,
+  factorBytes,
+  keepRow,
+  scoreStride,
+  stripBytes,
+} from "./attention";
 import { addToKeys, scoreRows, weighRows } from "./attention_products";
 import { AttentionBackwardCall } from "./calls";
 import {
@@ -24,6 +30,7 @@ import {
 } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { exp } from "./math";
+import { hasNative, nativeSoftmaxBackward } from "./native";
 import { dot, firstLanes } from "./simd";
 import { nextTile, nThreads, threadScratch } from "./threads";
 
@@ -37,10 +44,16 @@ function blockRows(): i32 {
   return (MIN_BLOCK + mr - 1) / mr * mr;
 }
 
+/** Bytes of one number per row of a block, in whole cache lines. */
+@inline
+function deltaBytes(): usize {
+  return <usize> ((blockRows() + 15) & ~15) << 2;
+}
+
 /** Bytes that each thread needs. */
 export function attentionBackwardScratch(c: AttentionBackwardCall): usize {
   const code = exactCode(), block = blockRows();
-  return factorBytes(c.T) + stripBytes(c.D) +
+  return factorBytes(c.T) + deltaBytes() + stripBytes(c.D) +
     2 * <usize> block * scoreStride(c.T) +
     2 * panelsBytes(code, c.T, c.D) + panelsBytes(code, c.D, c.T) +
     2 * panelsBytes(code, c.D, block);
@@ -124,7 +137,7 @@ function start(
   const D = c.D, width = (c.H + 2 * c.Hkv) * D;
   const row = <usize> (b * c.T + first) * width;
   keyAt = (row + (c.H + kvHead) * D) << 2;
-  kTPack = threadScratch + factorBytes(c.T) + stripBytes(D) +
+  kTPack = threadScratch + factorBytes(c.T) + deltaBytes() + stripBytes(D) +
     2 * <usize> blockRows() * scoreStride(c.T);
   const code = exactCode();
   vTPack = kTPack + panelsBytes(code, c.T, D);
@@ -147,7 +160,8 @@ function rowsBackward(
   const q = <usize> (b * T) * widthBytes + (<usize> (h * D) << 2);
   const o = <usize> (b * T) * outStride + (<usize> (h * D) << 2);
   const dK = c.dQkv + keyAt, dV = dK + (<usize> (c.Hkv * D) << 2);
-  const aPack = threadScratch + factorBytes(T), stride = scoreStride(T);
+  const aPack = threadScratch + factorBytes(T) + deltaBytes();
+  const stride = scoreStride(T);
   const scores = aPack + stripBytes(D);
   const code = exactCode(), block = blockRows();
   const dScores = scores + <usize> block * stride;
@@ -190,16 +204,7 @@ function rowsBackward(
       rows,
     );
     // 2. Row by row: probabilities, and the gradient of the scores.
-    for (let i = 0; i < rows; i++) {
-      scoresRowBackward(
-        h,
-        row + i,
-        scores + <usize> i * stride,
-        dScores + <usize> i * stride,
-        min(nKeys, behind + i + 1),
-        keys,
-      );
-    }
+    scoresBackward(h, row, rows, scores, dScores, stride, behind + 1, keys);
     // 3. dQ = dS k, dK += dS^T q, dV += P^T dOut.
     if (forQueries) {
       weighRows(
@@ -261,45 +266,99 @@ function clearKeys(): void {
 }
 
 /**
- * One query row: scores `p` become (dropped out) probabilities, and `d`, the
- * gradient of those, becomes the gradient of the scores. Of `keys` keys the
- * row sees `seen`, which may be none; the rest becomes 0.
+ * Query rows from `row` on: scores `p` become (dropped out) probabilities, and
+ * `d`, the gradient of those, becomes the gradient of the scores. The first
+ * row sees `seen` keys, each of the others one more than the row before, but
+ * no fewer than none and no more than `keys`; the rest becomes 0.
  */
-function scoresRowBackward(
+function scoresBackward(
   h: i32,
   row: i32,
+  rows: i32,
   p: usize,
   d: usize,
+  stride: usize,
   seen: i32,
   keys: i32,
 ): void {
   const c = call, outStride = <usize> (c.H * c.D) << 2;
   const headRow = (b * c.H + h) * c.T + row;
+  const lse = c.lse + (<usize> headRow << 2);
   const at = <usize> (b * c.T + row) * outStride + (<usize> (h * c.D) << 2);
-  const delta = f32x4.splat(dot(c.dOut + at, c.out + at, c.D));
-  const lse = v128.load_splat<f32>(c.lse + (<usize> headRow << 2));
-  const scale = f32x4.splat(c.scale);
-  let keep: usize = 0;
-  if (c.rng && seen > 0) {
-    const index = <u64> headRow * c.T + firstKey;
-    keep = keepRow(c, threadScratch, index, seen);
+  const deltas = threadScratch + factorBytes(c.T);
+  for (let i = 0; i < rows; i++) {
+    const offset = at + <usize> i * outStride;
+    const delta = dot(c.dOut + offset, c.out + offset, c.D);
+    store<f32>(deltas + (<usize> i << 2), delta);
   }
+  if (hasNative() && !c.rng) {
+    nativeSoftmaxBackward(
+      p,
+      d,
+      stride,
+      rows,
+      seen,
+      keys,
+      c.scale,
+      lse,
+      deltas,
+    );
+    return;
+  }
+  for (let i = 0; i < rows; i++, p += stride, d += stride) {
+    const rowSeen = max(0, min(keys, seen + i)), index = <usize> i << 2;
+    let keep: usize = 0;
+    if (c.rng && rowSeen > 0) {
+      const element = <u64> (headRow + i) * c.T + firstKey;
+      keep = keepRow(c, threadScratch, element, rowSeen);
+      dropOut(d, keep, rowSeen);
+    }
+    if (hasNative()) {
+      nativeSoftmaxBackward(
+        p,
+        d,
+        stride,
+        1,
+        rowSeen,
+        keys,
+        c.scale,
+        lse + index,
+        deltas + index,
+      );
+    } else {
+      scoresRowBackward(
+        p,
+        d,
+        rowSeen,
+        keys,
+        load<f32>(lse + index),
+        load<f32>(deltas + index),
+      );
+    }
+    if (keep) dropOut(p, keep, rowSeen);
+  }
+}
+
+/** One row of that, without dropout. */
+function scoresRowBackward(
+  p: usize,
+  d: usize,
+  seen: i32,
+  keys: i32,
+  lse: f32,
+  delta: f32,
+): void {
+  const lses = f32x4.splat(lse), deltas = f32x4.splat(delta);
+  const scale = f32x4.splat(call.scale);
   let j = 0;
   for (; j < seen; j += 4, p += 16, d += 16) {
-    const x = f32x4.sub(f32x4.mul(v128.load(p), scale), lse);
+    const x = f32x4.sub(f32x4.mul(v128.load(p), scale), lses);
     const prob = firstLanes(exp(x), seen - j);
-    let kept = prob, dProb = v128.load(d);
-    if (keep) {
-      const factor = v128.load(keep);
-      dProb = f32x4.mul(dProb, factor);
-      kept = f32x4.mul(prob, factor);
-      keep += 16;
-    }
-    v128.store(p, kept);
     const dScore = f32x4.mul(
-      f32x4.mul(prob, f32x4.sub(dProb, delta)),
+      f32x4.mul(prob, f32x4.sub(v128.load(d), deltas)),
       scale,
     );
+    v128.store(p, prob);
     v128.store(d, firstLanes(dScore, seen - j));
   }
   for (; j < keys; j += 4, p += 16, d += 16) {

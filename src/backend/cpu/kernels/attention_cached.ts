@@ -7,7 +7,7 @@
  * @module
  */
 
-import { stripBytes, scoreStride, softmaxRow } from "./attention";
+import { scoreStride, softmaxRow, stripBytes } from "./attention";
 import { scoreRows, weighRows } from "./attention_products";
 import { AttentionCachedCall } from "./calls";
 import { exactCode, panelsBytes, stripRows } from "./gemm_kernel";
@@ -69,7 +69,7 @@ function attendRows(c: AttentionCachedCall, head: i32, first: i32): void {
       for (; j < seen; j++) {
         store<f32>(p + (<usize> j << 2), dot(q, k + <usize> j * cacheRow, D));
       }
-      softmaxRow(p, seen, seen, c.scale, 0);
+      softmaxRow(p, seen, seen, c.scale);
       const out = c.out + <usize> (t * c.H + h) * headBytes;
       for (let d = 0; d < D; d += 16) {
         const at = <usize> d << 2;
@@ -123,7 +123,7 @@ function attendStrips(c: AttentionCachedCall, head: i32, first: i32): void {
       scoreRows(scores, stride, q, width, aPack, kPack, end, D, row, rows);
       for (let i = 0; i < rows; i++) {
         const p = scores + <usize> i * stride;
-        softmaxRow(p, row + i + 1, row + rows, c.scale, 0);
+        softmaxRow(p, row + i + 1, row + rows, c.scale);
       }
       weighRows(
         out,

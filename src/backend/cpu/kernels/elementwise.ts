@@ -19,7 +19,7 @@ import {
 } from "./calls";
 import { Constant, constant } from "./constants";
 import { erf, exp, sigmoid } from "./math";
-import { nativeGelu, nativeGeluBackward, nativeMr } from "./native";
+import { hasNative, nativeGelu, nativeGeluBackward } from "./native";
 import { load4, madd, store4 } from "./simd";
 import { lineStart, shareStart, thread } from "./threads";
 
@@ -44,9 +44,9 @@ export function add(c: AddCall): void {
 /** `x * normal cdf(x)`. */
 export function gelu(c: GeluCall): void {
   const first = lineStart(c.n, thread), last = lineStart(c.n, thread + 1);
-  if (hasNativeGelu(c.tanh)) {
+  if (hasNative()) {
     const at = <usize> first << 2;
-    nativeGelu(c.out + at, c.x + at, last - first);
+    nativeGelu(c.tanh != 0, c.out + at, c.x + at, last - first);
     return;
   }
   const end = <usize> last << 2;
@@ -61,9 +61,15 @@ export function gelu(c: GeluCall): void {
 /** Gradient of {@linkcode gelu}. */
 export function geluBackward(c: GeluBackwardCall): void {
   const first = lineStart(c.n, thread), last = lineStart(c.n, thread + 1);
-  if (hasNativeGelu(c.tanh)) {
+  if (hasNative()) {
     const at = <usize> first << 2;
-    nativeGeluBackward(c.out + at, c.x + at, c.dOut + at, last - first);
+    nativeGeluBackward(
+      c.tanh != 0,
+      c.out + at,
+      c.x + at,
+      c.dOut + at,
+      last - first,
+    );
     return;
   }
   const end = <usize> last << 2;
@@ -73,12 +79,6 @@ export function geluBackward(c: GeluBackwardCall): void {
     const slope = exact ? exactSlope(x) : tanhSlope(x);
     v128.store(out + at, f32x4.mul(v128.load(dOut + at), slope));
   }
-}
-
-/** Only the GELU by tanh has native code. */
-@inline
-function hasNativeGelu(tanh: i32): bool {
-  return tanh != 0 && nativeMr > 0;
 }
 
 /** `(1 + erf(x / sqrt 2)) / 2`. */

@@ -1,9 +1,9 @@
 /**
- * The door to native code: matrix kernels assembled for this processor.
+ * The door to native code: kernels assembled for this processor.
  *
  * The code is made by ../native/ and called through an imported function with
  * the address of its arguments, 32-bit words in the order of
- * `GEMM_BLOCK_ARGS` and `PACK_ARGS` there. A call costs some tens of ns.
+ * `GEMM_BLOCK_ARGS`, `PACK_ARGS` and the like there. A call costs some tens of ns.
  *
  * @module
  */
@@ -22,9 +22,17 @@ const enum Kernel {
   packATranspose,
   packBCopy,
   packBTranspose,
-  gelu,
-  geluBackward,
   gemmRows,
+  geluExact,
+  geluExactBackward,
+  geluTanh,
+  geluTanhBackward,
+  softmax,
+  softmaxBackward,
+  layerNorm,
+  layerNormBackward,
+  rmsNorm,
+  rmsNormBackward,
   /** From here on the same for bf16. */
   bf16,
 }
@@ -194,19 +202,27 @@ function callGemm(
   callNative(kernel, args);
 }
 
-/** The GELU by tanh of `n` elements, and what follows up to a multiple of 16. */
-export function nativeGelu(out: usize, x: usize, n: i32): void {
-  callGelu(Kernel.gelu, out, x, 0, n);
+/** Whether there is native code. */
+@inline
+export function hasNative(): bool {
+  return nativeMr > 0;
+}
+
+/** The GELU of `n` elements, and what follows up to a multiple of 16. */
+export function nativeGelu(tanh: bool, out: usize, x: usize, n: i32): void {
+  callGelu(tanh ? Kernel.geluTanh : Kernel.geluExact, out, x, 0, n);
 }
 
 /** The gradient of {@linkcode nativeGelu}. */
 export function nativeGeluBackward(
+  tanh: bool,
   out: usize,
   x: usize,
   dOut: usize,
   n: i32,
 ): void {
-  callGelu(Kernel.geluBackward, out, x, dOut, n);
+  const kernel = tanh ? Kernel.geluTanhBackward : Kernel.geluExactBackward;
+  callGelu(kernel, out, x, dOut, n);
 }
 
 function callGelu(
@@ -223,4 +239,109 @@ function callGelu(
   store<u32>(args, <u32> dOut, 8);
   store<u32>(args, n, 12);
   callNative(kernel, args);
+}
+
+/**
+ * Softmax of rows of scores in place; see `SOFTMAX_ARGS`. The log-sum-exp of a
+ * row is its `mosts` + log of its `sums`.
+ */
+export function nativeSoftmax(
+  p: usize,
+  stride: usize,
+  rows: i32,
+  seen: i32,
+  keys: i32,
+  scale: f32,
+  mosts: usize,
+  sums: usize,
+): void {
+  const args = nativeArgs;
+  store<u32>(args, <u32> p);
+  store<u32>(args, <u32> stride, 4);
+  store<u32>(args, rows, 8);
+  store<u32>(args, seen, 12);
+  store<u32>(args, keys, 16);
+  store<f32>(args, scale, 20);
+  store<u32>(args, <u32> mosts, 24);
+  store<u32>(args, <u32> sums, 28);
+  callNative(Kernel.softmax, args);
+}
+
+/** The gradient of {@linkcode nativeSoftmax}; see `SOFTMAX_BACKWARD_ARGS`. */
+export function nativeSoftmaxBackward(
+  p: usize,
+  d: usize,
+  stride: usize,
+  rows: i32,
+  seen: i32,
+  keys: i32,
+  scale: f32,
+  lse: usize,
+  deltas: usize,
+): void {
+  const args = nativeArgs;
+  store<u32>(args, <u32> p);
+  store<u32>(args, <u32> d, 4);
+  store<u32>(args, <u32> stride, 8);
+  store<u32>(args, rows, 12);
+  store<i32>(args, seen, 16);
+  store<u32>(args, keys, 20);
+  store<f32>(args, scale, 24);
+  store<u32>(args, <u32> lse, 28);
+  store<u32>(args, <u32> deltas, 32);
+  callNative(Kernel.softmaxBackward, args);
+}
+
+/** Rows of a norm; see `NORM_ARGS`. `mean` is 0 for RMSNorm. */
+export function nativeNorm(
+  out: usize,
+  mean: usize,
+  rstd: usize,
+  x: usize,
+  weight: usize,
+  bias: usize,
+  rows: i32,
+  C: i32,
+  eps: f32,
+): void {
+  if (rows <= 0) return;
+  const args = nativeArgs;
+  store<u32>(args, <u32> out);
+  store<u32>(args, <u32> mean, 4);
+  store<u32>(args, <u32> rstd, 8);
+  store<u32>(args, <u32> x, 12);
+  store<u32>(args, <u32> weight, 16);
+  store<u32>(args, <u32> bias, 20);
+  store<u32>(args, rows, 24);
+  store<u32>(args, C, 28);
+  store<f32>(args, <f32> 1 / <f32> C, 32);
+  store<f32>(args, eps, 36);
+  callNative(mean ? Kernel.layerNorm : Kernel.rmsNorm, args);
+}
+
+/** Gradients of {@linkcode nativeNorm}; see `NORM_BACKWARD_ARGS`. */
+export function nativeNormBackward(
+  out: usize,
+  dOut: usize,
+  x: usize,
+  weight: usize,
+  mean: usize,
+  rstd: usize,
+  addTo: usize,
+  rows: i32,
+  C: i32,
+): void {
+  if (rows <= 0) return;
+  const args = nativeArgs;
+  store<u32>(args, <u32> out);
+  store<u32>(args, <u32> dOut, 4);
+  store<u32>(args, <u32> x, 8);
+  store<u32>(args, <u32> weight, 12);
+  store<u32>(args, <u32> mean, 16);
+  store<u32>(args, <u32> rstd, 20);
+  store<u32>(args, <u32> addTo, 24);
+  store<u32>(args, rows, 28);
+  store<u32>(args, C, 32);
+  store<f32>(args, <f32> 1 / <f32> C, 36);
+  callNative(mean ? Kernel.layerNormBackward : Kernel.rmsNormBackward, args);
 }

@@ -17,6 +17,7 @@ import {
   RmsNormCall,
   SumRowsCall,
 } from "./calls";
+import { hasNative, nativeNorm, nativeNormBackward } from "./native";
 import { firstLanes, load4, madd, store4, sumLanes } from "./simd";
 import { LINE, lineStart, shareStart, thread } from "./threads";
 
@@ -26,8 +27,23 @@ const SUM_ROWS: i32 = 64;
 /** `(x - mean) * rstd * weight + bias`. */
 export function layerNorm(c: LayerNormCall): void {
   const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  const C = c.C;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
+  const C = c.C, first = shareStart(c.rows, thread);
+  if (hasNative()) {
+    const at = <usize> first * rowBytes, index = <usize> first << 2;
+    nativeNorm(
+      c.out + at,
+      c.mean + index,
+      c.rstd + index,
+      c.x + at,
+      c.weight,
+      c.bias,
+      end - first,
+      C,
+      c.eps,
+    );
+    return;
+  }
+  for (let row = first; row < end; row++) {
     const x = c.x + <usize> row * rowBytes;
     let sum = f32x4.splat(0);
     for (let i = 0; i < C; i += 4) {
@@ -62,7 +78,23 @@ export function layerNorm(c: LayerNormCall): void {
  */
 export function layerNormBackward(c: LayerNormBackwardCall): void {
   const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
+  const first = shareStart(c.rows, thread);
+  if (hasNative()) {
+    const at = <usize> first * rowBytes, index = <usize> first << 2;
+    nativeNormBackward(
+      c.out + at,
+      c.dOut + at,
+      c.x + at,
+      c.weight,
+      c.mean + index,
+      c.rstd + index,
+      c.addTo ? c.addTo + at : 0,
+      end - first,
+      c.C,
+    );
+    return;
+  }
+  for (let row = first; row < end; row++) {
     const at = <usize> row * rowBytes, index = <usize> row << 2;
     normRowBackward(
       c.out + at,
@@ -81,8 +113,23 @@ export function layerNormBackward(c: LayerNormBackwardCall): void {
 /** `x * rstd * weight`. */
 export function rmsNorm(c: RmsNormCall): void {
   const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  const C = c.C;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
+  const C = c.C, first = shareStart(c.rows, thread);
+  if (hasNative()) {
+    const at = <usize> first * rowBytes, index = <usize> first << 2;
+    nativeNorm(
+      c.out + at,
+      0,
+      c.rstd + index,
+      c.x + at,
+      c.weight,
+      0,
+      end - first,
+      C,
+      c.eps,
+    );
+    return;
+  }
+  for (let row = first; row < end; row++) {
     const x = c.x + <usize> row * rowBytes;
     let squares = f32x4.splat(0);
     for (let i = 0; i < C; i += 4) {
@@ -104,7 +151,23 @@ export function rmsNorm(c: RmsNormCall): void {
 /** As {@linkcode layerNormBackward} with no mean taken away. */
 export function rmsNormBackward(c: RmsNormBackwardCall): void {
   const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
+  const first = shareStart(c.rows, thread);
+  if (hasNative()) {
+    const at = <usize> first * rowBytes;
+    nativeNormBackward(
+      c.out + at,
+      c.dOut + at,
+      c.x + at,
+      c.weight,
+      0,
+      c.rstd + (<usize> first << 2),
+      c.addTo ? c.addTo + at : 0,
+      end - first,
+      c.C,
+    );
+    return;
+  }
+  for (let row = first; row < end; row++) {
     const at = <usize> row * rowBytes;
     normRowBackward(
       c.out + at,

@@ -27,9 +27,9 @@ export let thread: i32 = 0;
 export let nThreads: i32 = 1;
 /** Memory that only this thread uses while a call runs. */
 export let threadScratch: usize = 0;
-/** Before that: the arguments of native kernels, and their constants. */
+/** Before that: the arguments of native kernels. */
 export let nativeArgs: usize = 0;
-export const NATIVE_ARGS_BYTES: usize = 192;
+export const NATIVE_ARGS_BYTES: usize = 64;
 /** Memory that all threads may use while a call runs. */
 export let sharedScratch: usize = 0;
 let spins: i32 = 0;

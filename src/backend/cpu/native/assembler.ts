@@ -150,11 +150,6 @@ export class Assembler extends IntegerAssembler {
     this.vector(FMADD213PS, v, x, y);
   }
 
-  /** `v = y - v * x`, one rounding. */
-  vnegatedFmaThen(v: number, x: number, y: Operand): void {
-    this.vector({ ...FMADD213PS, opcode: 0xac }, v, x, y);
-  }
-
   /** `v += x * y`, one rounding. */
   vfma(v: number, x: number, y: Operand): void {
     this.vector(FMADD231PS, v, x, y);

@@ -1,5 +1,5 @@
 /**
- * Native matrix kernels: assembled at start-up, called from all threads.
+ * Native kernels: assembled at start-up, called from all threads.
  *
  * One thread assembles the code for this processor's vectors and hands the
  * addresses to the others, which call it as native_call.ts says.
@@ -13,44 +13,62 @@ import { type CpuFeatures, readCpuFeatures } from "./cpu_features.ts";
 import { makeExecutable } from "./executable_memory.ts";
 import { emitGemmBlock } from "./gemm_block_code.ts";
 import { emitGelu } from "./gelu_code.ts";
+import { emitNorm, emitNormBackward } from "./norm_code.ts";
+import { emitSoftmax, emitSoftmaxBackward } from "./softmax_code.ts";
 import type { NativeCode } from "./native_call.ts";
 import { emitPackCopy, emitPackTranspose } from "./pack_code.ts";
 import type { Format } from "./tile_shape.ts";
+
+type Emit = (asm: Assembler) => void;
+
+/** The kernels of products, by which the table below begins. */
+function products(format: Format) {
+  return {
+    gemmBlock: (asm) => emitGemmBlock(asm, { format, aForm: "strips" }),
+    packACopy: (asm) => emitPackCopy(asm, { side: "a", format }),
+    packATranspose: (asm) => emitPackTranspose(asm, { side: "a", format }),
+    packBCopy: (asm) => emitPackCopy(asm, { side: "b", format }),
+    packBTranspose: (asm) => emitPackTranspose(asm, { side: "b", format }),
+  } satisfies Record<string, Emit>;
+}
+
+/** What writes each kernel, in the order of their numbers. */
+const EMITTERS = {
+  ...products("f32"),
+  gemmRows: (asm) => emitGemmBlock(asm, { format: "f32", aForm: "rows" }),
+  geluExact: (asm) => emitGelu(asm, { tanh: false, backward: false }),
+  geluExactBackward: (asm) => emitGelu(asm, { tanh: false, backward: true }),
+  geluTanh: (asm) => emitGelu(asm, { tanh: true, backward: false }),
+  geluTanhBackward: (asm) => emitGelu(asm, { tanh: true, backward: true }),
+  softmax: emitSoftmax,
+  softmaxBackward: emitSoftmaxBackward,
+  layerNorm: (asm) => emitNorm(asm, true),
+  layerNormBackward: (asm) => emitNormBackward(asm, true),
+  rmsNorm: (asm) => emitNorm(asm, false),
+  rmsNormBackward: (asm) => emitNormBackward(asm, false),
+} satisfies Record<string, Emit>;
+
+/** The name of a kernel. */
+export type KernelName = keyof typeof EMITTERS;
 
 /**
  * Numbers by which the kernels are called; as in kernels/native.ts. Those of
  * products in bf16 follow in the same order, from {@linkcode BF16_KERNELS} on.
  */
-export const KERNEL = {
-  gemmBlock: 0,
-  packACopy: 1,
-  packATranspose: 2,
-  packBCopy: 3,
-  packBTranspose: 4,
-  gelu: 5,
-  geluBackward: 6,
-  gemmRows: 7,
-} as const;
+export const KERNEL = Object.fromEntries(
+  Object.keys(EMITTERS).map((name, number) => [name, number]),
+) as Record<KernelName, number>;
 
 /** Where the kernels for bf16 begin. */
-export const BF16_KERNELS = 8;
-
-/** The kernels of products, in the order of their numbers. */
-function emitters(format: Format): ((asm: Assembler) => void)[] {
-  return [
-    (asm) => emitGemmBlock(asm, { format, aForm: "strips" }),
-    (asm) => emitPackCopy(asm, { side: "a", format }),
-    (asm) => emitPackTranspose(asm, { side: "a", format }),
-    (asm) => emitPackCopy(asm, { side: "b", format }),
-    (asm) => emitPackTranspose(asm, { side: "b", format }),
-  ];
-}
+export const BF16_KERNELS = Object.keys(EMITTERS).length;
 
 /** The machine code of all kernels, one after another. */
 export interface AssembledKernels {
   readonly code: Uint8Array<ArrayBuffer>;
   /** Where each begins. */
   readonly starts: readonly number[];
+  /** Where the last one ends, and constants follow. */
+  readonly end: number;
 }
 
 /** The calling convention of this system. */
@@ -64,15 +82,12 @@ export function assembleKernels(
   abi: Abi,
 ): AssembledKernels {
   const asm = new Assembler(width);
-  const all = [
-    ...emitters("f32"),
-    (asm: Assembler) => emitGelu(asm, false),
-    (asm: Assembler) => emitGelu(asm, true),
-    (asm: Assembler) => emitGemmBlock(asm, { format: "f32", aForm: "rows" }),
-  ];
-  if (width === 512) all.push(...emitters("bf16"));
+  const all: Emit[] = Object.values(EMITTERS);
+  if (width === 512) all.push(...Object.values(products("bf16")));
   const starts = all.map((emit) => emitFunction(asm, { abi }, () => emit(asm)));
-  return { code: asm.code, starts };
+  const end = asm.position;
+  asm.emitConstants();
+  return { code: asm.code, starts, end };
 }
 
 /** The widest vectors there is code for, or null. */

@@ -9,6 +9,7 @@
 
 import { bindNative, type NativeCall, type NativeCode } from "./native_call.ts";
 import { BF16_KERNELS, KERNEL } from "./native_kernels.ts";
+import { rowsAreRight } from "./self_test_rows.ts";
 import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** Two f32 sums of `DEPTH` products below 1 each, in another order. */
@@ -27,7 +28,7 @@ export function selfTest(native: NativeCode): boolean {
   });
   const call = bindNative(native, memory);
   const formats: Format[] = native.bf16 ? ["f32", "bf16"] : ["f32"];
-  return geluIsRight(memory, call) &&
+  return geluIsRight(memory, call) && rowsAreRight(memory, call) &&
     formats.every((format) =>
       [false, true].every((trans) =>
         productIsRight(memory, call, { ...sizes, mr, nr, trans, format })
@@ -35,7 +36,7 @@ export function selfTest(native: NativeCode): boolean {
     );
 }
 
-/** The GELU and its gradient, where they bend and far out. */
+/** Both GELUs and their gradients, where they bend and far out. */
 function geluIsRight(memory: WebAssembly.Memory, call: NativeCall): boolean {
   const f32 = new Float32Array(memory.buffer);
   const [args, x, dOut, out, dx, n] = [64, 1024, 2048, 3072, 4096, 64];
@@ -43,22 +44,44 @@ function geluIsRight(memory: WebAssembly.Memory, call: NativeCall): boolean {
     f32[x / 4 + i] = (i - n / 2) / 4;
     f32[dOut / 4 + i] = 2 - i / n;
   }
-  f32.fill(NaN, out / 4, dx / 4 + n + 1);
-  const words = new Uint32Array(memory.buffer, args);
-  words.set([out, x, 0, n]);
-  call(KERNEL.gelu, args);
-  words.set([dx, x, dOut, n]);
-  call(KERNEL.geluBackward, args);
-  for (let i = 0; i < n; i++) {
-    const v = f32[x / 4 + i], scale = Math.sqrt(2 / Math.PI);
-    const tanh = Math.tanh(scale * (v + 0.044715 * v ** 3));
-    const slope = (1 + tanh) / 2 +
-      v / 2 * (1 - tanh ** 2) * scale * (1 + 0.134145 * v ** 2);
-    const difference = Math.abs(v / 2 * (1 + tanh) - f32[out / 4 + i]) +
-      Math.abs(slope * f32[dOut / 4 + i] - f32[dx / 4 + i]);
-    if (!(difference < TOLERANCE)) return false; // NaN is no agreement
+  const forms = [
+    [KERNEL.geluTanh, KERNEL.geluTanhBackward, geluByTanh],
+    [KERNEL.geluExact, KERNEL.geluExactBackward, geluExact],
+  ] as const;
+  return forms.every(([forward, backward, gelu]) => {
+    f32.fill(NaN, out / 4, dx / 4 + n + 1);
+    const words = new Uint32Array(memory.buffer, args);
+    words.set([out, x, 0, n]);
+    call(forward, args);
+    words.set([dx, x, dOut, n]);
+    call(backward, args);
+    for (let i = 0; i < n; i++) {
+      const { value, slope } = gelu(f32[x / 4 + i]);
+      const difference = Math.abs(value - f32[out / 4 + i]) +
+        Math.abs(slope * f32[dOut / 4 + i] - f32[dx / 4 + i]);
+      if (!(difference < TOLERANCE)) return false; // NaN is no agreement
+    }
+    return Number.isNaN(f32[out / 4 + n]) && Number.isNaN(f32[dx / 4 + n]);
+  });
+}
+
+function geluByTanh(x: number): { value: number; slope: number } {
+  const scale = Math.sqrt(2 / Math.PI);
+  const tanh = Math.tanh(scale * (x + 0.044715 * x ** 3));
+  const slope = (1 + tanh) / 2 +
+    x / 2 * (1 - tanh ** 2) * scale * (1 + 0.134145 * x ** 2);
+  return { value: x / 2 * (1 + tanh), slope };
+}
+
+/** The normal distribution by the sum of its density in small steps. */
+function geluExact(x: number): { value: number; slope: number } {
+  const density = (t: number) => Math.exp(-t * t / 2) / Math.sqrt(2 * Math.PI);
+  const steps = 200;
+  let cdf = 0.5;
+  for (let i = 0; i < steps; i++) {
+    cdf += density((i + 0.5) / steps * x) * x / steps;
   }
-  return Number.isNaN(f32[out / 4 + n]) && Number.isNaN(f32[dx / 4 + n]);
+  return { value: x * cdf, slope: cdf + x * density(x) };
 }
 
 interface Product {

@@ -41,6 +41,11 @@ export class Arguments<Name extends string> {
     this.#asm.load32(register, this.at(name));
   }
 
+  /** `register` = a number with sign. */
+  signed(register: number, name: Name): void {
+    this.#asm.load32Signed(register, this.at(name));
+  }
+
   /** `register` = where an offset points to; 0 stays 0 if `optional`. */
   pointer(register: number, name: Name, optional = false): void {
     const none = this.#asm.label();

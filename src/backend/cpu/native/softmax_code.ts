@@ -1,0 +1,177 @@
+/**
+ * Machine code of the softmax inside attention, and of its gradient.
+ *
+ * The native twins of `softmaxRow` in kernels/attention.ts and of
+ * `scoresRowBackward` in kernels/attention_backward.ts, for several rows of
+ * scores at a time. Rows begin at whole cache lines and own what follows up to
+ * the next row. Bound by e^x.
+ *
+ * @module
+ */
+
+import { type Assembler, CONDITION, R } from "./assembler.ts";
+import {
+  Arguments,
+  COL,
+  column,
+  emitAllLanes,
+  emitColumns,
+  emitExp,
+  emitFillUp,
+  emitKeep,
+  emitTailMask,
+  lanesOf,
+} from "./vector_code.ts";
+
+/** The 32-bit words of the arguments, in order. */
+export const SOFTMAX_ARGS = [
+  /** Scores, which become probabilities. */
+  "p",
+  /** Bytes between rows. */
+  "stride",
+  "rows",
+  /** How many keys the first row sees, at least 1; each row sees one more. */
+  "seen",
+  /** How many keys there are: beyond what a row sees, they get 0. */
+  "keys",
+  /** f32, what scores are multiplied by. */
+  "scale",
+  /** Largest scaled score of each row, and the sum of e^(score - largest). */
+  "mosts",
+  "sums",
+] as const;
+
+/** The 32-bit words of the arguments, in order. */
+export const SOFTMAX_BACKWARD_ARGS = [
+  /** Scores, which become probabilities. */
+  "p",
+  /** Gradients of these, which become gradients of the scores. */
+  "d",
+  "stride",
+  "rows",
+  /** As above, with sign: a row may see none. */
+  "seen",
+  /** As above; a row sees no more than there are. */
+  "keys",
+  "scale",
+  /** Log-sum-exp of each row. */
+  "lse",
+  /** `dOut . out` of each row. */
+  "deltas",
+] as const;
+
+const P = R.r8, D = R.r9, STRIDE = R.r10, ROWS = R.r11, SEEN = R.r12;
+const KEYS = R.r13, MOSTS = R.r14, SUMS = R.r15, COUNT = R.rbx;
+const LSE = R.r14, DELTAS = R.r15;
+const X = 0, N = 1, E = 2, T = 3, SCALE = 4, MOST = 5, SUM = 6, DS = 7;
+const ROW_LSE = 5, DELTA = 6;
+
+/** Emits the body of the softmax of rows. */
+export function emitSoftmax(asm: Assembler): void {
+  const args = new Arguments(asm, SOFTMAX_ARGS);
+  args.pointer(P, "p");
+  args.pointer(MOSTS, "mosts");
+  args.pointer(SUMS, "sums");
+  args.number(STRIDE, "stride");
+  args.number(ROWS, "rows");
+  args.number(SEEN, "seen");
+  args.number(KEYS, "keys");
+  asm.vbroadcast(SCALE, args.at("scale"));
+  const nextRow = asm.here();
+  emitTailMask(asm, SEEN);
+  // 1. The largest; the second operand is what stays when the first is NaN.
+  asm.vload(MOST, asm.constant(-Infinity));
+  emitColumns(asm, SEEN, (tail) => {
+    asm.vload(X, column(P));
+    if (tail) emitFillUp(asm, X, MOST);
+    asm.vmax(MOST, X, MOST);
+  });
+  emitAllLanes(asm, MOST, X, "vmax");
+  asm.vmul(MOST, MOST, SCALE);
+  asm.vstoreFirst(MOST, { base: MOSTS });
+  // 2. Powers, and their sum.
+  asm.vzero(SUM);
+  emitColumns(asm, SEEN, (tail) => {
+    asm.vmul(X, SCALE, column(P));
+    asm.vsub(X, X, MOST);
+    emitExp(asm, { x: X, n: N, p: E, t: T });
+    emitKeep(asm, X, tail);
+    asm.vstore(X, column(P));
+    asm.vadd(SUM, SUM, X);
+  });
+  asm.vzero(X);
+  emitZeros(asm, [P]);
+  emitAllLanes(asm, SUM, X, "vadd");
+  asm.vstoreFirst(SUM, { base: SUMS });
+  // 3. Their parts of the sum.
+  asm.vload(T, asm.constant(1));
+  asm.vdiv(SUM, T, SUM);
+  emitColumns(asm, SEEN, () => {
+    asm.vmul(X, SUM, column(P));
+    asm.vstore(X, column(P));
+  });
+  asm.add(P, STRIDE);
+  asm.addImm(MOSTS, 4);
+  asm.addImm(SUMS, 4);
+  asm.addImm(SEEN, 1);
+  asm.subImm(ROWS, 1);
+  asm.jump(nextRow, CONDITION.greater);
+}
+
+/** Emits the body of the gradient of rows. */
+export function emitSoftmaxBackward(asm: Assembler): void {
+  const args = new Arguments(asm, SOFTMAX_BACKWARD_ARGS);
+  args.pointer(P, "p");
+  args.pointer(D, "d");
+  args.pointer(LSE, "lse");
+  args.pointer(DELTAS, "deltas");
+  args.number(STRIDE, "stride");
+  args.number(ROWS, "rows");
+  args.signed(SEEN, "seen");
+  args.number(KEYS, "keys");
+  asm.vbroadcast(SCALE, args.at("scale"));
+  const nextRow = asm.here();
+  asm.movImm(COUNT, 0);
+  asm.cmp(SEEN, COUNT);
+  asm.cmov(CONDITION.greater, COUNT, SEEN);
+  asm.cmp(COUNT, KEYS);
+  asm.cmov(CONDITION.greater, COUNT, KEYS);
+  emitTailMask(asm, COUNT);
+  asm.vbroadcast(ROW_LSE, { base: LSE });
+  asm.vbroadcast(DELTA, { base: DELTAS });
+  emitColumns(asm, COUNT, (tail) => {
+    asm.vmul(X, SCALE, column(P));
+    asm.vsub(X, X, ROW_LSE);
+    emitExp(asm, { x: X, n: N, p: E, t: T });
+    emitKeep(asm, X, tail);
+    asm.vstore(X, column(P));
+    asm.vload(DS, column(D));
+    asm.vsub(DS, DS, DELTA);
+    asm.vmul(DS, X, DS);
+    asm.vmul(DS, DS, SCALE);
+    emitKeep(asm, DS, tail);
+    asm.vstore(DS, column(D));
+  });
+  asm.vzero(X);
+  emitZeros(asm, [P, D]);
+  asm.add(P, STRIDE);
+  asm.add(D, STRIDE);
+  asm.addImm(LSE, 4);
+  asm.addImm(DELTAS, 4);
+  asm.addImm(SEEN, 1);
+  asm.subImm(ROWS, 1);
+  asm.jump(nextRow, CONDITION.greater);
+}
+
+/** Sets rows to X, which is 0, from COL up to KEYS. */
+function emitZeros(asm: Assembler, rows: readonly number[]): void {
+  const done = asm.label();
+  asm.cmp(COL, KEYS);
+  asm.jump(done, CONDITION.greaterOrEqual);
+  const next = asm.here();
+  for (const row of rows) asm.vstore(X, column(row));
+  asm.addImm(COL, lanesOf(asm));
+  asm.cmp(COL, KEYS);
+  asm.jump(next, CONDITION.less);
+  asm.bind(done);
+}
