@@ -4,10 +4,8 @@
 
 import assert from "node:assert/strict";
 import type { RunState } from "../../src/run/run_state.ts";
-import { TINY, Workspace } from "./_workspace.ts";
-
-const MOD = new URL("../../mod.ts", import.meta.url).pathname;
-const DENO = Deno.execPath();
+import { FROM_SOURCES, trainArgs } from "./_real_process.ts";
+import { Workspace } from "./_workspace.ts";
 
 /** Enough to still train when the terminal is closed; seconds, not minutes. */
 const STEPS = "4000";
@@ -17,14 +15,6 @@ const hasScript = Deno.build.os === "linux" && await new Deno.Command(
   "script",
   { args: ["--version"], stdout: "null", stderr: "null" },
 ).output().then(({ success }) => success, () => false);
-
-function trainArgs(workspace: Workspace, ...more: string[]): string[] {
-  const dataset = workspace.path("text.txt");
-  return [
-    ...["--root", workspace.root, "train", "--dataset", dataset, ...TINY],
-    ...["--run-id", "owl-1", "--eval-every", "0", "--steps", STEPS, ...more],
-  ];
-}
 
 async function state(workspace: Workspace): Promise<RunState> {
   const { out } = await workspace.run(["status", "owl-1", "--json"]);
@@ -98,8 +88,10 @@ Deno.test({
   async fn() {
     await using workspace = await Workspace.create();
     const terminal = new Terminal();
-    const command = [DENO, "run", "-A", "--no-check", MOD]
-      .concat(trainArgs(workspace, "--detach"));
+    const command = [
+      ...[Deno.execPath(), ...FROM_SOURCES, "--root", workspace.root],
+      ...trainArgs(workspace, "--steps", STEPS, "--detach"),
+    ];
     await terminal.type("echo shell=$$");
     const shell = Number((await terminal.wait(/shell=(\d+)/))[1]);
     await terminal.type(quoted(command));
