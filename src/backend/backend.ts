@@ -56,6 +56,13 @@ export interface Executable {
 /** An open device. */
 export interface Backend {
   readonly device: DeviceInfo;
+  /** How large a program may be, as far as the device tells. */
+  readonly limits?: {
+    /** All of its memory. */
+    readonly programBytes?: number;
+    /** Its largest tensor. */
+    readonly tensorBytes?: number;
+  };
   /**
    * Gives the program its memory; all persistent tensors begin as 0.
    *

@@ -10,12 +10,15 @@
  * @module
  */
 
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-/** Weyl increments: the golden ratio and sqrt(3) - 1, in 32 bits. */
-const WEYL_0 = 0x9e3779b9;
-const WEYL_1 = 0xbb67ae85;
-const ROUNDS = 10;
+/** What tells this generator from others. */
+export const PHILOX = {
+  multiplier0: 0xd2511f53,
+  multiplier1: 0xcd9e8d57,
+  /** Added to the key: the golden ratio and sqrt(3) - 1, in 32 bits. */
+  weyl0: 0x9e3779b9,
+  weyl1: 0xbb67ae85,
+  rounds: 10,
+} as const;
 
 /** Four 32-bit words: the counter, and one block of output. */
 export type Philox4 = [number, number, number, number];
@@ -32,12 +35,14 @@ export function philox(
 ): Philox4 {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
-  for (let round = 0; round < ROUNDS; round++) {
-    const hi0 = mulHigh(MULTIPLIER_0, c0), lo0 = Math.imul(MULTIPLIER_0, c0);
-    const hi1 = mulHigh(MULTIPLIER_1, c2), lo1 = Math.imul(MULTIPLIER_1, c2);
-    [c0, c1, c2, c3] = [hi1 ^ c1 ^ k0, lo1, hi0 ^ c3 ^ k1, lo0];
-    k0 = (k0 + WEYL_0) | 0;
-    k1 = (k1 + WEYL_1) | 0;
+  const { multiplier0, multiplier1, weyl0, weyl1, rounds } = PHILOX;
+  for (let round = 0; round < rounds; round++) {
+    const low0 = Math.imul(multiplier0, c0), low1 = Math.imul(multiplier1, c2);
+    const high0 = mulHigh(multiplier0, c0, low0);
+    const high1 = mulHigh(multiplier1, c2, low1);
+    [c0, c1, c2, c3] = [high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0];
+    k0 = (k0 + weyl0) | 0;
+    k1 = (k1 + weyl1) | 0;
   }
   return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
 }
@@ -135,13 +140,12 @@ export class PhiloxStream {
   }
 }
 
-/** High 32 bits of the product of two u32, without BigInt. */
-function mulHigh(a: number, b: number): number {
-  const aHigh = a >>> 16, aLow = a & 0xffff;
-  const bHigh = (b >>> 16) & 0xffff, bLow = b & 0xffff;
-  const low = aLow * bLow;
-  const middle = aHigh * bLow + (low >>> 16);
-  const middleLow = (middle & 0xffff) + aLow * bHigh;
-  return (aHigh * bHigh + Math.floor(middle / 65536) +
-    Math.floor(middleLow / 65536)) | 0;
+/**
+ * High 32 bits of the product of two u32, given the low ones.
+ *
+ * The product in f64 is off by less than 2^11; without its low bits it is a
+ * multiple of 2^32 but for that, so rounding finds it.
+ */
+export function mulHigh(a: number, b: number, low: number): number {
+  return ((a * (b >>> 0) - (low >>> 0)) / 2 ** 32 + 0.5) | 0;
 }

@@ -33,7 +33,7 @@ interface Node {
   description?: string;
   default?: unknown;
   enum?: string[];
-  anyOf?: unknown[];
+  anyOf?: Node[];
   properties?: Record<string, Node>;
 }
 
@@ -80,6 +80,10 @@ function flagsOf(node: Node, prefix: string): ConfigFlag[] {
 
 function kindOf(node: Node): Pick<ConfigFlag, "kind" | "choices"> {
   if (node.enum) return { kind: "choice", choices: node.enum };
+  // A number, or a word such as auto.
+  if (node.anyOf?.some(({ type }) => type === "integer")) {
+    return { kind: "number" };
+  }
   if (node.anyOf) return { kind: "list" };
   if (node.type === "boolean") return { kind: "switch" };
   return { kind: node.type === "string" ? "text" : "number" };
@@ -91,7 +95,7 @@ function helpOf({ description = "", ...node }: Node): string {
   if (node.enum?.some((choice) => !description.includes(choice))) {
     facts.push(node.enum.join(", "));
   }
-  if (node.anyOf) facts.push("may be repeated");
+  if (kindOf(node).kind === "list") facts.push("may be repeated");
   if (node.default !== undefined && !description.includes("default")) {
     facts.push(`default: ${node.default}`);
   }

@@ -118,7 +118,7 @@ function addPrepare(data: CommandUnknownOpts, app: App): void {
       data: config.data,
       tokenizer: config.tokenizer,
       seqLen: config.model.seqLen,
-      batchSize: config.train.batchSize,
+      batchSize: config.train.batchSize || 1, // auto depends on the device
       seed: config.seed,
       dataDir: rootPaths(app.root).data,
       onProgress: ({ phase, done, total }) =>

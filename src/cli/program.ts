@@ -10,6 +10,7 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { VERSION } from "../base/version.ts";
 import type { App, GlobalFlags } from "./app.ts";
+import { addAttachCommand } from "./attach.ts";
 import { addBenchCommand } from "./bench.ts";
 import { addCompletionsCommand } from "./completions.ts";
 import { optionTerm } from "./config_flags.ts";
@@ -79,6 +80,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   addStatusCommand(program, app);
   addRunsCommand(program, app);
   addLogsCommand(program, app);
+  addAttachCommand(program, app);
   program.commandsGroup("Use:");
   addGenerateCommand(program, app);
   addEvalCommand(program, app);

@@ -7,23 +7,28 @@
  * @module
  */
 
-import { formatCount, formatDuration } from "../base/format.ts";
-import type { TrainEvent } from "../train/events.ts";
+import { formatCount, formatDuration, UNKNOWN } from "../base/format.ts";
 
-/** What the bar is drawn from. */
-export type StepEvent = Extract<TrainEvent, { kind: "step" }>;
+/** What the bar is drawn from: an event, or the state of a run. */
+export interface BarValues {
+  step: number;
+  totalSteps: number;
+  trainLoss: number | null;
+  tokensPerSec: number | null;
+  remainingMs: number | null;
+}
 
 /**
  * A bar with numbers, narrower than `columns`, so that no terminal wraps it:
  * `[██████▌       ]  33 %  step 165/500  loss 2.9134  8,310 tok/s  ETA 39s`
  */
-export function formatBar(event: StepEvent, columns: number): string {
-  const { step, totalSteps, trainLoss, tokensPerSec, remainingMs } = event;
+export function formatBar(values: BarValues, columns: number): string {
+  const { step, totalSteps, trainLoss, tokensPerSec, remainingMs } = values;
   const share = totalSteps > 0 ? step / totalSteps : 1;
   const words = [
     `${Math.floor(share * 100)} %`.padStart(5),
     `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}`,
-    `loss ${trainLoss.toFixed(4)}`,
+    `loss ${trainLoss?.toFixed(4) ?? UNKNOWN}`,
     `${formatCount(tokensPerSec)} tok/s`,
     `ETA ${formatDuration(remainingMs)}`,
   ].join("  ");

@@ -55,6 +55,6 @@ function nextCommands(
       `${program} generate ${runId} --prompt "Once upon a time"`,
     );
   }
-  if (status === "stopped") commands.unshift(`${program} resume ${runId}`);
+  if (status !== "completed") commands.unshift(`${program} resume ${runId}`);
   return ["Next:", ...commands.map((command) => `  ${command}`)].join("\n");
 }

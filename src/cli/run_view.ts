@@ -2,16 +2,22 @@
  * Shows a run while it trains: a live bar in a terminal, one line per logged
  * step elsewhere, one JSON object per line with `--json`.
  *
+ * A run of this process is shown by its events, one of another process by its
+ * files: its log has the same lines, its state the numbers of the bar.
+ *
  * @module
  */
 
 import type { PrepareProgress } from "../run/engine.ts";
+import type { FollowEvent } from "../run/follow_run.ts";
 import { logLines } from "../run/log_line.ts";
 import type { RunEvent } from "../run/run_event.ts";
+import type { Preparing, RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
 import { LiveLine } from "./live_line.ts";
 import { formatBar, formatStage } from "./progress_bar.ts";
 import type { RunOutcome } from "./run_outcome.ts";
+import { safeText } from "./safe_text.ts";
 
 /** Follows one run. */
 export class RunView {
@@ -20,6 +26,8 @@ export class RunView {
   readonly #onUnread: () => void;
   #stage = "";
   #training = false;
+  #hasState = false;
+  #isStopping = false;
   #isRead = true;
 
   /**
@@ -73,6 +81,15 @@ export class RunView {
     return outcome as RunOutcome;
   }
 
+  /** Shows what is new of a run of another process. */
+  async follow(events: AsyncIterable<FollowEvent>): Promise<void> {
+    using _cleared = this.#line;
+    const show = this.#app.json
+      ? (event: FollowEvent) => this.#printFollowed(event)
+      : (event: FollowEvent) => this.#showFollowed(event);
+    for await (const event of events) this.#whileRead(() => show(event));
+  }
+
   /** A closed pipe is no reason to lose what was trained. */
   #whileRead(show: () => void): void {
     if (!this.#isRead) return;
@@ -85,7 +102,7 @@ export class RunView {
     }
   }
 
-  #showStage({ stage, fraction }: PrepareProgress): void {
+  #showStage({ stage, fraction }: Preparing): void {
     if (this.#app.isLive) {
       if (stage !== this.#stage) this.#line.clear();
       this.#line.update((columns) => formatStage(stage, fraction, columns));
@@ -109,7 +126,55 @@ export class RunView {
       for (const text of logLines(event)) line.print(text);
     }
   }
+
+  /** The first state tells what the metrics go on from. */
+  #printFollowed(event: FollowEvent): void {
+    if (event.kind === "metrics") {
+      for (const row of event.metrics) this.#app.printJson(row);
+    } else if (event.kind === "state" && !this.#hasState) {
+      this.#hasState = true;
+      this.#app.printJson(event.state);
+    } else if (event.kind === "damaged") {
+      this.#line.warn(safeText(event.message));
+    }
+  }
+
+  #showFollowed(event: FollowEvent): void {
+    if (event.kind === "log") {
+      for (const line of event.lines) this.#showLogLine(line);
+    } else if (event.kind === "state") {
+      this.#showState(event.state);
+    } else if (event.kind === "damaged") {
+      this.#line.warn(safeText(event.message));
+    }
+  }
+
+  #showLogLine(text: string): void {
+    const safe = safeText(text);
+    if (safe.startsWith(WARNING)) this.#line.warn(safe.slice(WARNING.length));
+    else if (safe.startsWith(ERROR)) return; // told when the run has ended
+    else if (this.#app.isLive && safe.startsWith(STEP)) return; // in the bar
+    else this.#line.print(safe);
+  }
+
+  #showState(state: RunState): void {
+    const { status, preparing, step, totalSteps } = state;
+    if (status === "stopping" && !this.#isStopping) {
+      this.#isStopping = true;
+      this.#line.print("stopping and saving");
+    }
+    if (preparing !== null) return this.#showStage(preparing);
+    if (step === null || totalSteps === null) return;
+    this.#line.update((columns) =>
+      formatBar({ ...state, step, totalSteps }, columns)
+    );
+  }
 }
+
+/** How lines of the log begin that are shown in another way. */
+const WARNING = "warning: ";
+const ERROR = "error: ";
+const STEP = "step ";
 
 function record(event: RunEvent, outcome: Partial<RunOutcome>): void {
   switch (event.kind) {

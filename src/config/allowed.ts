@@ -14,6 +14,7 @@ export interface JsonSchema {
   description?: string;
   default?: unknown;
   enum?: string[];
+  const?: string;
   minimum?: number;
   maximum?: number;
   exclusiveMinimum?: number;
@@ -45,6 +46,11 @@ export function schemaAt(path: readonly PropertyKey[]): JsonSchema | null {
 /** `a whole number from 1 to 1000`, `one of gpt2, llama`, `true or false`. */
 export function describeAllowed(schema: JsonSchema): string {
   if (schema.enum) return `one of ${schema.enum.join(", ")}`;
+  const word = schema.anyOf?.find((one) => one.const !== undefined);
+  if (word) {
+    const others = schema.anyOf!.filter((one) => one !== word);
+    return `${others.map(describeAllowed).join(", ")}, or ${word.const}`;
+  }
   if (schema.anyOf) return "a source or a list of sources";
   switch (schema.type) {
     case "boolean":

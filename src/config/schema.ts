@@ -89,7 +89,11 @@ export const dataSchema = z.strictObject({
 
 /** How to optimize. */
 export const trainSchema = z.strictObject({
-  batchSize: count.default(8).describe("sequences per micro-step"),
+  // 0 stands for auto, so that all readers have a number.
+  batchSize: z.union([countOrZero, z.literal("auto").transform(() => 0)])
+    .prefault(8).describe(
+      "sequences per micro-step; auto (0): as many as the device does well",
+    ),
   gradAccumSteps: count.default(1).describe("micro-steps per optimizer step"),
   epochs: z.number().positive().optional().describe(
     "passes over the training tokens; default 1",

@@ -43,7 +43,7 @@ import {
 import { type DataProgress, meter } from "./progress.ts";
 import { readCorpus } from "./read_corpus.ts";
 import { TokenFile } from "./token_file.ts";
-import { OrderedBatches, ShuffledBatches } from "./windows.ts";
+import { countWindows, OrderedBatches, ShuffledBatches } from "./windows.ts";
 import { removeLeftovers, Workspace } from "./workspace.ts";
 
 /** What to open, and who listens. */
@@ -52,6 +52,8 @@ export interface OpenDatasetOptions {
   tokenizer: TokenizerSection;
   seqLen: number;
   batchSize: number;
+  /** Decides in place of `batchSize`, once the tokens are known. */
+  chooseBatchSize?: (known: { vocabSize: number; windows: number }) => number;
   /** Of the shuffles alone; text, split and tokens do not depend on it. */
   seed: number;
   /** Prepared data sets are kept in `tokens/` below it. */
@@ -124,8 +126,12 @@ export async function openDataset(
   const { train, val } = prepared.header;
   checkTokenCounts({ train: train.tokens, val: val.tokens }, options, names);
   checkFingerprint({ ...run, actual: prepared.header.fingerprint });
+  const batchSize = options.chooseBatchSize?.({
+    vocabSize: tokenizer.vocabSize,
+    windows: countWindows(train.tokens, options.seqLen),
+  }) ?? options.batchSize;
   return {
-    dataset: openBatches(prepared, options),
+    dataset: openBatches(prepared, { ...options, batchSize }),
     tokenizer,
     prepared,
     reused: found !== null,

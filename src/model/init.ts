@@ -7,33 +7,38 @@
  * @module
  */
 
-import { PhiloxStream, STREAM } from "../base/philox.ts";
+import { fillNormals } from "../base/normals.ts";
+import { STREAM } from "../base/philox.ts";
 import { sizeOf } from "../graph/graph.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters } from "./parameters.ts";
 
-/**
- * Values of all parameters by name, f32. Each has a random sequence of its
- * own, so one tensor's size does not change another's numbers.
- *
- * @param seed An integer of up to 53 bits.
- */
+/** {@linkcode eachParam}, all at once. */
 export function initParams(
   config: ModelConfig,
   seed: number,
 ): Map<string, Float32Array> {
-  const params = new Map<string, Float32Array>();
+  return new Map(eachParam(config, seed));
+}
+
+/**
+ * Values of each parameter, f32, one after another, so that they need not all
+ * be in memory. Each has a random sequence of its own, so one tensor's size
+ * does not change another's numbers.
+ *
+ * @param seed An integer of up to 53 bits.
+ */
+export function* eachParam(
+  config: ModelConfig,
+  seed: number,
+): Generator<[name: string, values: Float32Array]> {
   for (const [index, { name, shape, init }] of parameters(config).entries()) {
     const values = new Float32Array(sizeOf(shape));
     if (init.kind === "constant") {
       values.fill(init.value);
     } else {
-      const stream = new PhiloxStream(seed, STREAM.init, index);
-      for (let i = 0; i < values.length; i++) {
-        values[i] = init.std * stream.normal();
-      }
+      fillNormals(values, { seed, stream: STREAM.init, index, std: init.std });
     }
-    params.set(name, values);
+    yield [name, values];
   }
-  return params;
 }

@@ -37,7 +37,16 @@ export function unkept(
 /** A checkpoint that may be given up for a new one. */
 export interface Dispensable {
   entry: CheckpointEntry;
-  sizeBytes: number;
+  /** What its removal frees. */
+  spaceBytes: number;
+}
+
+/** Seven files and their directory, in blocks of 4 KiB that are half full. */
+const OVERHEAD_BYTES = 16 * 1024;
+
+/** What a checkpoint takes on the disk, besides the sizes of its files. */
+export function spaceOf({ sizeBytes }: { sizeBytes: number }): number {
+  return sizeBytes + OVERHEAD_BYTES;
 }
 
 /**
@@ -57,7 +66,8 @@ export async function dispensable(
   return unkept(all, {
     keep: keptThen,
     spared: new Set([...spared, newestGood]),
-  }).reverse().map((entry) => ({ entry, sizeBytes: sizeOf(entry) }));
+  }).reverse()
+    .map((entry) => ({ entry, spaceBytes: spaceOf(sizeOf(entry)) }));
 }
 
 function periodic(all: readonly CheckpointEntry[]): CheckpointEntry[] {
@@ -74,7 +84,8 @@ async function findNewestGood(
   return null;
 }
 
-function sizeOf({ manifest }: CheckpointEntry): number {
-  return Object.values(manifest?.files ?? {})
-    .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+function sizeOf({ manifest }: CheckpointEntry): { sizeBytes: number } {
+  const sizeBytes = Object.values(manifest?.files ?? {})
+    .reduce((sum, seal) => sum + seal.sizeBytes, 0);
+  return { sizeBytes };
 }

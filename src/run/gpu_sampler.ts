@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Session } from "../train/session.ts";
 import {
   type GpuIdentity,
   type GpuSample,
@@ -30,6 +31,16 @@ export function openGpuSampler(identity: GpuIdentity): GpuSampler | null {
 
 /** A driver that hangs must not hang what only asks for memory. */
 const ONCE_TIMEOUT_MS = 5000;
+
+/** What programs leave free of the memory of the GPU that trains. */
+export async function freeGpuMemory(
+  { name, adapter }: Session["device"],
+): Promise<number | null> {
+  if (!adapter || adapter.isSoftware) return null;
+  const look = await lookAtGpu({ name, ...adapter });
+  const { vramTotalBytes: total, vramUsedBytes: used } = look;
+  return total === null ? null : total - (used ?? 0);
+}
 
 /** Looks once, which for NVIDIA takes up to a second. Never fails. */
 export async function lookAtGpu(identity: GpuIdentity): Promise<GpuSample> {

@@ -69,7 +69,7 @@ function openedLines(event: RunOpened): string[] {
   ];
 }
 
-/** What is not as before in a run that goes on, and the rate it will have. */
+/** What was decided, what is not as before, and the rate that follows. */
 function changedLines(event: RunOpened): string[] {
   const { isExtended, changes, notes, resumedFrom } = event;
   const lines = changes.map((change) => `change  ${formatChange(change)}`);
@@ -83,7 +83,7 @@ function changedLines(event: RunOpened): string[] {
     );
   }
   lines.push(...notes.map((note) => `note    ${note}`));
-  if (lines.length > 0) lines.push(...rateLines(event));
+  if (lines.length > 0 && resumedFrom) lines.push(...rateLines(event));
   return lines;
 }
 

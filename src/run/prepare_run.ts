@@ -14,6 +14,7 @@ import { CheckpointStore } from "./checkpoint_store.ts";
 import { logBytes } from "./disk_space.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { explainingIo } from "./explaining_io.ts";
+import { freeGpuMemory } from "./gpu_sampler.ts";
 import { type RunMeta, saveMeta, withSession } from "./meta.ts";
 import { truncateMetrics } from "./metrics.ts";
 import type { RunOpened } from "./run_event.ts";
@@ -77,6 +78,8 @@ export async function prepareRun(
     restore: startPoint?.content,
     plan,
     dataFingerprint: meta.dataset?.fingerprint,
+    previousDevice: startPoint ? meta.device.selected ?? undefined : undefined,
+    freeGpuMemory,
     onPrepare: options.onPrepare,
     signal: options.signal,
   });

@@ -65,14 +65,9 @@ export function restoreState(
   state.gradAccumSteps = train.gradAccumSteps;
 
   // 2. The end. Without a wish, the run covers the data it would have covered.
+  const stepsPerEpoch = batches.batchesPerEpoch / train.gradAccumSteps;
   const inSteps = (epochs: number) =>
-    Math.max(
-      1,
-      Math.round(
-        epochs * batches.batchesPerEpoch /
-          train.gradAccumSteps,
-      ),
-    );
+    Math.max(1, Math.round(epochs * stepsPerEpoch));
   if (plan.more) {
     state.totalSteps = step +
       ("steps" in plan.more ? plan.more.steps : inSteps(plan.more.epochs));
@@ -96,8 +91,18 @@ export function restoreState(
   } else if (state.lrCurve) {
     state.lrCurve = followLr(state.lrCurve, { before, after });
   }
-  if (plan.more && policy === "continue") {
-    notes.push(...noteOfEnd(state, train));
+  if (plan.more && policy === "continue" && isOver(state, train)) {
+    const rate = learningRate(step, lrSchedule(train, state));
+    notes.push(
+      "The schedule was over, so the learning rate stays at " +
+        `${rate.toExponential(1)}; --lr-policy rewarm raises it again`,
+    );
+  }
+  if (isHeld(state) && changesShape(settings, train)) {
+    notes.push(
+      "The learning rate is held by --lr-policy constant, whatever the " +
+        "schedule; --more-steps N --lr-policy rewarm ends that",
+    );
   }
   return { state, notes };
 }
@@ -115,17 +120,18 @@ function regroup(
   const epoch = Math.floor(state.cursor / perEpoch);
   const seen = (state.cursor % perEpoch) * state.batchSize;
   const index = Math.floor(seen / batchSize);
-  const isOver = index === batches.batchesPerEpoch;
+  const isFull = index < batches.batchesPerEpoch;
   state.cursor = epoch * batches.batchesPerEpoch + index;
   const again = seen - index * batchSize;
   const windows = (count: number) =>
     count === 1 ? "1 window" : `${formatCount(count)} windows`;
-  return `In batches of ${batchSize}, ` + (isOver
-    ? "the next epoch begins; " +
-      `${windows(batches.windows - seen)} of this one sit out`
-    : `the epoch goes on after ${formatCount(index * batchSize)} of ` +
-      `${windows(batches.windows)}` +
-      (again > 0 ? `; ${windows(again)} come a second time` : ""));
+  return `In batches of ${batchSize}, ` +
+    (isFull
+      ? `the epoch goes on after ${formatCount(index * batchSize)} of ` +
+        `${windows(batches.windows)}` +
+        (again > 0 ? `; ${windows(again)} come a second time` : "")
+      : "the next epoch begins; " +
+        `${windows(batches.windows - seen)} of this one sit out`);
 }
 
 /** Batches of the size that the state counts in. */
@@ -145,14 +151,17 @@ function tooMany(more: NonNullable<ResumePlan["more"]>): UserError {
   );
 }
 
-/** Says that the rate has nowhere to go, which is easily overlooked. */
-function noteOfEnd(state: TrainerState, train: TrainSection): string[] {
-  if (train.schedule === "constant" || state.lrCurve?.decay?.done !== 1) {
-    return [];
-  }
-  const rate = learningRate(state.step, lrSchedule(train, state));
-  return [
-    `The schedule was over, so the learning rate stays at ` +
-    `${rate.toExponential(1)}; --lr-policy rewarm raises it again`,
-  ];
+/** The rate has nowhere to go. */
+function isOver({ lrCurve }: TrainerState, train: TrainSection): boolean {
+  return train.schedule !== "constant" && lrCurve?.decay?.done === 1;
+}
+
+function isHeld({ lrCurve }: TrainerState): boolean {
+  return typeof lrCurve?.hold === "number";
+}
+
+/** Other settings of the schedule than its highest rate. */
+function changesShape(before: TrainSection, after: TrainSection): boolean {
+  const keys = ["schedule", "minLr", "warmupSteps", "decayFraction"] as const;
+  return keys.some((key) => before[key] !== after[key]);
 }

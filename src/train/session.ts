@@ -12,7 +12,7 @@ import { EXIT, UserError } from "../base/errors.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
-import { initParams } from "../model/init.ts";
+import { eachParam } from "../model/init.ts";
 import { type ModelConfig, resolveModel } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -54,7 +54,7 @@ export interface Session {
   readonly checkpointBytes: number;
   /** What the user should know; `train` repeats them as events. */
   readonly warnings: readonly string[];
-  /** How a resumed run goes on, where that is not as before. */
+  /** How it came to its device and settings, and how a resumed run goes on. */
   readonly notes: readonly string[];
   /** Moved on by every step. */
   readonly state: TrainerState;
@@ -77,6 +77,8 @@ export interface SessionParts {
   /** How the restored run differs from one that just goes on. */
   plan?: ResumePlan;
   warnings?: readonly string[];
+  /** How it came to its device and settings. */
+  notes?: readonly string[];
 }
 
 /**
@@ -121,7 +123,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   if (restore) {
     writeTensors(executable, model, restore);
   } else {
-    for (const [name, values] of initParams(model, config.seed)) {
+    for (const [name, values] of eachParam(model, config.seed)) {
       executable.write(name, values);
     }
   }
@@ -169,7 +171,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     memoryBytes: program.persistentBytes + program.arenaBytes,
     checkpointBytes: 3 * 4 * parameters, // f32: parameter, m and v
     warnings,
-    notes,
+    notes: [...parts.notes ?? [], ...notes],
     state,
     snapshotSource,
     snapshot: async () => {

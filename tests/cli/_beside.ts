@@ -22,15 +22,17 @@ export async function runBeside(
   await run.begin();
   await before(run);
   const steps = script(run);
+  const done: unknown[] = [];
   const play = (text: string, press: () => void) => {
     if (steps.length === 0 || !text.includes(steps[0][0])) return;
-    steps.shift()![1](press);
+    done.push(steps.shift()![1](press));
   };
   const outcome = await workspace.run(argv, {
     ...settings,
     onStdout: play,
     onStderr: play,
   });
+  await Promise.all(done);
   assert.deepEqual(steps, [], outcome.out + outcome.err);
   return outcome;
 }

@@ -1,26 +1,16 @@
 import assert from "node:assert/strict";
 import {
+  type BarValues,
   formatBar,
   formatStage,
-  type StepEvent,
 } from "../../src/cli/progress_bar.ts";
 
-const STEP: StepEvent = {
-  kind: "step",
+const STEP: BarValues = {
   step: 165,
   totalSteps: 500,
-  epoch: 0.33,
-  epochs: 1,
-  tokens: 337_920,
-  elapsedMs: 40_000,
   remainingMs: 39_400,
   trainLoss: 2.91337,
-  gradNorm: 0.8,
-  lr: 1e-3,
-  dtMs: 240,
   tokensPerSec: 8310.4,
-  skipped: false,
-  log: false,
 };
 
 Deno.test("formatBar() shows share, step, loss, speed and ETA", () => {
@@ -29,6 +19,14 @@ Deno.test("formatBar() shows share, step, loss, speed and ETA", () => {
   assert.equal(
     formatBar(STEP, 80),
     "[███████▎              ]  33 %  step 165/500  loss 2.9134  8,310 tok/s  ETA 39s",
+  );
+});
+
+Deno.test("formatBar() says what is not known yet", () => {
+  const state = { ...STEP, trainLoss: null, tokensPerSec: null };
+  assert.match(
+    formatBar({ ...state, remainingMs: null }, 80),
+    /\] {2}33 % {2}step 165\/500 {2}loss n\/a {2}n\/a tok\/s {2}ETA n\/a$/,
   );
 });
 

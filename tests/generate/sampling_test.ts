@@ -78,6 +78,25 @@ Deno.test("candidates() of top-p keep the fewest that reach it", () => {
   assert.deepEqual(at(0.9), [0, 1, 2, 3]);
 });
 
+Deno.test("candidates() of top-p are those of a full sort", () => {
+  const random = new PhiloxStream(4, STREAM.sampling);
+  for (const spread of [0, 0.5, 3, 20]) {
+    const logits = Float32Array.from(
+      { length: 3000 },
+      () => spread * random.normal(),
+    );
+    const { probs: all } = allow(logits);
+    const order = Array.from(all.keys())
+      .sort((a, b) => all[b] - all[a] || a - b);
+    for (const topP of [0.1, 0.5, 0.9, 0.99, 0.9999]) {
+      let reached = 0;
+      const size = 1 + order.findIndex((id) => (reached += all[id]) >= topP);
+      const first = order.slice(0, size).sort((a, b) => a - b);
+      assert.deepEqual([...allow(logits, { topP }).ids], first);
+    }
+  }
+});
+
 Deno.test("candidates() at temperature 0 are the first of the largest", () => {
   const greedy = { temperature: 0, topK: 3, topP: 0.5 };
   const logits = Float32Array.of(-1, 4, 4, 2);

@@ -65,7 +65,7 @@ Deno.test("a full disk gives up nothing when that would not be enough", () =>
     for (const step of [10, 20, 30]) await save(step);
     const { save: saveBig } = openStore(dir, 3, {
       ...options,
-      neededBytes: 4000, // two of the older ones would not make room
+      neededBytes: 1e6, // the two older ones would not make room
     });
     await assert.rejects(saveBig(40, { final: true }), { message: noRoom });
     assert.equal(await overview(dir), "10 20 30=latest");

@@ -130,3 +130,19 @@ Deno.test("openSession() rejects with the signal's reason", async () => {
     await assert.rejects(opening, reason);
   });
 });
+
+Deno.test("openSession() decides on a batch size that is left to it", async () => {
+  // 120 windows of 8 tokens or so: 20 batches of 4 and no more.
+  await withText({ train: { batchSize: "auto" } }, async (config, dataDir) => {
+    assert.equal(config.train.batchSize, 0);
+    const session = await openSession({ config, dataDir });
+    const { batchSize } = session.config.train;
+    const { windows, tokensPerBatch } = session.dataset.train;
+    await session.dispose();
+    assert.ok(batchSize * 20 <= windows && windows < 2 * batchSize * 20);
+    assert.equal(tokensPerBatch, batchSize * config.model.seqLen);
+    assert.deepEqual(session.notes, [
+      `Batch size auto is ${batchSize}: more would leave few steps per epoch`,
+    ]);
+  });
+});

@@ -189,6 +189,21 @@ Deno.test("restoreState() lets a rate that is held follow a new lr", () => {
   assert.deepEqual(state.lrCurve, { ...lrCurve, hold: 3e-4 });
 });
 
+Deno.test("restoreState() says when a rate that is held ignores a new schedule", () => {
+  const lrPolicy = "constant";
+  const held = restore(saved(), { more: { steps: 9 }, lrPolicy }).state;
+  const train = settings({ schedule: "linear" });
+  const note = "The learning rate is held by --lr-policy constant, whatever " +
+    "the schedule; --more-steps N --lr-policy rewarm ends that";
+  assert.deepEqual(restore(held, { train }).notes, [note]);
+  assert.deepEqual(restore(held, { train, more: { steps: 9 } }).notes, [note]);
+  assert.deepEqual(restore(held, { train: settings({ lr: 1 }) }).notes, []);
+  assert.deepEqual(
+    restore(held, { train, more: { steps: 9 }, lrPolicy: "rewarm" }).notes,
+    [],
+  );
+});
+
 Deno.test("restoreState() reads a state that is older than its newest fields", () => {
   const { batchSize: _b, gradAccumSteps: _g, lrCurve: _l, ...old } = saved();
   assert.deepEqual(restore(old as TrainerState).state, saved());

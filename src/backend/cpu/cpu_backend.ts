@@ -20,7 +20,7 @@ import { type CpuInfo, readCpuInfo } from "./cores.ts";
 import { type KernelChoice, type Kernels, loadKernels } from "./kernels.ts";
 import { instantiate, type KernelExports } from "./kernel_instance.ts";
 import { layOut, type MemoryLayout } from "./memory_layout.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { MemoryStore, MOST_BYTES } from "./memory_store.ts";
 import { WorkerFailure, WorkerPool } from "./worker_pool.ts";
 
 /** How to open the CPU; what is absent is the best for this machine. */
@@ -84,6 +84,11 @@ class OpenCpu implements CpuBackend {
     this.#kernels = kernels;
     const { code } = kernels;
     this.#pool = new WorkerPool({ threads, cores: cpu.cores, code });
+  }
+
+  get limits(): { programBytes: number } {
+    const { available } = Deno.systemMemoryInfo();
+    return { programBytes: Math.min(MOST_BYTES, available) };
   }
 
   async compile(program: Program): Promise<CpuExecutable> {

@@ -15,6 +15,8 @@ import { formatBytes } from "../../base/format.ts";
 const PAGE_BYTES = 65536;
 /** Addresses of 32 bits reach this far. */
 const MOST_PAGES = 65536;
+/** The largest program. */
+export const MOST_BYTES = MOST_PAGES * PAGE_BYTES;
 
 /** Hands out shared memories. */
 export class MemoryStore {
@@ -48,10 +50,10 @@ export class MemoryStore {
  * @throws {UserError} If 32-bit addresses or the system do not suffice.
  */
 export function growTo(memory: WebAssembly.Memory, bytes: number): void {
-  if (bytes > MOST_PAGES * PAGE_BYTES) {
+  if (bytes > MOST_BYTES) {
     throw new UserError(
       `Cannot fit the program in memory: it needs ${formatBytes(bytes)}, ` +
-        `the CPU backend can address ${formatBytes(MOST_PAGES * PAGE_BYTES)}`,
+        `the CPU backend can address ${formatBytes(MOST_BYTES)}`,
       { hint: "use a smaller batchSize, seqLen or model" },
     );
   }

@@ -58,6 +58,10 @@ class OpenWebGpu implements WebGpuBackend {
     this.#pipelines = new PipelineCache(gpu.device);
   }
 
+  get limits(): { tensorBytes: number } {
+    return { tensorBytes: this.#gpu.maxBindingBytes };
+  }
+
   get pipelineCount(): number {
     return this.#pipelines.size;
   }

@@ -1,0 +1,45 @@
+import { fileURLToPath } from "node:url";
+import { TINY, type Workspace } from "./_workspace.ts";
+
+const MOD = fileURLToPath(new URL("../../mod.ts", import.meta.url));
+
+/** What starts the program from its sources. */
+export const FROM_SOURCES = ["run", "-A", "--no-check", MOD];
+
+/** A process that has ended. */
+export interface Ended {
+  pid: number;
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Starts the program, as `deno task hearth` does. */
+export function spawnHearth(
+  workspace: Workspace,
+  argv: string[],
+  program: string[] = FROM_SOURCES,
+): { pid: number; ended: Promise<Ended> } {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...program, "--root", workspace.root, ...argv],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1", HEARTH_ROOT: "" },
+  }).spawn();
+  const { pid } = child;
+  const decoder = new TextDecoder();
+  const ended = child.output().then(({ code, stdout, stderr }) => ({
+    pid,
+    code,
+    out: decoder.decode(stdout),
+    err: decoder.decode(stderr),
+  }));
+  return { pid, ended };
+}
+
+/** Arguments that train the tiny model on the text of the workspace. */
+export function trainArgs(workspace: Workspace, ...more: string[]): string[] {
+  const dataset = workspace.path("text.txt");
+  return ["train", "--dataset", dataset, ...TINY, "--eval-every", "0", ...more];
+}

@@ -1,0 +1,118 @@
+/**
+ * Runs that outlive what started them: real processes, a real terminal.
+ */
+
+import assert from "node:assert/strict";
+import type { RunState } from "../../src/run/run_state.ts";
+import { FROM_SOURCES, trainArgs } from "./_real_process.ts";
+import { Workspace } from "./_workspace.ts";
+
+/** Enough to still train when the terminal is closed; seconds, not minutes. */
+const STEPS = "4000";
+
+/** util-linux's: BSD's takes other flags, Windows has none. */
+const hasScript = Deno.build.os === "linux" && await new Deno.Command(
+  "script",
+  { args: ["--version"], stdout: "null", stderr: "null" },
+).output().then(({ success }) => success, () => false);
+
+async function state(workspace: Workspace): Promise<RunState> {
+  const { out } = await workspace.run(["status", "owl-1", "--json"]);
+  return JSON.parse(out);
+}
+
+/** Waits for a later state; the process that writes it must live. */
+async function stateOnce(
+  workspace: Workspace,
+  condition: (state: RunState) => boolean,
+): Promise<RunState> {
+  for (;;) {
+    const now = await state(workspace);
+    if (condition(now)) return now;
+    assert.ok(now.alive, `${now.status} at step ${now.step}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A shell in a terminal of its own; what it prints can be waited for. */
+class Terminal {
+  readonly #child: Deno.ChildProcess;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #text = "";
+
+  constructor() {
+    this.#child = new Deno.Command("script", {
+      args: ["-q", "-f", "-c", "sh -i", "/dev/null"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+      env: { PS1: "$ ", NO_COLOR: "1", HEARTH_ROOT: "" },
+    }).spawn();
+    this.#reader = this.#child.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+  }
+
+  async type(line: string): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(`${line}\n`));
+    writer.releaseLock();
+  }
+
+  /** Reads until `pattern` is there. */
+  async wait(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.#text);
+      if (found) return found;
+      const { value, done } = await this.#reader.read();
+      assert.ok(!done, `no ${pattern} in:\n${this.#text}`);
+      this.#text += value;
+    }
+  }
+
+  /** As if its window was closed: everything in it gets a hang-up. */
+  async close(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#reader.cancel();
+    await this.#child.stdin.abort().catch(() => {}); // the pipe is gone
+    await this.#child.status;
+  }
+}
+
+const quoted = (args: string[]) => args.map((arg) => `'${arg}'`).join(" ");
+
+Deno.test({
+  name: hasScript
+    ? "hearth train --detach outlives its shell and its terminal"
+    : "SKIPPED, there is no script(1): a closed terminal",
+  ignore: !hasScript,
+  async fn() {
+    await using workspace = await Workspace.create();
+    const terminal = new Terminal();
+    const command = [
+      ...[Deno.execPath(), ...FROM_SOURCES, "--root", workspace.root],
+      ...trainArgs(workspace, "--steps", STEPS, "--detach"),
+    ];
+    await terminal.type("echo shell=$$");
+    const shell = Number((await terminal.wait(/shell=(\d+)/))[1]);
+    await terminal.type(quoted(command));
+    const [, pid] = await terminal.wait(/owl-1, running in process (\d+)/);
+    await terminal.wait(/hearth stop owl-1/);
+
+    // First the shell, without a chance to say good-bye; then the window.
+    Deno.kill(shell, "SIGKILL");
+    await terminal.close();
+    const closed = await state(workspace);
+    assert.deepEqual(
+      [closed.status, closed.alive, `${closed.pid}`],
+      ["running", true, pid],
+    );
+    await stateOnce(workspace, ({ step }) => step! > closed.step!);
+    const last = await stateOnce(workspace, ({ alive }) => !alive);
+    assert.deepEqual(
+      [last.status, last.step, last.lastCheckpoint],
+      ["completed", Number(STEPS), "step-00004000"],
+    );
+    const output = workspace.path("runs/owl-1/detached.log");
+    assert.equal(await Deno.readTextFile(output), "");
+  },
+});

@@ -1,0 +1,122 @@
+/**
+ * Runs of several processes in one root: none gets into another's way.
+ */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import type { RunState } from "../../src/run/run_state.ts";
+import { listRunIds } from "../../src/run/runs.ts";
+import { type Ended, spawnHearth, trainArgs } from "./_real_process.ts";
+import { Workspace } from "./_workspace.ts";
+
+/** Steps that only a request or a signal ends. */
+const ENDLESS = "100000000";
+
+async function stateOf(workspace: Workspace, run: string): Promise<RunState> {
+  const { out } = await workspace.run(["status", run, "--json"]);
+  return JSON.parse(out);
+}
+
+async function stateOnce(
+  workspace: Workspace,
+  condition: (state: RunState) => boolean,
+): Promise<RunState> {
+  for (;;) {
+    const now = await stateOf(workspace, "owl-1");
+    if (condition(now)) return now;
+    assert.ok(now.alive, `${now.status} at step ${now.step}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+Deno.test("ten runs that start at once have ten names and the same result", async () => {
+  await using workspace = await Workspace.create();
+  const started = Array.from(
+    { length: 10 },
+    () => spawnHearth(workspace, trainArgs(workspace, "--steps", "20")),
+  );
+  const ended = await Promise.all(started.map(({ ended }) => ended));
+  assert.deepEqual(ended.map(({ code }) => code), Array(10).fill(0));
+  const runIds = await listRunIds(workspace.root);
+  assert.equal(runIds.length, 10);
+  const models = await Promise.all(
+    runIds.map((runId) =>
+      Deno.readFile(workspace.path(
+        `checkpoints/${runId}/step-00000020/model.safetensors`,
+      ))
+    ),
+  );
+  for (const model of models) assert.deepEqual(model, models[0]);
+  // Every process has printed the name of its own.
+  const printed = ended.map(({ out }) => /^run +(\S+),/.exec(out)?.[1]);
+  assert.deepEqual(printed.sort(), runIds.sort());
+});
+
+Deno.test("of two that resume a run, one trains and the other says who", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "5"]);
+  const argv = ["resume", "owl-1", "--more-steps", ENDLESS];
+  const both = [spawnHearth(workspace, argv), spawnHearth(workspace, argv)];
+  const loser: Ended = await Promise.race(both.map(({ ended }) => ended));
+  const winner = both.find(({ pid }) => pid !== loser.pid)!;
+  assert.equal(loser.code, 1);
+  assert.equal(
+    loser.err,
+    `error: Cannot train "owl-1": process ${winner.pid} is already training ` +
+      "it\nhint: type hearth attach owl-1 to watch it, or hearth stop owl-1\n",
+  );
+  await stateOnce(workspace, ({ step }) => step! > 5);
+  assert.equal((await workspace.run(["stop", "owl-1"])).code, 0);
+  assert.equal((await winner.ended).code, 3);
+});
+
+Deno.test({
+  name: "a detached run heeds no hang-up, and SIGTERM as Ctrl+C",
+  ignore: Deno.build.os === "windows", // it has neither
+  async fn() {
+    await using workspace = await Workspace.create();
+    const argv = trainArgs(workspace, "--steps", ENDLESS, "--detach", "--json");
+    const { code, out, err } = await spawnHearth(workspace, argv).ended;
+    assert.deepEqual([code, err], [0, ""]);
+    const { pid, status } = JSON.parse(out);
+    assert.equal(status, "running");
+    const before = await stateOf(workspace, "owl-1");
+    assert.equal(before.pid, pid);
+    Deno.kill(pid, "SIGHUP");
+    Deno.kill(pid, "SIGHUP");
+    await stateOnce(
+      workspace,
+      ({ step, status }) => status === "running" && step! > before.step! + 100,
+    );
+    Deno.kill(pid, "SIGTERM");
+    const last = await stateOnce(workspace, ({ alive }) => !alive);
+    assert.equal(last.status, "stopped");
+    assert.match(last.lastCheckpoint!, /^step-\d{8}$/);
+  },
+});
+
+Deno.test("hearth train --detach works from a bundle", async () => {
+  await using workspace = await Workspace.create();
+  // A worker is a file of its own, beside the bundle.
+  const entries = [
+    ["mod.ts", "hearth.js"],
+    ["src/backend/cpu/cpu_worker.ts", "cpu_worker.ts"],
+  ];
+  for (const [source, name] of entries) {
+    const path = fileURLToPath(new URL(`../../${source}`, import.meta.url));
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["bundle", "--quiet", "--output", workspace.path(name), path],
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+  }
+  const program = ["run", "-A", "--no-lock", workspace.path("hearth.js")];
+  const argv = trainArgs(workspace, "--steps", ENDLESS, "--detach", "--json");
+  const { code, out, err } = await spawnHearth(workspace, argv, program).ended;
+  assert.deepEqual([code, err], [0, ""]);
+  const { pid } = JSON.parse(out);
+  const { alive, status, pid: training } = await stateOf(workspace, "owl-1");
+  assert.deepEqual([alive, status, training], [true, "running", pid]);
+  const stopped = await spawnHearth(workspace, ["stop"], program).ended;
+  assert.equal(stopped.code, 0, stopped.err);
+  assert.match(stopped.out, /^owl-1 has ended: stopped at step /);
+});
