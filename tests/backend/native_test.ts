@@ -55,10 +55,6 @@ const INTEGER: [emit: (asm: Assembler) => void, text: string][] = [
   ],
   [(a) => a.load32(rax, { base: r13 }), "mov eax,DWORD PTR [r13+0x0]"],
   [(a) => a.load32(rax, { base: r12 }), "mov eax,DWORD PTR [r12]"],
-  [
-    (a) => a.load32Signed(r13, { base: rsi, disp: 28 }),
-    "movsxd r13,DWORD PTR [rsi+0x1c]",
-  ],
   [(a) => a.store32(r8, { base: rsp, disp: 8 }), "mov DWORD PTR [rsp+0x8],r8d"],
   [
     (a) => a.lea(r9, { base: r8, index: r12, scale: 4, disp: 1000 }),
@@ -127,6 +123,7 @@ const VECTOR: Record<VectorWidth, typeof INTEGER> = {
     [(a) => a.vmin(1, 9, 12), "vminps ymm1,ymm9,ymm12"],
     [(a) => a.vmax(1, 9, 12), "vmaxps ymm1,ymm9,ymm12"],
     [(a) => a.vaddInt32(1, 9, 12), "vpaddd ymm1,ymm9,ymm12"],
+    [(a) => a.vgreaterInt32(15, 9, 12), "vpcmpgtd ymm15,ymm9,ymm12"],
     [(a) => a.vshl32(9, 12, 23), "vpslld ymm9,ymm12,0x17"],
     [(a) => a.vunpack32(8, 1, 9, "high"), "vunpckhps ymm8,ymm1,ymm9"],
     [(a) => a.vunpack64(2, 8, 10, "low"), "vunpcklpd ymm2,ymm8,ymm10"],
@@ -180,6 +177,7 @@ const VECTOR: Record<VectorWidth, typeof INTEGER> = {
     [(a) => a.vmin(1, 19, 30), "vminps zmm1,zmm19,zmm30"],
     [(a) => a.vmax(17, 9, 30), "vmaxps zmm17,zmm9,zmm30"],
     [(a) => a.vaddInt32(1, 19, 30), "vpaddd zmm1,zmm19,zmm30"],
+    [(a) => a.vgreaterInt32(1, 19, 30), "vpcmpgtd k1,zmm19,zmm30"],
     [(a) => a.vunpack32(16, 1, 9, "low"), "vunpcklps zmm16,zmm1,zmm9"],
     [(a) => a.vunpack64(2, 24, 26, "high"), "vunpckhpd zmm2,zmm24,zmm26"],
     [(a) => a.vshuffle128(20, 3, 7, 0x88), "vshuff32x4 zmm20,zmm3,zmm7,0x88"],

@@ -22,10 +22,10 @@ import {
   stripsBytes,
 } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
-import { exp, logScalar } from "./math";
+import { exp, log, logScalar } from "./math";
 import { hasNative, nativeSoftmax } from "./native";
 import { GROUP, keepFactors } from "./philox";
-import { firstLanes, rowMax, sumLanes } from "./simd";
+import { firstLanes, load4, rowMax, store4, sumLanes } from "./simd";
 import { nextTile, threadScratch } from "./threads";
 
 /** As many tiles as keep a large number of threads evenly busy. */
@@ -160,8 +160,10 @@ export function softmaxRows(
   const keys = seen + rows - 1;
   if (hasNative()) {
     nativeSoftmax(p, stride, rows, seen, keys, scale, lse, sums);
-    for (let i = 0; i < rows; i++, lse += 4, sums += 4) {
-      store<f32>(lse, load<f32>(lse) + logScalar(load<f32>(sums)));
+    for (let i = 0; i < rows; i += 4, lse += 16, sums += 16) {
+      const left = rows - i;
+      const logs = log(load4(sums, left)); // of 0 it is any number
+      store4(lse, f32x4.add(load4(lse, left), logs), left);
     }
     return;
   }

@@ -31,11 +31,11 @@ import {
 import { packWhole } from "./gemm_tile";
 import { exp } from "./math";
 import { hasNative, nativeSoftmaxBackward } from "./native";
-import { dot, firstLanes } from "./simd";
+import { dot, firstLanes, store4 } from "./simd";
 import { nextTile, nThreads, threadScratch } from "./threads";
 
 /** Query rows whose scores are held at a time, at least. */
-const MIN_BLOCK: i32 = 48;
+const MIN_BLOCK: i32 = 64;
 
 /** The same in whole strips. */
 @inline
@@ -256,12 +256,15 @@ function rowsBackward(
 
 /** Sets the gradients of the task's keys and values to 0. */
 function clearKeys(): void {
-  const c = call, bytes = <usize> c.D << 2;
-  const rowBytes = <usize> ((c.H + 2 * c.Hkv) * c.D) << 2;
+  const c = call, rowBytes = <usize> ((c.H + 2 * c.Hkv) * c.D) << 2;
   let dK = c.dQkv + keyAt, dV = dK + (<usize> (c.Hkv * c.D) << 2);
+  const zero = f32x4.splat(0);
   for (let j = 0; j < nKeys; j++, dK += rowBytes, dV += rowBytes) {
-    memory.fill(dK, 0, bytes);
-    memory.fill(dV, 0, bytes);
+    // Too short for memory.fill, which is a call out of WebAssembly.
+    for (let i = 0; i < c.D; i += 4) {
+      store4(dK + (<usize> i << 2), zero, c.D - i);
+      store4(dV + (<usize> i << 2), zero, c.D - i);
+    }
   }
 }
 

@@ -70,11 +70,18 @@ export class Assembler extends IntegerAssembler {
    * the code, once {@linkcode emitConstants} has put it there.
    */
   constant(value: number): Address {
-    const bits = new Uint32Array(Float32Array.of(value).buffer)[0];
+    return this.constantInt(new Int32Array(Float32Array.of(value).buffer)[0]);
+  }
+
+  /** The same for 32 bits of an integer. */
+  constantInt(bits: number): Address {
     let label = this.#constants.get(bits);
     if (!label) this.#constants.set(bits, label = this.label());
     return { base: R.rbp, label };
   }
+
+  /** The number of each lane as an integer, from 0. */
+  readonly laneNumbers: Address = { base: R.rbp, label: this.label() };
 
   /** Words of -1, as many as a vector has lanes, and then as many of 0. */
   readonly maskTable: Address = { base: R.rbp, label: this.label() };
@@ -85,6 +92,8 @@ export class Assembler extends IntegerAssembler {
     this.bind(this.maskTable.label!);
     for (let i = 0; i < this.vectorBytes; i++) this.emit(255);
     for (let i = 0; i < this.vectorBytes; i++) this.emit(0);
+    this.bind(this.laneNumbers.label!);
+    for (let i = 0; i < this.vectorBytes / 4; i++) this.imm32(i);
     for (const [bits, label] of this.#constants) {
       this.bind(label);
       for (let i = 0; i < this.vectorBytes; i += 4) this.imm32(bits);
@@ -143,6 +152,14 @@ export class Assembler extends IntegerAssembler {
   /** `v = x + y`, each 32 bits an integer. */
   vaddInt32(v: number, x: number, y: Operand): void {
     this.vector({ map: MAP_0F, pp: PP_66, opcode: 0xfe }, v, x, y);
+  }
+
+  /**
+   * Mask = where x > y, each 32 bits an integer: mask register k in AVX-512,
+   * -1 or 0 in the lanes of vector register k in AVX2.
+   */
+  vgreaterInt32(k: number, x: number, y: Operand): void {
+    this.vector({ map: MAP_0F, pp: PP_66, opcode: 0x66 }, k, x, y);
   }
 
   /** `v = v * x + y`, one rounding. */

@@ -43,13 +43,6 @@ export class IntegerAssembler extends Encoder {
     this.memory(r, from, 1);
   }
 
-  /** `r` = 32 bits at `from`, with sign. */
-  load32Signed(r: number, from: Address): void {
-    this.rex(1, r, from);
-    this.emit(0x63);
-    this.memory(r, from, 1);
-  }
-
   /** 32 bits at `to` = low half of `r`. */
   store32(r: number, to: Address): void {
     this.rex(0, r, to);

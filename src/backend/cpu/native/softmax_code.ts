@@ -15,11 +15,10 @@ import {
   COL,
   column,
   emitAllLanes,
-  emitColumns,
   emitExp,
   emitFillUp,
   emitKeep,
-  emitTailMask,
+  emitMaskedColumns,
   lanesOf,
 } from "./vector_code.ts";
 
@@ -30,7 +29,8 @@ export const SOFTMAX_ARGS = [
   /** Bytes between rows. */
   "stride",
   "rows",
-  /** How many keys the first row sees, at least 1; each row sees one more. */
+  /** How many keys the first row sees, at least 1; each row sees one more.
+   * Moves. */
   "seen",
   /** How many keys there are: beyond what a row sees, they get 0. */
   "keys",
@@ -49,9 +49,8 @@ export const SOFTMAX_BACKWARD_ARGS = [
   "d",
   "stride",
   "rows",
-  /** As above, with sign: a row may see none. */
+  /** As above, with sign: a row may see none, or more than there are. */
   "seen",
-  /** As above; a row sees no more than there are. */
   "keys",
   "scale",
   /** Log-sum-exp of each row. */
@@ -61,10 +60,10 @@ export const SOFTMAX_BACKWARD_ARGS = [
 ] as const;
 
 const P = R.r8, D = R.r9, STRIDE = R.r10, ROWS = R.r11, SEEN = R.r12;
-const KEYS = R.r13, MOSTS = R.r14, SUMS = R.r15, COUNT = R.rbx;
+const KEYS = R.r13, MOSTS = R.r14, SUMS = R.r15;
 const LSE = R.r14, DELTAS = R.r15;
 const X = 0, N = 1, E = 2, T = 3, SCALE = 4, MOST = 5, SUM = 6, DS = 7;
-const ROW_LSE = 5, DELTA = 6;
+const ROW_LSE = 5, DELTA = 6, LIMIT = 8, INDEX = 9;
 
 /** Emits the body of the softmax of rows. */
 export function emitSoftmax(asm: Assembler): void {
@@ -77,13 +76,14 @@ export function emitSoftmax(asm: Assembler): void {
   args.number(SEEN, "seen");
   args.number(KEYS, "keys");
   asm.vbroadcast(SCALE, args.at("scale"));
+  const columns = { count: KEYS, limit: LIMIT, index: INDEX };
   const nextRow = asm.here();
-  emitTailMask(asm, SEEN);
+  asm.vbroadcast(LIMIT, args.at("seen"));
   // 1. The largest; the second operand is what stays when the first is NaN.
   asm.vload(MOST, asm.constant(-Infinity));
-  emitColumns(asm, SEEN, (tail) => {
+  emitMaskedColumns(asm, columns, () => {
     asm.vload(X, column(P));
-    if (tail) emitFillUp(asm, X, MOST);
+    emitFillUp(asm, X, MOST);
     asm.vmax(MOST, X, MOST);
   });
   emitAllLanes(asm, MOST, X, "vmax");
@@ -91,29 +91,32 @@ export function emitSoftmax(asm: Assembler): void {
   asm.vstoreFirst(MOST, { base: MOSTS });
   // 2. Powers, and their sum.
   asm.vzero(SUM);
-  emitColumns(asm, SEEN, (tail) => {
+  emitMaskedColumns(asm, columns, () => {
     asm.vmul(X, SCALE, column(P));
     asm.vsub(X, X, MOST);
     emitExp(asm, { x: X, n: N, p: E, t: T });
-    emitKeep(asm, X, tail);
+    emitKeep(asm, X);
     asm.vstore(X, column(P));
     asm.vadd(SUM, SUM, X);
   });
-  asm.vzero(X);
-  emitZeros(asm, [P]);
   emitAllLanes(asm, SUM, X, "vadd");
   asm.vstoreFirst(SUM, { base: SUMS });
   // 3. Their parts of the sum.
   asm.vload(T, asm.constant(1));
   asm.vdiv(SUM, T, SUM);
-  emitColumns(asm, SEEN, () => {
-    asm.vmul(X, SUM, column(P));
-    asm.vstore(X, column(P));
-  });
+  asm.movImm(COL, 0);
+  const next = asm.here();
+  asm.vmul(X, SUM, column(P));
+  asm.vstore(X, column(P));
+  asm.addImm(COL, lanesOf(asm));
+  asm.cmp(COL, KEYS);
+  asm.jump(next, CONDITION.less);
+
+  asm.addImm(SEEN, 1);
+  asm.store32(SEEN, args.at("seen"));
   asm.add(P, STRIDE);
   asm.addImm(MOSTS, 4);
   asm.addImm(SUMS, 4);
-  asm.addImm(SEEN, 1);
   asm.subImm(ROWS, 1);
   asm.jump(nextRow, CONDITION.greater);
 }
@@ -127,51 +130,33 @@ export function emitSoftmaxBackward(asm: Assembler): void {
   args.pointer(DELTAS, "deltas");
   args.number(STRIDE, "stride");
   args.number(ROWS, "rows");
-  args.signed(SEEN, "seen");
+  args.number(SEEN, "seen");
   args.number(KEYS, "keys");
   asm.vbroadcast(SCALE, args.at("scale"));
+  const columns = { count: KEYS, limit: LIMIT, index: INDEX };
   const nextRow = asm.here();
-  asm.movImm(COUNT, 0);
-  asm.cmp(SEEN, COUNT);
-  asm.cmov(CONDITION.greater, COUNT, SEEN);
-  asm.cmp(COUNT, KEYS);
-  asm.cmov(CONDITION.greater, COUNT, KEYS);
-  emitTailMask(asm, COUNT);
+  asm.vbroadcast(LIMIT, args.at("seen"));
   asm.vbroadcast(ROW_LSE, { base: LSE });
   asm.vbroadcast(DELTA, { base: DELTAS });
-  emitColumns(asm, COUNT, (tail) => {
+  emitMaskedColumns(asm, columns, () => {
     asm.vmul(X, SCALE, column(P));
     asm.vsub(X, X, ROW_LSE);
     emitExp(asm, { x: X, n: N, p: E, t: T });
-    emitKeep(asm, X, tail);
+    emitKeep(asm, X);
     asm.vstore(X, column(P));
     asm.vload(DS, column(D));
     asm.vsub(DS, DS, DELTA);
     asm.vmul(DS, X, DS);
     asm.vmul(DS, DS, SCALE);
-    emitKeep(asm, DS, tail);
+    emitKeep(asm, DS); // what was there may have been NaN
     asm.vstore(DS, column(D));
   });
-  asm.vzero(X);
-  emitZeros(asm, [P, D]);
+  asm.addImm(SEEN, 1);
+  asm.store32(SEEN, args.at("seen"));
   asm.add(P, STRIDE);
   asm.add(D, STRIDE);
   asm.addImm(LSE, 4);
   asm.addImm(DELTAS, 4);
-  asm.addImm(SEEN, 1);
   asm.subImm(ROWS, 1);
   asm.jump(nextRow, CONDITION.greater);
-}
-
-/** Sets rows to X, which is 0, from COL up to KEYS. */
-function emitZeros(asm: Assembler, rows: readonly number[]): void {
-  const done = asm.label();
-  asm.cmp(COL, KEYS);
-  asm.jump(done, CONDITION.greaterOrEqual);
-  const next = asm.here();
-  for (const row of rows) asm.vstore(X, column(row));
-  asm.addImm(COL, lanesOf(asm));
-  asm.cmp(COL, KEYS);
-  asm.jump(next, CONDITION.less);
-  asm.bind(done);
 }

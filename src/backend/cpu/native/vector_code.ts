@@ -41,11 +41,6 @@ export class Arguments<Name extends string> {
     this.#asm.load32(register, this.at(name));
   }
 
-  /** `register` = a number with sign. */
-  signed(register: number, name: Name): void {
-    this.#asm.load32Signed(register, this.at(name));
-  }
-
   /** `register` = where an offset points to; 0 stays 0 if `optional`. */
   pointer(register: number, name: Name, optional = false): void {
     const none = this.#asm.label();
@@ -114,6 +109,32 @@ export function emitColumns(
   asm.bind(done);
 }
 
+/**
+ * Emits a loop along `count` elements of a row in whole vectors, of which only
+ * the first `limit` count: the mask is set anew for each vector. Rows that see
+ * one element more than the row before take the same way then, which the
+ * processor can predict.
+ *
+ * @param limit Vector register with the limit as an integer in every lane.
+ * @param index Vector register to count lanes in.
+ */
+export function emitMaskedColumns(
+  asm: Assembler,
+  { count, limit, index }: { count: number; limit: number; index: number },
+  body: () => void,
+): void {
+  const lanes = lanesOf(asm);
+  asm.vload(index, asm.laneNumbers);
+  asm.movImm(COL, 0);
+  const next = asm.here();
+  asm.vgreaterInt32(asm.width === 512 ? TAIL : MASK, limit, index);
+  body();
+  asm.vaddInt32(index, index, asm.constantInt(lanes));
+  asm.addImm(COL, lanes);
+  asm.cmp(COL, count);
+  asm.jump(next, CONDITION.less);
+}
+
 /** The vector of a row at COL. */
 export function column(row: number): Address {
   return { base: row, index: COL, scale: 4 };
@@ -144,7 +165,7 @@ export function emitStore(
 }
 
 /** Makes the lanes 0 that are beyond the last part; nothing if not `tail`. */
-export function emitKeep(asm: Assembler, v: number, tail: boolean): void {
+export function emitKeep(asm: Assembler, v: number, tail = true): void {
   if (!tail) return;
   if (asm.width === 512) asm.vmovMasked(v, v, TAIL);
   else asm.vand(v, v, MASK);
