@@ -77,6 +77,7 @@ const INTEGER: [emit: (asm: Assembler) => void, text: string][] = [
     "prefetcht0 BYTE PTR [r8+r12*8+0x34]",
   ],
   [(a) => a.prefetch({ base: rax }), "prefetcht0 BYTE PTR [rax]"],
+  [(a) => a.prefetchToWrite({ base: r9 }), "prefetchw BYTE PTR [r9]"],
   [(a) => a.cmov(CONDITION.above, rcx, rdx), "cmova rcx,rdx"],
   [(a) => a.cmov(CONDITION.less, r9, r12), "cmovl r9,r12"],
   [(a) => a.cpuid(), "cpuid"],

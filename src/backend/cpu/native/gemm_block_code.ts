@@ -69,6 +69,8 @@ const B_AT = R.rax, B_STEP = R.rdx, SCRATCH = R.rdx;
 const LOWER_ROWS = R.r15, OUT_STRIDE = R.r15;
 /** Mask registers for the columns of a tile, one for each vector. */
 const COL_MASK = [1, 2];
+/** How far ahead rows of A are asked for, in cache lines: of 64 bytes, 16 k. */
+const LINES_AHEAD = 3;
 /** Rows that one register reaches: 0, 1, 2, 3, 4, 5, 6 times the step. */
 const ROWS_IN_REACH = 7;
 
@@ -160,6 +162,7 @@ function emitProduct(
   for (let i = 0; i < rows; i++) {
     for (let v = 0; v < vectors; v++) asm.vzero(accumulator(i, v));
   }
+  emitPrefetchResult(asm, rows, vectors);
   asm.mov(B_AT, PANEL);
   asm.load32(B_STEP, argument("bStep"));
   asm.load32(K, argument("depth"));
@@ -175,6 +178,9 @@ function emitProduct(
   for (let i = 0; i < rows; i++) {
     // Two registers in turn: the next row's load need not wait.
     const row = broadcast(asm, i);
+    if (aForm === "rows") {
+      asm.prefetch({ ...rowAddress(i), disp: LINES_AHEAD * 64 });
+    }
     asm.vbroadcast(
       row,
       aForm === "rows" ? rowAddress(i) : { base: STRIP, disp: 4 * i },
@@ -217,6 +223,23 @@ function emitPrefetch(asm: Assembler, aForm: AForm, vectors: 1 | 2): void {
   for (let v = 0; v < vectors; v++) {
     const disp = v * asm.vectorBytes;
     asm.prefetch({ base: B_AT, index: B_STEP, scale: 8, disp });
+  }
+}
+
+/** Asks for the tile of the result, which is written after the loop. */
+function emitPrefetchResult(
+  asm: Assembler,
+  rows: number,
+  vectors: 1 | 2,
+): void {
+  const at = B_AT, stride = COUNT; // both are set afterwards
+  asm.mov(at, OUT);
+  asm.load32(stride, argument("outStride"));
+  for (let i = 0; i < rows; i++) {
+    for (let v = 0; v < vectors; v++) {
+      asm.prefetchToWrite({ base: at, disp: v * asm.vectorBytes });
+    }
+    if (i < rows - 1) asm.add(at, stride);
   }
 }
 

@@ -64,6 +64,13 @@ export class IntegerAssembler extends Encoder {
     this.memory(1, from, 1);
   }
 
+  /** The same, to be written: no other core keeps it. */
+  prefetchToWrite(from: Address): void {
+    this.rex(0, 0, from);
+    this.emit(0x0f, 0x0d);
+    this.memory(1, from, 1);
+  }
+
   /** `r += s`. */
   add(r: number, s: number): void {
     this.integer(0x01, s, r);
