@@ -133,6 +133,9 @@ export function withSession(
   };
 }
 
+/** `meta.json` is not there or not what was once written. */
+export class UnreadableMeta extends UserError {}
+
 /** Replaces the file. */
 export async function saveMeta(path: string, meta: RunMeta): Promise<void> {
   await writeJson(path, meta);
@@ -150,14 +153,14 @@ export async function loadMeta(path: string): Promise<RunMeta> {
   try {
     value = await readJson(path);
   } catch (cause) {
-    throw new UserError(`Cannot read "${path}": it is not JSON`, {
+    throw new UnreadableMeta(`Cannot read "${path}": it is not JSON`, {
       hint,
       cause,
     });
   }
   const meta = value as RunMeta | null | undefined;
   if (typeof meta?.runId !== "string") {
-    throw new UserError(
+    throw new UnreadableMeta(
       value === undefined
         ? `Cannot read "${path}": there is no such file`
         : `Cannot read "${path}": it does not describe a run`,

@@ -16,7 +16,8 @@ import type { LrPolicy } from "../train/lr_policies.ts";
 import type { ResumePlan } from "../train/session.ts";
 import { conduct } from "./conduct.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
-import { initialMeta, loadMeta } from "./meta.ts";
+import { initialMeta } from "./meta.ts";
+import { findMeta } from "./recovered_meta.ts";
 import { makeRunDirectory } from "./run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
 import { runPaths } from "./run_paths.ts";
@@ -93,7 +94,7 @@ export async function* resumeRun(
   const runId = await resolveRun(root, ref);
   if (lrPolicy && !more) throw policyWithoutMore(runId, lrPolicy);
   const paths = runPaths(root, runId);
-  const saved = await loadMeta(paths.meta);
+  const { meta: saved, warning } = await findMeta(paths, runId);
   // A damaged state is no obstacle: the checkpoint holds all that counts.
   const before = await loadRunState(paths).catch(() => undefined);
   if (before?.status === "completed" && from === undefined && !more) {
@@ -110,7 +111,15 @@ export async function* resumeRun(
     warmupGiven: given.has("train.warmupSteps"),
   };
   const meta = { ...saved, config };
-  yield* conduct({ ...options, meta, overrides: changes, plan, paths, before });
+  yield* conduct({
+    ...options,
+    meta,
+    metaWarning: warning,
+    overrides: changes,
+    plan,
+    paths,
+    before,
+  });
 }
 
 function policyWithoutMore(runId: string, lrPolicy: LrPolicy): UserError {
