@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { TrainSection } from "../../src/config/schema.ts";
 import { restoreState } from "../../src/train/restored_state.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
@@ -207,4 +208,47 @@ Deno.test("restoreState() says when a rate that is held ignores a new schedule",
 Deno.test("restoreState() reads a state that is older than its newest fields", () => {
   const { batchSize: _b, gradAccumSteps: _g, lrCurve: _l, ...old } = saved();
   assert.deepEqual(restore(old as TrainerState).state, saved());
+});
+
+Deno.test("restoreState() trains on every window of the epoch, on few twice", () => {
+  const count = fc.integer({ min: 1, max: 12 });
+  fc.assert(fc.property(
+    fc.record({
+      windows: fc.integer({ min: 12, max: 80 }),
+      old: count,
+      batchSize: count,
+      place: fc.nat(10_000),
+    }),
+    ({ windows, old, batchSize, place }) => {
+      const oldPerEpoch = Math.floor(windows / old);
+      const newPerEpoch = Math.floor(windows / batchSize);
+      const trainer = saved({
+        batchSize: old,
+        cursor: place % (3 * oldPerEpoch),
+      });
+      const { state, notes } = restoreState(trainer, {
+        train: settings({ batchSize }),
+        batches: { windows, batchesPerEpoch: newPerEpoch },
+        plan: { before: settings({ batchSize: old }) },
+      });
+
+      // How often each window of the order is in a batch, before and after.
+      const epoch = Math.floor(trainer.cursor / oldPerEpoch);
+      const times = Array<number>(windows).fill(0);
+      const read = (cursor: number, size: number) => {
+        for (let i = 0; i < size; i++) times[cursor * size + i]++;
+      };
+      for (let i = 0; i < trainer.cursor % oldPerEpoch; i++) read(i, old);
+      const first = state.cursor - epoch * newPerEpoch;
+      for (let i = first; i < newPerEpoch; i++) read(i, batchSize);
+
+      const missed = times.filter((n) => n === 0).length;
+      const twice = times.filter((n) => n === 2).length;
+      assert.ok(times.every((n) => n <= 2));
+      assert.ok(missed < batchSize); // as in any epoch: too few for a batch
+      assert.ok(twice < batchSize);
+      const said = /(\d+) windows? come/.exec(notes[0] ?? "")?.[1] ?? 0;
+      assert.equal(Number(said), twice);
+    },
+  ));
 });
