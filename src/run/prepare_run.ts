@@ -150,7 +150,7 @@ async function readyFiles(
 ): Promise<void> {
   if (startPoint) await store.adopt(startPoint);
   // A run that starts anew also evaluates anew before its first step.
-  const lastStep = startPoint ? session.state.step : -1;
+  const lastStep = startPoint?.content.trainer.step ?? -1;
   if (resumed) await truncateMetrics(paths.metrics, lastStep);
   if (metaWarning) await setAside(paths.meta);
   await saveMeta(paths.meta, completedMeta);

@@ -112,9 +112,6 @@ function testDamage(
     }));
 }
 
-const passedOver = (why: string) =>
-  `Cannot load "owl-1/${newest}": ${why}; using ${before}`;
-
 // 1. Files of the newest checkpoint.
 for (const file of CHECKPOINT_FILES) {
   const isNeeded = file !== "meta.json"; // that one is a spare copy
