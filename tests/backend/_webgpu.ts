@@ -11,6 +11,7 @@ import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,
+  type WebGpuOptions,
 } from "../../src/backend/webgpu/webgpu_backend.ts";
 
 const [adapter] = await listAdapters();
@@ -26,6 +27,6 @@ if (!adapter) {
 export const noAdapter = !adapter;
 
 /** Opens the adapter; only where {@linkcode noAdapter} is false. */
-export function openTestGpu(): Promise<WebGpuBackend> {
-  return openWebGpuBackend(adapter);
+export function openTestGpu(options?: WebGpuOptions): Promise<WebGpuBackend> {
+  return openWebGpuBackend(adapter, options);
 }

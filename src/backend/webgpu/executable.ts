@@ -26,6 +26,13 @@ interface Step {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** The time of one dispatch. */
+export interface DispatchTime {
+  readonly op: string;
+  readonly workgroups: readonly [number, number, number];
+  readonly ms: number;
+}
+
 /** What an executable is made of. */
 export interface ExecutableParts {
   readonly gpu: GpuDevice;
@@ -156,16 +163,39 @@ export class WebGpuExecutable implements Executable {
       const { device } = this.#parts.gpu;
       this.#sendInputs();
       const encoder = device.createCommandEncoder({ label: phase });
-      const pass = encoder.beginComputePass({ label: phase });
-      let last: GPUComputePipeline | null = null;
-      for (const { pipeline, bindGroup, workgroups: [x, y, z] } of steps) {
-        if (pipeline !== last) pass.setPipeline(last = pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(x, y, z);
-      }
-      pass.end();
+      record(encoder, steps, phase);
       device.queue.submit([encoder.finish()]);
     });
+  }
+
+  /**
+   * Runs a phase `times` times with a wait behind every dispatch, and gives
+   * the shortest time of each. The wait itself, some 0.1 ms, is included.
+   */
+  async profile(phase: string, times: number): Promise<DispatchTime[]> {
+    this.#check();
+    const steps = this.#phases.get(phase) ?? [];
+    const dispatches = this.#parts.lowered.phases.get(phase) ?? [];
+    const { device } = this.#parts.gpu;
+    const best = steps.map(() => Infinity);
+    const anything = { buffer: this.#buffers[0], offset: 0, sizeBytes: 4 };
+    this.#sendInputs();
+    for (let run = 0; run < times; run++) {
+      for (const [i, step] of steps.entries()) {
+        await this.#parts.readback.read([anything]);
+        const start = performance.now();
+        const encoder = device.createCommandEncoder();
+        record(encoder, [step], phase);
+        device.queue.submit([encoder.finish()]);
+        await this.#parts.readback.read([anything]);
+        best[i] = Math.min(best[i], performance.now() - start);
+      }
+    }
+    return dispatches.map(({ label, workgroups }, i) => ({
+      op: label,
+      workgroups,
+      ms: best[i],
+    }));
   }
 
   async read(name: string): Promise<TensorData> {
@@ -228,6 +258,22 @@ export class WebGpuExecutable implements Executable {
     if (!tensor) throw new TypeError(`Cannot find tensor "${name}"`);
     return tensor;
   }
+}
+
+/** Records some dispatches into one pass. */
+function record(
+  encoder: GPUCommandEncoder,
+  steps: readonly Step[],
+  label: string,
+): void {
+  const pass = encoder.beginComputePass({ label });
+  let last: GPUComputePipeline | null = null;
+  for (const { pipeline, bindGroup, workgroups: [x, y, z] } of steps) {
+    if (pipeline !== last) pass.setPipeline(last = pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(x, y, z);
+  }
+  pass.end();
 }
 
 /** Makes the buffers; WebGPU fills them with zeros. */
