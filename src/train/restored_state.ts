@@ -73,6 +73,12 @@ export function restoreState(
       ("steps" in plan.more ? plan.more.steps : inSteps(plan.more.epochs));
     state.evalsSinceBest = 0; // or early stopping would end it at once
     if (!Number.isSafeInteger(state.totalSteps)) throw tooMany(plan.more);
+    if (totalSteps > step) {
+      notes.push(
+        `The run was to end at step ${formatCount(totalSteps)}; the steps ` +
+          "that were left do not count extra",
+      );
+    }
   } else if (isRecounted && train.steps === undefined && totalSteps > step) {
     state.totalSteps = step + inSteps(epochsLeft);
     notes.push(

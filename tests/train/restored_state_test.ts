@@ -67,6 +67,13 @@ Deno.test("restoreState() adds epochs and steps to where the run stands", () => 
   assert.equal(total({ epochs: 0.001 }), 8 + 1);
 });
 
+Deno.test("restoreState() says where a run that was not over was to end", () => {
+  assert.deepEqual(restore(saved(), { more: { steps: 5 } }).notes, [
+    "The run was to end at step 12; the steps that were left do not count " +
+    "extra",
+  ]);
+});
+
 Deno.test("restoreState() refuses a number of steps that cannot be counted", () => {
   for (const more of [{ epochs: 1e300 }, { steps: 0.5 }]) {
     assert.throws(() => restore(saved(), { more }), { exitCode: 2 });
@@ -197,12 +204,13 @@ Deno.test("restoreState() says when a rate that is held ignores a new schedule",
   const note = "The learning rate is held by --lr-policy constant, whatever " +
     "the schedule; --more-steps N --lr-policy rewarm ends that";
   assert.deepEqual(restore(held, { train }).notes, [note]);
-  assert.deepEqual(restore(held, { train, more: { steps: 9 } }).notes, [note]);
-  assert.deepEqual(restore(held, { train: settings({ lr: 1 }) }).notes, []);
   assert.deepEqual(
-    restore(held, { train, more: { steps: 9 }, lrPolicy: "rewarm" }).notes,
-    [],
+    restore(held, { train, more: { steps: 9 } }).notes.at(-1),
+    note,
   );
+  assert.deepEqual(restore(held, { train: settings({ lr: 1 }) }).notes, []);
+  const rewarm = { train, more: { steps: 9 }, lrPolicy: "rewarm" } as const;
+  assert.ok(!restore(held, rewarm).notes.includes(note));
 });
 
 Deno.test("restoreState() reads a state that is older than its newest fields", () => {
