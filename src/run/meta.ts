@@ -46,6 +46,11 @@ export interface RunMeta {
   version: 1;
   runId: string;
   createdAt: string;
+  /**
+   * Counts the starts and resumes of all runs under a root. The run that was
+   * started last has the highest, whatever the clock said. 0 is unknown.
+   */
+  order: number;
   commandLine: string[];
   seed: number;
   device: {
@@ -70,16 +75,18 @@ export function currentVersions(): Versions {
 
 /** What is known of a run before anything is opened. */
 export function initialMeta(
-  { runId, config, commandLine }: {
+  { runId, config, commandLine, order = 0 }: {
     runId: string;
     config: HearthConfig;
     commandLine: readonly string[];
+    order?: number;
   },
 ): RunMeta {
   return {
     version: 1,
     runId,
     createdAt: new Date().toISOString(),
+    order,
     commandLine: [...commandLine],
     seed: config.seed,
     device: { requested: config.device, selected: null },

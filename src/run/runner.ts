@@ -22,7 +22,7 @@ import { makeRunDirectory } from "./run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
 import { runPaths } from "./run_paths.ts";
 import { loadRunState } from "./run_state.ts";
-import { resolveRun } from "./runs.ts";
+import { nextOrder, resolveRun } from "./runs.ts";
 import { alreadyComplete } from "./start_point.ts";
 
 /** What starting and resuming have in common. */
@@ -74,7 +74,8 @@ export async function* startRun(
   const { root, config, commandLine } = options;
   const created = await makeRunDirectory(root, options.runId);
   const { runId, paths } = created;
-  const meta = initialMeta({ runId, config, commandLine });
+  const order = await nextOrder(root);
+  const meta = initialMeta({ runId, config, commandLine, order });
   yield* conduct({ ...options, meta, paths, created });
 }
 
@@ -110,7 +111,7 @@ export async function* resumeRun(
     before: saved.config.train,
     warmupGiven: given.has("train.warmupSteps"),
   };
-  const meta = { ...saved, config };
+  const meta = { ...saved, config, order: await nextOrder(root) };
   yield* conduct({
     ...options,
     meta,
