@@ -14,10 +14,12 @@ import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, type Place, planMemory } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
-import type { Readback } from "./readback.ts";
+import type { DeviceRange, Readback } from "./readback.ts";
 
 /** Larger writes are submitted on the way, as each is staged by the queue. */
 const WRITE_BYTES = 16 * 2 ** 20;
+/** How long signals and timers may have to wait while reads are prompt. */
+const PAUSE_EVERY_MS = 20;
 
 /** What a phase repeats: three commands, two of which are often the same. */
 interface Step {
@@ -207,13 +209,11 @@ export class WebGpuExecutable implements Executable {
     const tensors = names.map((name) => this.#named(name));
     this.#check();
     this.#sendInputs();
-    const bytes = await this.#parts.readback.read(tensors.map((tensor) => {
+    const bytes = await this.#readRanges(tensors.map((tensor) => {
       const { buffer, offset } = placeOf(this.#plan, tensor);
       const sizeBytes = 4 * tensor.length;
       return { buffer: this.#buffers[buffer], offset, sizeBytes };
     }));
-    await this.#pause();
-    this.#check();
     let at = 0;
     return tensors.map(({ dtype, length }) => {
       const data = new (arrayOf(dtype))(bytes.slice(at, at + 4 * length));
@@ -228,10 +228,23 @@ export class WebGpuExecutable implements Executable {
     return Promise.resolve();
   }
 
+  /** Reads, and tells why that failed if it is the device's fault. */
+  async #readRanges(ranges: readonly DeviceRange[]): Promise<ArrayBuffer> {
+    const { gpu, readback } = this.#parts;
+    try {
+      return await readback.read(ranges);
+    } catch (error) {
+      this.#lastPause = -Infinity;
+      throw error;
+    } finally {
+      await this.#pause();
+      gpu.check();
+    }
+  }
+
   /** Signals, timers and errors of the device only come when we let them. */
   async #pause(): Promise<void> {
-    const now = performance.now();
-    if (now - this.#lastPause < 20) return;
+    if (performance.now() - this.#lastPause < PAUSE_EVERY_MS) return;
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastPause = performance.now();
   }
