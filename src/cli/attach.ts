@@ -96,9 +96,12 @@ async function* noticing(
 ): AsyncGenerator<FollowEvent> {
   for await (const event of events) {
     if (event.kind === "state") noticed.state = event.state;
-    if (event.kind === "damaged") noticed.problem = event.message;
     if (event.kind === "removed") noticed.removed = true;
-    yield event;
+    if (event.kind === "damaged" && noticed.state === null) {
+      noticed.problem = event.message; // an error, if nothing else follows
+    } else {
+      yield event;
+    }
   }
 }
 
