@@ -6,6 +6,7 @@
  */
 
 import type { ConfigChange } from "../config/config_change.ts";
+import { settledChanges } from "../config/override.ts";
 import { lrPoints } from "../train/lr_points.ts";
 import { lrSchedule } from "../train/schedule.ts";
 import type { ResumePlan, Session, Snapshot } from "../train/session.ts";
@@ -90,10 +91,11 @@ export async function prepareRun(
   opening.defer(() => session.dispose());
 
   const { train, checkpoint } = meta.config;
+  const overrides = settledChanges(options.overrides ?? [], session.config);
   const completedMeta = withSession(meta, session, {
     commandLine: options.commandLine,
     checkpoint: startPoint?.name ?? null,
-    overrides: options.overrides,
+    overrides,
   });
   const warnings = [
     ...options.metaWarning ? [options.metaWarning] : [],
@@ -118,7 +120,11 @@ export async function prepareRun(
     () => readyFiles(options, { completedMeta, store, startPoint }),
   );
   opening.move();
-  const opened = openedEvent(options, session, startPoint);
+  const opened = openedEvent(
+    { ...options, overrides },
+    session,
+    startPoint,
+  );
   return { session, store, opened, warnings };
 }
 
