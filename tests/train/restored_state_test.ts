@@ -111,7 +111,7 @@ const REGROUPED: [
   batchSize: number,
   cursorBefore: number,
   cursor: number,
-  note: string,
+  note: string | null,
 ][] = [
   [
     "on a boundary", // 4 batches of 8 are 8 of 4
@@ -141,7 +141,7 @@ const REGROUPED: [
     32,
     12,
     3,
-    "In batches of 32, the epoch goes on after 0 of 100 windows",
+    null,
   ],
   [
     "too late for another batch", // 88 of 100 are seen, 2 * 44 as well
@@ -158,7 +158,7 @@ for (const [what, batchSize, before, cursor, note] of REGROUPED) {
     const trainer = saved({ cursor: before });
     const { state, notes } = restore(trainer, { train });
     assert.equal(state.cursor, cursor);
-    assert.equal(notes[0], note);
+    assert.equal(notes.find((one) => one.startsWith("In ")) ?? null, note);
     assert.equal(state.batchSize, batchSize);
     assert.equal(state.microStep, trainer.microStep);
     assert.equal(state.tokens, trainer.tokens);
