@@ -7,7 +7,7 @@ import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { brokenRun, removedRun } from "./run_errors.ts";
-import { printOutcome } from "./run_outcome.ts";
+import { noteRunning, printOutcome } from "./run_outcome.ts";
 import { RunView } from "./run_view.ts";
 import { StopSignal } from "./stop_signal.ts";
 
@@ -78,7 +78,10 @@ async function attach(
   if (removed) throw removedRun(runId);
   if (state === null && problem !== null) throw brokenRun(runId, problem);
   if (!signal.aborted) return state;
-  if (!app.json) sayDetached(app, runId);
+  if (!app.json) {
+    app.note(`detached; ${runId} goes on`);
+    noteRunning(app, runId);
+  }
   return null;
 }
 
@@ -102,16 +105,6 @@ async function* noticing(
     } else {
       yield event;
     }
-  }
-}
-
-function sayDetached(app: App, runId: string): void {
-  const { program } = app.io;
-  app.note(`detached; ${runId} goes on`);
-  app.note();
-  app.note("Next:");
-  for (const command of ["status", "attach", "stop"]) {
-    app.note(`  ${program} ${command} ${runId}`);
   }
 }
 
