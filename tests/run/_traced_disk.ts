@@ -149,7 +149,7 @@ export class TracedDisk implements Disposable {
     Deno.rename = async (from, to) => {
       await rename(from, to);
       const [source, target] = [this.#place(from), this.#place(to)];
-      const node = source?.parent.entries!.get(source.name);
+      const node = source?.parent.entries?.get(source.name);
       if (!source || !target || !node) return;
       source.parent.entries!.delete(source.name);
       target.parent.entries!.set(target.name, node);
@@ -158,7 +158,7 @@ export class TracedDisk implements Disposable {
     Deno.remove = async (path, options) => {
       await remove(path, options);
       const place = this.#place(path);
-      place?.parent.entries!.delete(place.name);
+      place?.parent.entries?.delete(place.name);
       if (place) this.#onChange();
     };
     return () => {
