@@ -5,8 +5,7 @@
  * @module
  */
 
-import { mkdir } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 
 /**
  * Replaces `path` with `content`, so that a crash leaves it whole.
@@ -53,14 +52,29 @@ export async function writeFileSynced(
 /**
  * Makes a directory and what is missing above it, so that a power cut takes
  * none of them away again.
+ *
+ * @returns The outermost one that was made, or undefined if all were there.
  */
-export async function makeDirectories(path: string): Promise<void> {
-  const firstMade = await mkdir(path, { recursive: true });
-  if (firstMade === undefined) return; // all of it was there
-  for (let at = resolve(path);; at = dirname(at)) {
-    await syncDirectory(dirname(at));
-    if (at === resolve(firstMade) || at === dirname(at)) return;
+export async function makeDirectories(
+  path: string,
+): Promise<string | undefined> {
+  const parent = dirname(path);
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (await isDirectory(path)) return undefined;
+    const isAbove = error instanceof Deno.errors.NotFound && parent !== path;
+    if (!isAbove) throw error;
+    const outermost = await makeDirectories(parent);
+    const innermost = await makeDirectories(path);
+    return outermost ?? innermost;
   }
+  await syncDirectory(parent);
+  return path;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((stat) => stat.isDirectory, () => false);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { brokenRun, removedRun } from "./run_errors.ts";
-import { printOutcome } from "./run_outcome.ts";
+import { noteRunning, printOutcome } from "./run_outcome.ts";
 import { RunView } from "./run_view.ts";
 import { StopSignal } from "./stop_signal.ts";
 
@@ -78,7 +78,10 @@ async function attach(
   if (removed) throw removedRun(runId);
   if (state === null && problem !== null) throw brokenRun(runId, problem);
   if (!signal.aborted) return state;
-  if (!app.json) sayDetached(app, runId);
+  if (!app.json) {
+    app.note(`detached; ${runId} goes on`);
+    noteRunning(app, runId);
+  }
   return null;
 }
 
@@ -96,19 +99,12 @@ async function* noticing(
 ): AsyncGenerator<FollowEvent> {
   for await (const event of events) {
     if (event.kind === "state") noticed.state = event.state;
-    if (event.kind === "damaged") noticed.problem = event.message;
     if (event.kind === "removed") noticed.removed = true;
-    yield event;
-  }
-}
-
-function sayDetached(app: App, runId: string): void {
-  const { program } = app.io;
-  app.note(`detached; ${runId} goes on`);
-  app.note();
-  app.note("Next:");
-  for (const command of ["status", "attach", "stop"]) {
-    app.note(`  ${program} ${command} ${runId}`);
+    if (event.kind === "damaged" && noticed.state === null) {
+      noticed.problem = event.message; // an error, if nothing else follows
+    } else {
+      yield event;
+    }
   }
 }
 

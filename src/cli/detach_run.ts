@@ -7,12 +7,16 @@
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
-import type { ProcessEnd, StartOutcome } from "../run/detach.ts";
+import type {
+  DetachedProcess,
+  ProcessEnd,
+  StartOutcome,
+} from "../run/detach.ts";
 import type { RunPaths } from "../run/run_paths.ts";
-import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
-import { LiveLine } from "./live_line.ts";
-import { formatStage } from "./progress_bar.ts";
+import { noteRunning, printOutcome } from "./run_outcome.ts";
+import { RunView } from "./run_view.ts";
+import { safeText } from "./safe_text.ts";
 import { Stopped, StopSignal } from "./stop_signal.ts";
 
 /** A run that this process has checked and another one is to train. */
@@ -32,8 +36,7 @@ export async function detachRun(
   app: App,
   { runId, paths, undo = async () => {} }: DetachableRun,
 ): Promise<void> {
-  const { untilTraining } = await import("../run/detach.ts");
-  const logged = await readLog(paths.log);
+  const loggedBytes = await sizeOf(paths.log);
   let started;
   try {
     started = await app.io.startAgain({ runId, output: paths.output });
@@ -42,22 +45,11 @@ export async function detachRun(
     throw error;
   }
   const { pid } = started;
-  let outcome: StartOutcome;
-  try {
-    using stages = new StageLine(app);
-    using stop = new StopSignal(app, () => {});
-    outcome = await untilTraining({
-      paths,
-      process: started,
-      signal: stop.signal,
-      onState: (state) => stages.show(state),
-    });
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    app.note(`the run goes on in process ${pid}`);
-    app.note(nextCommands(runId, app.io.program));
+  const outcome = await waitForTraining(app, { paths, started });
+  if (outcome === null) {
     app.exitCode = EXIT.aborted;
-    return;
+    app.note(`the run goes on in process ${pid}`);
+    return noteRunning(app, runId);
   }
   const { state, end } = outcome;
   const endedWell = end?.code === EXIT.ok || end?.code === EXIT.stopped;
@@ -69,53 +61,49 @@ export async function detachRun(
 
   const { status } = state;
   if (app.json) return app.printJson({ runId, pid, status, dir: paths.dir });
-  if (app.quiet) return app.print(runId);
-  for (const line of headOf((await readLog(paths.log)).slice(logged.length))) {
-    app.note(line);
+  for (const line of await logHead(paths.log, loggedBytes)) {
+    app.note(safeText(line));
   }
-  const where = end ? "" : ` in process ${pid}`;
-  app.print(`run         ${runId}, ${status}${where}`);
-  app.note();
-  app.note(nextCommands(runId, app.io.program));
+  if (end) return printOutcome(app, state);
+  if (app.quiet) return app.print(runId);
+  app.print(`run         ${runId}, ${status} in process ${pid}`);
+  noteRunning(app, runId);
 }
 
-/** What the other process does before it trains. */
-class StageLine implements Disposable {
-  readonly #app: App;
-  readonly #line: LiveLine;
-  #stage = "";
-
-  constructor(app: App) {
-    this.#app = app;
-    this.#line = new LiveLine(app);
-  }
-
-  show({ preparing }: RunState): void {
-    if (preparing === null) return;
-    const { stage, fraction } = preparing;
-    if (this.#app.isLive) {
-      if (stage !== this.#stage) this.#line.clear();
-      this.#line.update((columns) => formatStage(stage, fraction, columns));
-    } else if (stage !== this.#stage && !this.#app.json) {
-      this.#app.note(stage);
-    }
-    this.#stage = stage;
-  }
-
-  [Symbol.dispose](): void {
-    this.#line[Symbol.dispose]();
+/** Shows what the other process prepares. @returns Null after Ctrl+C. */
+async function waitForTraining(
+  app: App,
+  { paths, started }: { paths: RunPaths; started: DetachedProcess },
+): Promise<StartOutcome | null> {
+  const { untilTraining } = await import("../run/detach.ts");
+  using stop = new StopSignal(app, () => {});
+  using view = new RunView(app, { onUnread: () => stop.abort() });
+  try {
+    return await untilTraining({
+      paths,
+      process: started,
+      onState: ({ preparing }) => preparing && view.prepare(preparing),
+      signal: stop.signal,
+    });
+  } catch (error) {
+    if (error instanceof Stopped) return null;
+    throw error;
   }
 }
 
 /** What the console of a run in the foreground shows before it trains. */
-function headOf(log: string): string[] {
-  const lines = log.split("\n").slice(0, -1);
+async function logHead(path: string, fromByte: number): Promise<string[]> {
+  const file = await Deno.open(path).catch(() => null);
+  if (file === null) return []; // stopped before there was anything to say
+  await file.seek(fromByte, Deno.SeekMode.Start);
+  const text = await new Response(file.readable).text(); // which closes it
+  const lines = text.split("\n").slice(0, -1);
   const end = lines.findIndex((line) => /^(step|eval|save|done) /.test(line));
   return end < 0 ? lines : lines.slice(0, end);
 }
 
-async function readLog(path: string): Promise<string> {
-  return await Deno.readTextFile(path).catch(() => ""); // not there yet
+async function sizeOf(path: string): Promise<number> {
+  return await Deno.stat(path).then(({ size }) => size, () => 0);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -143,13 +131,4 @@ function failure(
   return new UserError(`Cannot train "${runId}": process ${pid} ${how}`, {
     hint: `type hearth resume ${runId} to see what goes wrong`,
   });
-}
-
-function nextCommands(runId: string, program: string): string {
-  return [
-    "Next:",
-    ...["status", "attach", "stop"].map((command) =>
-      `  ${program} ${command} ${runId}`
-    ),
-  ].join("\n");
 }

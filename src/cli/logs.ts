@@ -48,7 +48,8 @@ interface LogRange {
 async function printLog(app: App, { runId, lastLines }: LogRange) {
   const { runPaths } = await import("../run/run_paths.ts");
   const { TailFile } = await import("../run/tail_file.ts");
-  const log = new TailFile(runPaths(app.root, runId).log, { lastLines });
+  const paths = runPaths(app.root, runId);
+  const log = new TailFile(paths.log, { lastLines });
   let isEmpty = true;
   const print = (lines: string[]) => {
     if (lines.length > 0) isEmpty = false;
@@ -62,6 +63,9 @@ async function printLog(app: App, { runId, lastLines }: LogRange) {
   const torn = await log.rest();
   if (torn !== "" && lastLines > 0) print([torn]);
   if (isEmpty && lastLines > 0) app.note(`${runId} has logged nothing yet`);
+  // Usually empty: what a process in the background could not log.
+  const printed = await Deno.stat(paths.output).catch(() => null);
+  if (printed?.size) app.note(`its process also wrote to "${paths.output}"`);
 }
 
 async function followLog(app: App, { runId, lastLines }: LogRange) {

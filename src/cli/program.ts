@@ -12,6 +12,7 @@ import { VERSION } from "../base/version.ts";
 import type { App, GlobalFlags } from "./app.ts";
 import { addAttachCommand } from "./attach.ts";
 import { addBenchCommand } from "./bench.ts";
+import { addCompareCommand } from "./compare.ts";
 import { addCompletionsCommand } from "./completions.ts";
 import { optionTerm } from "./config_flags.ts";
 import { addDataCommand } from "./data.ts";
@@ -81,6 +82,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   addRunsCommand(program, app);
   addLogsCommand(program, app);
   addAttachCommand(program, app);
+  addCompareCommand(program, app);
   program.commandsGroup("Use:");
   addGenerateCommand(program, app);
   addEvalCommand(program, app);

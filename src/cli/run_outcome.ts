@@ -1,5 +1,6 @@
 /**
- * What is said when a run has ended, in this process or in another.
+ * What is said when a run has ended, in this process or in another, or when
+ * it goes on without being watched.
  *
  * @module
  */
@@ -28,6 +29,15 @@ export function printOutcome(app: App, outcome: RunOutcome): void {
   app.print(formatOutcome(outcome));
   app.note();
   app.note(nextCommands(outcome, app.io.program));
+}
+
+/** Says what to do next with a run that trains in another process. */
+export function noteRunning(app: App, runId: string): void {
+  app.note();
+  app.note("Next:");
+  for (const command of ["status", "attach", "stop"]) {
+    app.note(`  ${app.io.program} ${command} ${runId}`);
+  }
 }
 
 /** The lines about a finished run. */

@@ -8,7 +8,6 @@
  * @module
  */
 
-import type { PrepareProgress } from "../run/engine.ts";
 import type { FollowEvent } from "../run/follow_run.ts";
 import { logLines } from "../run/log_line.ts";
 import type { RunEvent } from "../run/run_event.ts";
@@ -20,7 +19,7 @@ import type { RunOutcome } from "./run_outcome.ts";
 import { safeText } from "./safe_text.ts";
 
 /** Follows one run. */
-export class RunView {
+export class RunView implements Disposable {
   readonly #app: App;
   readonly #line: LiveLine;
   readonly #onUnread: () => void;
@@ -46,7 +45,7 @@ export class RunView {
   }
 
   /** Shows what is done before training. */
-  prepare(progress: PrepareProgress): void {
+  prepare(progress: Preparing): void {
     this.#whileRead(() => this.#showStage(progress));
   }
 
@@ -88,6 +87,11 @@ export class RunView {
       ? (event: FollowEvent) => this.#printFollowed(event)
       : (event: FollowEvent) => this.#showFollowed(event);
     for await (const event of events) this.#whileRead(() => show(event));
+  }
+
+  /** Takes away what is not to stay. */
+  [Symbol.dispose](): void {
+    this.#line.clear();
   }
 
   /** A closed pipe is no reason to lose what was trained. */

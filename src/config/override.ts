@@ -66,6 +66,22 @@ export function overrideConfig(
   return { config: after, changes, given };
 }
 
+/**
+ * The changes as they turned out: where the person left a choice to Hearth,
+ * as with a batch size of `auto`, with the value that was chosen.
+ */
+export function settledChanges(
+  changes: readonly ConfigChange[],
+  config: HearthConfig,
+): ConfigChange[] {
+  return changes
+    .map(({ path, from }) => {
+      const to = valueAt(config as Settings, path.split(".")) ?? null;
+      return { path, from, to };
+    })
+    .filter(({ from, to }) => !isSame(from, to));
+}
+
 function refusal({ path, from, to }: ConfigChange): UserError {
   const { reason, hint } = RESUME_RULES[path] as Refusal;
   return new UserError(

@@ -81,6 +81,7 @@ export const RESUME_RULES: Readonly<Record<string, "free" | Refusal>> = {
   "data.valFraction": DATA,
 
   "train.batchSize": "free",
+  "train.prefetchBatches": "free",
   "train.gradAccumSteps": "free",
   "train.epochs": LENGTH,
   "train.steps": LENGTH,

@@ -94,6 +94,9 @@ export const trainSchema = z.strictObject({
     .prefault(8).describe(
       "sequences per micro-step; auto (0): as many as the device does well",
     ),
+  prefetchBatches: countOrZero.max(64).default(1).describe(
+    "batches made ahead while the device works; 0: none",
+  ),
   gradAccumSteps: count.default(1).describe("micro-steps per optimizer step"),
   epochs: z.number().positive().optional().describe(
     "passes over the training tokens; default 1",

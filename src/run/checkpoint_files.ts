@@ -2,7 +2,7 @@
  * One checkpoint directory: a snapshot as files, and back.
  *
  *     model.safetensors optimizer.safetensors trainer.json
- *     tokenizer.json config.json manifest.json
+ *     tokenizer.json config.json meta.json manifest.json
  *
  * Where it lies, and which of many to take, is decided elsewhere.
  *
@@ -10,7 +10,7 @@
  */
 
 import { join } from "node:path";
-import { syncDirectory, writeFileSynced } from "../base/atomic_file.ts";
+import { syncDirectory } from "../base/atomic_file.ts";
 import { errorMessage } from "../base/errors.ts";
 import { jsonText } from "../base/json_file.ts";
 import { readSafetensors, writeSafetensors } from "../base/safetensors.ts";
@@ -20,8 +20,8 @@ import type { TrainerState } from "../train/trainer_state.ts";
 import {
   DamagedCheckpoint,
   loadManifest,
-  MANIFEST,
   type Manifest,
+  saveManifest,
   verifyFiles,
 } from "./manifest.ts";
 
@@ -30,6 +30,8 @@ const OPTIMIZER = "optimizer.safetensors";
 const TRAINER = "trainer.json";
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
+/** What the run was asked to do, as its own `meta.json` has it. */
+export const META_COPY = "meta.json";
 /** The files of {@linkcode Weights}. */
 const WEIGHTS = [MODEL, TRAINER, TOKENIZER, CONFIG];
 
@@ -45,12 +47,15 @@ export function checkpointName(step: number): string {
  * Writes every file of a checkpoint into `dir`, which must be empty, each
  * synced to disk, the manifest last.
  *
+ * @param options.meta Goes into {@linkcode META_COPY}; null: there is none.
  * @returns The size of all files.
  */
 export async function writeCheckpoint(
   dir: string,
   snapshot: SnapshotSource,
-  { sequence, periodic }: Pick<Manifest, "sequence" | "periodic">,
+  { sequence, periodic, meta = null }:
+    & Pick<Manifest, "sequence" | "periodic">
+    & { meta?: object | null },
 ): Promise<number> {
   const { params, optimizer, trainer, tokenizerJson, modelConfig } = snapshot;
   const step = String(trainer.step);
@@ -66,6 +71,9 @@ export async function writeCheckpoint(
     [TOKENIZER]: await writeText(TOKENIZER, tokenizerJson),
     [CONFIG]: await writeText(CONFIG, jsonText(modelConfig)),
   };
+  if (meta !== null) {
+    files[META_COPY] = await writeText(META_COPY, jsonText(meta));
+  }
   const manifest: Manifest = {
     version: 1,
     step: trainer.step,
@@ -74,7 +82,7 @@ export async function writeCheckpoint(
     savedAt: new Date().toISOString(),
     files,
   };
-  await writeFileSynced(join(dir, MANIFEST), jsonText(manifest));
+  await saveManifest(dir, manifest);
   await syncDirectory(dir);
   return Object.values(files).reduce(
     (sum, { sizeBytes }) => sum + sizeBytes,

@@ -47,6 +47,8 @@ export interface StoreOptions {
   keepBest?: boolean;
   /** What one checkpoint takes at most, until one has been written. */
   neededBytes: number;
+  /** The run's `meta.json`, of which each checkpoint has a copy. */
+  meta?: object | null;
   /** Hears what the person should know. */
   warn?: (message: string) => void;
   free?: FreeBytes;
@@ -66,6 +68,7 @@ export class CheckpointStore {
     this.#dir = dir;
     this.#options = {
       keepBest: true,
+      meta: null,
       warn: () => {},
       free: freeBytes,
       ...options,
@@ -172,6 +175,7 @@ export class CheckpointStore {
       const bytes = await writeCheckpoint(aside, snapshot, {
         sequence,
         periodic,
+        meta: this.#options.meta,
       });
       // Another history of this run may have left the same step behind.
       await this.#move(name, replacedName(name));

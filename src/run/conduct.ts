@@ -8,6 +8,7 @@
 import { errorMessage, UserError } from "../base/errors.ts";
 import type { Progress, TrainEvent } from "../train/events.ts";
 import { explainingIo } from "./explaining_io.ts";
+import { IdleWatch } from "./idle_watch.ts";
 import { acquireLock } from "./lock.ts";
 import { saveMeta } from "./meta.ts";
 import {
@@ -152,10 +153,20 @@ async function* trainRecorded(
       return await store.save(snapshot, info);
     },
   });
+  const idle = new IdleWatch();
   for await (const event of events) {
     await recorder.record(event);
     yield event;
     warnings.push(...recorder.takeWarnings());
+    if (event.kind === "step") {
+      const hint = idle.look({
+        atMs: performance.now(),
+        dtMs: event.dtMs,
+        waitedMs: session.feed.takeWaitedMs(),
+        gpuUtilPct: recorder.state.telemetry.gpuUtilPct,
+      });
+      if (hint !== null) warnings.push(hint);
+    }
     for (const message of warnings.splice(0)) {
       const warning = warningAt(event, message);
       await recorder.record(warning);

@@ -37,12 +37,14 @@ export async function acquireLock(
 ): Promise<RunLock> {
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
+    // Before it is locked: who comes second wants to read it at once.
+    const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
     const locked = await tryLock(file, { patient: true });
     // Read only now: who was faster has written its name meanwhile.
     const holder = await lockHolder(path);
     const free = locked ?? !(holder && await isAlive(holder));
     if (!free) throw alreadyTraining(runId, holder?.pid ?? null);
-    await writeHolder(file).catch((error) => {
+    await writeHolder(file, own).catch((error) => {
       // A full disk takes no name, but the lock is what counts.
       if (locked === null) throw error;
     });
@@ -102,10 +104,12 @@ async function tryLock(
   }
 }
 
-async function writeHolder(file: Deno.FsFile): Promise<void> {
-  const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
+async function writeHolder(
+  file: Deno.FsFile,
+  holder: ProcessIdentity,
+): Promise<void> {
   await file.truncate();
-  await file.write(new TextEncoder().encode(JSON.stringify(own) + "\n"));
+  await file.write(new TextEncoder().encode(JSON.stringify(holder) + "\n"));
 }
 
 /** The process that a lock names, whether it holds it or not; or null. */

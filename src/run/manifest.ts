@@ -1,16 +1,18 @@
 /**
  * `manifest.json`: the seal of a checkpoint directory.
  *
- * Written last, it lists every other file with its size and SHA-256. A
- * directory without it is not a checkpoint; one that differs from it is
- * damaged.
+ * Written last, it lists every other file with its size and SHA-256, and has
+ * one of its own. A directory without it is not a checkpoint; one that differs
+ * from it is damaged.
  *
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { writeFileSynced } from "../base/atomic_file.ts";
 import { errorMessage } from "../base/errors.ts";
-import { readJson } from "../base/json_file.ts";
+import { jsonText, readJson } from "../base/json_file.ts";
 import { type FileSeal, sealOf, sizeMismatch } from "../base/sealed_file.ts";
 
 /** The file's name. */
@@ -39,7 +41,25 @@ export class DamagedCheckpoint extends Error {
   override readonly name = "DamagedCheckpoint";
 }
 
-/** @throws {DamagedCheckpoint} If it is missing or not a manifest. */
+/** Writes it, and waits until it is on disk. */
+export async function saveManifest(
+  dir: string,
+  manifest: Manifest,
+): Promise<void> {
+  const sealed = { ...manifest, sha256: checksum(manifest) };
+  await writeFileSynced(join(dir, MANIFEST), jsonText(sealed));
+}
+
+/** Of the other fields, as they are written. */
+function checksum(manifest: Manifest): string {
+  return createHash("sha256").update(jsonText(manifest)).digest("hex");
+}
+
+/**
+ * Reads it, without a look at the other files.
+ *
+ * @throws {DamagedCheckpoint} If it is missing, changed, or not a manifest.
+ */
 export async function loadManifest(dir: string): Promise<Manifest> {
   let value: unknown;
   try {
@@ -54,12 +74,17 @@ export async function loadManifest(dir: string): Promise<Manifest> {
   if (!isManifest(value)) {
     throw new DamagedCheckpoint(`${MANIFEST} is not a manifest`);
   }
-  if (value.version !== 1) {
+  const { sha256, ...manifest } = value;
+  if (manifest.version !== 1) {
     throw new DamagedCheckpoint(
-      `its format is version ${value.version}, this program reads version 1`,
+      `its format is version ${manifest.version}, this program reads version 1`,
     );
   }
-  return value;
+  // The first checkpoints had none.
+  if (sha256 !== undefined && sha256 !== checksum(manifest)) {
+    throw new DamagedCheckpoint(`${MANIFEST} is not as it was written`);
+  }
+  return manifest;
 }
 
 /**
@@ -109,7 +134,7 @@ async function sha256Of(path: string): Promise<string> {
   }
 }
 
-function isManifest(value: unknown): value is Manifest {
+function isManifest(value: unknown): value is Manifest & { sha256?: unknown } {
   const manifest = value as Partial<Manifest> | null;
   return typeof manifest === "object" && manifest !== null &&
     Number.isInteger(manifest.step) && Number.isInteger(manifest.sequence) &&

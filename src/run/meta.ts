@@ -46,6 +46,11 @@ export interface RunMeta {
   version: 1;
   runId: string;
   createdAt: string;
+  /**
+   * Counts the starts and resumes of all runs under a root. The run that was
+   * started last has the highest, whatever the clock said. 0 is unknown.
+   */
+  order: number;
   commandLine: string[];
   seed: number;
   device: {
@@ -70,16 +75,18 @@ export function currentVersions(): Versions {
 
 /** What is known of a run before anything is opened. */
 export function initialMeta(
-  { runId, config, commandLine }: {
+  { runId, config, commandLine, order = 0 }: {
     runId: string;
     config: HearthConfig;
     commandLine: readonly string[];
+    order?: number;
   },
 ): RunMeta {
   return {
     version: 1,
     runId,
     createdAt: new Date().toISOString(),
+    order,
     commandLine: [...commandLine],
     seed: config.seed,
     device: { requested: config.device, selected: null },
@@ -133,6 +140,9 @@ export function withSession(
   };
 }
 
+/** `meta.json` is not there or not what was once written. */
+export class UnreadableMeta extends UserError {}
+
 /** Replaces the file. */
 export async function saveMeta(path: string, meta: RunMeta): Promise<void> {
   await writeJson(path, meta);
@@ -150,14 +160,14 @@ export async function loadMeta(path: string): Promise<RunMeta> {
   try {
     value = await readJson(path);
   } catch (cause) {
-    throw new UserError(`Cannot read "${path}": it is not JSON`, {
+    throw new UnreadableMeta(`Cannot read "${path}": it is not JSON`, {
       hint,
       cause,
     });
   }
   const meta = value as RunMeta | null | undefined;
   if (typeof meta?.runId !== "string") {
-    throw new UserError(
+    throw new UnreadableMeta(
       value === undefined
         ? `Cannot read "${path}": there is no such file`
         : `Cannot read "${path}": it does not describe a run`,

@@ -10,6 +10,7 @@
 
 import { replaceFile } from "../base/atomic_file.ts";
 import type { TrainEvent } from "../train/events.ts";
+import { TailFile } from "./tail_file.ts";
 import { NO_TELEMETRY, type Telemetry } from "./telemetry.ts";
 
 /** A logged step. */
@@ -23,7 +24,8 @@ export interface StepMetric {
   gradNorm: number | null;
   lr: number;
   dtMs: number;
-  tokensPerSec: number;
+  /** Null if a step took no time that the clock could see. */
+  tokensPerSec: number | null;
   skipped: boolean;
   /** Of the time before; one look may serve several rows. */
   telemetry: Telemetry;
@@ -99,6 +101,21 @@ export async function loadMetrics(path: string): Promise<Metric[]> {
     throw error;
   });
   return text.split("\n").map(parseLine).filter((metric) => metric !== null);
+}
+
+/**
+ * The lines of the file one after another, however long it is; null for one
+ * that {@linkcode parseMetric} turns down. A torn end counts for nothing.
+ */
+export async function* readMetrics(
+  path: string,
+): AsyncGenerator<Metric | null> {
+  const file = new TailFile(path, { lastLines: Infinity });
+  for (;;) {
+    const chunk = await file.read();
+    if (chunk === null) return;
+    yield* chunk.lines.filter(Boolean).map(parseMetric);
+  }
 }
 
 /** The text that is appended for one metric. */

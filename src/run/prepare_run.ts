@@ -6,6 +6,7 @@
  */
 
 import type { ConfigChange } from "../config/config_change.ts";
+import { settledChanges } from "../config/override.ts";
 import { lrPoints } from "../train/lr_points.ts";
 import { lrSchedule } from "../train/schedule.ts";
 import type { ResumePlan, Session, Snapshot } from "../train/session.ts";
@@ -17,6 +18,7 @@ import { explainingIo } from "./explaining_io.ts";
 import { freeGpuMemory } from "./gpu_sampler.ts";
 import { type RunMeta, saveMeta, withSession } from "./meta.ts";
 import { truncateMetrics } from "./metrics.ts";
+import { setAside } from "./recovered_meta.ts";
 import type { RunOpened } from "./run_event.ts";
 import { rootPaths, type RunPaths } from "./run_paths.ts";
 import {
@@ -43,6 +45,8 @@ export interface PrepareOptions {
   resumed: boolean;
   /** Which checkpoint to go on from; see `loadCheckpoint`. */
   from?: string;
+  /** Why `meta` is not the one on disk, which cannot be read; or null. */
+  metaWarning?: string | null;
   /** How a resumed run differs from one that just goes on. */
   plan?: ResumePlan;
   onPrepare?: (progress: PrepareProgress) => void;
@@ -87,11 +91,21 @@ export async function prepareRun(
   opening.defer(() => session.dispose());
 
   const { train, checkpoint } = meta.config;
-  const warnings = [...startPoint?.warnings ?? []];
+  const overrides = settledChanges(options.overrides ?? [], session.config);
+  const completedMeta = withSession(meta, session, {
+    commandLine: options.commandLine,
+    checkpoint: startPoint?.name ?? null,
+    overrides,
+  });
+  const warnings = [
+    ...options.metaWarning ? [options.metaWarning] : [],
+    ...startPoint?.warnings ?? [],
+  ];
   const store = new CheckpointStore(paths.checkpoints, {
     keep: checkpoint.keep,
     keepBest: checkpoint.best,
     neededBytes: checkpointBytes(session),
+    meta: completedMeta,
     warn: (message) => warnings.push(message),
   });
   if (resumed && !startPoint) {
@@ -103,10 +117,14 @@ export async function prepareRun(
 
   await explainingIo(
     paths.dir,
-    () => readyFiles(options, { session, store, startPoint }),
+    () => readyFiles(options, { completedMeta, store, startPoint }),
   );
   opening.move();
-  const opened = openedEvent(options, session, startPoint);
+  const opened = openedEvent(
+    { ...options, overrides },
+    session,
+    startPoint,
+  );
   return { session, store, opened, warnings };
 }
 
@@ -129,22 +147,19 @@ async function findStart(
 
 /** Brings the files to the state of the checkpoint, and notes the session. */
 async function readyFiles(
-  { paths, meta, resumed, commandLine, overrides }: PrepareOptions,
-  { session, store, startPoint }: {
-    session: Session;
+  { paths, resumed, metaWarning }: PrepareOptions,
+  { completedMeta, store, startPoint }: {
+    completedMeta: RunMeta;
     store: CheckpointStore;
     startPoint: StartPoint | null;
   },
 ): Promise<void> {
   if (startPoint) await store.adopt(startPoint);
   // A run that starts anew also evaluates anew before its first step.
-  const lastStep = startPoint ? session.state.step : -1;
+  const lastStep = startPoint?.content.trainer.step ?? -1;
   if (resumed) await truncateMetrics(paths.metrics, lastStep);
-  const checkpoint = startPoint?.name ?? null;
-  await saveMeta(
-    paths.meta,
-    withSession(meta, session, { commandLine, checkpoint, overrides }),
-  );
+  if (metaWarning) await setAside(paths.meta);
+  await saveMeta(paths.meta, completedMeta);
 }
 
 function openedEvent(

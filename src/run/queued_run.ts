@@ -24,7 +24,7 @@ import type { RunEvent } from "./run_event.ts";
 import { initialRunState } from "./run_state.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
 import type { RunOptions } from "./runner.ts";
-import { resolveRun } from "./runs.ts";
+import { nextOrder, resolveRun } from "./runs.ts";
 
 /**
  * Makes the directory of a new run. Its status is `queued` as long as this
@@ -47,7 +47,12 @@ export async function queueRun(
   const { paths } = created;
   try {
     await explainingIo(paths.dir, async () => {
-      const meta = initialMeta({ runId: created.runId, config, commandLine });
+      const meta = initialMeta({
+        runId: created.runId,
+        config,
+        commandLine,
+        order: await nextOrder(root),
+      });
       await saveMeta(paths.meta, meta);
       const state = initialRunState(created.runId, "queued");
       await writeJson(paths.state, { ...state, ...await ownProcess() });

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { makeDirectories, syncDirectory } from "../base/atomic_file.ts";
 import { EXIT, UserError } from "../base/errors.ts";
 import { explainingIo } from "./explaining_io.ts";
 import { checkRunId, newRunId } from "./run_id.ts";
@@ -37,7 +37,7 @@ export async function makeRunDirectory(
     const taken = new Set(await listRunIds(root));
     for (;;) {
       // Every time: the undo of another run may have removed it again.
-      firstMade = await mkdir(runs, { recursive: true }) ?? firstMade;
+      firstMade = await makeDirectories(runs) ?? firstMade;
       const id = runId ?? newRunId(taken);
       const paths = runPaths(root, id);
       const outcome = await claim(paths);
@@ -69,12 +69,13 @@ async function claim(
   if (hasCheckpoints) return "taken";
   try {
     await Deno.mkdir(paths.dir);
-    return "made";
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return "taken";
     if (error instanceof Deno.errors.NotFound) return "no parent";
     throw error;
   }
+  await syncDirectory(dirname(paths.dir));
+  return "made";
 }
 
 async function undo(paths: RunPaths, firstMade?: string): Promise<void> {

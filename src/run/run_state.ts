@@ -137,14 +137,25 @@ export function isActive(status: RunStatus): boolean {
 export async function loadRunState(
   paths: RunPaths,
 ): Promise<RunState | undefined> {
-  const state = await readState(paths.state);
-  if (state === undefined) return undefined;
-  const alive = isActive(state.status) && await isTraining(paths, state);
-  if (alive || !isActive(state.status)) return { ...state, alive };
+  let state = await readState(paths.state);
+  while (state && isActive(state.status)) {
+    if (await isTraining(paths, state)) return { ...state, alive: true };
+    // It may have ended between the two looks: its last word counts.
+    const last = await readState(paths.state);
+    const isSame = last?.updatedAt === state.updatedAt &&
+      last.status === state.status;
+    if (isSame) return interrupted(state);
+    state = last;
+  }
+  return state && { ...state, alive: false };
+}
+
+/** What is left of a run whose process is gone. */
+function interrupted(state: RunState): RunState {
   return {
     ...state,
     status: "interrupted",
-    alive,
+    alive: false,
     preparing: null,
     remainingMs: null,
     etaAt: null,

@@ -16,12 +16,13 @@ import type { LrPolicy } from "../train/lr_policies.ts";
 import type { ResumePlan } from "../train/session.ts";
 import { conduct } from "./conduct.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
-import { initialMeta, loadMeta } from "./meta.ts";
+import { initialMeta } from "./meta.ts";
+import { findMeta } from "./recovered_meta.ts";
 import { makeRunDirectory } from "./run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
 import { runPaths } from "./run_paths.ts";
 import { loadRunState } from "./run_state.ts";
-import { resolveRun } from "./runs.ts";
+import { nextOrder, resolveRun } from "./runs.ts";
 import { alreadyComplete } from "./start_point.ts";
 
 /** What starting and resuming have in common. */
@@ -73,7 +74,8 @@ export async function* startRun(
   const { root, config, commandLine } = options;
   const created = await makeRunDirectory(root, options.runId);
   const { runId, paths } = created;
-  const meta = initialMeta({ runId, config, commandLine });
+  const order = await nextOrder(root);
+  const meta = initialMeta({ runId, config, commandLine, order });
   yield* conduct({ ...options, meta, paths, created });
 }
 
@@ -93,7 +95,7 @@ export async function* resumeRun(
   const runId = await resolveRun(root, ref);
   if (lrPolicy && !more) throw policyWithoutMore(runId, lrPolicy);
   const paths = runPaths(root, runId);
-  const saved = await loadMeta(paths.meta);
+  const { meta: saved, warning } = await findMeta(paths, runId);
   // A damaged state is no obstacle: the checkpoint holds all that counts.
   const before = await loadRunState(paths).catch(() => undefined);
   if (before?.status === "completed" && from === undefined && !more) {
@@ -109,8 +111,16 @@ export async function* resumeRun(
     before: saved.config.train,
     warmupGiven: given.has("train.warmupSteps"),
   };
-  const meta = { ...saved, config };
-  yield* conduct({ ...options, meta, overrides: changes, plan, paths, before });
+  const meta = { ...saved, config, order: await nextOrder(root) };
+  yield* conduct({
+    ...options,
+    meta,
+    metaWarning: warning,
+    overrides: changes,
+    plan,
+    paths,
+    before,
+  });
 }
 
 function policyWithoutMore(runId: string, lrPolicy: LrPolicy): UserError {

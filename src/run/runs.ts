@@ -66,14 +66,28 @@ function lastStart(meta: RunMeta | null): string | null {
   return [last?.startedAt, meta?.createdAt].find(isTime) ?? null;
 }
 
-/** All runs, the one started last first; broken ones included. */
+/**
+ * All runs, the one started last first; broken ones included. Times decide
+ * only between runs of which no order is known: a clock can be set back.
+ */
 export async function listRuns(root: string): Promise<RunInfo[]> {
   const ids = await listRunIds(root);
   const runs = await Promise.all(ids.map((runId) => readRun(root, runId)));
   return runs.sort((a, b) =>
+    orderOf(b) - orderOf(a) ||
     (b.startedAt ?? "").localeCompare(a.startedAt ?? "") ||
     a.runId.localeCompare(b.runId)
   );
+}
+
+/** The `order` of a run that starts now. */
+export async function nextOrder(root: string): Promise<number> {
+  return 1 + Math.max(0, ...(await listRuns(root)).map(orderOf));
+}
+
+/** People may edit `meta.json`; a run that cannot be read comes last. */
+function orderOf({ meta }: RunInfo): number {
+  return Number.isSafeInteger(meta?.order) ? meta!.order : 0;
 }
 
 /** The ids of all runs, in no particular order. */

@@ -18,17 +18,24 @@ const NAME = /^stop-\d+$/;
 
 /** Asks process `pid` to finish its step, save and end. */
 export async function requestStop(dir: string, pid: number): Promise<void> {
-  await Deno.writeTextFile(requestPath(dir, pid), "");
+  await unlessGone(Deno.writeTextFile(requestPath(dir, pid), ""));
 }
 
 /** Removes the requests in `dir`, whoever they were for. */
 export async function clearStopRequests(dir: string): Promise<void> {
-  for await (const { name } of Deno.readDir(dir)) {
-    if (!NAME.test(name)) continue;
-    await Deno.remove(join(dir, name)).catch((error) => {
-      // Another process clears as well.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+  await unlessGone((async () => {
+    for await (const { name } of Deno.readDir(dir)) {
+      if (NAME.test(name)) await unlessGone(Deno.remove(join(dir, name)));
+    }
+  })());
+}
+
+/** A run that cannot begin takes its directory away; others clear as well. */
+async function unlessGone(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -7,12 +7,13 @@
 import { UserError } from "../base/errors.ts";
 import { writeJson } from "../base/json_file.ts";
 import { readPointer } from "./checkpoint_list.ts";
+import { explainingIo } from "./explaining_io.ts";
 import { acquireLock } from "./lock.ts";
 import { isSurelyAlive, type ProcessIdentity } from "./process_info.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
 import { initialRunState, loadRunState, type RunState } from "./run_state.ts";
 import { listRuns, resolveRun } from "./runs.ts";
-import { requestStop } from "./stop_request.ts";
+import { clearStopRequests, requestStop } from "./stop_request.ts";
 import { trainerOf } from "./trainer.ts";
 
 /** The trainer looks for requests five times a second. */
@@ -58,19 +59,26 @@ export async function stopRun(
   { now = false, onState = () => {}, signal }: StopOptions = {},
 ): Promise<RunState | null> {
   const paths = runPaths(root, runId);
-  let asked: number | null = null;
+  let killed: number | null = null;
+  let wasRunning = false;
   for (;;) {
     const state = await stateOf(paths, runId);
     const trainer = await trainerOf(paths, state);
     if (trainer === null) {
-      if (asked === null) return null;
-      return now ? await noteStopped(paths, state) : state;
+      if (!wasRunning) return null;
+      await clearStopRequests(paths.dir); // what came too late to be read
+      const isCut = now && state.status === "interrupted";
+      return isCut ? await noteStopped(paths, state) : state;
     }
-    // A run that starts in the background passes from one process to another.
-    if (asked !== trainer.pid) {
-      if (now) await kill(trainer, runId);
-      else await requestStop(paths.dir, trainer.pid);
-      asked = trainer.pid;
+    wasRunning = true;
+    if (state.status === "queued") {
+      // Who queued it does not train it: wait for the process that does.
+    } else if (!now) {
+      // Again and again: one that just starts forgets requests to others.
+      await explainingIo(paths.dir, () => requestStop(paths.dir, trainer.pid));
+    } else if (trainer.pid !== killed) {
+      await kill(trainer, runId);
+      killed = trainer.pid;
     }
     onState(state);
     signal?.throwIfAborted();

@@ -34,9 +34,8 @@ interface Place {
   offset: number;
   /** The bytes before it: if they have changed, so has the file. */
   anchor: Uint8Array;
-  ino: number | null;
-  /** Size and time of the file when it was read to its end. */
-  seen: { size: number; mtimeMs: number | null } | null;
+  /** The file when it was read to its end; null before that. */
+  seen: Pick<Deno.FileInfo, "ino" | "size" | "mtime"> | null;
 }
 
 /** One reader of one file. */
@@ -77,15 +76,14 @@ export class TailFile {
 
   async #readFrom(file: Deno.FsFile): Promise<TailChunk | null> {
     // 1. Where to go on.
-    const info = await file.stat();
-    const { size, mtime, ino } = info;
+    const { size, mtime, ino } = await file.stat();
     let place = this.#place;
-    const restarted = place !== null && !await isSameFile(place, file, info);
+    const restarted = place !== null && !await isSameFile(place, file);
     if (place === null || restarted) {
       const offset = restarted
         ? 0
         : await startOfLastLines(file, { size, count: this.#lastLines });
-      place = { offset, anchor: await anchorAt(file, offset), ino, seen: null };
+      place = { offset, anchor: await anchorAt(file, offset), seen: null };
       this.#place = place;
     }
 
@@ -98,25 +96,20 @@ export class TailFile {
     place.offset += used;
     if (used > 0) place.anchor = await anchorAt(file, place.offset);
     const isEnd = offset + bytes.length >= size;
-    place.seen = isEnd ? { size, mtimeMs: mtime && mtime.getTime() } : null;
+    place.seen = isEnd ? { ino, size, mtime } : null;
     if (used === 0 && !restarted) return null;
     const text = decoded(bytes.subarray(0, used)).replace(/\n$/, "");
     return { lines: used === 0 ? [] : text.split("\n"), restarted };
   }
 }
 
-function isUnchanged({ seen, ino }: Place, info: Deno.FileInfo): boolean {
-  return seen !== null && ino === info.ino && seen.size === info.size &&
-    seen.mtimeMs === (info.mtime && info.mtime.getTime());
+function isUnchanged({ seen }: Place, info: Deno.FileInfo): boolean {
+  return seen !== null && seen.ino === info.ino && seen.size === info.size &&
+    seen.mtime?.getTime() === info.mtime?.getTime();
 }
 
 /** Whether the file still holds what was read before. */
-async function isSameFile(
-  place: Place,
-  file: Deno.FsFile,
-  { ino, size }: Deno.FileInfo,
-): Promise<boolean> {
-  if (ino !== place.ino || size < place.offset) return false;
+async function isSameFile(place: Place, file: Deno.FsFile): Promise<boolean> {
   const anchor = await anchorAt(file, place.offset);
   return anchor.length === place.anchor.length &&
     anchor.every((byte, i) => byte === place.anchor[i]);

@@ -61,9 +61,10 @@ export function moveEnd(
     }
     case "rewarm": {
       const added = after.totalSteps - step;
+      const share = Math.max(1, Math.floor(added * REWARM_SHARE));
       const steps = warmupGiven
         ? after.warmupSteps
-        : Math.min(after.warmupSteps, Math.floor(added * REWARM_SHARE));
+        : Math.min(after.warmupSteps, share);
       const fromLr = learningRate(step, before);
       const warmup = { from: step, fromLr, steps };
       return { policy, warmup, decay: null, hold: null };

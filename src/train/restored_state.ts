@@ -60,7 +60,7 @@ export function restoreState(
   const isRegrouped = train.batchSize !== state.batchSize;
   const isRecounted = isRegrouped ||
     train.gradAccumSteps !== state.gradAccumSteps;
-  if (isRegrouped) notes.push(regroup(state, { train, batches }));
+  if (isRegrouped) notes.push(...regroup(state, { train, batches }));
   state.batchSize = train.batchSize;
   state.gradAccumSteps = train.gradAccumSteps;
 
@@ -73,6 +73,12 @@ export function restoreState(
       ("steps" in plan.more ? plan.more.steps : inSteps(plan.more.epochs));
     state.evalsSinceBest = 0; // or early stopping would end it at once
     if (!Number.isSafeInteger(state.totalSteps)) throw tooMany(plan.more);
+    if (totalSteps > step) {
+      notes.push(
+        `The run was to end at step ${formatCount(totalSteps)}; the steps ` +
+          "that were left do not count extra",
+      );
+    }
   } else if (isRecounted && train.steps === undefined && totalSteps > step) {
     state.totalSteps = step + inSteps(epochsLeft);
     notes.push(
@@ -111,27 +117,32 @@ export function restoreState(
  * Moves the cursor to batches of another size. The windows of an epoch keep
  * their order, so the first batch of the new size is the one that holds the
  * first window not seen yet.
+ *
+ * @returns What to say about it; nothing where an epoch begins anyway.
  */
 function regroup(
   state: TrainerState,
   { train: { batchSize }, batches }: Pick<RestoreOptions, "train" | "batches">,
-): string {
+): string[] {
   const perEpoch = batchesPerEpoch(state, batches);
   const epoch = Math.floor(state.cursor / perEpoch);
   const seen = (state.cursor % perEpoch) * state.batchSize;
   const index = Math.floor(seen / batchSize);
   const isFull = index < batches.batchesPerEpoch;
   state.cursor = epoch * batches.batchesPerEpoch + index;
+  if (seen === 0) return [];
   const again = seen - index * batchSize;
   const windows = (count: number) =>
     count === 1 ? "1 window" : `${formatCount(count)} windows`;
-  return `In batches of ${batchSize}, ` +
-    (isFull
-      ? `the epoch goes on after ${formatCount(index * batchSize)} of ` +
-        `${windows(batches.windows)}` +
-        (again > 0 ? `; ${windows(again)} come a second time` : "")
-      : "the next epoch begins; " +
-        `${windows(batches.windows - seen)} of this one sit out`);
+  const place = isFull
+    ? `the epoch goes on after ${formatCount(index * batchSize)} of ` +
+      windows(batches.windows)
+    : "the next epoch begins; " +
+      `${windows(batches.windows - seen)} of this one sit out`;
+  const twice = isFull && again > 0
+    ? `; ${windows(again)} come a second time`
+    : "";
+  return [`In batches of ${batchSize}, ${place}${twice}`];
 }
 
 /** Batches of the size that the state counts in. */

@@ -16,6 +16,7 @@ import { eachParam } from "../model/init.ts";
 import { type ModelConfig, resolveModel } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { BatchFeed } from "./batch_feed.ts";
 import { restoreState, type ResumePlan } from "./restored_state.ts";
 import { lrSchedule, warmup } from "./schedule.ts";
 import {
@@ -37,6 +38,8 @@ export interface Session {
   readonly model: ModelConfig;
   readonly device: DeviceInfo;
   readonly dataset: Dataset;
+  /** The dataset's training batches. */
+  readonly feed: BatchFeed;
   readonly tokenizer: Tokenizer;
   /** The program of step_program.ts, with its memory. */
   readonly executable: Executable;
@@ -161,6 +164,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     model,
     device,
     dataset,
+    feed: new BatchFeed(batches, { ahead: train.prefetchBatches }),
     tokenizer,
     executable,
     totalSteps,

@@ -30,7 +30,7 @@ export async function runStep(
   session: Session,
   signal?: AbortSignal,
 ): Promise<StepResult | null> {
-  const { config, model, dataset, executable, state } = session;
+  const { config, model, dataset, executable, feed, state } = session;
   const { gradAccumSteps, beta1, beta2 } = config.train;
   const { cursor, microStep, tokens } = state;
 
@@ -40,7 +40,7 @@ export async function runStep(
       Object.assign(state, { cursor, microStep, tokens });
       return null;
     }
-    const batch = await dataset.train.at(state.cursor++);
+    const batch = await feed.take(state.cursor++);
     executable.write("ids", batch.inputs);
     executable.write("targets", batch.targets);
     if (model.dropout > 0) {
@@ -50,7 +50,10 @@ export async function runStep(
         Uint32Array.of(...seedKey(config.seed), ...counter),
       );
     }
-    await executable.run(i === 0 ? "firstMicroStep" : "nextMicroStep");
+    const running = executable.run(
+      i === 0 ? "firstMicroStep" : "nextMicroStep",
+    );
+    await Promise.all([running, feed.makeAhead(state.cursor)]);
     state.microStep++;
     state.tokens += dataset.train.tokensPerBatch;
   }

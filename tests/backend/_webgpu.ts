@@ -11,11 +11,13 @@ import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,
+  type WebGpuOptions,
 } from "../../src/backend/webgpu/webgpu_backend.ts";
 
-const [adapter] = await listAdapters();
+/** The first adapter; only where {@linkcode noAdapter} is false. */
+export const [testAdapter] = await listAdapters();
 
-if (!adapter) {
+if (!testAdapter) {
   const missing = "no WebGPU adapter: its tests are skipped (on Debian, " +
     "install mesa-vulkan-drivers for one in software)";
   if (Deno.env.get("REQUIRE_GPU") === "1") throw new Error(missing);
@@ -23,9 +25,9 @@ if (!adapter) {
 }
 
 /** Whether tests that need an adapter are skipped. */
-export const noAdapter = !adapter;
+export const noAdapter = !testAdapter;
 
 /** Opens the adapter; only where {@linkcode noAdapter} is false. */
-export function openTestGpu(): Promise<WebGpuBackend> {
-  return openWebGpuBackend(adapter);
+export function openTestGpu(options?: WebGpuOptions): Promise<WebGpuBackend> {
+  return openWebGpuBackend(testAdapter, options);
 }

@@ -46,6 +46,8 @@ const CASES: Record<string, OpCase[]> = {
   "one to four rows": [1, 2, 3, 4].flatMap((M) => [
     product([M, 133, 259], 0, 0),
     product([M, 133, 259], 0, 1),
+    product([M, 4101, 61], 0, 0), // more columns than a tile has
+    product([M, 1605, 37], 0, 1), // tiles of 25 columns
   ]),
 };
 

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { replaceFile, writeFileSynced } from "../../src/base/atomic_file.ts";
+import {
+  makeDirectories,
+  replaceFile,
+  writeFileSynced,
+} from "../../src/base/atomic_file.ts";
 import { readJson, writeJson } from "../../src/base/json_file.ts";
 import {
   sealOf,
@@ -80,4 +84,18 @@ Deno.test("readJson() tells a missing file from a damaged one", () =>
     assert.equal(await readJson(`${dir}/b`), undefined);
     await Deno.writeTextFile(`${dir}/a`, '{"x":');
     await assert.rejects(readJson(`${dir}/a`), SyntaxError);
+  }));
+
+Deno.test("makeDirectories() makes what is missing and says where it began", () =>
+  inTempDir(async (dir) => {
+    assert.equal(await makeDirectories(`${dir}/a/b/c`), `${dir}/a`);
+    assert.equal(await makeDirectories(`${dir}/a/b/d`), `${dir}/a/b/d`);
+    assert.equal(await makeDirectories(`${dir}/a/b/d`), undefined);
+    assert.ok((await Deno.stat(`${dir}/a/b/c`)).isDirectory);
+    await Deno.writeTextFile(`${dir}/file`, "");
+    await assert.rejects(
+      makeDirectories(`${dir}/file`),
+      Deno.errors.AlreadyExists,
+    );
+    await assert.rejects(makeDirectories(`${dir}/file/a`), { code: "ENOTDIR" });
   }));

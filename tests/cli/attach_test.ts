@@ -168,3 +168,31 @@ Deno.test("hearth attach tells how a run has ended before", async () => {
   assert.match(out, /^run +owl-1, interrupted at step 5\/10 after 1m 00s\n/);
   assert.equal(err, "\nNext:\n  hearth resume owl-1\n  hearth status owl-1\n");
 });
+
+Deno.test("hearth attach fails for a run whose state is damaged", async () => {
+  await using workspace = await Workspace.create();
+  await using run = new FakeRun(workspace.root);
+  await run.begin();
+  await run.die();
+  await Deno.writeTextFile(run.paths.state, "{");
+  const { code, out, err } = await workspace.run(["attach"]);
+  assert.deepEqual([code, out], [1, ""]);
+  assert.match(
+    err,
+    /^error: Cannot read .+state\.json": it is not JSON\nhint: hearth resume /,
+  );
+});
+
+Deno.test("hearth attach says that the run was removed", async () => {
+  const { code, err } = await runBeside(["attach"], {
+    script: (run) => [["attached", async () => {
+      await run.die();
+      await Deno.remove(run.paths.dir, { recursive: true });
+    }]],
+  });
+  assert.equal(code, 1);
+  assert.ok(err.endsWith(
+    '\nerror: Cannot go on: the run "owl-1" was removed\n' +
+      "hint: hearth runs lists the others\n",
+  ));
+});

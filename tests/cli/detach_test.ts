@@ -163,7 +163,7 @@ Deno.test("Ctrl+C ends the waiting of hearth train --detach", async () => {
   assert.deepEqual([code, out], [130, ""]);
   assert.equal(
     err,
-    `tokenizing\nthe run goes on in process ${Deno.pid}\nNext:\n` +
+    `tokenizing\nthe run goes on in process ${Deno.pid}\n\nNext:\n` +
       "  hearth status owl-1\n  hearth attach owl-1\n  hearth stop owl-1\n",
   );
   resolve({ code: 0, signal: null, output: "" });
@@ -180,7 +180,7 @@ Deno.test("hearth resume --detach goes on with a run", async () => {
   const more = [...argv, "owl", "--more-steps", "4"];
   const { code, out } = await detach(more);
   assert.equal(code, 0);
-  assert.match(out, /^run {9}owl-1, (running in process \d+|completed)\n$/);
+  assert.match(out, /^run {9}owl-1, (running in process \d+\n$|completed at)/);
   const { status, step } = await ended(workspace);
   assert.deepEqual([status, step], ["completed", 9]);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { runPaths } from "../../src/run/run_paths.ts";
 import { FakeRun } from "../run/_fake_run.ts";
 import { runBeside } from "./_beside.ts";
 import { Workspace } from "./_workspace.ts";
@@ -60,6 +61,13 @@ Deno.test("hearth logs says that there is no log yet", async () => {
   await using workspace = await logged("");
   const { code, out, err } = await workspace.run(["logs"]);
   assert.deepEqual([code, out, err], [0, "", "owl-1 has logged nothing yet\n"]);
+  const { output } = runPaths(workspace.root, "owl-1");
+  await Deno.writeTextFile(output, "out of memory\n");
+  assert.equal(
+    (await workspace.run(["logs"])).err,
+    "owl-1 has logged nothing yet\n" +
+      'its process also wrote to "ROOT/runs/owl-1/detached.log"\n',
+  );
 });
 
 Deno.test("hearth logs -f follows until the run ends", async () => {

@@ -59,12 +59,11 @@ Deno.test("of two that resume a run, one trains and the other says who", async (
   const both = [spawnHearth(workspace, argv), spawnHearth(workspace, argv)];
   const loser: Ended = await Promise.race(both.map(({ ended }) => ended));
   const winner = both.find(({ pid }) => pid !== loser.pid)!;
-  assert.equal(loser.code, 1);
-  assert.equal(
-    loser.err,
+  assert.deepEqual([loser.code, loser.err], [
+    1,
     `error: Cannot train "owl-1": process ${winner.pid} is already training ` +
-      "it\nhint: type hearth attach owl-1 to watch it, or hearth stop owl-1\n",
-  );
+    "it\nhint: type hearth attach owl-1 to watch it, or hearth stop owl-1\n",
+  ]);
   await stateOnce(workspace, ({ step }) => step! > 5);
   assert.equal((await workspace.run(["stop", "owl-1"])).code, 0);
   assert.equal((await winner.ended).code, 3);

@@ -12,7 +12,7 @@ Deno.test("hearth resume --more-steps says how it goes on, and does", async () =
     ...["--batch-size", "4", "--set", "train.gradClip=0.5", "--n-layer", "1"],
   ]);
   assert.equal(code, 0, err);
-  // 595 windows; two steps of warm-up were configured, a tenth of 6 is none.
+  // 595 windows; of two configured steps of warm-up a short run gets one.
   assert.ok(
     err.includes(`\
 plan    10 steps of 32 tokens = 0.05 epochs
@@ -21,7 +21,7 @@ change  train.batchSize 2 -> 4
 change  train.gradClip 1 -> 0.5
 note    In batches of 4, the epoch goes on after 8 of 595 windows
 rate    warms up again, then the cosine schedule (--lr-policy rewarm)
-        1.0e-3 at step 5, 5.5e-4 at step 8, 1.6e-4 at step 10
+        5.5e-4 at step 5, 1.0e-3 at step 6, 6.9e-4 at step 8, 1.9e-4 at step 10
 `),
     err,
   );

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { settings } from "../../src/config/allowed.ts";
 import { formatChange } from "../../src/config/config_change.ts";
-import { overrideConfig } from "../../src/config/override.ts";
+import { overrideConfig, settledChanges } from "../../src/config/override.ts";
 import type { FlagSetting } from "../../src/config/parse.ts";
 import { RESUME_RULES } from "../../src/config/resume_rules.ts";
 import { configSchema } from "../../src/config/schema.ts";
@@ -51,6 +51,22 @@ Deno.test("overrideConfig() accepts what a run has already, free to change or no
     set: ["data.dataset=sample", "train.epochs=2"],
   });
   assert.deepEqual(changes, []);
+});
+
+Deno.test("settledChanges() says what auto came to, if that is another value", () => {
+  const set = ["train.batchSize=auto", "train.lr=0.1"];
+  const { config, changes } = overrideConfig(CONFIG, { set });
+  assert.equal(config.train.batchSize, 0);
+  const settled = (batchSize: number) =>
+    settledChanges(changes, {
+      ...config,
+      train: { ...config.train, batchSize },
+    }).map(formatChange);
+  assert.deepEqual(settled(32), [
+    "train.batchSize 8 -> 32",
+    "train.lr 0.001 -> 0.1",
+  ]);
+  assert.deepEqual(settled(8), ["train.lr 0.001 -> 0.1"]);
 });
 
 Deno.test("overrideConfig() refuses what a checkpoint has fixed, and says why", () => {

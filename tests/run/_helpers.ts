@@ -1,6 +1,7 @@
 import type { HearthConfig } from "../../src/config/schema.ts";
 import type { Engine } from "../../src/run/engine.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
+import type { ResumeOptions } from "../../src/run/runner.ts";
 import { train } from "../../src/train/loop.ts";
 import { openTestSession, tinyConfig } from "../train/_helpers.ts";
 
@@ -19,6 +20,13 @@ export const twelveSteps: HearthConfig = tinyConfig({
   train: { steps: 12, evalEvery: 4 },
   checkpoint: { every: 3, keep: 10 },
 });
+
+/** Five steps more, at a rate that rises first, and another weight decay. */
+export const EXTENSION: Partial<ResumeOptions> = {
+  more: { steps: 5 },
+  lrPolicy: "rewarm",
+  overrides: { set: ["train.weightDecay=0.3"] },
+};
 
 /** All events; `during` sees each one as it comes. */
 export async function collectRun(

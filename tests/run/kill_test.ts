@@ -7,6 +7,7 @@ import { resumeRun, startRun } from "../../src/run/runner.ts";
 import { readRun } from "../../src/run/runs.ts";
 import {
   collectRun,
+  EXTENSION,
   inTempDir,
   snapshotAt,
   testEngine,
@@ -75,4 +76,27 @@ Deno.test("a killed process leaves a run that is interrupted and resumes", () =>
         `${root}/${part}/checkpoints/owl-1/step-00000012/model.safetensors`,
       );
     assert.deepEqual(await model("parts"), await model("whole"));
+  }));
+
+Deno.test("a process killed before the first save of an extension goes on with it", () =>
+  inTempDir(async (root) => {
+    const common = { config: twelveSteps, commandLine: [], engine: testEngine };
+    const [parts, whole] = [`${root}/parts`, `${root}/whole`];
+    for (const part of [parts, whole]) {
+      await collectRun(startRun({ ...common, root: part }));
+    }
+    await runAndKill("./_extend_until_killed.ts", parts);
+    const { state } = await readRun(parts, "owl-1");
+    assert.deepEqual([state?.status, state?.lastCheckpoint], [
+      "interrupted",
+      "step-00000012",
+    ]);
+
+    await collectRun(resumeRun({ ...common, root: parts }));
+    await collectRun(resumeRun({ ...common, root: whole, ...EXTENSION }));
+    const model = (part: string) =>
+      Deno.readFile(
+        `${part}/checkpoints/owl-1/step-00000017/model.safetensors`,
+      );
+    assert.deepEqual(await model(parts), await model(whole));
   }));

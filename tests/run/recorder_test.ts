@@ -134,6 +134,7 @@ function openedOn(adapter: object | undefined): RunOpened {
     ...progress,
     device,
     config: configSchema.parse({ device: "cuda" }),
+    parameterCount: 1000,
     resumedFrom: null,
     bestValLoss: null,
     changes: [],

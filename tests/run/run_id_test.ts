@@ -104,3 +104,23 @@ Deno.test("undo() removes what was made, and nothing else", () =>
       "new/place/data",
     ]);
   }));
+
+Deno.test("makeRunDirectory() survives that another undoes its own", () =>
+  inTempDir(async (root) => {
+    const other = await makeRunDirectory(root);
+    const { mkdir } = Deno;
+    try {
+      // `runs` goes with the other after this one has looked for it.
+      Deno.mkdir = async (path, options) => {
+        if (`${path}`.endsWith("fox-1")) {
+          Deno.mkdir = mkdir;
+          await other.undo();
+        }
+        await mkdir(path, options);
+      };
+      const { paths } = await makeRunDirectory(root);
+      assert.ok((await Deno.stat(paths.dir)).isDirectory);
+    } finally {
+      Deno.mkdir = mkdir;
+    }
+  }));

@@ -45,6 +45,26 @@ Deno.test("state.json has exactly the agreed fields", () => {
   );
 });
 
+Deno.test("loadRunState() takes no run that ends for an interrupted one", () =>
+  inTempDir(async (root) => {
+    const paths = await writeState(root, "owl-1", { status: "running" });
+    const lock = await acquireLock(paths.lock, "owl-1");
+    const { open } = Deno;
+    try {
+      // It ends after its state was read, and before its lock is looked at.
+      Deno.open = async (...args) => {
+        Deno.open = open;
+        await writeState(root, "owl-1", { status: "completed" });
+        await lock.release();
+        return await open(...args);
+      };
+      const { status, alive } = (await loadRunState(paths))!;
+      assert.deepEqual([status, alive], ["completed", false]);
+    } finally {
+      Deno.open = open;
+    }
+  }));
+
 Deno.test("loadRunState() reports a run whose lock is free as interrupted", () =>
   inTempDir(async (root) => {
     // The process exists and is the right one, but it trains no more.

@@ -160,6 +160,7 @@ Deno.test("meta.json tells what was asked for and what it ran on", () =>
     assert.deepEqual(rest, {
       version: 1,
       runId: "owl-1",
+      order: 2, // started first, resumed second
       commandLine: ["hearth", "train"],
       seed: 1337,
       device: {

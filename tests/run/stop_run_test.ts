@@ -16,6 +16,9 @@ import {
   type StopOptions,
   stopRun,
 } from "../../src/run/stop_run.ts";
+import { queueRun, startQueuedRun } from "../../src/run/queued_run.ts";
+import type { SnapshotSource } from "../../src/train/snapshot.ts";
+import { FakeRun } from "./_fake_run.ts";
 import {
   collectRun,
   inTempDir,
@@ -119,6 +122,20 @@ Deno.test("stopRun() ends a run that evaluates, and it saves", () =>
     await assertGoesOnExactly(root);
   }));
 
+/** A snapshot that calls `here` when one of its files is half written. */
+function whenRead(
+  snapshot: SnapshotSource,
+  here: () => Promise<void>,
+): SnapshotSource {
+  const [first, second, ...rest] = snapshot.optimizer;
+  const { name, shape } = second;
+  const read = async () => {
+    await here();
+    return "data" in second ? second.data : await second.read();
+  };
+  return { ...snapshot, optimizer: [first, { name, shape, read }, ...rest] };
+}
+
 Deno.test("stopRun() ends a run that writes a checkpoint, which is good", () =>
   inTempDir(async (root) => {
     const state = await stopDuring(root, (here) => ({
@@ -127,10 +144,10 @@ Deno.test("stopRun() ends a run that writes a checkpoint, which is good", () =>
         testEngine.train(session, {
           ...options,
           save: (snapshot, info) =>
-            options!.save!(async () => {
-              if (info.step === 6) await here();
-              return await snapshot();
-            }, info),
+            options!.save!(
+              info.step === 6 ? whenRead(snapshot, here) : snapshot,
+              info,
+            ),
         }),
     }));
     // The signal comes after the loop has looked for it: one step more.
@@ -166,6 +183,60 @@ Deno.test("a run neither heeds old requests to stop nor leaves them behind", () 
       (await listTree(dir)).filter((name) => name.startsWith("stop-")),
       [],
     );
+  }));
+
+Deno.test("stopRun() asks again a process that has just begun", () =>
+  inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    const request = `${run.paths.dir}/stop-${Deno.pid}`;
+    let looks = 0;
+    let last: Promise<void> | undefined;
+    const state = await stopRun(root, "owl-1", {
+      onState() {
+        Deno.statSync(request); // is there
+        // As a process does that takes it for one to another.
+        if (++looks === 1) Deno.removeSync(request);
+        else last ??= run.end("stopped");
+      },
+    });
+    await last;
+    assert.deepEqual([state?.status, looks >= 2], ["stopped", true]);
+    assert.ok(!(await listTree(run.paths.dir)).includes(request));
+  }));
+
+Deno.test("stopRun() waits for the process that trains a queued run", () =>
+  inTempDir(async (root) => {
+    const { runId, paths } = await queueRun({ root, ...common });
+    const request = `${paths.dir}/stop-${Deno.pid}`;
+    const trained = moment();
+    let training: Promise<unknown> | undefined;
+    const state = await stopRun(root, runId, {
+      onState({ status }) {
+        if (status === "queued") {
+          assert.throws(() => Deno.statSync(request)); // it is not for us yet
+        }
+        training ??= collectRun(startQueuedRun({
+          root,
+          runId,
+          commandLine: [],
+          engine: {
+            ...testEngine,
+            async openSession(options) {
+              trained.come();
+              options.signal!.throwIfAborted();
+              await new Promise((resolve) =>
+                options.signal!.addEventListener("abort", resolve)
+              );
+              throw options.signal!.reason;
+            },
+          },
+        }));
+      },
+    });
+    await trained.came;
+    await training;
+    assert.equal(state?.status, "stopped");
   }));
 
 Deno.test("stopRun() is null for a run that nobody trains", () =>

@@ -101,6 +101,17 @@ for (
     }));
 }
 
+Deno.test("TailFile goes on in a copy of the file that has grown", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/log`;
+    await Deno.writeTextFile(path, "a\nb\n");
+    const tail = new TailFile(path, { lastLines: 9 });
+    await readAll(tail);
+    await Deno.writeTextFile(`${path}.aside`, "a\nb\nc\n");
+    await Deno.rename(`${path}.aside`, path);
+    assert.deepEqual(await readAll(tail), { lines: ["c"], restarted: false });
+  }));
+
 Deno.test("TailFile says so when a file was emptied", () =>
   inTempDir(async (dir) => {
     const path = `${dir}/log`;

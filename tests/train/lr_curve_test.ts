@@ -114,6 +114,8 @@ Deno.test("moveEnd() takes no more warm-up than configured, but what is asked fo
   const start = scheduleOf("linear");
   const long = extended(start, { step: 24, more: 400, policy });
   assert.equal(long.curve?.warmup?.steps, 4);
+  const short = extended(start, { step: 24, more: 3, policy });
+  assert.equal(short.curve?.warmup?.steps, 1);
   const settings = { warmupSteps: 9 };
   const asked = { step: 24, more: 18, policy, settings, warmupGiven: true };
   assertRates(extended(start, asked), [[24, 0.19], [33, 1], [42, 0.1]]);

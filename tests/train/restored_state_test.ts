@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { TrainSection } from "../../src/config/schema.ts";
 import { restoreState } from "../../src/train/restored_state.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
@@ -66,6 +67,13 @@ Deno.test("restoreState() adds epochs and steps to where the run stands", () => 
   assert.equal(total({ epochs: 0.001 }), 8 + 1);
 });
 
+Deno.test("restoreState() says where a run that was not over was to end", () => {
+  assert.deepEqual(restore(saved(), { more: { steps: 5 } }).notes, [
+    "The run was to end at step 12; the steps that were left do not count " +
+    "extra",
+  ]);
+});
+
 Deno.test("restoreState() refuses a number of steps that cannot be counted", () => {
   for (const more of [{ epochs: 1e300 }, { steps: 0.5 }]) {
     assert.throws(() => restore(saved(), { more }), { exitCode: 2 });
@@ -103,7 +111,7 @@ const REGROUPED: [
   batchSize: number,
   cursorBefore: number,
   cursor: number,
-  note: string,
+  note: string | null,
 ][] = [
   [
     "on a boundary", // 4 batches of 8 are 8 of 4
@@ -133,7 +141,7 @@ const REGROUPED: [
     32,
     12,
     3,
-    "In batches of 32, the epoch goes on after 0 of 100 windows",
+    null,
   ],
   [
     "too late for another batch", // 88 of 100 are seen, 2 * 44 as well
@@ -150,7 +158,7 @@ for (const [what, batchSize, before, cursor, note] of REGROUPED) {
     const trainer = saved({ cursor: before });
     const { state, notes } = restore(trainer, { train });
     assert.equal(state.cursor, cursor);
-    assert.equal(notes[0], note);
+    assert.equal(notes.find((one) => one.startsWith("In ")) ?? null, note);
     assert.equal(state.batchSize, batchSize);
     assert.equal(state.microStep, trainer.microStep);
     assert.equal(state.tokens, trainer.tokens);
@@ -196,15 +204,59 @@ Deno.test("restoreState() says when a rate that is held ignores a new schedule",
   const note = "The learning rate is held by --lr-policy constant, whatever " +
     "the schedule; --more-steps N --lr-policy rewarm ends that";
   assert.deepEqual(restore(held, { train }).notes, [note]);
-  assert.deepEqual(restore(held, { train, more: { steps: 9 } }).notes, [note]);
-  assert.deepEqual(restore(held, { train: settings({ lr: 1 }) }).notes, []);
   assert.deepEqual(
-    restore(held, { train, more: { steps: 9 }, lrPolicy: "rewarm" }).notes,
-    [],
+    restore(held, { train, more: { steps: 9 } }).notes.at(-1),
+    note,
   );
+  assert.deepEqual(restore(held, { train: settings({ lr: 1 }) }).notes, []);
+  const rewarm = { train, more: { steps: 9 }, lrPolicy: "rewarm" } as const;
+  assert.ok(!restore(held, rewarm).notes.includes(note));
 });
 
 Deno.test("restoreState() reads a state that is older than its newest fields", () => {
   const { batchSize: _b, gradAccumSteps: _g, lrCurve: _l, ...old } = saved();
   assert.deepEqual(restore(old as TrainerState).state, saved());
+});
+
+Deno.test("restoreState() trains on every window of the epoch, on few twice", () => {
+  const count = fc.integer({ min: 1, max: 12 });
+  fc.assert(fc.property(
+    fc.record({
+      windows: fc.integer({ min: 12, max: 80 }),
+      old: count,
+      batchSize: count,
+      place: fc.nat(10_000),
+    }),
+    ({ windows, old, batchSize, place }) => {
+      const oldPerEpoch = Math.floor(windows / old);
+      const newPerEpoch = Math.floor(windows / batchSize);
+      const trainer = saved({
+        batchSize: old,
+        cursor: place % (3 * oldPerEpoch),
+      });
+      const { state, notes } = restoreState(trainer, {
+        train: settings({ batchSize }),
+        batches: { windows, batchesPerEpoch: newPerEpoch },
+        plan: { before: settings({ batchSize: old }) },
+      });
+
+      // How often each window of the order is in a batch, before and after.
+      const epoch = Math.floor(trainer.cursor / oldPerEpoch);
+      const times = Array<number>(windows).fill(0);
+      const read = (cursor: number, size: number) => {
+        for (let i = 0; i < size; i++) times[cursor * size + i]++;
+      };
+      for (let i = 0; i < trainer.cursor % oldPerEpoch; i++) read(i, old);
+      const first = state.cursor - epoch * newPerEpoch;
+      for (let i = first; i < newPerEpoch; i++) read(i, batchSize);
+
+      const missed = times.filter((n) => n === 0).length;
+      const twice = times.filter((n) => n === 2).length;
+      assert.ok(times.every((n) => n <= 2));
+      assert.ok(missed < batchSize); // as in any epoch: too few for a batch
+      assert.ok(twice < batchSize);
+      const said = /(\d+) windows? come/.exec(notes[0] ?? "")?.[1] ?? 0;
+      assert.equal(Number(said), twice);
+    },
+  ));
 });

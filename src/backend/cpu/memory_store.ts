@@ -10,6 +10,7 @@
 
 import { UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
+import { preferHugePages } from "./huge_pages.ts";
 
 /** Bytes of a WebAssembly page. */
 const PAGE_BYTES = 65536;
@@ -64,6 +65,7 @@ export function growTo(memory: WebAssembly.Memory, bytes: number): void {
   } catch (cause) {
     throw outOfMemory(bytes, cause);
   }
+  preferHugePages(memory);
 }
 
 function outOfMemory(bytes: number, cause: unknown): UserError {

@@ -14,16 +14,25 @@ import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, type Place, planMemory } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
-import type { Readback } from "./readback.ts";
+import type { DeviceRange, Readback } from "./readback.ts";
 
 /** Larger writes are submitted on the way, as each is staged by the queue. */
 const WRITE_BYTES = 16 * 2 ** 20;
+/** How long signals and timers may have to wait while reads are prompt. */
+const PAUSE_EVERY_MS = 20;
 
 /** What a phase repeats: three commands, two of which are often the same. */
 interface Step {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
+}
+
+/** The time of one dispatch. */
+export interface DispatchTime {
+  readonly op: string;
+  readonly workgroups: readonly [number, number, number];
+  readonly ms: number;
 }
 
 /** What an executable is made of. */
@@ -156,16 +165,39 @@ export class WebGpuExecutable implements Executable {
       const { device } = this.#parts.gpu;
       this.#sendInputs();
       const encoder = device.createCommandEncoder({ label: phase });
-      const pass = encoder.beginComputePass({ label: phase });
-      let last: GPUComputePipeline | null = null;
-      for (const { pipeline, bindGroup, workgroups: [x, y, z] } of steps) {
-        if (pipeline !== last) pass.setPipeline(last = pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(x, y, z);
-      }
-      pass.end();
+      record(encoder, steps, phase);
       device.queue.submit([encoder.finish()]);
     });
+  }
+
+  /**
+   * Runs a phase `times` times with a wait behind every dispatch, and gives
+   * the shortest time of each. The wait itself, some 0.1 ms, is included.
+   */
+  async profile(phase: string, times: number): Promise<DispatchTime[]> {
+    this.#check();
+    const steps = this.#phases.get(phase) ?? [];
+    const dispatches = this.#parts.lowered.phases.get(phase) ?? [];
+    const { device } = this.#parts.gpu;
+    const best = steps.map(() => Infinity);
+    const anything = { buffer: this.#buffers[0], offset: 0, sizeBytes: 4 };
+    this.#sendInputs();
+    for (let run = 0; run < times; run++) {
+      for (const [i, step] of steps.entries()) {
+        await this.#parts.readback.read([anything]);
+        const start = performance.now();
+        const encoder = device.createCommandEncoder();
+        record(encoder, [step], phase);
+        device.queue.submit([encoder.finish()]);
+        await this.#parts.readback.read([anything]);
+        best[i] = Math.min(best[i], performance.now() - start);
+      }
+    }
+    return dispatches.map(({ label, workgroups }, i) => ({
+      op: label,
+      workgroups,
+      ms: best[i],
+    }));
   }
 
   async read(name: string): Promise<TensorData> {
@@ -177,13 +209,11 @@ export class WebGpuExecutable implements Executable {
     const tensors = names.map((name) => this.#named(name));
     this.#check();
     this.#sendInputs();
-    const bytes = await this.#parts.readback.read(tensors.map((tensor) => {
+    const bytes = await this.#readRanges(tensors.map((tensor) => {
       const { buffer, offset } = placeOf(this.#plan, tensor);
       const sizeBytes = 4 * tensor.length;
       return { buffer: this.#buffers[buffer], offset, sizeBytes };
     }));
-    await this.#pause();
-    this.#check();
     let at = 0;
     return tensors.map(({ dtype, length }) => {
       const data = new (arrayOf(dtype))(bytes.slice(at, at + 4 * length));
@@ -198,10 +228,23 @@ export class WebGpuExecutable implements Executable {
     return Promise.resolve();
   }
 
+  /** Reads, and tells why that failed if it is the device's fault. */
+  async #readRanges(ranges: readonly DeviceRange[]): Promise<ArrayBuffer> {
+    const { gpu, readback } = this.#parts;
+    try {
+      return await readback.read(ranges);
+    } catch (error) {
+      this.#lastPause = -Infinity;
+      throw error;
+    } finally {
+      await this.#pause();
+      gpu.check();
+    }
+  }
+
   /** Signals, timers and errors of the device only come when we let them. */
   async #pause(): Promise<void> {
-    const now = performance.now();
-    if (now - this.#lastPause < 20) return;
+    if (performance.now() - this.#lastPause < PAUSE_EVERY_MS) return;
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastPause = performance.now();
   }
@@ -228,6 +271,22 @@ export class WebGpuExecutable implements Executable {
     if (!tensor) throw new TypeError(`Cannot find tensor "${name}"`);
     return tensor;
   }
+}
+
+/** Records some dispatches into one pass. */
+function record(
+  encoder: GPUCommandEncoder,
+  steps: readonly Step[],
+  label: string,
+): void {
+  const pass = encoder.beginComputePass({ label });
+  let last: GPUComputePipeline | null = null;
+  for (const { pipeline, bindGroup, workgroups: [x, y, z] } of steps) {
+    if (pipeline !== last) pass.setPipeline(last = pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(x, y, z);
+  }
+  pass.end();
 }
 
 /** Makes the buffers; WebGPU fills them with zeros. */

@@ -33,6 +33,11 @@ export interface GemmVariant {
   readonly tileK: number;
   /** Rows and columns of one thread. */
   readonly perThread: 4 | 8;
+  /**
+   * Whether factors go through workgroup memory; else each thread reads what
+   * it needs, `tileK` being 4.
+   */
+  readonly staged: boolean;
   /** Parts of k that are summed apart and added in order. */
   readonly splitK: number;
 }
@@ -85,7 +90,7 @@ function product(
   { shape, variant }: { shape: GemmShape; variant: GemmVariant },
 ): Dispatch {
   const { M, N, K, transA, transB } = shape;
-  const { tileM, tileN, tileK, perThread, splitK } = variant;
+  const { tileM, tileN, tileK, perThread, splitK, staged } = variant;
   const fits = (n: number) => n % 4 === 0;
   const vectorA = fits(transA ? M : K), vectorB = fits(transB ? K : N);
   const { bindings, names } = bind({
@@ -120,11 +125,16 @@ function product(
   const accumulators = parts.flatMap((i) =>
     range(4).flatMap((r) => parts.map((j) => `c${i}${r}_${j}`))
   );
-  const unitsA = loadUnits(factorA, tileK);
-
+  const step = staged
+    ? stagedStep([factorA, factorB], { variant, K, threads })
+    : directStep([factorA, factorB], { variant, K });
   const code = `
-var<workgroup> tileA: array<vec4<f32>, ${tileK * tileM / 4}>;
-var<workgroup> tileB: array<vec4<f32>, ${tileK * tileN / 4}>;
+${
+    staged
+      ? `var<workgroup> tileA: array<vec4<f32>, ${tileK * tileM / 4}>;
+var<workgroup> tileB: array<vec4<f32>, ${tileK * tileN / 4}>;`
+      : ""
+  }
 ${
     entry(
       threads,
@@ -137,19 +147,7 @@ ${
   let toK = min(fromK + ${perSplit}u, ${K}u);
   ${accumulators.map((c) => `var ${c} = vec4<f32>();`).join("\n  ")}
   for (var k = fromK; k < toK; k += ${tileK}u) {
-    ${loadTile("tileA", factorA, { K, tileK, threads, from: "fromM" })}
-    ${
-        loadTile("tileB", factorB, {
-          K,
-          tileK,
-          threads,
-          from: "fromN",
-          firstLane: unitsA % threads,
-        })
-      }
-    workgroupBarrier();
-    ${range(tileK).map((k) => outerProduct(k, variant)).join("\n")}
-    workgroupBarrier();
+    ${step}
   }
   ${
         parts.flatMap((i) =>
@@ -184,6 +182,61 @@ ${
   };
 }
 
+/** Statements for one tile of k: both factors are brought in, then used. */
+function stagedStep(
+  [a, b]: readonly [Factor, Factor],
+  { variant, K, threads }: {
+    variant: GemmVariant;
+    K: number;
+    threads: number;
+  },
+): string {
+  const { tileK, perThread } = variant;
+  const halves = perThread / 4;
+  const common = { K, tileK, threads };
+  const firstLane = loadUnits(a, tileK) % threads;
+  const vector =
+    (array: string, { tile }: Factor, at: string) =>
+    (k: number, part: number) =>
+      `${array}[${k * tile / 4 + part * tile / 4 / halves}u + ${at}]`;
+  const rows = vector("tileA", a, "y"), columns = vector("tileB", b, "x");
+  return `
+    ${loadTile("tileA", a, { ...common, first: "fromM" })}
+    ${loadTile("tileB", b, { ...common, first: "fromN", firstLane })}
+    workgroupBarrier();
+    ${
+    range(tileK).map((k) => outerProduct(k, { halves, rows, columns })).join(
+      "\n    ",
+    )
+  }
+    workgroupBarrier();`;
+}
+
+/** The same where each thread reads blocks of 4 x 4 of both factors. */
+function directStep(
+  [a, b]: readonly [Factor, Factor],
+  { variant: { perThread }, K }: { variant: GemmVariant; K: number },
+): string {
+  const halves = perThread / 4;
+  const guardK = K % 4 !== 0;
+  const blocks = range(halves).map((part) => {
+    const o = (first: string, tile: number, at: string) =>
+      `${first} + ${part * tile / halves}u + 4u * ${at}`;
+    const block = (prefix: string, factor: Factor, o: string) =>
+      loadBlock(prefix, factor, { K, o, k: "k", guardK });
+    return block(`a${part}_`, a, o("fromM", a.tile, "y")) +
+      block(`b${part}_`, b, o("fromN", b.tile, "x"));
+  });
+  const name = (factor: string) => (k: number, part: number) =>
+    `${factor}${part}_${k}`;
+  return `${blocks.join("")}
+    ${
+    range(4).map((k) =>
+      outerProduct(k, { halves, rows: name("a"), columns: name("b") })
+    ).join("\n    ")
+  }`;
+}
+
 /** What threads take turns in loading: vectors, or blocks of 4 x 4. */
 function loadUnits({ tile, alongK }: Factor, tileK: number): number {
   return alongK ? tile / 4 * tileK / 4 : tile / 4 * tileK;
@@ -193,11 +246,11 @@ function loadUnits({ tile, alongK }: Factor, tileK: number): number {
 function loadTile(
   array: string,
   factor: Factor,
-  { K, tileK, threads, from, firstLane = 0 }: {
+  { K, tileK, threads, first, firstLane = 0 }: {
     K: number;
     tileK: number;
     threads: number;
-    from: string;
+    first: string;
     firstLane?: number;
   },
 ): string {
@@ -214,7 +267,14 @@ function loadTile(
       ? `
       let ko = unit % ${tileK / 4}u * 4u;
       let o4 = unit / ${tileK / 4}u;
-      ${loadBlock(factor, { K, o: `${from} + 4u * o4`, k: "k + ko", guardK })}
+      ${
+        loadBlock("v", factor, {
+          K,
+          o: `${first} + 4u * o4`,
+          k: "k + ko",
+          guardK,
+        })
+      }
       ${
         range(4).map((i) =>
           `${array}[(ko + ${i}u) * ${quarter}u + o4] = v${i};`
@@ -224,8 +284,9 @@ function loadTile(
       : `
       let ko = unit / ${quarter}u;
       let o4 = unit % ${quarter}u;
-      ${loadAlong(factor, { K, o: `${from} + 4u * o4`, k: "k + ko", guardK })}
-      ${array}[unit] = v;`;
+      ${array}[unit] = ${
+        loadAlong(factor, { K, o: `${first} + 4u * o4`, k: "k + ko", guardK })
+      };`;
     return `{
       let unit = ${unit};
       ${guard}{${body}
@@ -234,15 +295,25 @@ function loadTile(
   }).join("\n    ");
 }
 
+/** Where a load begins, and what it must not go beyond. */
+interface LoadPlace {
+  readonly K: number;
+  /** Row or column of the result. */
+  readonly o: string;
+  readonly k: string;
+  /** Whether k may be beyond the end. */
+  readonly guardK: boolean;
+}
+
 /**
- * `let v`: four neighbours of a factor that is contiguous along its size.
+ * Four neighbours of a factor that is contiguous along its size.
  *
  * Rows and columns beyond the end repeat the last: they only reach results
  * that are not stored. Depths beyond the end are 0.
  */
 function loadAlong(
   { name, size, vector }: Factor,
-  { K, o, k, guardK }: { K: number; o: string; k: string; guardK: boolean },
+  { K, o, k, guardK }: LoadPlace,
 ): string {
   const row = guardK ? `min(${k}, ${K - 1}u)` : `(${k})`;
   const value = vector
@@ -252,53 +323,64 @@ function loadAlong(
         `${name}[${row} * ${size}u + min(${o} + ${j}u, ${size - 1}u)]`
       ).join(", ")
     })`;
-  return `let v = ${
-    guardK ? `select(vec4<f32>(), ${value}, ${k} < ${K}u)` : value
-  };`;
+  return guardK ? `select(vec4<f32>(), ${value}, ${k} < ${K}u)` : value;
 }
 
-/** `let v0` to `v3`: a block of 4 x 4 of a factor contiguous in k, turned. */
+/**
+ * Statements for a block of 4 x 4: `let` of four vectors along the size, of
+ * depths k to k + 3, named after `prefix`.
+ */
 function loadBlock(
-  { name, size, vector }: Factor,
-  { K, o, k, guardK }: { K: number; o: string; k: string; guardK: boolean },
+  prefix: string,
+  factor: Factor,
+  { K, o, k, guardK }: LoadPlace,
 ): string {
-  const rows = range(4).map((j) => {
+  const { name, size, vector, alongK } = factor;
+  const four = range(4);
+  if (!alongK) {
+    return four.map((i) => {
+      const at = i === 0 ? k : `${k} + ${i}u`;
+      return `
+    let ${prefix}${i} = ${loadAlong(factor, { K, o, k: at, guardK })};`;
+    }).join("");
+  }
+  const rows = four.map((j) => {
     const row = `min(${o} + ${j}u, ${size - 1}u) * ${K}u`;
     if (vector) {
       const at = guardK ? `min(${k}, ${K - 4}u)` : k;
       const value = `${name}[(${row} + ${at}) / 4u]`;
       return guardK ? `select(vec4<f32>(), ${value}, ${k} < ${K}u)` : value;
     }
-    const numbers = range(4).map((i) => {
+    const numbers = four.map((i) => {
       const value = `${name}[${row} + min(${k} + ${i}u, ${K - 1}u)]`;
       return guardK ? `select(0.0f, ${value}, ${k} + ${i}u < ${K}u)` : value;
     });
     return `vec4<f32>(${numbers.join(", ")})`;
   });
-  return [
-    ...rows.map((row, j) => `let r${j} = ${row};`),
-    ...range(4).map((i) => `let v${i} = vec4<f32>(${column(i)});`),
-  ].join("\n      ");
-
-  function column(i: number): string {
-    return joined(4, ", ", (j) => `r${j}.${"xyzw"[i]}`);
-  }
+  const column = (i: number) =>
+    joined(4, ", ", (j) => `${prefix}row${j}.${"xyzw"[i]}`);
+  return rows.map((row, j) => `
+    let ${prefix}row${j} = ${row};`).join("") +
+    four.map((i) => `
+    let ${prefix}${i} = vec4<f32>(${column(i)});`).join("");
 }
 
-/** Adds the outer product of depth k of both tiles to the accumulators. */
+/** Adds the outer product of depth k of both factors to the accumulators. */
 function outerProduct(
   k: number,
-  { tileM, tileN, perThread }: GemmVariant,
+  { halves, rows, columns }: {
+    halves: number;
+    /** Vectors of the factors, by depth and part. */
+    rows: (k: number, part: number) => string;
+    columns: (k: number, part: number) => string;
+  },
 ): string {
-  const halves = perThread / 4;
-  const vectorOf = (array: string, tile: number, part: number, at: string) =>
-    `${array}[${k * tile / 4 + part * tile / 4 / halves}u + ${at}]`;
   const parts = range(halves);
-  return `    {
+  return `{
 ${
     parts.map((i) =>
-      `      let a${i} = ${vectorOf("tileA", tileM, i, "y")};
-      let b${i} = ${vectorOf("tileB", tileN, i, "x")};`
+      `      let a${i} = ${rows(k, i)};
+      let b${i} = ${columns(k, i)};`
     ).join("\n")
   }
 ${

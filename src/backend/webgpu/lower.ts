@@ -28,6 +28,7 @@ import {
   type FlatUpdate,
   type SumChain,
 } from "./flat_update.ts";
+import type { GemmShape, GemmVariant } from "./gemm.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { flatAdamw } from "./kernels/flat_adamw.ts";
@@ -45,31 +46,39 @@ interface PlacedUpdate extends FlatUpdate {
   readonly arrays: Record<FlatRole, GpuTensor>;
 }
 
-/**
- * Lowers all phases.
- *
- * @param options.maxBindingBytes The largest piece that a shader can be given.
- */
+/** What shaders are generated for. */
+export interface LowerOptions {
+  /** The largest piece of memory that a shader can be given. */
+  readonly maxBindingBytes: number;
+  /** How products of many rows are computed. */
+  gemmVariant(shape: GemmShape): GemmVariant;
+}
+
+/** Lowers all phases. */
 export function lower(
   program: Program,
-  { maxBindingBytes }: { maxBindingBytes: number },
+  { maxBindingBytes, gemmVariant }: LowerOptions,
 ): LoweredProgram {
   const updates = findFlatUpdates(program, { maxBytes: maxBindingBytes })
     .map((update): PlacedUpdate => ({ ...update, arrays: arraysOf(update) }));
   const persistent = persistentViews(program, updates);
   const phases = new Map<string, readonly Dispatch[]>();
   for (const [phase, calls] of Object.entries(program.phases)) {
-    phases.set(phase, lowerPhase({ phase, calls, updates, persistent }));
+    phases.set(
+      phase,
+      lowerPhase({ phase, calls, updates, persistent, gemmVariant }),
+    );
   }
   return { phases, persistent };
 }
 
 function lowerPhase(
-  { phase, calls, updates, persistent }: {
+  { phase, calls, updates, persistent, gemmVariant }: {
     phase: string;
     calls: readonly AnyCall<PlacedTensor>[];
     updates: readonly PlacedUpdate[];
     persistent: ReadonlyMap<string, GpuTensor>;
+    gemmVariant: LowerOptions["gemmVariant"];
   },
 ): Dispatch[] {
   const temps = tempViews(phase, calls);
@@ -88,7 +97,7 @@ function lowerPhase(
   }
   return calls.flatMap((call, at) => {
     if (absorbed.has(call)) return [];
-    const context = callContext(phase, { op: call.op, at });
+    const context = callContext({ phase, op: call.op, at, gemmVariant });
     const update = updateOf.get(call);
     if (update) {
       const { scale, hyper } = update.calls[0].in;
@@ -203,8 +212,12 @@ function tempViews(
 }
 
 function callContext(
-  phase: string,
-  { op, at }: { op: OpName; at: number },
+  { phase, op, at, gemmVariant }: {
+    phase: string;
+    op: OpName;
+    at: number;
+    gemmVariant: LowerOptions["gemmVariant"];
+  },
 ): KernelContext {
   const scratch = (dtype: "f32" | "u32", length: number): GpuTensor => ({
     dtype,
@@ -217,6 +230,7 @@ function callContext(
     },
   });
   return {
+    gemmVariant,
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),
     table: (content) => ({

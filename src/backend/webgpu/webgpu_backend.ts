@@ -13,10 +13,18 @@ import type { Program } from "../../graph/program.ts";
 import type { Backend, DeviceInfo } from "../backend.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { GpuDevice } from "./device.ts";
+import type { GemmVariant } from "./gemm.ts";
+import { chooseGemm } from "./gemm_choice.ts";
 import { loadProgram, type WebGpuExecutable } from "./executable.ts";
 import { lower } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
+
+/** How to open an adapter; what is absent is best for it. */
+export interface WebGpuOptions {
+  /** Computes all products of many rows so; for tests. */
+  readonly gemm?: GemmVariant;
+}
 
 /** An open adapter. */
 export interface WebGpuBackend extends Backend {
@@ -32,19 +40,26 @@ export interface WebGpuBackend extends Backend {
  */
 export async function openWebGpuBackend(
   adapter: FoundAdapter,
+  options: WebGpuOptions = {},
 ): Promise<WebGpuBackend> {
   const gpu = await GpuDevice.open(adapter);
-  return new OpenWebGpu(gpu, await Readback.open(gpu.device));
+  const readback = await Readback.open(gpu.device);
+  return new OpenWebGpu(gpu, { readback, ...options });
 }
 
 class OpenWebGpu implements WebGpuBackend {
   readonly device: DeviceInfo;
   readonly #gpu: GpuDevice;
   readonly #readback: Readback;
+  readonly #gemm?: GemmVariant;
   readonly #pipelines: PipelineCache;
   readonly #executables = new Set<WebGpuExecutable>();
 
-  constructor(gpu: GpuDevice, readback: Readback) {
+  constructor(
+    gpu: GpuDevice,
+    { readback, gemm }: WebGpuOptions & { readback: Readback },
+  ) {
+    this.#gemm = gemm;
     const { id, name, vendorId, deviceId, isSoftware } = gpu.adapter;
     this.device = {
       backend: "webgpu",
@@ -68,12 +83,14 @@ class OpenWebGpu implements WebGpuBackend {
 
   async compile(program: Program): Promise<WebGpuExecutable> {
     this.#gpu.check();
+    const { isSoftware: software } = this.#gpu.adapter;
     const executable = await loadProgram({
       gpu: this.#gpu,
       readback: this.#readback,
       pipelines: this.#pipelines,
       lowered: lower(program, {
         maxBindingBytes: this.#gpu.maxBindingBytes,
+        gemmVariant: (shape) => this.#gemm ?? chooseGemm(shape, { software }),
       }),
     });
     this.#executables.add(executable);

@@ -8,7 +8,6 @@
 
 import { columnSums } from "../column_sums.ts";
 import { gemmDispatches, type GemmShape } from "../gemm.ts";
-import { chooseGemm } from "../gemm_choice.ts";
 import { gemvDispatch, MOST_GEMV_ROWS } from "../gemv.ts";
 import type { Kernels } from "../kernel.ts";
 
@@ -27,7 +26,7 @@ export const matmulKernels: Kernels<"matmul" | "sumRows"> = {
     if (M <= MOST_GEMV_ROWS) return [gemvDispatch(tensors, shape)];
     return gemmDispatches(tensors, {
       shape,
-      variant: chooseGemm(shape),
+      variant: context.gemmVariant(shape),
       partials: context.scratch,
     });
   },

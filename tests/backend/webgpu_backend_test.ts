@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../src/base/errors.ts";
+import type { Backend, Executable } from "../../src/backend/backend.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { plan } from "../../src/graph/plan.ts";
+import { GpuDevice } from "../../src/backend/webgpu/device.ts";
+import { loadProgram } from "../../src/backend/webgpu/executable.ts";
+import { lower } from "../../src/backend/webgpu/lower.ts";
+import { PipelineCache } from "../../src/backend/webgpu/pipelines.ts";
+import { Readback } from "../../src/backend/webgpu/readback.ts";
+import { noAdapter as ignore, openTestGpu, testAdapter } from "./_webgpu.ts";
+
+/** `out = table[ids]`, then doubled, then doubled again in another phase. */
+async function open(backend: Backend): Promise<Executable> {
+  const g = new Graph();
+  const table = g.param("table", [5, 2]);
+  const ids = g.input("ids", [3], "u32");
+  const rows = g.embedding(table, ids);
+  g.add(rows, rows, { out: g.state("out", [3, 2]) });
+  const again = new Graph();
+  const same = again.state("out", [3, 2]);
+  again.add(same, same, { out: same });
+  const executable = await backend.compile(plan({ lookUp: g, again }));
+  executable.write("table", Float32Array.from({ length: 10 }, (_, i) => i));
+  executable.write("ids", Uint32Array.of(4, 0, 2));
+  return executable;
+}
+
+Deno.test("webgpu: run() computes, readAll() waits", { ignore }, async () => {
+  const backend = await openTestGpu();
+  const executable = await open(backend);
+  assert.deepEqual(await executable.read("out"), new Float32Array(6));
+  const runs = [executable.run("lookUp"), executable.run("again")];
+  assert.deepEqual(await executable.readAll(["out", "ids"]), [
+    Float32Array.of(32, 36, 0, 4, 16, 20),
+    Uint32Array.of(4, 0, 2),
+  ]);
+  await Promise.all(runs);
+  // A write of one input leaves what the others hold.
+  executable.write("ids", Uint32Array.of(1, 1, 1));
+  assert.deepEqual(await executable.read("ids"), Uint32Array.of(1, 1, 1));
+  await executable.run("lookUp");
+  assert.deepEqual(
+    await executable.read("out"),
+    Float32Array.of(4, 6, 4, 6, 4, 6),
+  );
+  await backend.dispose();
+});
+
+Deno.test("webgpu: what does not exist is refused", { ignore }, async () => {
+  const backend = await openTestGpu();
+  const executable = await open(backend);
+  assert.throws(
+    () => executable.write("ids", Float32Array.of(1, 2, 3)),
+    new TypeError(
+      'Cannot write Float32Array of 3 to "ids": it is a Uint32Array of 3',
+    ),
+  );
+  assert.throws(
+    () => executable.write("table", new Float32Array(9)),
+    TypeError,
+  );
+  await assert.rejects(executable.run("no phase"), TypeError);
+  await assert.rejects(executable.read("no tensor"), TypeError);
+  await executable.dispose();
+  await assert.rejects(executable.run("lookUp"), TypeError);
+  await backend.dispose();
+});
+
+Deno.test(
+  "webgpu: large tensors go both ways in pieces",
+  { ignore },
+  async () => {
+    const backend = await openTestGpu();
+    const n = 9 * 2 ** 20 + 3; // 36 MB and 12 bytes: two pieces and a bit
+    const g = new Graph();
+    const x = g.state("x", [n]);
+    g.add(x, x, { out: g.state("y", [n]) });
+    const executable = await backend.compile(plan({ g }));
+    const data = Float32Array.from({ length: n }, (_, i) => i % 65521);
+    executable.write("x", data);
+    await executable.run("g");
+    const [small, doubled] = await executable.readAll(["x", "y"]);
+    assert.ok(small.every((value, i) => value === data[i]));
+    assert.ok(doubled.every((value, i) => value === 2 * data[i]));
+    await backend.dispose();
+  },
+);
+
+Deno.test("webgpu: compile() says what does not fit", { ignore }, async () => {
+  const backend = await openTestGpu();
+  const g = new Graph();
+  g.fill([2 ** 30], 0, { out: g.state("large", [2 ** 30]) }); // 4.3 GB
+  await assert.rejects(
+    backend.compile(plan({ g })),
+    (error) =>
+      error instanceof UserError &&
+      /^Cannot fit the program on .*: "large" takes 4\.3 GB, /
+        .test(error.message),
+  );
+  const executable = await open(backend); // and goes on
+  await executable.run("lookUp");
+  await backend.dispose();
+});
+
+Deno.test("webgpu: compiled shaders are shared", { ignore }, async () => {
+  const backend = await openTestGpu();
+  await open(backend);
+  const { pipelineCount } = backend;
+  await open(backend);
+  assert.equal(backend.pipelineCount, pipelineCount);
+  assert.equal(pipelineCount, 3); // a lookup, a sum, a sum in place
+  await backend.dispose();
+});
+
+Deno.test(
+  "webgpu: a lost device is named from the next call on",
+  { ignore },
+  async () => {
+    const gpu = await GpuDevice.open(testAdapter);
+    const readback = await Readback.open(gpu.device);
+    const g = new Graph();
+    g.fill([3], 1, { out: g.state("x", [3]) });
+    const executable = await loadProgram({
+      gpu,
+      readback,
+      pipelines: new PipelineCache(gpu.device),
+      lowered: lower(plan({ g }), {
+        maxBindingBytes: gpu.maxBindingBytes,
+        gemmVariant: () => assert.fail("there is no product"),
+      }),
+    });
+    await executable.run("g");
+    gpu.device.destroy();
+    const lost = (error: unknown) =>
+      error instanceof UserError &&
+      error.message.includes(testAdapter.info.name);
+    await assert.rejects(executable.read("x"), lost);
+    await assert.rejects(executable.run("g"), lost);
+    await executable.dispose();
+  },
+);

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import type { Batch, Batches } from "../../src/data/dataset.ts";
+import { BatchFeed } from "../../src/train/batch_feed.ts";
+
+/** Batches that hold their position, and note in which order they are made. */
+function fakeBatches({ fails = -1 }: { fails?: number } = {}) {
+  const made: number[] = [];
+  const batches = {
+    at(cursor: number): Promise<Batch> {
+      made.push(cursor);
+      if (cursor === fails) return Promise.reject(new Error("disk is gone"));
+      const ids = Uint32Array.of(cursor);
+      return Promise.resolve({ inputs: ids, targets: ids });
+    },
+  } as Batches;
+  return { batches, made };
+}
+
+const position = ({ inputs }: Batch) => inputs[0];
+
+Deno.test("BatchFeed makes each batch once, ahead of its time", async () => {
+  const { batches, made } = fakeBatches();
+  const feed = new BatchFeed(batches, { ahead: 2 });
+  assert.equal(position(await feed.take(5)), 5);
+  await feed.makeAhead(6);
+  assert.deepEqual(made, [5, 6, 7]);
+  assert.equal(position(await feed.take(6)), 6);
+  await feed.makeAhead(7);
+  assert.deepEqual(made, [5, 6, 7, 8]);
+  assert.equal(position(await feed.take(7)), 7);
+  assert.equal(position(await feed.take(8)), 8);
+  assert.equal(position(await feed.take(9)), 9);
+  assert.deepEqual(made, [5, 6, 7, 8, 9]);
+});
+
+Deno.test("BatchFeed makes nothing ahead when told so", async () => {
+  const { batches, made } = fakeBatches();
+  const feed = new BatchFeed(batches, { ahead: 0 });
+  await feed.take(0);
+  await feed.makeAhead(1);
+  assert.deepEqual(made, [0]);
+});
+
+Deno.test("BatchFeed drops what is not wanted", async () => {
+  const { batches, made } = fakeBatches();
+  const feed = new BatchFeed(batches, { ahead: 2 });
+  await feed.makeAhead(3);
+  // A step that was stopped in the middle is repeated from its beginning.
+  assert.equal(position(await feed.take(2)), 2);
+  assert.equal(position(await feed.take(3)), 3);
+  assert.deepEqual(made, [3, 4, 2, 3]);
+});
+
+Deno.test("BatchFeed fails where the batch is taken", async () => {
+  const { batches } = fakeBatches({ fails: 1 });
+  const feed = new BatchFeed(batches, { ahead: 1 });
+  await feed.take(0);
+  await feed.makeAhead(1);
+  await assert.rejects(feed.take(1), /disk is gone/);
+});
+
+Deno.test("BatchFeed adds up the time that takers wait", async () => {
+  let nowMs = 0;
+  const ids = Uint32Array.of(0);
+  const batches = {
+    at() {
+      nowMs += 7;
+      return Promise.resolve({ inputs: ids, targets: ids });
+    },
+  } as unknown as Batches;
+  const feed = new BatchFeed(batches, { ahead: 1, now: () => nowMs });
+  await feed.take(0);
+  await feed.take(1);
+  assert.equal(feed.takeWaitedMs(), 14);
+  await feed.makeAhead(2); // costs nobody anything
+  await feed.take(2);
+  assert.equal(feed.takeWaitedMs(), 0);
+});
