@@ -15,6 +15,8 @@ export interface DeviceInfo {
   readonly id: string;
   /** What it is called: the CPU's or the adapter's own name. */
   readonly name: string;
+  /** Arithmetic of the matrix products; absent is fp32. */
+  readonly precision?: "bf16" | "fp16";
   /** Worker threads, for a CPU. */
   readonly threads?: number;
   /** Which kernels run, and why: for `doctor` and meta.json. */

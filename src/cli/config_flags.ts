@@ -11,7 +11,7 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import schema from "../../configs/hearth.schema.json" with { type: "json" };
 import type { FlagSetting } from "../config/parse.ts";
-import { isFreeOnResume } from "../config/resume_rules.ts";
+import { refusalOnResume } from "../config/resume_rules.ts";
 
 /** A flag and the setting it stands for. */
 export interface ConfigFlag {
@@ -127,7 +127,7 @@ export function addOverrideFlags(command: CommandUnknownOpts): void {
   for (const flag of CONFIG_FLAGS) {
     for (const option of optionsOf(flag, flag.helpOnResume)) {
       command.addOption(
-        isFreeOnResume(flag.path) ? option : option.hideHelp(),
+        refusalOnResume(flag.path) ? option.hideHelp() : option,
       );
     }
   }

@@ -23,7 +23,7 @@ export function addResumeCommand(program: CommandUnknownOpts, app: App): void {
       "Go on with a run where its newest checkpoint was saved, bit for bit " +
         "as if it had not been interrupted. With --more-epochs or " +
         "--more-steps, train that much beyond the checkpoint. Settings stay " +
-        "as they are unless given here; shape, tokenizer, data and seed " +
+        "as they are unless given here; shape, tokenizer, text and seed " +
         "always do.",
     )
     .argument("[run]", "id of a run, its beginning, or latest", "latest")

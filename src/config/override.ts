@@ -11,7 +11,7 @@ import { checkTogether } from "./cross_checks.ts";
 import { type Settings, valueAt } from "./layer.ts";
 import { mergeSettings } from "./merge.ts";
 import { flagLayer, type FlagSetting, setLayer } from "./parse.ts";
-import { type Refusal, RESUME_RULES } from "./resume_rules.ts";
+import { refusalOnResume } from "./resume_rules.ts";
 import { configSchema, type HearthConfig } from "./schema.ts";
 
 /** What the person typed; see `ConfigSources`. */
@@ -57,7 +57,7 @@ export function overrideConfig(
     if (!isSame(from, to)) changes.push({ path, from, to });
   }
 
-  const refused = changes.filter(({ path }) => RESUME_RULES[path] !== "free");
+  const refused = changes.filter(({ path }) => refusalOnResume(path));
   if (refused.length > 0) {
     // steps displaces epochs, so not all that changes was typed.
     throw refusal(refused.find(({ path }) => given.has(path)) ?? refused[0]);
@@ -83,7 +83,7 @@ export function settledChanges(
 }
 
 function refusal({ path, from, to }: ConfigChange): UserError {
-  const { reason, hint } = RESUME_RULES[path] as Refusal;
+  const { reason, hint } = refusalOnResume(path)!;
   return new UserError(
     `Cannot change ${path} from ${formatSetting(from)} to ` +
       `${formatSetting(to)}: ${reason}`,

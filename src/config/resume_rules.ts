@@ -29,8 +29,8 @@ const TOKENIZER: Refusal = {
   reason: "the embeddings of the checkpoint belong to its tokenizer",
   hint: ANOTHER_RUN,
 };
-const DATA: Refusal = {
-  reason: "a run goes on with the text and the split that it began with",
+const SPLIT: Refusal = {
+  reason: "a run goes on with the split that it began with",
   hint: ANOTHER_RUN,
 };
 const LENGTH: Refusal = {
@@ -38,8 +38,13 @@ const LENGTH: Refusal = {
   hint: "add --more-epochs N or --more-steps N",
 };
 
-/** `free` to change, or why not, by the path of the setting. */
-export const RESUME_RULES: Readonly<Record<string, "free" | Refusal>> = {
+/**
+ * By the path of the setting: `free` to change; `checked`: the text can lie
+ * elsewhere, and is refused later if it is another text; or why not.
+ */
+export const RESUME_RULES: Readonly<
+  Record<string, "free" | "checked" | Refusal>
+> = {
   $schema: "free",
   profile: {
     reason: "a profile also sets what a checkpoint has fixed",
@@ -76,9 +81,9 @@ export const RESUME_RULES: Readonly<Record<string, "free" | Refusal>> = {
   "tokenizer.vocabSize": TOKENIZER,
   "tokenizer.path": TOKENIZER,
 
-  "data.dataset": DATA,
-  "data.valDataset": DATA,
-  "data.valFraction": DATA,
+  "data.dataset": "checked",
+  "data.valDataset": "checked",
+  "data.valFraction": SPLIT,
 
   "train.batchSize": "free",
   "train.prefetchBatches": "free",
@@ -106,7 +111,8 @@ export const RESUME_RULES: Readonly<Record<string, "free" | Refusal>> = {
   "checkpoint.best": "free",
 };
 
-/** Whether `hearth resume` takes the setting at `path`. */
-export function isFreeOnResume(path: string): boolean {
-  return RESUME_RULES[path] === "free";
+/** Why a resumed run cannot change the setting at `path`, or null. */
+export function refusalOnResume(path: string): Refusal | null {
+  const rule = RESUME_RULES[path];
+  return typeof rule === "string" ? null : rule;
 }

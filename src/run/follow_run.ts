@@ -19,7 +19,7 @@ import { TailFile } from "./tail_file.ts";
 
 /** Something new about the run. */
 export type FollowEvent =
-  /** Comes first once it can be read, then whenever it has changed. */
+  /** Comes whenever it has changed, after what was logged until then. */
   | { kind: "state"; state: RunState }
   /**
    * Rows of `metrics.jsonl`. `restarted`: the file was rewritten, as on

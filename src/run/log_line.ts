@@ -54,7 +54,8 @@ function openedLines(event: RunOpened): string[] {
   return [
     `run     ${event.runId} in ${event.dir}` +
     (resumedFrom ? `, resumed from ${resumedFrom.checkpoint}` : ""),
-    `device  ${formatDevice(event.device)}, ${config.precision}`,
+    `device  ${formatDevice(event.device)}, ` +
+    (event.device.precision ?? "fp32"),
     `model   ${model.arch}, ${formatApprox(event.parameterCount)} parameters ` +
     `(nLayer ${model.nLayer}, nHead ${model.nHead}, nEmbd ${model.nEmbd}, ` +
     `seqLen ${model.seqLen})`,

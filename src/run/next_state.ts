@@ -24,7 +24,7 @@ export function nextState(state: RunState, event: RunEvent): RunState {
         preparing: null,
         device: formatDevice(event.device),
         requestedDevice: event.config.device,
-        precision: event.config.precision,
+        precision: event.device.precision ?? "fp32",
         totalSteps: event.totalSteps,
         epochs: event.epochs,
         step: event.resumedFrom?.step ?? 0,

@@ -84,19 +84,25 @@ export async function processStartedAt(pid: number): Promise<string | null> {
 }
 
 async function pidExists(pid: number): Promise<boolean> {
-  if (Deno.build.os === "linux") {
-    return await Deno.stat(`/proc/${pid}`).then(() => true, () => false);
+  if (Deno.build.os !== "linux") return await processStartedAt(pid) !== null;
+  try {
+    // Z and X: it has ended, and its parent has not asked how.
+    return !/^[ZX]/.test((await statFields(pid))[0]);
+  } catch {
+    return false;
   }
-  return await processStartedAt(pid) !== null;
+}
+
+/** The fields of proc(5) from the third on, which is the state. */
+async function statFields(pid: number): Promise<string[]> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  // The name in parentheses before them may hold spaces.
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 /** Ticks from the start of the machine to that of the process. */
 async function startTicks(pid: number): Promise<number> {
-  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
-  // The name in parentheses may hold spaces; after it starts field 3 of
-  // proc(5), and field 22 is the start.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return Number(fields[22 - 3]);
+  return Number((await statFields(pid))[22 - 3]); // field 22
 }
 
 async function startedMsFromProc(pid: number): Promise<number> {

@@ -88,6 +88,7 @@ Deno.test({
   async fn() {
     const chosen = await choose({ device: "cpu", precision: "bf16" });
     assert.deepEqual(chosen.warnings, []);
+    assert.equal(chosen.precision, "bf16");
     assert.equal(chosen.kernels, loadKernels({ precision: "bf16" }).label);
     assert.match(chosen.kernels, /bf16/);
   },

@@ -53,6 +53,14 @@ Deno.test("overrideConfig() accepts what a run has already, free to change or no
   assert.deepEqual(changes, []);
 });
 
+Deno.test("overrideConfig() lets the text lie elsewhere; its content is checked later", () => {
+  const set = ["data.dataset=[a.txt, b.txt]"];
+  const { changes } = overrideConfig(CONFIG, { set });
+  assert.deepEqual(changes.map(formatChange), [
+    'data.dataset sample -> ["a.txt","b.txt"]',
+  ]);
+});
+
 Deno.test("settledChanges() says what auto came to, if that is another value", () => {
   const set = ["train.batchSize=auto", "train.lr=0.1"];
   const { config, changes } = overrideConfig(CONFIG, { set });
@@ -79,9 +87,9 @@ Deno.test("overrideConfig() refuses what a checkpoint has fixed, and says why", 
       another,
     ],
     [
-      "data.dataset=[a.txt, b.txt]",
-      'Cannot change data.dataset from sample to ["a.txt","b.txt"]: a run ' +
-      "goes on with the text and the split that it began with",
+      "data.valFraction=0.2",
+      "Cannot change data.valFraction from 0.1 to 0.2: a run goes on with " +
+      "the split that it began with",
       another,
     ],
     [

@@ -9,11 +9,13 @@ import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
 import { buildLogits } from "../../src/model/model.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
+import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
 
 /** Every executor that has to agree with the oracle, by name. */
 export const BACKENDS: Record<string, () => Promise<Backend>> = {
   reference: () => Promise.resolve(openReferenceBackend()),
   cpu: () => openCpuBackend({ threads: 2 }),
+  ...!noAdapter && { webgpu: () => openTestGpu() },
 };
 
 /** Compiles a program and writes tensors by name. */

@@ -294,14 +294,25 @@ Deno.test("resumeRun() refuses what makes no sense, and changes nothing", () =>
     assert.equal((await loadMeta(meta)).config.train.lr, 0.02);
   }));
 
-Deno.test("resumeRun() refuses data that changed since", () =>
+Deno.test("resumeRun() takes text that was moved, but no other", () =>
   inTempDir(async (dir) => {
     const config = await configIn(dir);
     await collectRun(start(dir, config));
-    await Deno.writeTextFile(`${dir}/train.txt`, "another text ".repeat(100));
-    const dataset = `${dir}/train.txt`;
-    await assert.rejects(collectRun(resume(dir, { more: { epochs: 1 } })), {
-      message: `Cannot continue with dataset "${dataset}": its text changed`,
+    await Deno.rename(`${dir}/train.txt`, `${dir}/moved.txt`);
+    const more = { steps: 1 };
+    await assert.rejects(collectRun(resume(dir, { more })), {
+      message: /^Cannot read .*train\.txt/,
+    });
+    const overrides = { set: [`data.dataset=${dir}/moved.txt`] };
+    await collectRun(resume(dir, { more, overrides }));
+    await collectRun(resume(dir, { more })); // it remembers the new place
+
+    await Deno.writeTextFile(`${dir}/other.txt`, "another text ".repeat(100));
+    const other = { set: [`data.dataset=${dir}/other.txt`] };
+    await assert.rejects(collectRun(resume(dir, { more, overrides: other })), {
+      message: `Cannot continue with dataset "${dir}/other.txt": its text ` +
+        "changed",
+      exitCode: 2,
     });
   }));
 

@@ -8,6 +8,7 @@ import {
   processStartedAt,
   startMark,
 } from "../../src/run/process_info.ts";
+import { eventually } from "./_eventually.ts";
 import { inTempDir } from "./_helpers.ts";
 
 const LOCK = new URL("../../src/run/lock.ts", import.meta.url).href;
@@ -110,6 +111,31 @@ Deno.test("isAlive() is false for a process that has ended", async () => {
   await child.status;
   const ended = { pid: child.pid, processStartedAt: processStarted };
   assert.equal(await isAlive(ended), false);
+});
+
+Deno.test({
+  name: "isAlive() is false for a process that nobody has waited for",
+  ignore: Deno.build.os !== "linux", // elsewhere ps is asked
+  async fn() {
+    // The shell's child ends, and what has taken the shell's place never asks.
+    const parent = new Deno.Command("sh", {
+      args: ["-c", "exec 3<&0; cat <&3 & echo $!; exec sleep 60"],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const reader = parent.stdout.getReader();
+    const { value } = await reader.read();
+    const pid = Number(new TextDecoder().decode(value));
+    const has = (pid: number, line: string) => async () =>
+      (await Deno.readTextFile(`/proc/${pid}/status`)).includes(line);
+    await eventually(has(parent.pid, "Name:\tsleep"));
+    await parent.stdin.close();
+    await eventually(has(pid, "State:\tZ"));
+    assert.equal(await isAlive({ pid, processStartedAt: null }), false);
+    parent.kill("SIGKILL");
+    await reader.cancel();
+    await parent.status;
+  },
 });
 
 Deno.test({

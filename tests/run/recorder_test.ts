@@ -129,11 +129,12 @@ Deno.test("freeBytes() asks for a directory that is still to be made", () =>
 /** A run on a device with that adapter, as far as the recorder looks. */
 function openedOn(adapter: object | undefined): RunOpened {
   const device = { id: "gpu:0", name: "NVIDIA A30", adapter };
+  const wanted = { device: "cuda", precision: "bf16" } as const;
   return {
     kind: "opened",
     ...progress,
     device,
-    config: configSchema.parse({ device: "cuda" }),
+    config: configSchema.parse(wanted),
     parameterCount: 1000,
     resumedFrom: null,
     bestValLoss: null,
@@ -167,7 +168,8 @@ Deno.test("RunRecorder looks at the GPU that trains until the end", () =>
     await eventually(async () =>
       (await loadRunState(paths))?.telemetry.gpuUtilPct === 93
     );
-    const { device, requestedDevice } = recorder.state;
+    const { device, requestedDevice, precision } = recorder.state;
+    assert.equal(precision, "fp32"); // what the device does, not the wish
     assert.equal(device, "gpu:0: NVIDIA A30");
     assert.equal(requestedDevice, "cuda");
     assert.equal(open, 1);

@@ -56,7 +56,8 @@ export function openCpuBackend(options: CpuOptions = {}): Promise<CpuBackend> {
     throw new RangeError(`Cannot start ${threads} threads`);
   }
   const kernels = loadKernels(options);
-  return Promise.resolve(new OpenCpu({ cpu, kernels, threads }));
+  const { precision } = options;
+  return Promise.resolve(new OpenCpu({ cpu, kernels, threads, precision }));
 }
 
 class OpenCpu implements CpuBackend {
@@ -67,10 +68,11 @@ class OpenCpu implements CpuBackend {
   #programs = 0;
 
   constructor(
-    { cpu, kernels, threads }: {
+    { cpu, kernels, threads, precision }: {
       cpu: CpuInfo;
       kernels: Kernels;
       threads: number;
+      precision: CpuOptions["precision"];
     },
   ) {
     this.device = {
@@ -78,6 +80,7 @@ class OpenCpu implements CpuBackend {
       id: "cpu",
       name: cpu.name,
       threads,
+      ...precision === "bf16" && { precision },
       kernels: kernels.label,
       ...kernels.noNative !== null && { noNative: kernels.noNative },
     };
