@@ -63,11 +63,17 @@ Deno.test("hearth bench --json prints nothing but the object", async () => {
 });
 
 Deno.test("hearth bench ops accounts for the whole step", async () => {
-  const { json, out } = await bench(["ops", "--calls", ...SMALL, ...QUICK]);
-  assert.match(out, /^op +calls +ms +share +GFLOP\/s +GB\/s +sizes\n/);
+  const argv = ["ops", "--calls", ...SMALL, "--seconds", "0"];
+  const { json, out } = await bench([...argv, "--threads", "2"]);
+  assert.match(out, /^op +calls +ms +share +waits +GFLOP\/s +GB\/s +sizes\n/);
   const shares = json.ops.map(({ sharePct }: { sharePct: number }) => sharePct);
   const total = shares.reduce((a: number, b: number) => a + b);
   assert.ok(Math.abs(total - 100) < 1e-6);
+  for (const { op, waitPct } of json.ops) {
+    assert.ok(waitPct >= 0 && waitPct <= 100, `${op} waits ${waitPct} %`);
+  }
+  // Of two threads, the first to come waits for the other.
+  assert.ok(json.waitMsPerStep > 0 && json.waitMsPerStep < json.msPerStep);
   // 4 layers of 4 products and the head, each with two gradients.
   const matmul = json.ops.find(({ op }: { op: string }) => op === "matmul");
   assert.equal(matmul.calls, 3 * (4 * 4 + 1));
@@ -185,12 +191,16 @@ Deno.test("formatProducts() shows GB/s where memory is the limit", () => {
 });
 
 Deno.test("formatOps() leaves GFLOP/s out where none are meant", () => {
-  const op = { calls: 1, ms: 1.5, sharePct: 100, gflops: null, gbPerSec: 8 };
-  const figures = { tokensPerSec: 1, msPerStep: 2, step: TIME, calls: [] };
+  const times = { ms: 1.5, sharePct: 100, waitPct: 2.5 };
+  const op = { calls: 1, ...times, gflops: null, gbPerSec: 8 };
+  const figures = {
+    ...{ tokensPerSec: 1, msPerStep: 2, waitMsPerStep: 0.04 },
+    ...{ step: TIME, calls: [] },
+  };
   assert.equal(
     formatOps({ ...figures, ops: [{ ...op, op: "adamw" }] }, { calls: false }),
-    "op     calls     ms    share  GFLOP/s  GB/s\n" +
-      "adamw      1  1.500  100.0 %            8.0",
+    "op     calls     ms    share  waits  GFLOP/s  GB/s\n" +
+      "adamw      1  1.500  100.0 %  2.5 %            8.0",
   );
 });
 

@@ -35,6 +35,8 @@ export interface CallTime {
   /** The sizes of the call, for people. */
   readonly attrs: Readonly<Record<string, number>>;
   readonly ms: number;
+  /** What of that a thread waited for the slowest one, on average. */
+  readonly waitMs: number;
 }
 
 /** An executable that can also say where its time goes. */
@@ -169,18 +171,25 @@ class LoadedProgram implements CpuExecutable {
     const { program, layout, memory } = this.#open();
     const calls = program.phases[phase];
     const { profile } = layout;
-    const ends = new Float64Array(memory.buffer, profile, calls.length + 1);
-    const best = new Float64Array(calls.length).fill(Infinity);
+    const { threads } = this.#open().pool;
+    const count = calls.length, parts = 1 + count;
+    const length = parts + count * threads;
+    const clock = new Float64Array(memory.buffer, profile, length);
+    const best = calls.map(() => ({ ms: Infinity, waitMs: 0 }));
     for (let run = 0; run < times; run++) {
       await this.#start(phase, profile);
-      for (let i = 0; i < best.length; i++) {
-        best[i] = Math.min(best[i], ends[i + 1] - ends[i]);
+      for (let i = 0; i < count; i++) {
+        const [start, end] = clock.subarray(i, i + 2);
+        if (end - start >= best[i].ms) continue;
+        const ended = clock.subarray(parts + i * threads).subarray(0, threads);
+        const waits = ended.reduce((sum, time) => sum + end - time, 0);
+        best[i] = { ms: end - start, waitMs: waits / threads };
       }
     }
     return calls.map(({ op, attrs }, i) => ({
       op,
       attrs: { ...attrs },
-      ms: best[i],
+      ...best[i],
     }));
   }
 

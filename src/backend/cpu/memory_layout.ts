@@ -4,7 +4,7 @@
  *     0        words of the barrier (kernels/threads.ts); 0 means "absent"
  *     512      constants (kernels/constants.ts)
  *     2048     records of all calls, phase after phase (encode.ts)
- *     …        profile: f64 times, one more than the longest phase has calls
+ *     …        profile: f64 times of the longest phase; see interpreter.ts
  *     …        persistent tensors, then the arena of temporaries
  *     …        scratch that all threads share, then each thread's own
  *
@@ -63,7 +63,8 @@ export function layOut(
     longest = Math.max(longest, calls.length);
   }
   const profile = end;
-  const persistent = align(profile + 8 * (longest + 1), ALIGNMENT);
+  const times = 1 + longest * (1 + threads);
+  const persistent = align(profile + 8 * times, ALIGNMENT);
   const arena = align(persistent + program.persistentBytes, ALIGNMENT);
   const sharedScratch = align(arena + program.arenaBytes, ALIGNMENT);
 

@@ -2,7 +2,7 @@
  * `hearth bench ops`: where the time of a training step goes, op by op.
  *
  * The time of a call is the median of several runs and includes the wait for
- * the slowest thread. GB/s counts each tensor of a call once.
+ * the slowest thread, which is shown apart as well. GB/s counts each tensor of a call once.
  *
  * @module
  */
@@ -23,6 +23,8 @@ export interface OpFigures {
   readonly ms: number;
   /** Part of the time of all calls. */
   readonly sharePct: number;
+  /** Part of `ms` that a thread waits for the slowest one, on average. */
+  readonly waitPct: number;
   /** Null for ops that move memory rather than multiply. */
   readonly gflops: number | null;
   readonly gbPerSec: number;
@@ -35,6 +37,8 @@ export interface OpsFigures {
   readonly tokensPerSec: number;
   readonly msPerStep: number;
   readonly step: Timing;
+  /** What threads wait for each other at the ends of calls, on average. */
+  readonly waitMsPerStep: number;
   /** Slowest first. */
   readonly ops: readonly OpFigures[];
   /** In the order of the step. */
@@ -63,9 +67,12 @@ export async function benchOps(
     while (times.length < runs) times.push(await executable.profile(phase, 1));
     program.phases[phase].forEach((call, i) => {
       const { op, attrs } = times[0][i];
-      const ms = summarize(times.map((run) => run[i].ms)).medianMs;
+      const median = (of: (time: CallTime) => number) =>
+        summarize(times.map((run) => of(run[i]))).medianMs;
+      const ms = median((t) => t.ms);
+      const waitMs = Math.min(ms, median((t) => t.waitMs));
       const [flops, bytes] = [flopsOf(call), bytesOf(call)];
-      work.push({ op, ms, attrs, flops, bytes, calls: 1 });
+      work.push({ op, ms, waitMs, attrs, flops, bytes, calls: 1 });
     });
   }
   await executable.dispose();
@@ -75,6 +82,7 @@ export async function benchOps(
     tokensPerSec: tokens / step.medianMs * 1000,
     msPerStep: step.medianMs,
     step,
+    waitMsPerStep: work.reduce((sum, { waitMs }) => sum + waitMs, 0),
     ops: [...byOp.values()].map((calls) => rated(sum(calls), totalMs))
       .sort((a, b) => b.ms - a.ms),
     calls: work.map((call) => ({ ...rated(call, totalMs), attrs: call.attrs })),
@@ -91,6 +99,7 @@ export function formatOps(
     ["calls", "right"],
     ["ms", "right"],
     ["share", "right"],
+    ["waits", "right"],
     ["GFLOP/s", "right"],
     ["GB/s", "right"],
   ] as const;
@@ -99,6 +108,7 @@ export function formatOps(
     `${one.calls}`,
     one.ms.toFixed(3),
     `${one.sharePct.toFixed(1)} %`,
+    `${one.waitPct.toFixed(1)} %`,
     one.gflops?.toFixed(1) ?? "",
     one.gbPerSec.toFixed(1),
   ];
@@ -118,27 +128,33 @@ interface Work {
   op: string;
   calls: number;
   ms: number;
+  waitMs: number;
   flops: number;
   bytes: number;
   attrs?: Readonly<Record<string, number>>;
 }
 
 function sum(calls: readonly Work[]): Work {
-  const total: Work = { op: calls[0].op, calls: 0, ms: 0, flops: 0, bytes: 0 };
+  const nothing = { calls: 0, ms: 0, waitMs: 0, flops: 0, bytes: 0 };
+  const total: Work = { op: calls[0].op, ...nothing };
   for (const call of calls) {
-    for (const key of ["calls", "ms", "flops", "bytes"] as const) {
+    for (const key of ["calls", "ms", "waitMs", "flops", "bytes"] as const) {
       total[key] += call[key];
     }
   }
   return total;
 }
 
-function rated({ op, calls, ms, flops, bytes }: Work, totalMs: number) {
+function rated(
+  { op, calls, ms, waitMs, flops, bytes }: Work,
+  totalMs: number,
+) {
   return {
     op,
     calls,
     ms,
     sharePct: 100 * ms / totalMs,
+    waitPct: 100 * waitMs / ms,
     gflops: flops > 0 ? flops / ms / 1e6 : null,
     gbPerSec: bytes / ms / 1e6,
   };

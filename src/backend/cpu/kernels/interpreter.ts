@@ -26,7 +26,13 @@ import { sumRows } from "./norms";
 import { adamw, clipScale, sumSquares } from "./optimizer";
 import { dropout } from "./philox";
 import { rope, ropeScratch } from "./rope";
-import { barrier, isAborted, NATIVE_ARGS_BYTES, thread } from "./threads";
+import {
+  barrier,
+  isAborted,
+  NATIVE_ARGS_BYTES,
+  nThreads,
+  thread,
+} from "./threads";
 
 export { useNative } from "./native";
 export { abort, initThread, resetThreads } from "./threads";
@@ -54,16 +60,20 @@ export function isFused(): bool {
 /**
  * Runs `count` records from `record` on.
  *
- * @param profile Room for `count + 1` f64, for the time of the start and of
- * the end of each call; or 0. The last thread to end a call writes its time.
+ * @param profile Room for f64 times, or 0: of the start, of the end of each
+ * call, which the last thread to end it writes, and then, call by call, of the
+ * end of each thread's part.
  */
 export function runPhase(record: usize, count: i32, profile: usize): void {
+  let ended = profile + (<usize> (count + 1 + thread) << 3);
   if (profile && thread == 0) store<f64>(profile, now());
   for (at = 0; at < count; at++) {
     const call = changetype<AnyCall>(record);
     run(call);
     if (profile) {
       profile += 8;
+      store<f64>(ended, now());
+      ended += <usize> nThreads << 3;
       if (barrier()) store<f64>(profile, now());
     } else if (at + 1 < count) barrier();
     if (isAborted()) return;
