@@ -71,6 +71,11 @@ export interface Backend {
    * @throws {UserError} If the program does not fit the device's memory.
    */
   compile(program: Program): Promise<Executable>;
+  /**
+   * Whether the program would fit the device's memory now. Absent where the
+   * memory is the machine's own.
+   */
+  fits?(program: Program): Promise<boolean>;
   /** Ends worker threads and frees the device, executables included. */
   dispose(): Promise<void>;
 }

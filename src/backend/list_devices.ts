@@ -11,7 +11,7 @@ import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { loadKernels } from "./cpu/kernels.ts";
 import { type DeviceSources, SYSTEM_DEVICES } from "./devices.ts";
 import { measureSpeed, type ProductShape } from "./measure.ts";
-import type { AdapterInfo } from "./webgpu/adapters.ts";
+import { type AdapterInfo, pciId } from "./webgpu/adapters.ts";
 
 /** What every device has. */
 interface CommonListing {
@@ -42,6 +42,8 @@ export interface CpuListing extends CommonListing {
 /** A graphics adapter. */
 export interface AdapterListing extends CommonListing {
   readonly backend: "webgpu";
+  /** As drivers and `lspci -n` name it: `10de:2330`; null if unknown. */
+  readonly pciId: string | null;
   readonly adapter: AdapterInfo;
 }
 
@@ -85,6 +87,7 @@ export async function listDevices(
         )
         : UNTIMED,
       requests: requests.get(info)!,
+      pciId: pciId(info),
       adapter: info,
     });
   }

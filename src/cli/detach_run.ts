@@ -28,28 +28,35 @@ export interface DetachableRun {
 }
 
 /**
- * Starts this program again to train the run, and returns once it does.
+ * Starts this program again to train a run, and returns once it does.
  *
+ * @param setUp Checks what can be checked and makes the run's directory.
  * @throws {UserError} What the other process failed with.
+ * @throws {Stopped} By Ctrl+C before there is another process.
  */
 export async function detachRun(
   app: App,
-  { runId, paths, undo = async () => {} }: DetachableRun,
+  setUp: () => Promise<DetachableRun>,
 ): Promise<void> {
+  // Before anything is loaded, so that no Ctrl+C is missed.
+  using stop = new StopSignal(app, () => {});
+  const { runId, paths, undo = async () => {} } = await setUp();
   const loggedBytes = await sizeOf(paths.log);
-  let started;
+  let started: DetachedProcess;
   try {
+    stop.signal.throwIfAborted();
     started = await app.io.startAgain({ runId, output: paths.output });
   } catch (error) {
     await undo();
     throw error;
   }
   const { pid } = started;
-  const outcome = await waitForTraining(app, { paths, started });
+  const outcome = await waitForTraining(app, { paths, started, stop });
   if (outcome === null) {
-    app.exitCode = EXIT.aborted;
     app.note(`the run goes on in process ${pid}`);
-    return noteRunning(app, runId);
+    noteRunning(app, runId);
+    app.exitCode = EXIT.aborted;
+    return;
   }
   const { state, end } = outcome;
   const endedWell = end?.code === EXIT.ok || end?.code === EXIT.stopped;
@@ -73,10 +80,13 @@ export async function detachRun(
 /** Shows what the other process prepares. @returns Null after Ctrl+C. */
 async function waitForTraining(
   app: App,
-  { paths, started }: { paths: RunPaths; started: DetachedProcess },
+  { paths, started, stop }: {
+    paths: RunPaths;
+    started: DetachedProcess;
+    stop: StopSignal;
+  },
 ): Promise<StartOutcome | null> {
   const { untilTraining } = await import("../run/detach.ts");
-  using stop = new StopSignal(app, () => {});
   using view = new RunView(app, { onUnread: () => stop.abort() });
   try {
     return await untilTraining({

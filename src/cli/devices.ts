@@ -89,11 +89,12 @@ function detailsOf(device: DeviceListing): string[] {
   return adapterDetails(device);
 }
 
-function adapterDetails({ adapter }: AdapterListing): string[] {
+function adapterDetails({ adapter, pciId }: AdapterListing): string[] {
   const { api, isSoftware, subgroupSizes, limits, features } = adapter;
   const [least, most] = subgroupSizes ?? [];
   const facts = [
     isSoftware ? "no GPU: computes on the CPU, only if asked for" : "GPU",
+    ...pciId ? [pciId] : [],
     ...api ? [`through ${api}`] : [],
     ...subgroupSizes
       ? [`subgroups of ${least === most ? least : `${least} to ${most}`}`]

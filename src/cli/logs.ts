@@ -47,6 +47,7 @@ interface LogRange {
 
 async function printLog(app: App, { runId, lastLines }: LogRange) {
   const { runPaths } = await import("../run/run_paths.ts");
+  const { readRun } = await import("../run/runs.ts");
   const { TailFile } = await import("../run/tail_file.ts");
   const paths = runPaths(app.root, runId);
   const log = new TailFile(paths.log, { lastLines });
@@ -63,6 +64,8 @@ async function printLog(app: App, { runId, lastLines }: LogRange) {
   const torn = await log.rest();
   if (torn !== "" && lastLines > 0) print([torn]);
   if (isEmpty && lastLines > 0) app.note(`${runId} has logged nothing yet`);
+  const { state } = await readRun(app.root, runId);
+  if (state?.status === "completed" || state?.status === "stopped") return;
   // Usually empty: what a process in the background could not log.
   const printed = await Deno.stat(paths.output).catch(() => null);
   if (printed?.size) app.note(`its process also wrote to "${paths.output}"`);

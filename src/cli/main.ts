@@ -11,6 +11,7 @@ import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { App } from "./app.ts";
 import type { Io } from "./io.ts";
 import { createProgram } from "./program.ts";
+import { safeText } from "./safe_text.ts";
 import { Stopped } from "./stop_signal.ts";
 
 /**
@@ -45,8 +46,10 @@ export async function runCli(
       ? explainUsage(error, commandOf(program, argv))
       : explainUnexpected(error);
     try {
-      io.stderr.write(`${app.paint("red", "error:")} ${message}\n`);
-      io.stderr.write(`${app.paint("cyan", "hint:")} ${hint}\n`);
+      // A message may quote what was typed, or what a damaged file holds.
+      const [what, advice] = [message, hint].map(safeText);
+      io.stderr.write(`${app.paint("red", "error:")} ${what}\n`);
+      io.stderr.write(`${app.paint("cyan", "hint:")} ${advice}\n`);
       if (error instanceof Error && io.env("HEARTH_DEBUG")) {
         io.stderr.write(`${error.stack}\n`);
       }

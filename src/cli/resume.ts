@@ -67,8 +67,10 @@ export function addResumeCommand(program: CommandUnknownOpts, app: App): void {
     const more = moreOf(typed);
     const { detachedRun } = app.io;
     if (detach && detachedRun === null) {
-      const { findIdleRun } = await import("../run/queued_run.ts");
-      return await detachRun(app, await findIdleRun(app.root, ref));
+      return await detachRun(app, async () => {
+        const { findIdleRun } = await import("../run/queued_run.ts");
+        return findIdleRun(app.root, ref);
+      });
     }
     await conductRun(app, async (options) => {
       const { resumeRun } = await import("../run/runner.ts");

@@ -8,6 +8,7 @@
 import { formatDuration, UNKNOWN } from "../base/format.ts";
 import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
+import { safeText } from "./safe_text.ts";
 
 /** What a run came to. */
 export type RunOutcome = Pick<
@@ -26,9 +27,9 @@ export type RunOutcome = Pick<
 /** Prints the outcome and what to do next; with `--quiet`, the run's id. */
 export function printOutcome(app: App, outcome: RunOutcome): void {
   if (app.quiet) return app.print(outcome.runId);
-  app.print(formatOutcome(outcome));
+  app.print(safeText(formatOutcome(outcome)));
   app.note();
-  app.note(nextCommands(outcome, app.io.program));
+  app.note(safeText(nextCommands(outcome, app.io.program)));
 }
 
 /** Says what to do next with a run that trains in another process. */

@@ -17,6 +17,10 @@ import { LiveLine } from "./live_line.ts";
 import { formatBar, formatStage } from "./progress_bar.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { safeText } from "./safe_text.ts";
+import { formatSilence } from "./status_text.ts";
+
+/** How often to look whether a run of another process has fallen silent. */
+const SILENCE_INTERVAL_MS = 1000;
 
 /** Follows one run. */
 export class RunView implements Disposable {
@@ -25,7 +29,8 @@ export class RunView implements Disposable {
   readonly #onUnread: () => void;
   #stage = "";
   #training = false;
-  #hasState = false;
+  /** The newest one of a run of another process. */
+  #state: RunState | null = null;
   #isStopping = false;
   #isRead = true;
 
@@ -86,7 +91,12 @@ export class RunView implements Disposable {
     const show = this.#app.json
       ? (event: FollowEvent) => this.#printFollowed(event)
       : (event: FollowEvent) => this.#showFollowed(event);
-    for await (const event of events) this.#whileRead(() => show(event));
+    const timer = setInterval(() => this.#showSilence(), SILENCE_INTERVAL_MS);
+    try {
+      for await (const event of events) this.#whileRead(() => show(event));
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** Takes away what is not to stay. */
@@ -135,9 +145,9 @@ export class RunView implements Disposable {
   #printFollowed(event: FollowEvent): void {
     if (event.kind === "metrics") {
       for (const row of event.metrics) this.#app.printJson(row);
-    } else if (event.kind === "state" && !this.#hasState) {
-      this.#hasState = true;
-      this.#app.printJson(event.state);
+    } else if (event.kind === "state") {
+      if (this.#state === null) this.#app.printJson(event.state);
+      this.#state = event.state;
     } else if (event.kind === "damaged") {
       this.#line.warn(safeText(event.message));
     }
@@ -161,7 +171,17 @@ export class RunView implements Disposable {
     else this.#line.print(safe);
   }
 
+  /** In place of a bar that stands still. */
+  #showSilence(): void {
+    const silence = this.#state && formatSilence(this.#state, Date.now());
+    if (silence === null) return;
+    this.#line.update((columns) =>
+      `last news ${silence}`.slice(0, Math.max(0, columns - 1))
+    );
+  }
+
   #showState(state: RunState): void {
+    this.#state = state;
     const { status, preparing, step, totalSteps } = state;
     if (status === "stopping" && !this.#isStopping) {
       this.#isStopping = true;

@@ -131,13 +131,25 @@ function timeWords(state: RunState, now: number): string {
 
 /** When the run ended, or that it says nothing although it should. */
 function updatedField(
-  { alive, updatedAt }: RunState,
+  state: RunState,
   now: number,
 ): [name: string, text: string][] {
+  const silence = formatSilence(state, now);
+  if (silence !== null) return [["updated", silence]];
+  return state.alive ? [] : [["updated", formatAge(state.updatedAt, now)]];
+}
+
+/**
+ * `12s ago; is the process suspended, or the disk full?`; null for a run that
+ * has not been silent for long, or that has nothing more to say.
+ */
+export function formatSilence(
+  { alive, updatedAt }: RunState,
+  now: number,
+): string | null {
+  if (!alive || now - Date.parse(updatedAt) < STALE_MS) return null;
   const age = formatAge(updatedAt, now);
-  if (!alive) return [["updated", age]];
-  if (now - Date.parse(updatedAt) < STALE_MS) return [];
-  return [["updated", `${age}; is the process suspended, or the disk full?`]];
+  return `${age}; is the process suspended, or the disk full?`;
 }
 
 /** The newest warnings, and how many there are before them. */

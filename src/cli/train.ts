@@ -41,10 +41,10 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
       return await loadConfig({ file, profile, flags, set });
     };
     if (detach && detachedRun === null) {
-      const { queueRun } = await import("../run/queued_run.ts");
-      const config = await load();
-      const run = await queueRun({ root, config, commandLine, runId });
-      return await detachRun(app, run);
+      return await detachRun(app, async () => {
+        const { queueRun } = await import("../run/queued_run.ts");
+        return queueRun({ root, config: await load(), commandLine, runId });
+      });
     }
     await conductRun(app, async (options) => {
       if (detachedRun !== null) {

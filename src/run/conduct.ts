@@ -19,15 +19,13 @@ import {
 import { RunRecorder } from "./recorder.ts";
 import type { NewRunDirectory } from "./run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
-import { initialRunState, type RunState, type RunStatus } from "./run_state.ts";
+import { initialRunState, type RunStatus } from "./run_state.ts";
 import { clearStopRequests, onStopRequest } from "./stop_request.ts";
 
 /** A run with its name and place. */
 export interface ConductOptions extends Omit<PrepareOptions, "resumed"> {
   /** The new directory of a new run. */
   created?: NewRunDirectory;
-  /** The state that a resumed run was left in. */
-  before?: RunState;
   /** Another process has asked this one to stop the run. */
   onStopRequest?: () => void;
 }

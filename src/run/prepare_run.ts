@@ -21,6 +21,7 @@ import { truncateMetrics } from "./metrics.ts";
 import { setAside } from "./recovered_meta.ts";
 import type { RunOpened } from "./run_event.ts";
 import { rootPaths, type RunPaths } from "./run_paths.ts";
+import type { RunState } from "./run_state.ts";
 import {
   alreadyComplete,
   loadStartPoint,
@@ -43,6 +44,8 @@ export interface PrepareOptions {
   engine: Engine;
   /** The run has trained before, or at least tried to. */
   resumed: boolean;
+  /** The state that a resumed run was left in. */
+  before?: RunState;
   /** Which checkpoint to go on from; see `loadCheckpoint`. */
   from?: string;
   /** Why `meta` is not the one on disk, which cannot be read; or null. */
@@ -130,7 +133,7 @@ export async function prepareRun(
 
 /** The checkpoint to go on from, if there is one, with work left to do. */
 async function findStart(
-  { paths, meta: { runId, sessions }, from, plan }: PrepareOptions,
+  { paths, meta: { runId, sessions }, from, plan, before }: PrepareOptions,
 ): Promise<StartPoint | null> {
   const found = await loadStartPoint(paths.checkpoints, from);
   if (!found) {
@@ -141,7 +144,11 @@ async function findStart(
     ? plannedState(found, sessions)
     : found.content.trainer; // who chooses a checkpoint wants it as it was
   const { step, totalSteps } = trainer;
-  if (!plan?.more && step >= totalSteps) throw alreadyComplete(runId, step);
+  // One that was killed after its last save is yet to be marked as complete.
+  const isMarked = before?.status === "completed" || from !== undefined;
+  if (!plan?.more && step >= totalSteps && isMarked) {
+    throw alreadyComplete(runId, step);
+  }
   return { ...found, content: { ...found.content, trainer } };
 }
 

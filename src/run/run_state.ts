@@ -7,6 +7,7 @@
  * @module
  */
 
+import { basename } from "node:path";
 import { z } from "zod";
 import { errorMessage } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
@@ -137,11 +138,11 @@ export function isActive(status: RunStatus): boolean {
 export async function loadRunState(
   paths: RunPaths,
 ): Promise<RunState | undefined> {
-  let state = await readState(paths.state);
+  let state = await readState(paths);
   while (state && isActive(state.status)) {
     if (await isTraining(paths, state)) return { ...state, alive: true };
     // It may have ended between the two looks: its last word counts.
-    const last = await readState(paths.state);
+    const last = await readState(paths);
     const isSame = last?.updatedAt === state.updatedAt &&
       last.status === state.status;
     if (isSame) return interrupted(state);
@@ -172,7 +173,9 @@ async function isTraining(
   return pid !== null && await isAlive({ pid, processStartedAt });
 }
 
-async function readState(path: string): Promise<RunState | undefined> {
+async function readState(
+  { state: path, dir }: RunPaths,
+): Promise<RunState | undefined> {
   let value: unknown;
   try {
     value = await readJson(path);
@@ -184,7 +187,8 @@ async function readState(path: string): Promise<RunState | undefined> {
   }
   if (value === undefined) return undefined;
   const { success, data, error } = stateSchema.safeParse(value);
-  if (success) return data;
+  // A run is called by its directory, which people rename and copy.
+  if (success) return { ...data, runId: basename(dir) };
   const [{ path: field, message }] = error.issues;
   const where = field.length > 0 ? `"${field.join(".")}": ` : "";
   throw new Error(`Cannot read "${path}": ${where}${message}`);

@@ -96,7 +96,7 @@ export async function* train(
 
   for (;;) {
     // 1. Evaluate: before the first step, every evalEvery, and at the end.
-    let newBest = false, earlyStop = false;
+    let newBest = false;
     if (evaluationDue(state, cadence)) {
       tracker.begin();
       const result = await evaluate(executable, {
@@ -109,8 +109,6 @@ export async function* train(
         const { valLoss, valBpb } = result;
         const dtMs = tracker.end("evaluation");
         newBest = recordEvaluation(state, valLoss);
-        earlyStop = earlyStopPatience > 0 &&
-          state.evalsSinceBest >= earlyStopPatience;
         yield {
           kind: "eval",
           valLoss,
@@ -123,7 +121,10 @@ export async function* train(
       }
     }
 
-    // 2. Find out whether this is the end.
+    // 2. Find out whether this is the end, which a run that was killed after
+    //    its last save has come to before.
+    const earlyStop = earlyStopPatience > 0 &&
+      state.evalsSinceBest >= earlyStopPatience;
     const complete = state.step >= state.totalSteps &&
       !evaluationDue(state, cadence);
     const reason = complete

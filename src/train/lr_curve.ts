@@ -20,7 +20,6 @@ import {
   decayStart,
   learningRate,
   type LrSchedule,
-  warmup,
 } from "./schedule.ts";
 
 /** How the rate goes on since the end was moved; part of `trainer.json`. */
@@ -94,9 +93,7 @@ function continuedDecay(
 ): LrCurve["decay"] {
   const done = decayDone(step, before);
   if (done > 0) return { from: step, done };
-  const { from, steps } = warmup(before);
   const curve = before.curve ? { ...before.curve, decay: null } : null;
-  const usual = decayStart({ ...after, curve });
-  const isAhead = step < from + steps || usual >= step;
+  const isAhead = decayStart({ ...after, curve }) >= step;
   return isAhead ? null : { from: step, done };
 }

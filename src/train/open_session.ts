@@ -4,16 +4,13 @@
  * @module
  */
 
-import { estimateWork, type StepWork } from "../backend/auto_device.ts";
-import type { Backend, DeviceInfo } from "../backend/backend.ts";
+import type { DeviceInfo } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import { openDataset } from "../data/open_dataset.ts";
 import type { DataProgress } from "../data/progress.ts";
-import { programMemory } from "../graph/program_memory.ts";
-import { resolveModel } from "../model/model_config.ts";
-import { parameterCount } from "../model/model_size.ts";
-import { chooseBatchSize, describeBatch } from "./auto_batch.ts";
+import { describeBatch } from "./auto_batch.ts";
+import { autoBatch, stepWork } from "./device_fit.ts";
 import {
   assembleSession,
   checkSettings,
@@ -21,7 +18,6 @@ import {
   type Session,
   type Snapshot,
 } from "./session.ts";
-import { buildStepProgram } from "./step_program.ts";
 
 /** What is done before training, such as tokenizing. */
 export interface PrepareProgress {
@@ -80,11 +76,15 @@ export async function openSession(
   const wanted = { device, threads, gemm, precision, strict };
   const { backend, warnings, notes } = await openBackend({
     ...wanted,
-    work: workOf(config),
+    work: stepWork(config),
     previous: options.previousDevice?.backend,
   });
   opened.defer(() => backend.dispose());
-  const memoryBytes = await freeMemory(backend, options);
+  const isAuto = config.train.batchSize === 0;
+  const memoryBytes = isAuto
+    ? backend.limits?.programBytes ??
+      await options.freeGpuMemory?.(backend.device) ?? null
+    : null;
 
   // 2. Data and tokenizer.
   const { dataset, tokenizer } = await openDataset({
@@ -92,13 +92,15 @@ export async function openSession(
     tokenizer: config.tokenizer,
     seqLen: config.model.seqLen,
     batchSize: config.train.batchSize || 1,
-    chooseBatchSize: config.train.batchSize > 0 ? undefined : (known) => {
-      const choice = autoBatch(config, { backend, memoryBytes, ...known });
-      notes.push(describeBatch(choice));
-      const { batchSize } = choice;
-      config = { ...config, train: { ...config.train, batchSize } };
-      return batchSize;
-    },
+    chooseBatchSize: isAuto
+      ? (known) => {
+        const choice = autoBatch(config, { backend, memoryBytes, ...known });
+        notes.push(describeBatch(choice));
+        const { batchSize } = choice;
+        config = { ...config, train: { ...config.train, batchSize } };
+        return batchSize;
+      }
+      : undefined,
     seed: config.seed,
     dataDir: options.dataDir,
     tokenizerJson: restore?.tokenizerJson,
@@ -120,48 +122,4 @@ export async function openSession(
   const { plan } = options;
   const parts = { config, dataset, tokenizer, backend, warnings, notes };
   return await assembleSession({ ...parts, restore, plan });
-}
-
-/** The work of a micro-step, roughly: only the data tells the vocabulary. */
-function workOf({ model, tokenizer, train }: HearthConfig): StepWork {
-  const { nLayer: L, nEmbd: C, seqLen: T } = model;
-  const { type, vocabSize } = tokenizer;
-  const resolved = resolveModel(model, type === "bpe" ? vocabSize : BYTES);
-  const parameters = parameterCount(resolved);
-  const B = train.batchSize || 1;
-  return estimateWork({ B, T, C, L, parameterCount: parameters });
-}
-
-/** Vocabulary of `byte`, and more than most texts have characters. */
-const BYTES = 256;
-
-/** What a batch may take of the device; null if nobody tells. */
-async function freeMemory(
-  { device, limits }: Backend,
-  { config, freeGpuMemory }: OpenSessionOptions,
-): Promise<number | null> {
-  if (config.train.batchSize > 0) return null; // it is not asked for
-  if (limits?.programBytes !== undefined) return limits.programBytes;
-  return await freeGpuMemory?.(device) ?? null;
-}
-
-function autoBatch(
-  { model, train }: HearthConfig,
-  { backend: { device, limits }, memoryBytes, vocabSize, windows }: {
-    backend: Backend;
-    memoryBytes: number | null;
-    vocabSize: number;
-    windows: number;
-  },
-) {
-  const resolved = resolveModel(model, vocabSize);
-  return chooseBatchSize({
-    seqLen: model.seqLen,
-    bytesOf: (batchSize) =>
-      programMemory(buildStepProgram(resolved, { ...train, batchSize })),
-    memoryBytes,
-    tensorBytes: limits?.tensorBytes ?? null,
-    windows,
-    isGpu: device.backend === "webgpu" && device.adapter?.isSoftware !== true,
-  });
 }

@@ -17,6 +17,7 @@ import { type ModelConfig, resolveModel } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { BatchFeed } from "./batch_feed.ts";
+import { compileSteps } from "./fit_batch.ts";
 import { restoreState, type ResumePlan } from "./restored_state.ts";
 import { lrSchedule, warmup } from "./schedule.ts";
 import {
@@ -26,7 +27,7 @@ import {
   type SnapshotSource,
   writeTensors,
 } from "./snapshot.ts";
-import { batchPositions, buildStepProgram } from "./step_program.ts";
+import { batchPositions } from "./step_program.ts";
 import { initialState, type TrainerState } from "./trainer_state.ts";
 
 export type { ResumePlan } from "./restored_state.ts";
@@ -118,8 +119,11 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   // 1. The program, and its memory.
   const { batchSize, gradAccumSteps } = config.train;
   const model = resolveModel(config.model, tokenizer.vocabSize);
-  const program = buildStepProgram(model, config.train);
-  const executable = await backend.compile(program);
+  const { program, executable } = await compileSteps(
+    backend,
+    model,
+    config.train,
+  );
   opened.defer(() => executable.dispose());
 
   // 2. Parameters and optimizer; a new one's moments are 0 as memory is.

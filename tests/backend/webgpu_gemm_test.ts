@@ -27,7 +27,7 @@ for (const [i, candidate] of gemmCandidates().entries()) {
     (splitK > 1 ? `, k in ${splitK} parts` : "");
   Deno.test(name, { ignore: noAdapter }, async () => {
     const reference = openReferenceBackend();
-    const gpu = await openTestGpu({ gemm: variant });
+    const gpu = await openTestGpu({ gemmVariant: () => variant });
     for (const one of products()) {
       const got = await runOpCase(gpu, one);
       assertOpClose(one, got, await runOpCase(reference, one));

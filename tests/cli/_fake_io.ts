@@ -15,6 +15,8 @@ export interface FakeSettings {
   detachedRun?: string;
   /** Stands in for another process; without it, none can be started. */
   startAgain?: Io["startAgain"];
+  /** Called when somebody listens for Ctrl+C. */
+  onListening?: (press: () => void) => void;
   /** Called with everything written to stderr; may press Ctrl+C. */
   onStderr?: (text: string, press: () => void) => void;
   /** Called with everything written to stdout; may throw BrokenPipe. */
@@ -67,6 +69,7 @@ export async function run(
     onStopSignals(listening) {
       handlers = listening;
       presses = 0;
+      settings.onListening?.(press);
       return { [Symbol.dispose]: () => void (handlers = null) };
     },
     exit(code) {

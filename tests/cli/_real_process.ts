@@ -1,4 +1,6 @@
 import { fileURLToPath } from "node:url";
+import { listRuns } from "../../src/run/runs.ts";
+import { stopRun } from "../../src/run/stop_run.ts";
 import { TINY, type Workspace } from "./_workspace.ts";
 
 const MOD = fileURLToPath(new URL("../../mod.ts", import.meta.url));
@@ -42,4 +44,16 @@ export function spawnHearth(
 export function trainArgs(workspace: Workspace, ...more: string[]): string[] {
   const dataset = workspace.path("text.txt");
   return ["train", "--dataset", dataset, ...TINY, "--eval-every", "0", ...more];
+}
+
+/** Ends what a test that fails leaves running in other processes. */
+export function endingRuns({ root }: Workspace): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const { runId, state } of await listRuns(root)) {
+        if (!state?.alive || state.pid === Deno.pid) continue;
+        await stopRun(root, runId, { now: true });
+      }
+    },
+  };
 }

@@ -156,6 +156,19 @@ Deno.test("hearth attach shows what is being prepared", async () => {
   assert.ok(!shown(err).join().includes("tokenizing"));
 });
 
+Deno.test("hearth attach says that a run is silent", async () => {
+  const updatedAt = new Date(Date.now() - 60_000).toISOString();
+  const { code } = await runBeside(["attach"], {
+    tty: true,
+    columns: 30,
+    before: (run) => run.set({ ...RUNNING, updatedAt }),
+    script: (run) => [
+      ["\x1b[Klast news 1m ago; is the proc", () => run.end("completed")],
+    ],
+  });
+  assert.equal(code, 0);
+});
+
 Deno.test("hearth attach tells how a run has ended before", async () => {
   await using workspace = await Workspace.create();
   await using run = new FakeRun(workspace.root);

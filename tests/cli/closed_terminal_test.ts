@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import type { RunState } from "../../src/run/run_state.ts";
-import { FROM_SOURCES, trainArgs } from "./_real_process.ts";
+import { endingRuns, FROM_SOURCES, trainArgs } from "./_real_process.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** Enough to still train when the terminal is closed; seconds, not minutes. */
@@ -87,6 +87,7 @@ Deno.test({
   ignore: !hasScript,
   async fn() {
     await using workspace = await Workspace.create();
+    await using _ended = endingRuns(workspace);
     const terminal = new Terminal();
     const command = [
       ...[Deno.execPath(), ...FROM_SOURCES, "--root", workspace.root],

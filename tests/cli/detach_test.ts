@@ -143,6 +143,16 @@ Deno.test("hearth train --detach leaves nothing where no process starts", async 
   assert.deepEqual(await workspace.names(), []);
 });
 
+Deno.test("Ctrl+C before there is another process leaves nothing", async () => {
+  await using workspace = await Workspace.create();
+  const { code, out, err } = await run(trainArgs(workspace), {
+    startAgain: () => assert.fail("nothing to start"),
+    onListening: (press) => press(),
+  });
+  assert.deepEqual([code, out, err], [3, "", "stopped, nothing was kept\n"]);
+  assert.deepEqual(await workspace.names(), []);
+});
+
 Deno.test("Ctrl+C ends the waiting of hearth train --detach", async () => {
   await using workspace = await Workspace.create();
   const { promise, resolve } = Promise.withResolvers<ProcessEnd>();

@@ -24,6 +24,7 @@ const gpu: DeviceListing = {
   gflops: 5210,
   problem: null,
   requests: ["gpu:0", "cuda:0", "A30"],
+  pciId: "10de:20b7",
   adapter: {
     id: "gpu:0",
     name: "NVIDIA A30",
@@ -50,7 +51,7 @@ Deno.test("formatDevices() shows a table, and what each device can do", () => {
 gpu:0   NVIDIA A30      25.8 GB    5,210  gpu:0, cuda:0, A30
 cpu     AMD EPYC 7763  128.0 GB    2,310  cpu
 
-gpu:0  GPU, through vulkan, subgroups of 32
+gpu:0  GPU, 10de:20b7, through vulkan, subgroups of 32
        limits: buffer 2.1 GB, binding 2.1 GB, workgroup 1,024 threads
        with 49.2 kB
        features: shader-f16, timestamp-query
@@ -66,6 +67,7 @@ Deno.test("formatDevices() leaves out what is not known", () => {
     memoryBytes: null,
     gflops: null,
     requests: ["software"],
+    pciId: null,
     adapter: {
       ...gpu.adapter,
       isSoftware: true,

@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
+import type { RunStatus } from "../../src/run/run_state.ts";
 import { runPaths } from "../../src/run/run_paths.ts";
 import { FakeRun } from "../run/_fake_run.ts";
 import { runBeside } from "./_beside.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** A workspace with the run `owl-1` that has ended, and its log. */
-async function logged(text: string): Promise<Workspace> {
+async function logged(
+  text: string,
+  status: RunStatus = "completed",
+): Promise<Workspace> {
   const workspace = await Workspace.create();
   await using run = new FakeRun(workspace.root);
   await run.begin();
   if (text !== "") await run.append("log", text);
-  await run.end("completed");
+  await run.end(status);
   return workspace;
 }
 
@@ -58,7 +62,7 @@ Deno.test("hearth logs lets no escapes through, and shows a torn line", async ()
 });
 
 Deno.test("hearth logs says that there is no log yet", async () => {
-  await using workspace = await logged("");
+  await using workspace = await logged("", "failed");
   const { code, out, err } = await workspace.run(["logs"]);
   assert.deepEqual([code, out, err], [0, "", "owl-1 has logged nothing yet\n"]);
   const { output } = runPaths(workspace.root, "owl-1");

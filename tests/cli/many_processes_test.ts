@@ -6,7 +6,12 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { RunState } from "../../src/run/run_state.ts";
 import { listRunIds } from "../../src/run/runs.ts";
-import { type Ended, spawnHearth, trainArgs } from "./_real_process.ts";
+import {
+  type Ended,
+  endingRuns,
+  spawnHearth,
+  trainArgs,
+} from "./_real_process.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** Steps that only a request or a signal ends. */
@@ -31,6 +36,7 @@ async function stateOnce(
 
 Deno.test("ten runs that start at once have ten names and the same result", async () => {
   await using workspace = await Workspace.create();
+  await using _ended = endingRuns(workspace);
   const started = Array.from(
     { length: 10 },
     () => spawnHearth(workspace, trainArgs(workspace, "--steps", "20")),
@@ -54,6 +60,7 @@ Deno.test("ten runs that start at once have ten names and the same result", asyn
 
 Deno.test("of two that resume a run, one trains and the other says who", async () => {
   await using workspace = await Workspace.create();
+  await using _ended = endingRuns(workspace);
   await workspace.train(["--steps", "5"]);
   const argv = ["resume", "owl-1", "--more-steps", ENDLESS];
   const both = [spawnHearth(workspace, argv), spawnHearth(workspace, argv)];
@@ -74,6 +81,7 @@ Deno.test({
   ignore: Deno.build.os === "windows", // it has neither
   async fn() {
     await using workspace = await Workspace.create();
+    await using _ended = endingRuns(workspace);
     const argv = trainArgs(workspace, "--steps", ENDLESS, "--detach", "--json");
     const { code, out, err } = await spawnHearth(workspace, argv).ended;
     assert.deepEqual([code, err], [0, ""]);
@@ -96,6 +104,7 @@ Deno.test({
 
 Deno.test("hearth train --detach works from a bundle", async () => {
   await using workspace = await Workspace.create();
+  await using _ended = endingRuns(workspace);
   // A worker is a file of its own, beside the bundle.
   const entries = [
     ["mod.ts", "hearth.js"],

@@ -137,6 +137,14 @@ for (
     }));
 }
 
+Deno.test("loadRunState() calls a run by its directory", () =>
+  inTempDir(async (root) => {
+    const paths = await writeState(root, "owl-1", { status: "completed" });
+    await Deno.rename(paths.dir, `${root}/runs/best-so-far`);
+    const renamed = await loadRunState(runPaths(root, "best-so-far"));
+    assert.equal(renamed?.runId, "best-so-far");
+  }));
+
 Deno.test("loadRunState() fills in what other versions do not write", () =>
   inTempDir(async (root) => {
     const paths = runPaths(root, "owl-1");

@@ -518,3 +518,55 @@ Deno.test("a half-written file is removed before the run writes, not later", () 
     assert.equal(await exists(), true);
     await collectRun(resume(root, { engine }));
   }));
+
+Deno.test("resumeRun() ends a run that was killed after its last save", () =>
+  inTempDir(async (root) => {
+    const config = {
+      ...twelveSteps,
+      checkpoint: { ...twelveSteps.checkpoint, best: true },
+    };
+    // The first is killed as the last checkpoint is reported …
+    const parts = `${root}/parts`;
+    for await (const event of start(parts, { config })) {
+      if (event.kind === "checkpoint" && event.step === 12) break;
+    }
+    // … a moment before `best` would have been replaced.
+    const { checkpoints } = runPaths(parts, "owl-1");
+    await Deno.writeTextFile(`${checkpoints}/best`, "step-00000008\n");
+    assert.equal((await status(parts)).status, "interrupted");
+    await collectRun(resume(parts));
+
+    const { status: last, step, bestValLoss } = await status(parts);
+    assert.deepEqual([last, step], ["completed", 12]);
+    await collectRun(start(`${root}/whole`, { config }));
+    assert.deepEqual(await losses(parts), await losses(`${root}/whole`));
+    assert.equal(bestValLoss, (await status(`${root}/whole`)).bestValLoss);
+    assert.equal(
+      await Deno.readTextFile(`${checkpoints}/best`),
+      "step-00000012\n",
+    );
+    await assert.rejects(collectRun(resume(parts)), {
+      message: 'Cannot resume "owl-1": it is complete after 12 steps',
+    });
+  }));
+
+Deno.test("resumeRun() trains no further after an early stop", () =>
+  inTempDir(async (root) => {
+    // With this rate the loss gets worse, so one evaluation is enough.
+    const config = {
+      ...twelveSteps,
+      train: { ...twelveSteps.train, lr: 10, earlyStopPatience: 1 },
+    };
+    let stoppedAt = 0;
+    for await (const event of start(root, { config })) {
+      if (event.kind !== "done") continue;
+      assert.equal(event.reason, "earlyStop");
+      stoppedAt = event.step;
+      break; // killed before it could be noted
+    }
+    assert.ok(stoppedAt > 0 && stoppedAt < 12, `step ${stoppedAt}`);
+    assert.equal((await status(root)).status, "interrupted");
+    await collectRun(resume(root));
+    const { status: last, step } = await status(root);
+    assert.deepEqual([last, step], ["completed", stoppedAt]);
+  }));

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { Batch, Batches } from "../../src/data/dataset.ts";
 import { BatchFeed } from "../../src/train/batch_feed.ts";
+import type { TrainEvent } from "../../src/train/events.ts";
+import { collect, only, openTestSession, tinyConfig } from "./_helpers.ts";
 
 /** Batches that hold their position, and note in which order they are made. */
 function fakeBatches({ fails = -1 }: { fails?: number } = {}) {
@@ -75,4 +77,25 @@ Deno.test("BatchFeed adds up the time that takers wait", async () => {
   await feed.makeAhead(2); // costs nobody anything
   await feed.take(2);
   assert.equal(feed.takeWaitedMs(), 0);
+});
+
+Deno.test("train() gives the same bits however many batches are made ahead", async () => {
+  const losses = (events: readonly TrainEvent[]) =>
+    only(events, "step").map(({ trainLoss }) => trainLoss);
+  const run = async (prefetchBatches: number) => {
+    const train = {
+      steps: 4,
+      gradAccumSteps: 3,
+      evalEvery: 2,
+      prefetchBatches,
+    };
+    const session = await openTestSession({ config: tinyConfig({ train }) });
+    const events = await collect(session);
+    return { losses: losses(events), ...await session.snapshot() };
+  };
+  const plain = await run(0), ahead = await run(5);
+  assert.equal(plain.losses.length, 4);
+  assert.deepEqual(ahead.losses, plain.losses);
+  assert.deepEqual(ahead.params, plain.params);
+  assert.equal(ahead.trainer.cursor, plain.trainer.cursor);
 });

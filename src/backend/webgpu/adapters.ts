@@ -54,8 +54,18 @@ export interface FoundAdapter {
   request(): Promise<GPUAdapter | null>;
 }
 
+/** An adapter that has no number yet. */
+type Description = Omit<AdapterInfo, "id">;
+
 /** The part of WebGPU that is needed here; tests bring their own. */
 export type AdapterSource = Pick<GPU, "requestAdapter">;
+
+/** All that WebGPU lets one wish for. */
+const WISHES: readonly GPURequestAdapterOptions[] = [
+  { powerPreference: "high-performance" },
+  { powerPreference: "low-power" },
+  { forceFallbackAdapter: true },
+];
 
 /** From https://pcisig.com and the Khronos list of Vulkan vendor ids. */
 const VENDORS: Readonly<Record<number, GpuVendor>> = {
@@ -92,30 +102,19 @@ export async function listAdapters(
 ): Promise<FoundAdapter[]> {
   if (!gpu) return [];
   const api = chooseApi();
-  const found: Omit<FoundAdapter, "info">[] = [];
-  const infos: Omit<AdapterInfo, "id">[] = [];
-  for (
-    const wish of [
-      { powerPreference: "high-performance" },
-      { powerPreference: "low-power" },
-      { forceFallbackAdapter: true },
-    ] satisfies GPURequestAdapterOptions[]
-  ) {
+  const found: { info: Description; request: FoundAdapter["request"] }[] = [];
+  for (const wish of WISHES) {
     const request = () => gpu.requestAdapter(wish).catch(() => null);
     const adapter = await request();
-    if (adapter) {
-      const info = describe(adapter, api);
-      if (!infos.some((known) => isSame(known, info))) {
-        infos.push(info);
-        found.push({ request });
-      }
+    const info = adapter && describe(adapter, api);
+    if (info && !found.some((known) => isSame(known.info, info))) {
+      found.push({ info, request });
     }
     // The first wish gets nothing, or software, only where there is no more.
-    if (infos.length === 0 || infos[0].isSoftware) break;
+    if (found.length === 0 || found[0].info.isSoftware) break;
   }
   const counts = { gpu: 0, software: 0 };
-  return infos
-    .map((info, i) => ({ info, ...found[i] }))
+  return found
     .sort((a, b) => Number(a.info.isSoftware) - Number(b.info.isSoftware))
     .map(({ info, request }) => {
       const kind = info.isSoftware ? "software" : "gpu";
@@ -135,10 +134,7 @@ export function pciId(
     : null;
 }
 
-function describe(
-  adapter: GPUAdapter,
-  api: string | null,
-): Omit<AdapterInfo, "id"> {
+function describe(adapter: GPUAdapter, api: string | null): Description {
   const { vendor, device, description, isFallbackAdapter } = adapter.info;
   const { subgroupMinSize: min, subgroupMaxSize: max } = adapter.info;
   const limits: Record<string, number> = {};
@@ -159,10 +155,7 @@ function describe(
   };
 }
 
-function isSame(
-  a: Omit<AdapterInfo, "id">,
-  b: Omit<AdapterInfo, "id">,
-): boolean {
+function isSame(a: Description, b: Description): boolean {
   return a.vendorId === b.vendorId && a.deviceId === b.deviceId &&
     a.name === b.name;
 }

@@ -52,11 +52,7 @@ export async function loadProgram(
   parts: ExecutableParts,
 ): Promise<WebGpuExecutable> {
   const { gpu, pipelines, lowered } = parts;
-  const { limits } = gpu.device;
-  const plan = planMemory(lowered, {
-    alignment: Math.max(64, limits.minStorageBufferOffsetAlignment),
-    maxBufferBytes: limits.maxBufferSize,
-  });
+  const plan = planFor(parts);
   const buffers = await allocate(gpu, plan);
   try {
     const phases = await gpu.expect("validation", () => {
@@ -81,6 +77,30 @@ export async function loadProgram(
     for (const buffer of buffers) buffer.destroy();
     throw error;
   }
+}
+
+/** Whether the buffers of a program can be had now. */
+export async function programFits(
+  parts: Pick<ExecutableParts, "gpu" | "lowered">,
+): Promise<boolean> {
+  try {
+    const buffers = await allocate(parts.gpu, planFor(parts));
+    for (const buffer of buffers) buffer.destroy();
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+function planFor(
+  { gpu, lowered }: Pick<ExecutableParts, "gpu" | "lowered">,
+): MemoryPlan {
+  const { limits } = gpu.device;
+  return planMemory(lowered, {
+    alignment: Math.max(64, limits.minStorageBufferOffsetAlignment),
+    maxBufferBytes: limits.maxBufferSize,
+  });
 }
 
 /** A compiled program with its memory. */

@@ -13,17 +13,21 @@ import type { Program } from "../../graph/program.ts";
 import type { Backend, DeviceInfo } from "../backend.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { GpuDevice } from "./device.ts";
-import type { GemmVariant } from "./gemm.ts";
+import type { GemmShape, GemmVariant } from "./gemm.ts";
 import { chooseGemm } from "./gemm_choice.ts";
-import { loadProgram, type WebGpuExecutable } from "./executable.ts";
-import { lower } from "./lower.ts";
+import {
+  loadProgram,
+  programFits,
+  type WebGpuExecutable,
+} from "./executable.ts";
+import { lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
 
 /** How to open an adapter; what is absent is best for it. */
 export interface WebGpuOptions {
-  /** Computes all products of many rows so; for tests. */
-  readonly gemm?: GemmVariant;
+  /** How products of more than a few rows are computed: a pure function. */
+  readonly gemmVariant?: (shape: GemmShape) => GemmVariant;
 }
 
 /** An open adapter. */
@@ -51,15 +55,15 @@ class OpenWebGpu implements WebGpuBackend {
   readonly device: DeviceInfo;
   readonly #gpu: GpuDevice;
   readonly #readback: Readback;
-  readonly #gemm?: GemmVariant;
+  readonly #gemmVariant: WebGpuOptions["gemmVariant"];
   readonly #pipelines: PipelineCache;
   readonly #executables = new Set<WebGpuExecutable>();
 
   constructor(
     gpu: GpuDevice,
-    { readback, gemm }: WebGpuOptions & { readback: Readback },
+    { readback, gemmVariant }: WebGpuOptions & { readback: Readback },
   ) {
-    this.#gemm = gemm;
+    this.#gemmVariant = gemmVariant;
     const { id, name, vendorId, deviceId, isSoftware } = gpu.adapter;
     this.device = {
       backend: "webgpu",
@@ -83,18 +87,20 @@ class OpenWebGpu implements WebGpuBackend {
 
   async compile(program: Program): Promise<WebGpuExecutable> {
     this.#gpu.check();
-    const { isSoftware: software } = this.#gpu.adapter;
     const executable = await loadProgram({
       gpu: this.#gpu,
       readback: this.#readback,
       pipelines: this.#pipelines,
-      lowered: lower(program, {
-        maxBindingBytes: this.#gpu.maxBindingBytes,
-        gemmVariant: (shape) => this.#gemm ?? chooseGemm(shape, { software }),
-      }),
+      lowered: this.#lower(program),
     });
     this.#executables.add(executable);
     return executable;
+  }
+
+  async fits(program: Program): Promise<boolean> {
+    this.#gpu.check();
+    const lowered = this.#lower(program);
+    return await programFits({ gpu: this.#gpu, lowered });
   }
 
   async dispose(): Promise<void> {
@@ -102,5 +108,14 @@ class OpenWebGpu implements WebGpuBackend {
     this.#executables.clear();
     await this.#readback.dispose();
     this.#gpu.close();
+  }
+
+  #lower(program: Program): LoweredProgram {
+    const { isSoftware: software } = this.#gpu.adapter;
+    return lower(program, {
+      maxBindingBytes: this.#gpu.maxBindingBytes,
+      gemmVariant: this.#gemmVariant ??
+        ((shape) => chooseGemm(shape, { software })),
+    });
   }
 }

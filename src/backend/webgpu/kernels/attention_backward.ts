@@ -92,8 +92,7 @@ function dotRows(
 /** dk and dv: rows of the tile are keys, columns are queries. */
 function keyGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const { dQkv, ...read } = tensors;
-  const { B, T, H, Hkv, D, D4, tiles, chunks, chunkVectors } = shape;
-  const { perThread, p, site } = shape;
+  const { B, T, H, Hkv, D, D4, tiles, chunks, perThread, p, site } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv } },
     { vector: shape.vector ? ["dOut", "qkv", "dQkv"] : [] },
@@ -255,8 +254,6 @@ ${
       }`,
     )
   }`;
-  // `chunkVectors` and `D` are of the text above.
-  void chunkVectors;
   return { label: LABEL, bindings, code, workgroups: groups(total) };
 }
 

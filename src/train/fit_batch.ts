@@ -1,0 +1,55 @@
+/**
+ * The largest batch that a device has memory for.
+ *
+ * Parameters and optimizer take the same memory for every batch, activations
+ * grow with it, so that a bisection finds the limit in a few plans.
+ *
+ * @module
+ */
+
+import type { Backend, Executable } from "../backend/backend.ts";
+import { UserError } from "../base/errors.ts";
+import type { Program } from "../graph/program.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { buildStepProgram, type StepProgramOptions } from "./step_program.ts";
+
+/**
+ * Compiles the step program.
+ *
+ * @throws {UserError} If it does not fit; the hint has the batch size that
+ * does, where the device can tell.
+ */
+export async function compileSteps(
+  backend: Backend,
+  model: ModelConfig,
+  options: StepProgramOptions,
+): Promise<{ program: Program; executable: Executable }> {
+  const program = buildStepProgram(model, options);
+  try {
+    return { program, executable: await backend.compile(program) };
+  } catch (error) {
+    if (!(error instanceof UserError) || !backend.fits) throw error;
+    const fitting = await largestBatch(backend, model, options);
+    const hint = fitting === null
+      ? "use a smaller model or seqLen: not even a batch of one sequence fits"
+      : `type --batch-size ${fitting}, which fits, and raise ` +
+        `--grad-accum-steps to see as many tokens per step`;
+    throw new UserError(error.message, { hint, cause: error });
+  }
+}
+
+/** The most sequences below `batchSize` that fit, or null if none does. */
+async function largestBatch(
+  backend: Backend,
+  model: ModelConfig,
+  options: StepProgramOptions,
+): Promise<number | null> {
+  let fits = 0, tooMany = options.batchSize;
+  while (tooMany - fits > 1) {
+    const batchSize = Math.floor((fits + tooMany) / 2);
+    const program = buildStepProgram(model, { ...options, batchSize });
+    if (await backend.fits!(program)) fits = batchSize;
+    else tooMany = batchSize;
+  }
+  return fits > 0 ? fits : null;
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import type {
+  Dispatch,
+  GpuTensor,
+  Memory,
+} from "../../src/backend/webgpu/dispatch.ts";
+import {
+  findFlatUpdates,
+  findSumChains,
+} from "../../src/backend/webgpu/flat_update.ts";
+import { planMemory } from "../../src/backend/webgpu/memory_plan.ts";
+import { plan } from "../../src/graph/plan.ts";
+import { Graph, type Tensor } from "../../src/graph/graph.ts";
+
+const LIMITS = { alignment: 256, maxBufferBytes: 1 << 20 };
+
+function tensor(
+  name: string,
+  lifetime: Memory["lifetime"],
+  length = 64,
+): GpuTensor {
+  const memory = { name, sizeBytes: 4 * length, lifetime };
+  return { dtype: "f32", length, offset: 0, memory };
+}
+
+/** Lives from one dispatch of the phase to another. */
+function temp(name: string, start: number, end: number, length = 64) {
+  return tensor(name, { phase: "p", start, end }, length);
+}
+
+function dispatch(reads: GpuTensor[], writes: GpuTensor[]): Dispatch {
+  const binding = (written: boolean) => (tensor: GpuTensor) => ({
+    name: tensor.memory.name,
+    type: "f32",
+    tensor,
+    written,
+  });
+  return {
+    label: "test",
+    code: "",
+    workgroups: [1, 1, 1],
+    bindings: [...reads.map(binding(false)), ...writes.map(binding(true))],
+  };
+}
+
+function planOf(dispatches: Dispatch[], limits = LIMITS) {
+  return planMemory({
+    phases: new Map([["p", dispatches]]),
+    persistent: new Map(),
+  }, limits);
+}
+
+Deno.test("planMemory() keeps apart what a dispatch reads and writes", () => {
+  const weight = tensor("weight", "persistent");
+  const slope = tensor("slope", "persistent");
+  const ids = tensor("ids", "input");
+  const [a, b, c] = [temp("a", 0, 1), temp("b", 1, 2), temp("c", 2, 3)];
+  const dispatches = [
+    dispatch([weight, ids], [a]),
+    dispatch([weight, a], [b]),
+    dispatch([a, b], [c]),
+    dispatch([c, weight], [slope]),
+    dispatch([slope], [weight]),
+  ];
+  const { places, inputBuffer } = planOf(dispatches);
+  for (const { bindings } of dispatches) {
+    const buffersOf = (written: boolean) =>
+      new Set(
+        bindings.filter((one) => one.written === written)
+          .map(({ tensor }) => places.get(tensor.memory)!.buffer),
+      );
+    assert.ok(buffersOf(true).isDisjointFrom(buffersOf(false)));
+  }
+  assert.equal(places.get(ids.memory)!.buffer, inputBuffer);
+});
+
+Deno.test("planMemory() lets temporaries that never meet share memory", () => {
+  const [a, b, c] = [temp("a", 0, 1), temp("b", 2, 3), temp("c", 1, 2)];
+  const { places, buffers } = planOf([dispatch([], [a, b, c])]);
+  assert.deepEqual(places.get(a.memory), places.get(b.memory));
+  assert.notDeepEqual(places.get(a.memory), places.get(c.memory));
+  assert.deepEqual(buffers, [512]);
+});
+
+Deno.test("planMemory() begins another buffer where one is full", () => {
+  const all = [1, 2, 3, 4, 5].map((n) =>
+    tensor(`t${n}`, "persistent", (1 << 20) / 8)
+  ); // half a buffer each
+  const { buffers, places } = planOf([dispatch([], all)]);
+  assert.ok(buffers.every((size) => size <= LIMITS.maxBufferBytes));
+  const ends = all.map(({ memory }) => {
+    const { buffer, offset } = places.get(memory)!;
+    assert.equal(offset % LIMITS.alignment, 0);
+    return `${buffer}:${offset}`;
+  });
+  assert.equal(new Set(ends).size, all.length);
+});
+
+/** Sums of squares of three gradients, and two updates with one decay each. */
+function updates(gap: boolean): Graph {
+  const g = new Graph();
+  const sizes = [5, 2000, 7];
+  const of = (role: string, i: number) => g.state(`${role}${i}`, [sizes[i]]);
+  let sum: Tensor | undefined;
+  sizes.forEach((_, i) => {
+    sum = g.sumSquares(of("grad", i), { addTo: sum });
+    if (gap && i === 1) g.fill([1], 0, { out: g.output("gap", [1]) });
+  });
+  const { scale } = g.clipScale(sum!, { maxNorm: 1 });
+  const hyper = g.input("hyper", [3], "f32");
+  sizes.forEach((n, i) =>
+    g.adamw({
+      param: g.param(`param${i}`, [n]),
+      grad: of("grad", i),
+      m: of("m", i),
+      v: of("v", i),
+      scale,
+      hyper,
+    }, { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: i === 1 ? 0.1 : 0 })
+  );
+  return g;
+}
+
+Deno.test("findFlatUpdates() lays parameters out in blocks", () => {
+  const program = plan({ update: updates(false) });
+  const [flat, ...rest] = findFlatUpdates(program, { maxBytes: 1 << 20 });
+  assert.deepEqual(rest, []);
+  assert.deepEqual(flat.starts, [0, 1024, 3072]);
+  assert.equal(flat.length, 4096);
+});
+
+Deno.test("findFlatUpdates() cuts arrays that cannot be bound", () => {
+  const program = plan({ update: updates(false) });
+  const flat = findFlatUpdates(program, { maxBytes: 4 * 3072 });
+  // The third parameter is alone, and so stays as it is.
+  assert.deepEqual(flat.map(({ calls }) => calls.length), [2]);
+});
+
+Deno.test("findSumChains() joins neighbours whose sums nobody else reads", () => {
+  const chainsOf = (gap: boolean) => {
+    const { update } = plan({ update: updates(gap) }).phases;
+    return [...findSumChains(update).values()].map((chain) => chain.length);
+  };
+  assert.deepEqual(chainsOf(false), [3]);
+  assert.deepEqual(chainsOf(true), [2]);
+});
