@@ -14,6 +14,7 @@ import {
   MeanLossCall,
 } from "./calls";
 import { exp, logScalar } from "./math";
+import { hasNative, nativeRowPowers, nativeScaledSoftmax } from "./native";
 import { firstLanes, load4, rowMax, store4, sumLanes } from "./simd";
 import { shareStart, thread } from "./threads";
 
@@ -23,45 +24,75 @@ const IGNORED: u32 = 0xffffffff;
 /** `rowLoss = lse - logits[target]`. */
 export function crossEntropy(c: CrossEntropyCall): void {
   const end = shareStart(c.rows, thread + 1), V = c.V;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
+  const first = shareStart(c.rows, thread);
+  if (hasNative()) {
+    // The sums go where the losses will be.
+    nativeRowPowers(
+      c.logits + (<usize> first * V << 2),
+      end - first,
+      V,
+      c.lse + (<usize> first << 2),
+      c.rowLoss + (<usize> first << 2),
+    );
+  }
+  for (let row = first; row < end; row++) {
     const logits = c.logits + (<usize> row * V << 2);
-    const highest = rowMax(logits, V), highs = f32x4.splat(highest);
-    let sum = f32x4.splat(0);
-    for (let i = 0; i < V; i += 4) {
-      const left = V - i;
-      const e = exp(f32x4.sub(load4(logits + (<usize> i << 2), left), highs));
-      sum = f32x4.add(sum, firstLanes(e, left));
-    }
-    const lse = highest + logScalar(sumLanes(sum));
-    store<f32>(c.lse + (<usize> row << 2), lse);
+    const index = <usize> row << 2;
+    const lse = hasNative()
+      ? load<f32>(c.lse + index) + logScalar(load<f32>(c.rowLoss + index))
+      : logSumExp(logits, V);
+    store<f32>(c.lse + index, lse);
     const target = targetOf(c.targets, row, V);
     store<f32>(
-      c.rowLoss + (<usize> row << 2),
+      c.rowLoss + index,
       target == IGNORED ? 0 : lse - load<f32>(logits + (<usize> target << 2)),
     );
   }
+}
+
+function logSumExp(logits: usize, V: i32): f32 {
+  const highest = rowMax(logits, V), highs = f32x4.splat(highest);
+  let sum = f32x4.splat(0);
+  for (let i = 0; i < V; i += 4) {
+    const left = V - i;
+    const e = exp(f32x4.sub(load4(logits + (<usize> i << 2), left), highs));
+    sum = f32x4.add(sum, firstLanes(e, left));
+  }
+  return highest + logScalar(sumLanes(sum));
 }
 
 /** `out = dRowLoss * (softmax - onehot)`. */
 export function crossEntropyBackward(c: CrossEntropyBackwardCall): void {
   const end = shareStart(c.rows, thread + 1), V = c.V;
   for (let row = shareStart(c.rows, thread); row < end; row++) {
-    const at = <usize> row * V << 2;
+    const at = <usize> row * V << 2, index = <usize> row << 2;
     const target = targetOf(c.targets, row, V);
     if (target == IGNORED) {
       memory.fill(c.out + at, 0, <usize> V << 2);
       continue;
     }
-    const lse = v128.load_splat<f32>(c.lse + (<usize> row << 2));
-    const d = load<f32>(c.dRowLoss + (<usize> row << 2));
-    const ds = f32x4.splat(d);
-    for (let i = 0; i < V; i += 4) {
-      const left = V - i, offset = at + (<usize> i << 2);
-      const p = exp(f32x4.sub(load4(c.logits + offset, left), lse));
-      store4(c.out + offset, f32x4.mul(p, ds), left);
-    }
+    const lse = load<f32>(c.lse + index), d = load<f32>(c.dRowLoss + index);
+    if (hasNative()) {
+      nativeScaledSoftmax(c.out + at, c.logits + at, V, lse, d);
+    } else scaledSoftmax(c.out + at, c.logits + at, V, lse, d);
     const hit = c.out + at + (<usize> target << 2);
     store<f32>(hit, load<f32>(hit) - d);
+  }
+}
+
+/** `out = factor e^(x - lse)` for one row of V. */
+function scaledSoftmax(
+  out: usize,
+  x: usize,
+  V: i32,
+  lse: f32,
+  factor: f32,
+): void {
+  const lses = f32x4.splat(lse), factors = f32x4.splat(factor);
+  for (let i = 0; i < V; i += 4) {
+    const left = V - i, at = <usize> i << 2;
+    const p = exp(f32x4.sub(load4(x + at, left), lses));
+    store4(out + at, f32x4.mul(p, factors), left);
   }
 }
 

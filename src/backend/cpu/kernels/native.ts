@@ -33,6 +33,8 @@ const enum Kernel {
   layerNormBackward,
   rmsNorm,
   rmsNormBackward,
+  rowPowers,
+  scaledSoftmax,
   /** From here on the same for bf16. */
   bf16,
 }
@@ -344,4 +346,42 @@ export function nativeNormBackward(
   store<u32>(args, C, 32);
   store<f32>(args, <f32> 1 / <f32> C, 36);
   callNative(mean ? Kernel.layerNormBackward : Kernel.rmsNormBackward, args);
+}
+
+/**
+ * Largest element of each row of V, and the sum of e^(element - largest): the
+ * log-sum-exp is the first + log of the second.
+ */
+export function nativeRowPowers(
+  x: usize,
+  rows: i32,
+  V: i32,
+  mosts: usize,
+  sums: usize,
+): void {
+  if (rows <= 0) return;
+  const args = nativeArgs;
+  store<u32>(args, <u32> x);
+  store<u32>(args, rows, 4);
+  store<u32>(args, V, 8);
+  store<u32>(args, <u32> mosts, 12);
+  store<u32>(args, <u32> sums, 16);
+  callNative(Kernel.rowPowers, args);
+}
+
+/** `out = factor e^(x - lse)` for one row of V. */
+export function nativeScaledSoftmax(
+  out: usize,
+  x: usize,
+  V: i32,
+  lse: f32,
+  factor: f32,
+): void {
+  const args = nativeArgs;
+  store<u32>(args, <u32> out);
+  store<u32>(args, <u32> x, 4);
+  store<u32>(args, V, 8);
+  store<f32>(args, lse, 12);
+  store<f32>(args, factor, 16);
+  callNative(Kernel.scaledSoftmax, args);
 }

@@ -12,6 +12,7 @@ import { type Abi, emitFunction } from "./calling.ts";
 import { type CpuFeatures, readCpuFeatures } from "./cpu_features.ts";
 import { makeExecutable } from "./executable_memory.ts";
 import { emitGemmBlock } from "./gemm_block_code.ts";
+import { emitRowPowers, emitScaledSoftmax } from "./cross_entropy_code.ts";
 import { emitGelu } from "./gelu_code.ts";
 import { emitNorm, emitNormBackward } from "./norm_code.ts";
 import { emitSoftmax, emitSoftmaxBackward } from "./softmax_code.ts";
@@ -46,6 +47,8 @@ const EMITTERS = {
   layerNormBackward: (asm) => emitNormBackward(asm, true),
   rmsNorm: (asm) => emitNorm(asm, false),
   rmsNormBackward: (asm) => emitNormBackward(asm, false),
+  rowPowers: emitRowPowers,
+  scaledSoftmax: emitScaledSoftmax,
 } satisfies Record<string, Emit>;
 
 /** The name of a kernel. */

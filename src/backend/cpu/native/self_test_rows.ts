@@ -1,6 +1,6 @@
 /**
- * The part of the self-test about rows: softmax and norms with their
- * gradients, against plain loops in double precision.
+ * The part of the self-test about rows: softmax, norms and cross entropy with
+ * their gradients, against plain loops in double precision.
  *
  * @module
  */
@@ -15,6 +15,8 @@ const C = 37, ROWS = 3;
 /** Elements from row to row where rows begin at cache lines. */
 const STRIDE = 48;
 const ARGS = 64;
+/** Large, so that leaving it out shows. */
+const EPS = 0.5;
 
 /** Where things lie in the memory, in elements. */
 const AT = { out: 256, x: 512, d: 768, weight: 1024, bias: 1088, small: 1152 };
@@ -35,7 +37,7 @@ export function rowsAreRight(
     f32.fill(NaN, AT.out, AT.x);
     f32.fill(0, AT.small, AT.small + 256);
   };
-  const checks = [softmax, softmaxBackward, norm, normBackward];
+  const checks = [softmax, softmaxBackward, norm, normBackward, crossEntropy];
   return checks.every((check) =>
     [true, false].every((flag) => {
       reset();
@@ -96,7 +98,7 @@ function norm(f32: Float32Array, run: Run, centered: boolean): boolean {
   const { out, x, weight, bias, small } = AT;
   run(centered ? KERNEL.layerNorm : KERNEL.rmsNorm, [
     ...[4 * out, 4 * small, 4 * small + 64, 4 * x, 4 * weight],
-    ...[centered ? 4 * bias : 0, ROWS, C, bitsOf(1 / C), bitsOf(1e-5)],
+    ...[centered ? 4 * bias : 0, ROWS, C, bitsOf(1 / C), bitsOf(EPS)],
   ]);
   const right = everyRow((_, i) => {
     const row = f32.subarray(x + i * C, x + i * C + C);
@@ -142,13 +144,30 @@ function normBackward(f32: Float32Array, run: Run, centered: boolean): boolean {
   return right && Number.isNaN(f32[out + ROWS * C]);
 }
 
+/** Rows one behind the other; the gradient in place, and elsewhere. */
+function crossEntropy(f32: Float32Array, run: Run, inPlace: boolean): boolean {
+  const { out, x, small } = AT;
+  const before = f32.slice(x, x + ROWS * C);
+  run(KERNEL.rowPowers, [4 * x, ROWS, C, 4 * small, 4 * small + 64]);
+  const to = inPlace ? x : out;
+  run(KERNEL.scaledSoftmax, [4 * to, 4 * x, C, bitsOf(1.5), bitsOf(0.5)]);
+  const right = everyRow((_, i) => {
+    const row = [...before.subarray(i * C, i * C + C)];
+    const most = Math.max(...row);
+    const sum = row.reduce((sum, x) => sum + Math.exp(x - most), 0);
+    return isNear(f32[small + i], most) && isNear(f32[small + 16 + i], sum);
+  });
+  return right && (inPlace || Number.isNaN(f32[out + C])) &&
+    everyColumn((j) => isNear(f32[to + j], Math.exp(before[j] - 1.5) / 2));
+}
+
 function statistics(
   row: Float32Array,
   centered: boolean,
 ): { mean: number; rstd: number } {
   const mean = centered ? row.reduce((a, b) => a + b) / C : 0;
   const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / C;
-  return { mean, rstd: 1 / Math.sqrt(variance + 1e-5) };
+  return { mean, rstd: 1 / Math.sqrt(variance + EPS) };
 }
 
 function everyRow(test: (row: number, i: number) => boolean): boolean {
