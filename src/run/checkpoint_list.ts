@@ -8,6 +8,7 @@
 
 import { basename, join } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
+import { ioProblem } from "../base/io_problem.ts";
 import { checkpointName } from "./checkpoint_files.ts";
 import {
   DamagedCheckpoint,
@@ -182,7 +183,15 @@ async function stepDirectories(dir: string): Promise<string[]> {
       if (isDirectory && /^step-\d+$/.test(name)) names.push(name);
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return [];
+    const problem = ioProblem(error);
+    if (problem === null) throw error;
+    throw new UserError(`Cannot read "${dir}": ${problem}`, {
+      hint: "make it a directory that can be read, or choose another place " +
+        "with --root DIR",
+      exitCode: EXIT.usage,
+      cause: error,
+    });
   }
   return names;
 }
