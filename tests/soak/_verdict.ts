@@ -31,22 +31,30 @@ export async function hasBegun(root: string): Promise<boolean> {
   return false;
 }
 
+/** What a killed process has left. */
+interface Found {
+  /** Of the newest checkpoint; 0 if there is none. */
+  step: number;
+  /** The run has noted that it came to its end. */
+  isComplete: boolean;
+}
+
 /**
  * Checks the files of a run whose process was killed.
  *
  * @param lastStep Step of the newest checkpoint before this process.
- * @returns That of the newest one now.
  */
 export async function checkFiles(
   root: string,
   lastStep: number,
-): Promise<number> {
+): Promise<Found> {
   const paths = runPaths(root, RUN_ID);
 
   // 1. No file is half-written, and nobody thinks that the run is alive.
   await readJson(paths.meta);
   const state = await loadRunState(paths);
-  if (state) {
+  const isComplete = state?.status === "completed";
+  if (state && !isComplete) {
     assert.deepEqual([state.status, state.alive], ["interrupted", false]);
   }
   const lines = await Deno.readTextFile(paths.metrics).catch(() => "");
@@ -59,8 +67,8 @@ export async function checkFiles(
   const names = all.map(({ name }) => name);
   assert.ok(best === null || names.includes(best), `best is ${best}`);
   if (all.length === 0) {
-    assert.equal(lastStep, 0, `all checkpoints are gone`);
-    return 0;
+    assert.equal(lastStep, 0, "all checkpoints are gone");
+    return { step: 0, isComplete };
   }
 
   // 3. The run goes on where it was, or later.
@@ -70,7 +78,7 @@ export async function checkFiles(
   assert.deepEqual(latest.warnings, []);
   const { step } = latest.content.trainer;
   assert.ok(step >= lastStep, `from step ${lastStep} back to ${step}`);
-  return step;
+  return { step, isComplete };
 }
 
 /** All that a run leaves but times. */
@@ -129,7 +137,9 @@ function bytes({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
 
 async function names(dir: string): Promise<string[]> {
   const entries = await Array.fromAsync(Deno.readDir(dir));
-  return entries.map(({ name }) => name).sort();
+  // Who is killed on the way out leaves this one.
+  return entries.map(({ name }) => name)
+    .filter((name) => name !== ".reserve").sort();
 }
 
 async function exists(path: string): Promise<boolean> {
