@@ -13,7 +13,11 @@ import { join } from "node:path";
 import { syncDirectory } from "../base/atomic_file.ts";
 import { errorMessage } from "../base/errors.ts";
 import { jsonText } from "../base/json_file.ts";
-import { readSafetensors, writeSafetensors } from "../base/safetensors.ts";
+import {
+  deferSafetensors,
+  readSafetensors,
+  writeSafetensors,
+} from "../base/safetensors.ts";
 import { type FileSeal, writeSealed } from "../base/sealed_file.ts";
 import type { Snapshot, SnapshotSource } from "../train/snapshot.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
@@ -99,6 +103,18 @@ export async function readSnapshot(dir: string): Promise<Snapshot> {
 }
 
 /**
+ * The same, but each tensor is read when it is asked for: the files are
+ * verified now. @throws {DamagedCheckpoint}
+ */
+export async function openSnapshot(dir: string): Promise<SnapshotSource> {
+  return await readVerified(dir, [...WEIGHTS, OPTIMIZER], async () => ({
+    ...await readSmallFiles(dir),
+    params: await deferSafetensors(join(dir, MODEL)),
+    optimizer: await deferSafetensors(join(dir, OPTIMIZER)),
+  }));
+}
+
+/**
  * Reads the weights, without touching the optimizer's file, which is twice
  * their size. @throws {DamagedCheckpoint}
  */
@@ -120,9 +136,13 @@ async function readVerified<T>(
 }
 
 async function readWeightFiles(dir: string): Promise<Weights> {
+  const params = await readSafetensors(join(dir, MODEL));
+  return { ...await readSmallFiles(dir), params };
+}
+
+async function readSmallFiles(dir: string): Promise<Omit<Weights, "params">> {
   const readText = (name: string) => Deno.readTextFile(join(dir, name));
   return {
-    params: await readSafetensors(join(dir, MODEL)),
     trainer: JSON.parse(await readText(TRAINER)) as TrainerState,
     tokenizerJson: await readText(TOKENIZER),
     modelConfig: JSON.parse(await readText(CONFIG)),

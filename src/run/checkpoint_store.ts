@@ -22,7 +22,7 @@ import { formatBytes } from "../base/format.ts";
 import { isDiskFull } from "../base/io_problem.ts";
 import { sizeBytesOf } from "../base/safetensors.ts";
 import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
-import type { Snapshot, SnapshotSource } from "../train/snapshot.ts";
+import type { SnapshotSource } from "../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
 import {
   type CheckpointEntry,
@@ -106,7 +106,7 @@ export class CheckpointStore {
    * Goes on from a checkpoint that was loaded: it is `latest` from now on,
    * even if others have done more steps.
    */
-  async adopt(checkpoint: LoadedCheckpoint<Snapshot>): Promise<void> {
+  async adopt(checkpoint: LoadedCheckpoint<SnapshotSource>): Promise<void> {
     const { name, sizeBytes, content } = checkpoint;
     await clearLeftovers(this.#dir);
     await this.#point("latest", name);
