@@ -181,7 +181,8 @@ export class CheckpointStore {
       await this.#move(name, replacedName(name));
       await Deno.rename(aside, join(this.#dir, name));
       await syncDirectory(this.#dir);
-      await this.#delete(replacedName(name));
+      // What cannot be deleted now is before the next save.
+      await this.#delete(replacedName(name)).catch(() => {});
       return bytes;
     } catch (error) {
       // Room for the next attempt; keep the real error.
