@@ -86,10 +86,9 @@ export interface Result {
   snapshot: Snapshot;
   /** Kind, step and loss of each row. */
   losses: string[];
-  checkpoints: string[];
   best: string | null;
-  /** Names of the files, in both directories. */
-  files: string[];
+  /** Names in both directories. */
+  names: string[];
 }
 
 /** What a run that came to its end has left. */
@@ -106,21 +105,25 @@ export async function readResult(root: string): Promise<Result> {
     `${row.kind} ${row.step} ` +
     (row.kind === "step" ? `${row.trainLoss} ${row.gradNorm}` : row.valLoss)
   );
-  const all = await listCheckpoints(paths.checkpoints);
   return {
     snapshot: { ...content, trainer: trainer as Snapshot["trainer"] },
     losses,
-    checkpoints: all.map(({ name }) => name),
     best: await readPointer(paths.checkpoints, "best"),
-    files: [...await names(paths.dir), ...await names(paths.checkpoints)],
+    names: [...await names(paths.dir), ...await names(paths.checkpoints)],
   };
 }
 
 /** @throws {Error} Naming the first thing that differs. */
 export function assertSameResult(result: Result, wanted: Result): void {
-  const { snapshot, ...rest } = result;
-  const { snapshot: wantedSnapshot, ...wantedRest } = wanted;
+  const { snapshot, names, ...rest } = result;
+  const { snapshot: wantedSnapshot, names: wantedNames, ...wantedRest } =
+    wanted;
   assert.deepEqual(rest, wantedRest);
+  // Killed after its last save, it may not have come to remove an older one.
+  const others = names.filter((name) => !name.startsWith("step-"));
+  const missing = wantedNames.filter((name) => !names.includes(name));
+  const surplus = others.filter((name) => !wantedNames.includes(name));
+  assert.deepEqual({ missing, surplus }, { missing: [], surplus: [] });
   assert.deepEqual(snapshot.trainer, wantedSnapshot.trainer);
   for (const part of ["params", "optimizer"] as const) {
     for (const [i, { name, data }] of snapshot[part].entries()) {
