@@ -25,6 +25,12 @@ import type { PipelineCache } from "./pipelines.ts";
 export const SUBMIT_FLOPS = 1e11;
 
 /**
+ * Adapters promise larger buffers than their drivers allocate in one piece:
+ * NVIDIA's Vulkan stops just below 4 GiB (maxMemoryAllocationSize).
+ */
+const MAX_BUFFER_BYTES = 2 ** 31;
+
+/**
  * Allocates and fills the buffers and compiles all shaders.
  *
  * @throws {UserError} If the device has not enough memory.
@@ -83,7 +89,7 @@ function planFor(
   const { limits } = gpu.device;
   return planMemory(lowered, {
     alignment: Math.max(64, limits.minStorageBufferOffsetAlignment),
-    maxBufferBytes: limits.maxBufferSize,
+    maxBufferBytes: Math.min(limits.maxBufferSize, MAX_BUFFER_BYTES),
   });
 }
 
