@@ -29,6 +29,8 @@ import type { DeviceListing } from "./src/backend/list_devices.ts";
 import type { ModelChoice, OpenModel } from "./src/cli/open_model.ts";
 import type { ConfigSources } from "./src/config/load.ts";
 import type { HearthConfig } from "./src/config/schema.ts";
+import type { Comparison } from "./src/run/comparison.ts";
+import type { FollowEvent, FollowOptions } from "./src/run/follow_run.ts";
 import type { RunEvent } from "./src/run/run_event.ts";
 import type {
   ResumeOptions,
@@ -45,8 +47,11 @@ export type { TextOptions } from "./src/cli/open_model.ts";
 export type { TrainEvent } from "./src/train/events.ts";
 export type { RunState } from "./src/run/run_state.ts";
 export type {
+  Comparison,
   ConfigSources,
   DeviceListing,
+  FollowEvent,
+  FollowOptions,
   HearthConfig,
   ModelChoice,
   OpenModel,
@@ -100,6 +105,32 @@ export async function* resumeRun(
 export async function listRuns(root: string): Promise<RunInfo[]> {
   const { listRuns } = await import("./src/run/runs.ts");
   return await listRuns(root);
+}
+
+/**
+ * Follows a run that this or another process trains: its state, metrics and
+ * log lines as they come, until it has ended.
+ */
+export async function* followRun(
+  root: string,
+  runId: string,
+  options?: FollowOptions,
+): AsyncGenerator<FollowEvent> {
+  const { followRun } = await import("./src/run/follow_run.ts");
+  yield* followRun(root, runId, options);
+}
+
+/**
+ * Puts runs side by side: results, differing settings, validation losses.
+ *
+ * @throws {UserError} If one of them cannot be read at all.
+ */
+export async function compareRuns(
+  root: string,
+  runIds: readonly string[],
+): Promise<Comparison> {
+  const { compareRuns } = await import("./src/run/comparison.ts");
+  return await compareRuns(root, runIds);
 }
 
 /**

@@ -108,7 +108,7 @@ function members(
     case "gpu":
       return adapters.filter(isReal);
     case "cuda":
-      return adapters.filter((one) => isReal(one) && one.vendor === "nvidia");
+      return adapters.filter(({ vendor }) => vendor === "nvidia");
     case "software":
       return adapters.filter(({ isSoftware }) => isSoftware);
   }

@@ -71,12 +71,12 @@ export const SYSTEM_DEVICES: DeviceSources = {
   measureSpeed,
 };
 
-/** What {@linkcode openBackend} hands to its parts. */
+/** What the parts of {@linkcode openBackend} work with. */
 interface Opening {
   readonly choice: DeviceChoice;
   readonly sources: DeviceSources;
+  /** Of this attempt; of another one they would be wrong. */
   readonly warnings: string[];
-  readonly notes: string[];
 }
 
 /**
@@ -89,18 +89,36 @@ export async function openBackend(
   choice: DeviceChoice,
   sources: DeviceSources = SYSTEM_DEVICES,
 ): Promise<OpenedDevice> {
-  const opening: Opening = { choice, sources, warnings: [], notes: [] };
-  const { warnings, notes } = opening;
-  const adapter = await findAdapter(opening);
-  const gpu = adapter && await openGpu(adapter, opening);
-  if (!gpu) return { backend: await openCpu(opening), warnings, notes };
-  const backend = await fasterOf(gpu, opening);
-  return { backend, warnings, notes };
+  const warnings: string[] = [];
+  const adapter = await findAdapter({ choice, sources, warnings });
+  const onGpu: Opening = { choice, sources, warnings: [...warnings] };
+  const onCpu: Opening = { choice, sources, warnings };
+  const gpu = adapter && await openGpu(adapter, onGpu, onCpu);
+  if (!gpu) return { backend: await openCpu(onCpu), warnings, notes: [] };
+  const takeGpu = { backend: gpu, warnings: onGpu.warnings, notes: [] };
+  if (!isProbed(choice)) return takeGpu;
+
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => gpu.dispose());
+  const cpu = await openCpu(onCpu).catch((error) => {
+    if (choice.strict) return null; // it lacks what the GPU has
+    throw error;
+  });
+  if (cpu) opened.defer(() => cpu.dispose());
+  const result = cpu && await compare({ gpu, cpu }, choice.work, sources);
+  opened.move();
+  if (!result) return takeGpu;
+  const notes = [result.note];
+  await (result.faster === "cpu" ? gpu : cpu).dispose();
+  return result.faster === "cpu"
+    ? { backend: cpu, warnings, notes }
+    : { ...takeGpu, notes };
 }
 
 /** The adapter that is meant; null is the CPU. */
-async function findAdapter(opening: Opening): Promise<FoundAdapter | null> {
-  const { choice, sources, warnings } = opening;
+async function findAdapter(
+  { choice, sources, warnings }: Opening,
+): Promise<FoundAdapter | null> {
   const isCpu = /^\s*cpu(:0)?\s*$/i.test(choice.device) ||
     isAuto(choice) && choice.previous === "cpu";
   // Who wants the CPU has no use for drivers being loaded.
@@ -113,12 +131,13 @@ async function findAdapter(opening: Opening): Promise<FoundAdapter | null> {
   return found.find(({ info }) => info === chosen.adapter) ?? null;
 }
 
-/** Opens an adapter; null, with a warning, if it does not open. */
+/** Opens an adapter; null if it does not open, with a warning for the CPU. */
 async function openGpu(
   adapter: FoundAdapter,
   opening: Opening,
+  onCpu: Opening,
 ): Promise<Backend | null> {
-  const { choice, sources, warnings } = opening;
+  const { choice, sources } = opening;
   const { id, name } = adapter.info;
   const precision = usePrecision(
     () => "the WebGPU backend offers fp32",
@@ -134,7 +153,7 @@ async function openGpu(
       const hint = "type hearth doctor, or leave out --strict-device";
       throw new UserError(problem, { hint, exitCode: EXIT.usage, cause });
     }
-    warnings.push(`${problem}: using cpu`);
+    onCpu.warnings.push(`${problem}: using cpu`);
     return null;
   }
 }
@@ -172,23 +191,25 @@ async function openCpu(opening: Opening): Promise<Backend> {
   return backend;
 }
 
-/** For `auto` and a small model: the faster of GPU and CPU, timed. */
-async function fasterOf(gpu: Backend, opening: Opening): Promise<Backend> {
-  const { choice, sources, notes } = opening;
+/** Whether GPU and CPU are to be timed: for `auto` and a small model. */
+function isProbed(
+  choice: DeviceChoice,
+): choice is DeviceChoice & { work: StepWork } {
   const { work, previous } = choice;
-  if (!isAuto(choice) || !work || previous || !isSmallWork(work)) return gpu;
-  const cpu = await openCpu({ ...opening, warnings: [] });
-  const speeds = {
-    gpu: await sources.measureSpeed(gpu, work.product),
-    cpu: await sources.measureSpeed(cpu, work.product),
+  return isAuto(choice) && !previous && work !== undefined && isSmallWork(work);
+}
+
+async function compare(
+  { gpu, cpu }: { gpu: Backend; cpu: Backend },
+  work: StepWork,
+  { measureSpeed }: DeviceSources,
+): Promise<ReturnType<typeof compareDevices>> {
+  const speeds = { // one after the other, as both use the host's cores
+    gpu: await measureSpeed(gpu, work.product),
+    cpu: await measureSpeed(cpu, work.product),
   };
   const { id, name } = gpu.device;
-  const names = { cpu: "cpu", gpu: `${id} (${name})` };
-  const { faster, note } = compareDevices(work, speeds, names);
-  notes.push(note);
-  const [taken, left] = faster === "cpu" ? [cpu, gpu] : [gpu, cpu];
-  await left.dispose();
-  return taken;
+  return compareDevices(work, speeds, { cpu: "cpu", gpu: `${id} (${name})` });
 }
 
 function isAuto({ device }: DeviceChoice): boolean {

@@ -141,9 +141,7 @@ async function timed(
 function requestsOf(
   adapters: readonly AdapterInfo[],
 ): Map<AdapterInfo, string[]> {
-  const nvidia = adapters.filter(({ vendor, isSoftware }) =>
-    vendor === "nvidia" && !isSoftware
-  );
+  const nvidia = adapters.filter(({ vendor }) => vendor === "nvidia");
   return new Map(adapters.map((one) => {
     const { id, name } = one;
     const place = nvidia.indexOf(one);

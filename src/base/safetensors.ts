@@ -11,6 +11,7 @@
  */
 
 import { UserError } from "./errors.ts";
+import { release } from "./release.ts";
 import { type FileSeal, sizeMismatch, writeSealed } from "./sealed_file.ts";
 
 /** A tensor by name, row-major. */
@@ -22,15 +23,18 @@ export interface NamedTensor {
   data: Float32Array;
 }
 
-/** A tensor whose values are fetched when they are written, and not kept. */
+/** A tensor whose values are fetched when they are needed, and not kept. */
 export interface DeferredTensor {
   name: string;
   shape: readonly number[];
-  /** As many values as the product of `shape`. */
+  /**
+   * As many values as the product of `shape`, in memory of their own: who
+   * reads them may `release` it.
+   */
   read(): Promise<Float32Array>;
 }
 
-/** A tensor to write: at hand, or to be fetched. */
+/** A tensor that is at hand, or to be fetched. */
 export type TensorSource = NamedTensor | DeferredTensor;
 
 /** Where one tensor lies in a file. */
@@ -84,10 +88,16 @@ async function* parts(
 ): AsyncGenerator<Uint8Array> {
   yield head;
   for (const tensor of tensors) {
-    const data = "data" in tensor ? tensor.data : await tensor.read();
+    const data = await valuesOf(tensor);
     expectFit(tensor, data);
     yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (!("data" in tensor)) release(data);
   }
+}
+
+/** The values of a tensor: its own, or newly read. */
+export async function valuesOf(tensor: TensorSource): Promise<Float32Array> {
+  return "data" in tensor ? tensor.data : await tensor.read();
 }
 
 function expectFit(
@@ -119,6 +129,29 @@ export async function readSafetensors(path: string): Promise<NamedTensor[]> {
     result.push({ name, shape, data: toFloat32(bytes, dtype) });
   }
   return result;
+}
+
+/**
+ * The tensors of a file, each read from there when it is asked for. The header
+ * is read and checked now.
+ *
+ * @throws {UserError} As {@linkcode readSafetensors}; `read()` likewise.
+ */
+export async function deferSafetensors(
+  path: string,
+): Promise<DeferredTensor[]> {
+  const { tensors, dataStart } = await readSafetensorsHeader(path);
+  return tensors.map(({ name, shape, dtype, begin, end }) => ({
+    name,
+    shape,
+    async read() {
+      using file = await openForReading(path);
+      await file.seek(dataStart + begin, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(end - begin);
+      await readFull(file, bytes, path);
+      return toFloat32(bytes, dtype);
+    },
+  }));
 }
 
 /**

@@ -58,12 +58,15 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
 /** Reads the whole file once. @throws {Deno.errors.NotFound} */
 export async function sealOf(path: string): Promise<FileSeal> {
   const hash = createHash("sha256");
-  const chunk = new Uint8Array(CHUNK_BYTES);
+  let [chunk, next] = [0, 1].map(() => new Uint8Array(CHUNK_BYTES));
   let sizeBytes = 0;
   using file = await Deno.open(path, { read: true });
-  for (let n; (n = await file.read(chunk)) !== null;) {
+  for (let n = await file.read(chunk); n !== null;) {
+    const reading = file.read(next); // while the checksum is computed
     hash.update(chunk.subarray(0, n));
     sizeBytes += n;
+    n = await reading;
+    [chunk, next] = [next, chunk];
   }
   return { sizeBytes, sha256: hash.digest("hex") };
 }

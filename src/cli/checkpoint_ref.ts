@@ -6,7 +6,7 @@
  */
 
 import { basename, dirname, join, resolve } from "node:path";
-import { readWeights, type Weights } from "../run/checkpoint_files.ts";
+import { openWeights, type WeightsSource } from "../run/checkpoint_files.ts";
 import {
   loadCheckpoint,
   type LoadedCheckpoint,
@@ -15,12 +15,12 @@ import { runPaths } from "../run/run_paths.ts";
 import { resolveRun } from "../run/runs.ts";
 
 /** A checkpoint without its optimizer, and the run it belongs to. */
-export interface ChosenCheckpoint extends LoadedCheckpoint<Weights> {
+export interface ChosenCheckpoint extends LoadedCheckpoint<WeightsSource> {
   runId: string;
 }
 
 /**
- * Finds and reads the checkpoint.
+ * Finds and verifies the checkpoint; its tensors are read when asked for.
  *
  * @throws {UserError} If there is none, or it is damaged.
  */
@@ -29,7 +29,7 @@ export async function loadChosen(
   ref: string,
 ): Promise<ChosenCheckpoint> {
   const { runId, dir, choice } = await choose(root, ref);
-  const loaded = await loadCheckpoint(dir, { choice, read: readWeights });
+  const loaded = await loadCheckpoint(dir, { choice, read: openWeights });
   return { ...loaded, runId };
 }
 

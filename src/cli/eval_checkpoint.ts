@@ -6,7 +6,7 @@
 
 import { openBackend } from "../backend/devices.ts";
 import { openDataset } from "../data/open_dataset.ts";
-import { fromHuggingFace } from "../model/huggingface.ts";
+import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import { loadMeta } from "../run/meta.ts";
 import { rootPaths, runPaths } from "../run/run_paths.ts";
@@ -78,7 +78,7 @@ export async function evaluateCheckpoint(
   const { backend, warnings } = await openBackend({ device, threads });
   opened.defer(() => backend.dispose());
   for (const warning of [...chosen.warnings, ...warnings]) app.warn(warning);
-  const params = fromHuggingFace(model, content.params);
+  const params = eachFromHuggingFace(model, content.params);
   const evaluation = await openEvaluation({
     backend,
     model,

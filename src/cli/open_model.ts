@@ -12,7 +12,7 @@ import {
   type GeneratedToken,
   type GenerateOptions,
 } from "../generate/generate.ts";
-import { fromHuggingFace } from "../model/huggingface.ts";
+import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import { loadTokenizer } from "../tokenizer/mod.ts";
 import { loadChosen } from "./checkpoint_ref.ts";
@@ -61,7 +61,7 @@ export async function openModel(
   const choice = await openBackend({ device, threads });
   const { backend } = choice;
   opened.defer(() => backend.dispose());
-  const weights = fromHuggingFace(config, content.params);
+  const weights = eachFromHuggingFace(config, content.params);
   const decoder = await openDecoder(backend, { config, weights });
   opened.defer(() => decoder.dispose());
   const cleanup = opened.move();

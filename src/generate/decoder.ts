@@ -1,7 +1,7 @@
 /**
  * A model with its key-value cache: takes tokens, gives the logits of the next.
  *
- * Prompts go through in pieces of {@linkcode CHUNK} tokens, generated tokens
+ * Prompts go through in pieces of {@linkcode PIECES} tokens, generated tokens
  * one by one. When the context is full, the decoder forgets the older half of
  * it and reads the newer half again from position 0, so that generation can
  * go on for ever at the price of one such pause every seqLen/2 tokens.
@@ -13,16 +13,19 @@ import type { Backend, Executable } from "../backend/backend.ts";
 import { plan } from "../graph/plan.ts";
 import { buildDecode, decodeInputs } from "../model/model.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import { parameters } from "../model/parameters.ts";
+import { parameters, type ParamValues } from "../model/parameters.ts";
 
-/** Prompt tokens per run: enough for the matrix products to be worth it. */
-const CHUNK = 32;
+/**
+ * Prompt tokens per run: long ones make the most of reading the weights, and
+ * only the last piece is padded, to the shortest length that there is.
+ */
+const PIECES = [128, 32];
 
 /** What a decoder is opened with. */
 export interface DecoderOptions {
   config: ModelConfig;
   /** Values of every parameter, as `initParams` or a checkpoint give them. */
-  weights: ReadonlyMap<string, Float32Array>;
+  weights: ParamValues;
 }
 
 /** One sequence of tokens in a model; see the module. */
@@ -69,32 +72,47 @@ export async function openDecoder(
   backend: Backend,
   { config, weights }: DecoderOptions,
 ): Promise<Decoder> {
-  const chunk = Math.min(CHUNK, config.seqLen);
+  const fitting = PIECES.filter((T) => T <= config.seqLen);
+  const pieces = fitting.length > 0 ? fitting : [config.seqLen];
   // The last piece of a prompt is padded, and must fit wherever it begins.
-  const S = config.seqLen + chunk - 1;
-  const executable = await backend.compile(plan({
-    prefill: buildDecode(config, { T: chunk, S }),
-    decode: buildDecode(config, { T: 1, S }),
-  }));
-  for (const { name } of parameters(config)) {
-    const values = weights.get(name);
-    if (!values) throw new TypeError(`No values for parameter "${name}"`);
+  const S = config.seqLen + pieces.at(-1)! - 1;
+  const phases = [...pieces, 1].map((T) => [
+    phaseOf(T),
+    buildDecode(config, { T, S }),
+  ]);
+  const executable = await backend.compile(plan(Object.fromEntries(phases)));
+  const missing = new Set(parameters(config).map(({ name }) => name));
+  for await (const [name, values] of weights) {
     executable.write(name, values);
+    missing.delete(name);
   }
-  return new CachedDecoder(config, executable, chunk);
+  for (const name of missing) {
+    throw new TypeError(`No values for parameter "${name}"`);
+  }
+  return new CachedDecoder(config, executable, pieces);
+}
+
+/** Name of the phase that reads T tokens. */
+function phaseOf(T: number): string {
+  return T === 1 ? "decode" : `prefill${T}`;
 }
 
 class CachedDecoder implements Decoder {
   readonly config: ModelConfig;
   readonly #executable: Executable;
-  readonly #chunk: number;
+  /** Lengths of pieces, longest first. */
+  readonly #pieces: readonly number[];
   /** What is in the cache, one row each. */
   #seen: number[] = [];
 
-  constructor(config: ModelConfig, executable: Executable, chunk: number) {
+  constructor(
+    config: ModelConfig,
+    executable: Executable,
+    pieces: readonly number[],
+  ) {
     this.config = config;
     this.#executable = executable;
-    this.#chunk = chunk;
+    this.#pieces = pieces;
   }
 
   async feed(ids: ArrayLike<number>): Promise<Float32Array> {
@@ -106,7 +124,10 @@ class CachedDecoder implements Decoder {
     let at = fits ? before : 0;
     this.#seen = context;
     while (at < context.length) {
-      const T = context.length - at === 1 ? 1 : this.#chunk;
+      const left = context.length - at;
+      const T = left === 1
+        ? 1
+        : this.#pieces.find((T) => T <= left) ?? this.#pieces.at(-1)!;
       const piece = context.slice(at, at + T);
       await this.#run(piece, { at, T });
       at += piece.length;
@@ -136,7 +157,7 @@ class CachedDecoder implements Decoder {
     this.#executable.write(names.positions, positions);
     this.#executable.write("position", Uint32Array.of(at));
     this.#executable.write("lastRow", Uint32Array.of(piece.length - 1));
-    await this.#executable.run(T === 1 ? "decode" : "prefill");
+    await this.#executable.run(phaseOf(T));
   }
 
   #check(ids: readonly number[]): void {

@@ -10,7 +10,12 @@
  */
 
 import { UserError } from "../base/errors.ts";
-import type { NamedTensor } from "../base/safetensors.ts";
+import { release } from "../base/release.ts";
+import {
+  type NamedTensor,
+  type TensorSource,
+  valuesOf,
+} from "../base/safetensors.ts";
 import { sizeOf } from "../graph/graph.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters } from "./parameters.ts";
@@ -60,36 +65,85 @@ export function fromHuggingFace(
   config: ModelConfig,
   tensors: readonly NamedTensor[],
 ): Map<string, Float32Array> {
+  const params = new Map<string, Float32Array>();
+  for (const { param, shape, parts } of matched(config, tensors)) {
+    const values = new Float32Array(sizeOf(shape));
+    for (const { tensor, offset } of parts) values.set(tensor.data, offset);
+    if (param === null) expectZeros(parts[0].tensor.name, values);
+    else params.set(param, values);
+  }
+  return params;
+}
+
+/**
+ * The same, one parameter after another: they need not all be in memory.
+ *
+ * @returns Name and values, newly allocated; who takes them may `release` them.
+ */
+export async function* eachFromHuggingFace(
+  config: ModelConfig,
+  tensors: readonly TensorSource[],
+): AsyncGenerator<[name: string, values: Float32Array]> {
+  for (const { param, shape, parts } of matched(config, tensors)) {
+    const values = new Float32Array(sizeOf(shape));
+    for (const { tensor, offset } of parts) {
+      const data = await valuesOf(tensor);
+      values.set(data, offset);
+      if (!("data" in tensor)) release(data);
+    }
+    if (param === null) expectZeros(parts[0].tensor.name, values);
+    else yield [param, values];
+  }
+}
+
+/** Where the values of a parameter come from. */
+interface Matched<T> {
+  /** Null: they must be 0. */
+  readonly param: string | null;
+  readonly shape: readonly number[];
+  readonly parts: { readonly tensor: T; readonly offset: number }[];
+}
+
+/** @throws {UserError} If tensors are missing, unknown or of another shape. */
+function matched<T extends TensorSource>(
+  config: ModelConfig,
+  tensors: readonly T[],
+): Matched<T>[] {
   const given = new Map(
     tensors.filter(({ name }) => !isBuffer(config, name))
       .map((tensor) => [fullName(config, tensor.name), tensor]),
   );
-  const params = new Map(
+  const ours = new Map<string, Matched<T>>(
     parameters(config).map((
       { name, shape },
-    ) => [name, new Float32Array(sizeOf(shape))]),
+    ) => [name, { param: name, shape, parts: [] }]),
   );
-  for (const wanted of huggingFaceTensors(config)) {
-    const tensor = given.get(wanted.name);
-    if (!tensor) refuse(`tensor "${wanted.name}" is missing`);
-    if (tensor.shape.join() !== wanted.shape.join()) {
+  const zeros: Matched<T>[] = [];
+  for (const { name, shape, param, offset } of huggingFaceTensors(config)) {
+    const tensor = given.get(name);
+    if (!tensor) refuse(`tensor "${name}" is missing`);
+    if (tensor.shape.join() !== shape.join()) {
       refuse(
-        `tensor "${wanted.name}" has shape (${tensor.shape.join(", ")}), ` +
-          `expected (${wanted.shape.join(", ")})`,
+        `tensor "${name}" has shape (${tensor.shape.join(", ")}), ` +
+          `expected (${shape.join(", ")})`,
       );
     }
-    given.delete(wanted.name);
-    if (wanted.param !== null) {
-      params.get(wanted.param)!.set(tensor.data, wanted.offset);
-    } else if (tensor.data.some((value) => value !== 0)) {
-      refuse(`tensor "${wanted.name}" is not 0, and the model has no biases`);
-    }
+    given.delete(name);
+    const part = { tensor, offset };
+    if (param === null) zeros.push({ param, shape, parts: [part] });
+    else ours.get(param)!.parts.push(part);
   }
   const [extra] = given.keys();
   if (extra !== undefined) {
     refuse(`tensor "${extra}" has no place in a ${config.arch} model`);
   }
-  return params;
+  return [...zeros, ...ours.values()];
+}
+
+/** Of a bias that the model does not have. */
+function expectZeros(name: string, values: Float32Array): void {
+  if (values.every((value) => value === 0)) return;
+  refuse(`tensor "${name}" is not 0, and the model has no biases`);
 }
 
 function gpt2Tensors(config: ModelConfig): HuggingFaceTensor[] {

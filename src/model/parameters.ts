@@ -21,6 +21,14 @@ export interface ParameterSpec {
   readonly init: Init;
 }
 
+/**
+ * Values of parameters by name, f32: of all of them in a map, or of one after
+ * another.
+ */
+export type ParamValues =
+  | Iterable<[name: string, values: Float32Array]>
+  | AsyncIterable<[name: string, values: Float32Array]>;
+
 /** Start values: N(0, std), or one number everywhere. */
 export type Init =
   | { readonly kind: "normal"; readonly std: number }

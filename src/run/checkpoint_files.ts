@@ -13,9 +13,13 @@ import { join } from "node:path";
 import { syncDirectory } from "../base/atomic_file.ts";
 import { errorMessage } from "../base/errors.ts";
 import { jsonText } from "../base/json_file.ts";
-import { readSafetensors, writeSafetensors } from "../base/safetensors.ts";
+import { deferSafetensors, writeSafetensors } from "../base/safetensors.ts";
 import { type FileSeal, writeSealed } from "../base/sealed_file.ts";
-import type { Snapshot, SnapshotSource } from "../train/snapshot.ts";
+import {
+  readTensors,
+  type Snapshot,
+  type SnapshotSource,
+} from "../train/snapshot.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 import {
   DamagedCheckpoint,
@@ -32,11 +36,11 @@ const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
 /** What the run was asked to do, as its own `meta.json` has it. */
 export const META_COPY = "meta.json";
-/** The files of {@linkcode Weights}. */
+/** The files of {@linkcode WeightsSource}. */
 const WEIGHTS = [MODEL, TRAINER, TOKENIZER, CONFIG];
 
 /** What generation and evaluation need: a snapshot without the optimizer. */
-export type Weights = Omit<Snapshot, "optimizer">;
+export type WeightsSource = Omit<SnapshotSource, "optimizer">;
 
 /** Such as `step-00000500`: sorts as text in the order of steps. */
 export function checkpointName(step: number): string {
@@ -90,20 +94,29 @@ export async function writeCheckpoint(
   );
 }
 
-/** Reads all that resume needs. @throws {DamagedCheckpoint} */
+/** Reads a snapshot into memory. @throws {DamagedCheckpoint} */
 export async function readSnapshot(dir: string): Promise<Snapshot> {
+  const source = await openSnapshot(dir);
+  return { ...source, ...await readTensors(source) };
+}
+
+/**
+ * All that resume needs: the files are verified now, and each tensor is read
+ * when it is asked for. @throws {DamagedCheckpoint}
+ */
+export async function openSnapshot(dir: string): Promise<SnapshotSource> {
   return await readVerified(dir, [...WEIGHTS, OPTIMIZER], async () => ({
-    ...await readWeightFiles(dir),
-    optimizer: await readSafetensors(join(dir, OPTIMIZER)),
+    ...await openWeightFiles(dir),
+    optimizer: await deferSafetensors(join(dir, OPTIMIZER)),
   }));
 }
 
 /**
- * Reads the weights, without touching the optimizer's file, which is twice
- * their size. @throws {DamagedCheckpoint}
+ * The same without the optimizer's file, which is twice the size of the
+ * weights. @throws {DamagedCheckpoint}
  */
-export async function readWeights(dir: string): Promise<Weights> {
-  return await readVerified(dir, WEIGHTS, () => readWeightFiles(dir));
+export async function openWeights(dir: string): Promise<WeightsSource> {
+  return await readVerified(dir, WEIGHTS, () => openWeightFiles(dir));
 }
 
 async function readVerified<T>(
@@ -119,10 +132,10 @@ async function readVerified<T>(
   }
 }
 
-async function readWeightFiles(dir: string): Promise<Weights> {
+async function openWeightFiles(dir: string): Promise<WeightsSource> {
   const readText = (name: string) => Deno.readTextFile(join(dir, name));
   return {
-    params: await readSafetensors(join(dir, MODEL)),
+    params: await deferSafetensors(join(dir, MODEL)),
     trainer: JSON.parse(await readText(TRAINER)) as TrainerState,
     tokenizerJson: await readText(TOKENIZER),
     modelConfig: JSON.parse(await readText(CONFIG)),

@@ -8,6 +8,7 @@
 
 import { basename, join } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
+import { ioProblem } from "../base/io_problem.ts";
 import { checkpointName } from "./checkpoint_files.ts";
 import {
   DamagedCheckpoint,
@@ -66,7 +67,7 @@ export async function readPointer(
  * @param dir `checkpoints/<run-id>`.
  * @param options choice: `latest` (the default: falls back to the newest good
  * one), `best`, a name or number of a step, or the path of a directory.
- * read: `readSnapshot` or `readWeights`.
+ * read: `readSnapshot`, `openSnapshot` or `openWeights`.
  * @throws {UserError} If there is none, or the chosen one is damaged.
  */
 export async function loadCheckpoint<T>(
@@ -182,7 +183,15 @@ async function stepDirectories(dir: string): Promise<string[]> {
       if (isDirectory && /^step-\d+$/.test(name)) names.push(name);
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return [];
+    const problem = ioProblem(error);
+    if (problem === null) throw error;
+    throw new UserError(`Cannot read "${dir}": ${problem}`, {
+      hint: "make it a directory that can be read, or choose another place " +
+        "with --root DIR",
+      exitCode: EXIT.usage,
+      cause: error,
+    });
   }
   return names;
 }

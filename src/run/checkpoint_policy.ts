@@ -60,13 +60,12 @@ export async function dispensable(
   { keep, spared, ...coming }: Spared & { periodic: boolean; final?: boolean },
 ): Promise<Dispensable[]> {
   const all = await listCheckpoints(dir);
+  const keptThen = coming.final ? 0 : keep - Number(coming.periodic);
+  const newestFirst = unkept(all, { keep: keptThen, spared });
+  if (newestFirst.length === 0) return []; // nothing to be careful with
   const newestGood = await findNewestGood(all);
   if (newestGood === null) return [];
-  const keptThen = coming.final ? 0 : keep - Number(coming.periodic);
-  return unkept(all, {
-    keep: keptThen,
-    spared: new Set([...spared, newestGood]),
-  }).reverse()
+  return newestFirst.filter(({ name }) => name !== newestGood).reverse()
     .map((entry) => ({ entry, spaceBytes: spaceOf(sizeOf(entry)) }));
 }
 

@@ -22,7 +22,7 @@ import { formatBytes } from "../base/format.ts";
 import { isDiskFull } from "../base/io_problem.ts";
 import { sizeBytesOf } from "../base/safetensors.ts";
 import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
-import type { Snapshot, SnapshotSource } from "../train/snapshot.ts";
+import type { SnapshotSource } from "../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
 import {
   type CheckpointEntry,
@@ -106,7 +106,7 @@ export class CheckpointStore {
    * Goes on from a checkpoint that was loaded: it is `latest` from now on,
    * even if others have done more steps.
    */
-  async adopt(checkpoint: LoadedCheckpoint<Snapshot>): Promise<void> {
+  async adopt(checkpoint: LoadedCheckpoint<SnapshotSource>): Promise<void> {
     const { name, sizeBytes, content } = checkpoint;
     await clearLeftovers(this.#dir);
     await this.#point("latest", name);
@@ -181,7 +181,8 @@ export class CheckpointStore {
       await this.#move(name, replacedName(name));
       await Deno.rename(aside, join(this.#dir, name));
       await syncDirectory(this.#dir);
-      await this.#delete(replacedName(name));
+      // What cannot be deleted now is before the next save.
+      await this.#delete(replacedName(name)).catch(() => {});
       return bytes;
     } catch (error) {
       // Room for the next attempt; keep the real error.

@@ -35,10 +35,10 @@ export async function acquireLock(
   path: string,
   runId: string,
 ): Promise<RunLock> {
+  // Before it is locked: who comes second wants to read it at once.
+  const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
-    // Before it is locked: who comes second wants to read it at once.
-    const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
     const locked = await tryLock(file, { patient: true });
     // Read only now: who was faster has written its name meanwhile.
     const holder = await lockHolder(path);

@@ -9,7 +9,7 @@ import type { ConfigChange } from "../config/config_change.ts";
 import { settledChanges } from "../config/override.ts";
 import { lrPoints } from "../train/lr_points.ts";
 import { lrSchedule } from "../train/schedule.ts";
-import type { ResumePlan, Session, Snapshot } from "../train/session.ts";
+import type { ResumePlan, Session, SnapshotSource } from "../train/session.ts";
 import type { LoadedCheckpoint } from "./checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import { logBytes } from "./disk_space.ts";
@@ -66,7 +66,7 @@ export interface PreparedRun {
   warnings: string[];
 }
 
-type StartPoint = LoadedCheckpoint<Snapshot>;
+type StartPoint = LoadedCheckpoint<SnapshotSource>;
 
 /**
  * Opens a run. Until everything has been checked, only its checkpoints and

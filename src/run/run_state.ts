@@ -166,10 +166,11 @@ function interrupted(state: RunState): RunState {
 
 async function isTraining(
   { lock }: RunPaths,
-  { pid, processStartedAt }: RunState,
+  { status, pid, processStartedAt }: RunState,
 ): Promise<boolean> {
   const locked = await isLocked(lock);
-  if (locked !== null) return locked;
+  // A run that is queued is not locked yet; its state names who queued it.
+  if (locked || locked === false && status !== "queued") return locked;
   return pid !== null && await isAlive({ pid, processStartedAt });
 }
 

@@ -6,9 +6,9 @@
 
 import { dirname, resolve } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
-import type { Snapshot } from "../train/session.ts";
+import type { SnapshotSource } from "../train/session.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
-import { readSnapshot } from "./checkpoint_files.ts";
+import { openSnapshot } from "./checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -26,13 +26,13 @@ import type { SessionRecord } from "./meta.ts";
 export async function loadStartPoint(
   dir: string,
   from: string | undefined,
-): Promise<LoadedCheckpoint<Snapshot> | null> {
+): Promise<LoadedCheckpoint<SnapshotSource> | null> {
   if (from === undefined && (await listCheckpoints(dir)).length === 0) {
     return null;
   }
   const loaded = await loadCheckpoint(dir, {
     choice: from,
-    read: readSnapshot,
+    read: openSnapshot,
   });
   if (resolve(dirname(loaded.dir)) === resolve(dir)) return loaded;
   throw new UserError(
@@ -49,7 +49,7 @@ export async function loadStartPoint(
  * @param sessions Oldest first.
  */
 export function plannedState(
-  { name, content: { trainer } }: LoadedCheckpoint<Snapshot>,
+  { name, content: { trainer } }: LoadedCheckpoint<SnapshotSource>,
   sessions: readonly SessionRecord[],
 ): TrainerState {
   const last = sessions.findLast(({ checkpoint, start }) =>

@@ -12,6 +12,7 @@ import type { Backend, Executable } from "../backend/backend.ts";
 import type { Batches } from "../data/dataset.ts";
 import { IGNORED_TARGET } from "../graph/ops.ts";
 import type { ModelConfig } from "../model/model_config.ts";
+import type { ParamValues } from "../model/parameters.ts";
 import { batchPositions, buildEvalProgram } from "./step_program.ts";
 
 /** What to evaluate on. */
@@ -93,14 +94,14 @@ export async function openEvaluation(
   { backend, model, params, batchSize }: {
     backend: Backend;
     model: ModelConfig;
-    params: ReadonlyMap<string, Float32Array>;
+    params: ParamValues;
     batchSize: number;
   },
 ): Promise<Evaluation> {
   const executable = await backend.compile(
     buildEvalProgram(model, { batchSize }),
   );
-  for (const [name, data] of params) executable.write(name, data);
+  for await (const [name, data] of params) executable.write(name, data);
   const positions = batchPositions({ B: batchSize, T: model.seqLen });
   executable.write("positions", positions);
   return {

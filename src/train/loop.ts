@@ -10,7 +10,7 @@
  */
 
 import { errorMessage, UserError } from "../base/errors.ts";
-import { ioProblem } from "../base/io_problem.ts";
+import { ioProblem, isDiskFull } from "../base/io_problem.ts";
 import {
   type Cadence,
   checkpointDue,
@@ -255,7 +255,12 @@ async function trySave(
     if (error instanceof UserError) throw error;
     throw new UserError(
       `Cannot save the checkpoint of step ${info.step}: ${failure}`,
-      { hint: "make room on the disk, then resume the run", cause: error },
+      {
+        hint: isDiskFull(error)
+          ? "make room on the disk, then resume the run"
+          : "put that right, then resume the run",
+        cause: error,
+      },
     );
   }
 }

@@ -16,7 +16,7 @@ import {
   checkSettings,
   type ResumePlan,
   type Session,
-  type Snapshot,
+  type SnapshotSource,
 } from "./session.ts";
 
 /** What is done before training, such as tokenizing. */
@@ -36,7 +36,7 @@ export interface OpenSessionOptions {
   /** Where prepared data is kept. */
   dataDir: string;
   /** Go on from here, in place of new parameters and a new tokenizer. */
-  restore?: Snapshot;
+  restore?: SnapshotSource;
   /** How the restored run differs from one that just goes on. */
   plan?: ResumePlan;
   /** Refuse data with another fingerprint. */

@@ -9,6 +9,7 @@
 
 import type { Backend, DeviceInfo, Executable } from "../backend/backend.ts";
 import { EXIT, UserError } from "../base/errors.ts";
+import { release } from "../base/release.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
@@ -31,7 +32,7 @@ import { batchPositions } from "./step_program.ts";
 import { initialState, type TrainerState } from "./trainer_state.ts";
 
 export type { ResumePlan } from "./restored_state.ts";
-export type { Snapshot } from "./snapshot.ts";
+export type { Snapshot, SnapshotSource } from "./snapshot.ts";
 
 /** A run that is ready to train. */
 export interface Session {
@@ -77,7 +78,7 @@ export interface SessionParts {
   tokenizer: Tokenizer;
   backend: Backend;
   /** Go on from here, in place of new parameters. */
-  restore?: Snapshot;
+  restore?: SnapshotSource;
   /** How the restored run differs from one that just goes on. */
   plan?: ResumePlan;
   warnings?: readonly string[];
@@ -128,10 +129,11 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
 
   // 2. Parameters and optimizer; a new one's moments are 0 as memory is.
   if (restore) {
-    writeTensors(executable, model, restore);
+    await writeTensors(executable, model, restore);
   } else {
     for (const [name, values] of eachParam(model, config.seed)) {
       executable.write(name, values);
+      release(values);
     }
   }
   const positions = batchPositions({ B: batchSize, T: model.seqLen });

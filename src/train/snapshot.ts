@@ -6,13 +6,18 @@
 
 import type { Executable } from "../backend/backend.ts";
 import { UserError } from "../base/errors.ts";
-import type {
-  DeferredTensor,
-  NamedTensor,
-  TensorSource,
+import { release } from "../base/release.ts";
+import {
+  type DeferredTensor,
+  type NamedTensor,
+  type TensorSource,
+  valuesOf,
 } from "../base/safetensors.ts";
 import { sizeOf } from "../graph/graph.ts";
-import { fromHuggingFace, huggingFaceTensors } from "../model/huggingface.ts";
+import {
+  eachFromHuggingFace,
+  huggingFaceTensors,
+} from "../model/huggingface.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { parameters } from "../model/parameters.ts";
 import { moments } from "./step_program.ts";
@@ -34,8 +39,8 @@ export interface Snapshot {
 export type SnapshotTensors = Pick<Snapshot, "params" | "optimizer">;
 
 /**
- * A snapshot to write: its tensors may still be on the device, where the next
- * step changes them. A {@linkcode Snapshot} is one, too.
+ * A snapshot whose tensors may still be on the device, where the next step
+ * changes them, or in a file. A {@linkcode Snapshot} is one, too.
  */
 export interface SnapshotSource
   extends Omit<Snapshot, keyof SnapshotTensors>, SourceTensors {}
@@ -79,30 +84,33 @@ export async function readTensors(
 }
 
 /**
- * Copies parameters and optimizer to the device.
+ * Copies parameters and optimizer to the device, tensor by tensor.
  *
  * @throws {UserError} If they do not belong to this model.
  */
-export function writeTensors(
+export async function writeTensors(
   executable: Executable,
   model: ModelConfig,
-  { params, optimizer }: SnapshotTensors,
-): void {
-  const values = fromHuggingFace(model, params);
-  const given = new Map(optimizer.map((tensor) => [tensor.name, tensor.data]));
-  for (const [name, value] of values) {
-    executable.write(name, value);
+  { params, optimizer }: SourceTensors,
+): Promise<void> {
+  const given = new Map(optimizer.map((tensor) => [tensor.name, tensor]));
+  for await (const [name, values] of eachFromHuggingFace(model, params)) {
+    executable.write(name, values);
     for (const moment of [moments.m(name), moments.v(name)]) {
-      const data = given.get(moment);
-      if (data?.length !== value.length) {
+      const tensor = given.get(moment);
+      if (!tensor || sizeOf(tensor.shape) !== values.length) {
         throw new UserError(
           `Cannot resume: the optimizer's "${moment}" has ` +
-            `${data?.length ?? 0} values, expected ${value.length}`,
+            `${tensor ? sizeOf(tensor.shape) : 0} values, expected ` +
+            `${values.length}`,
           { hint: "resume from another checkpoint of this run" },
         );
       }
+      const data = await valuesOf(tensor);
       executable.write(moment, data);
+      if (!("data" in tensor)) release(data);
     }
+    release(values);
   }
 }
 
@@ -112,8 +120,7 @@ async function readAll(
   const result: NamedTensor[] = [];
   for (const tensor of tensors) {
     const { name, shape } = tensor;
-    const data = "data" in tensor ? tensor.data : await tensor.read();
-    result.push({ name, shape, data });
+    result.push({ name, shape, data: await valuesOf(tensor) });
   }
   return result;
 }

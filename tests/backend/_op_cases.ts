@@ -85,7 +85,13 @@ function fillAndAdd(): OpCase[] {
 }
 
 function embedding(): OpCase[] {
-  const sizes = [[1, 1, 1], [3, 7, 5], [37, 11, 17], [41, 503, 64]];
+  const sizes = [
+    [1, 1, 1],
+    [3, 7, 5],
+    [37, 11, 17],
+    [41, 503, 64],
+    [391, 5, 12],
+  ];
   return cross(sizes, [false, true]).flatMap(([[rows, V, C], adds]) => {
     const title = `rows=${rows} V=${V} C=${C}${adds ? " addTo" : ""}`;
     const ids = integers(1, [rows], { below: V });

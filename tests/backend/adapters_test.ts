@@ -113,3 +113,23 @@ Deno.test("loaderVariables() leaves alone what the user has set", () => {
   });
   assert.deepEqual(loaderVariables("windows", {}), {});
 });
+
+const own = await listAdapters();
+
+Deno.test({
+  name: "listAdapters() lists what this machine has, and opens it",
+  ignore: own.length === 0,
+  async fn() {
+    const ids = own.map(({ info }) => info.id);
+    assert.equal(new Set(ids).size, ids.length);
+    for (const { info, request } of own) {
+      const adapter = await request();
+      assert.equal(adapter?.info.description, info.name);
+      assert.ok(info.limits.maxBufferSize >= 1 << 28); // WebGPU's least
+      assert.equal(info.isSoftware, info.id.startsWith("software"));
+    }
+    // Real ones come first: `auto` takes the first of all.
+    const order = own.map(({ info }) => Number(info.isSoftware));
+    assert.deepEqual(order, order.toSorted());
+  },
+});

@@ -261,6 +261,48 @@ Deno.test("openBackend() times both devices for a small model", async () => {
   assert.match(onGpu.notes[0], /takes the GPU .*: gpu:0/);
 });
 
+Deno.test("openBackend() warns of what the device taken lacks, no other", {
+  ignore: loadKernels().noBf16 !== null,
+}, async () => {
+  const choice = { device: "auto", work: tiny, precision: "bf16" } as const;
+  const slow = {
+    gflops: { cpu: 100, gpu: 1000 },
+    callUs: { cpu: 1, gpu: 999 },
+  };
+  const onCpu = await choose(choice, gpuMachine(slow).sources);
+  assert.equal(onCpu.precision, "bf16");
+  assert.deepEqual(onCpu.warnings, []);
+  const onGpu = await choose(choice, gpuMachine().sources);
+  assert.match(onGpu.warnings.join(), /^Cannot compute in bf16: [^:]*: using/);
+  const failed = gpuMachine({ fails: "it is gone" });
+  const instead = await choose({ ...choice, device: "gpu" }, failed.sources);
+  assert.equal(instead.precision, "bf16");
+  assert.match(instead.warnings.join(), /^Cannot open gpu:0 [^:]*: it is gone/);
+});
+
+Deno.test("openBackend() takes the GPU where a strict choice rules out the CPU", async () => {
+  const { sources } = gpuMachine({ gflops: { cpu: 1e9, gpu: 1 } });
+  const lacking: DeviceSources = {
+    ...sources,
+    openCpu: () => Promise.reject(new UserError("no", { hint: "" })),
+  };
+  const choice = { device: "auto", work: tiny, strict: true };
+  assert.equal((await choose(choice, lacking)).id, "gpu:0");
+});
+
+Deno.test("openBackend() closes both devices when timing them fails", async () => {
+  const { sources, events } = gpuMachine();
+  const failing: DeviceSources = {
+    ...sources,
+    measureSpeed: () => Promise.reject(new Error("the device is lost")),
+  };
+  await assert.rejects(
+    openBackend({ device: "auto", work: tiny }, failing),
+    /the device is lost/,
+  );
+  assert.equal(events.at(-1), "close gpu:0"); // and the CPU's workers, or leak
+});
+
 for (
   const [what, choice] of [
     ["a large model", { device: "auto", work: large }],

@@ -4,7 +4,7 @@ import type { Backend, Executable } from "../../src/backend/backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { GpuDevice } from "../../src/backend/webgpu/device.ts";
-import { loadProgram } from "../../src/backend/webgpu/executable.ts";
+import { loadProgram } from "../../src/backend/webgpu/load_program.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import { PipelineCache } from "../../src/backend/webgpu/pipelines.ts";
 import { Readback } from "../../src/backend/webgpu/readback.ts";
@@ -72,7 +72,7 @@ Deno.test(
   { ignore },
   async () => {
     const backend = await openTestGpu();
-    const n = 9 * 2 ** 20 + 3; // 36 MB and 12 bytes: two pieces and a bit
+    const n = 2 ** 22 + 2 ** 16 + 3; // 16 MiB, 256 KiB and 12 bytes
     const g = new Graph();
     const x = g.state("x", [n]);
     g.add(x, x, { out: g.state("y", [n]) });

@@ -8,6 +8,10 @@ import {
   findFlatUpdates,
   findSumChains,
 } from "../../src/backend/webgpu/flat_update.ts";
+import {
+  splitByWork,
+  SUBMIT_FLOPS,
+} from "../../src/backend/webgpu/load_program.ts";
 import { planMemory } from "../../src/backend/webgpu/memory_plan.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { Graph, type Tensor } from "../../src/graph/graph.ts";
@@ -94,6 +98,18 @@ Deno.test("planMemory() begins another buffer where one is full", () => {
     return `${buffer}:${offset}`;
   });
   assert.equal(new Set(ends).size, all.length);
+});
+
+Deno.test("splitByWork() cuts where a submission has enough to do", () => {
+  const sizes = [0, 0.4, 0.5, 0.3, 0, 2, 0.1];
+  const parts = splitByWork(sizes.map((size) => ({
+    ...dispatch([], []),
+    flops: size * SUBMIT_FLOPS,
+  })));
+  assert.deepEqual(
+    parts.map((part) => part.map(({ flops }) => flops! / SUBMIT_FLOPS)),
+    [[0, 0.4, 0.5], [0.3, 0], [2], [0.1]],
+  );
 });
 
 /** Sums of squares of three gradients, and two updates with one decay each. */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import {
+  deferSafetensors,
   type NamedTensor,
   readSafetensors,
   readSafetensorsHeader,
+  valuesOf,
   writeSafetensors,
 } from "../../src/base/safetensors.ts";
 import { sealOf } from "../../src/base/sealed_file.ts";
@@ -65,12 +67,18 @@ Deno.test("writeSafetensors() reads deferred tensors one after another", () =>
         assert.equal(++reading, 1);
         await Promise.resolve();
         reading--;
-        return data;
+        return data.slice();
       },
     }));
     await writeSafetensors(`${dir}/at-hand`, TENSORS);
     const seal = await writeSafetensors(`${dir}/deferred`, deferred);
     assert.deepEqual(seal, await sealOf(`${dir}/at-hand`));
+    const again = await deferSafetensors(`${dir}/deferred`);
+    for (const tensor of again.toReversed()) {
+      const { data } = TENSORS.find(({ name }) => name === tensor.name)!;
+      assert.deepEqual(await tensor.read(), data);
+      assert.deepEqual(await valuesOf(tensor), data); // as often as one likes
+    }
     const [wte] = deferred;
     await assert.rejects(
       writeSafetensors(`${dir}/c`, [{ ...wte, shape: [2, 2] }]),

@@ -29,6 +29,17 @@ Deno.test("the library trains, resumes, lists and writes like the commands", asy
     ["owl-1", "completed", 4],
   );
 
+  const seen: string[] = [];
+  for await (
+    const event of hearth.followRun(root, "owl-1", { metrics: "all" })
+  ) {
+    if (event.kind === "metrics") seen.push(`${event.metrics.at(-1)?.step}`);
+    if (event.kind === "state") seen.push(event.state.status);
+  }
+  assert.deepEqual(seen, ["4", "completed"]);
+  const { runs } = await hearth.compareRuns(root, ["owl-1"]);
+  assert.equal(runs[0].step, 4);
+
   await using model = await hearth.openModel({ root, ref: "owl-1" });
   assert.equal(model.name, "owl-1/step-00000004");
   let text = "";

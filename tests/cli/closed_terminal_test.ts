@@ -3,8 +3,14 @@
  */
 
 import assert from "node:assert/strict";
+import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
 import type { RunState } from "../../src/run/run_state.ts";
-import { endingRuns, FROM_SOURCES, trainArgs } from "./_real_process.ts";
+import {
+  endingRuns,
+  FROM_SOURCES,
+  spawnHearth,
+  trainArgs,
+} from "./_real_process.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** Enough to still train when the terminal is closed; seconds, not minutes. */
@@ -30,9 +36,11 @@ async function stateOnce(
     const now = await state(workspace);
     if (condition(now)) return now;
     assert.ok(now.alive, `${now.status} at step ${now.step}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause();
   }
 }
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** A shell in a terminal of its own; what it prints can be waited for. */
 class Terminal {
@@ -116,4 +124,30 @@ Deno.test({
     const output = workspace.path("runs/owl-1/detached.log");
     assert.equal(await Deno.readTextFile(output), "");
   },
+});
+
+/** Words enough for a tokenizer to be busy with for a while. */
+function manyWords(): string {
+  const random = new PhiloxStream(1, STREAM.sampling);
+  const letter = () => String.fromCharCode(97 + random.below(26));
+  const word = () => Array.from({ length: 6 }, letter).join("");
+  return Array.from({ length: 40_000 }, word).join(" ");
+}
+
+Deno.test("hearth train --detach outlives the process that waits for it", async () => {
+  await using workspace = await Workspace.create();
+  await using _ended = endingRuns(workspace);
+  await workspace.write("text.txt", manyWords());
+  const argv = [
+    ...trainArgs(workspace, "--steps", "20", "--detach"),
+    ...["--tokenizer", "bpe", "--vocab-size", "1000"],
+  ];
+  const waiting = spawnHearth(workspace, argv);
+  const path = workspace.path("runs/owl-1/state.json");
+  while (!await Deno.stat(path).then(() => true, () => false)) await pause();
+  const { pid } = await stateOnce(workspace, ({ pid }) => pid !== waiting.pid);
+  Deno.kill(waiting.pid, "SIGKILL");
+  assert.notEqual((await waiting.ended).code, 0);
+  const last = await stateOnce(workspace, ({ alive }) => !alive);
+  assert.deepEqual([last.pid, last.status, last.step], [pid, "completed", 20]);
 });

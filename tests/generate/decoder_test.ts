@@ -96,6 +96,16 @@ for (const [backendName, openBackend] of Object.entries(BACKENDS)) {
   }
 }
 
+Deno.test("Decoder reads long prompts in long pieces", async () => {
+  const arch = "gpt2", openBackend = BACKENDS.cpu;
+  await withLongContext({ arch, openBackend, seqLen: 300 }, async (t) => {
+    for (const parts of [[127], [128], [129], [300], [5, 290], [161, 1, 138]]) {
+      t.decoder.reset();
+      await t.assertFeeds(parts, parts.reduce((sum, n) => sum + n));
+    }
+  });
+});
+
 Deno.test("Decoder.feed() refuses no ids, and ids beyond the vocabulary", async () => {
   const oracle = loadOracle("gpt2");
   const backend = await BACKENDS.reference();
@@ -131,16 +141,17 @@ interface LongContext {
 
 /** Runs `body` with a model of 70 tokens of context: more than two pieces. */
 async function withLongContext(
-  { arch, openBackend }: {
+  { arch, openBackend, seqLen = 70 }: {
     arch: string;
     openBackend: () => Promise<Backend>;
+    seqLen?: number;
   },
   body: (context: LongContext) => Promise<void>,
 ): Promise<void> {
   const config: ModelConfig = {
     ...loadOracle(arch).config,
     nLayer: 1,
-    seqLen: 70,
+    seqLen,
     vocabSize: 17,
   };
   const weights = fromHuggingFace(config, hashedWeights(config));

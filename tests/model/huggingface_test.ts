@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import type { NamedTensor } from "../../src/base/safetensors.ts";
 import {
+  eachFromHuggingFace,
   fromHuggingFace,
   huggingFaceTensors,
   toHuggingFace,
@@ -26,6 +27,26 @@ for (const name of ORACLE_CASES) {
     assert.deepEqual([...params.keys()], parameters(config).map((p) => p.name));
     const back = toHuggingFace(config, (name) => params.get(name)!);
     assert.deepEqual(back, tensors);
+  });
+
+  Deno.test(`eachFromHuggingFace() gives the same one by one: ${name}`, async () => {
+    const tensors = hashedWeights(config);
+    let reads = 0;
+    const deferred = tensors.map(({ name, shape, data }) => ({
+      name,
+      shape,
+      read: () => (reads++, Promise.resolve(data.slice())),
+    }));
+    const params = fromHuggingFace(config, tensors);
+    let first = true;
+    for await (const [name, values] of eachFromHuggingFace(config, deferred)) {
+      assert.deepEqual(values, params.get(name), name);
+      params.delete(name);
+      if (first) assert.ok(reads < tensors.length);
+      first = false;
+    }
+    assert.equal(params.size, 0);
+    assert.equal(reads, tensors.length);
   });
 }
 

@@ -93,6 +93,14 @@ Deno.test("NvidiaSmiSampler forgets what is old", unix, async () => {
   await sampler.close();
 });
 
+Deno.test("NvidiaSmiSampler kills it when it is closed", unix, async () => {
+  await using smi = await fakeSmi('sleep 0.5; touch "$0.done"');
+  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  await eventually(async () => (await smi.starts()).length > 0);
+  await sampler.close(); // would else wait for its end
+  await assert.rejects(Deno.stat(`${smi.command}.done`), Deno.errors.NotFound);
+});
+
 Deno.test("NvidiaSmiSampler starts it again when it dies", unix, async () => {
   // Dies in the middle of a line; the second start works.
   await using smi = await fakeSmi(

@@ -83,6 +83,20 @@ Deno.test("loadRunState() reports a run whose lock is free as interrupted", () =
     assert.equal(after?.remainingMs, null);
   }));
 
+Deno.test("loadRunState() goes by the pid of who queued a run", () =>
+  inTempDir(async (root) => {
+    const own = await ownProcess();
+    const paths = await writeState(root, "owl-1", { status: "queued", ...own });
+    // The process that is to train it has made the file and locks it next.
+    await Deno.writeTextFile(paths.lock, "");
+    const { status, alive } = (await loadRunState(paths))!;
+    assert.deepEqual([status, alive], ["queued", true]);
+
+    const gone = { ...own, processStartedAt: "2001-02-03T04:05:06.000Z" };
+    await writeState(root, "owl-1", { status: "queued", ...gone });
+    assert.equal((await loadRunState(paths))?.status, "interrupted");
+  }));
+
 Deno.test("loadRunState() goes by pid and start time without a lock file", () =>
   inTempDir(async (root) => {
     const own = await ownProcess();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { TailFile } from "../../src/run/tail_file.ts";
 import { inTempDir } from "../base/_helpers.ts";
 
@@ -146,4 +147,39 @@ Deno.test("TailFile cuts a line that has no end", () =>
     const tail = new TailFile(path, { lastLines: Infinity });
     const { lines } = await readAll(tail);
     assert.deepEqual(lines.map((text) => text.length), [1 << 20, 5, 4]);
+  }));
+
+Deno.test("TailFile reads what any writer appends, in whatever pieces", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/log`;
+    const pieces = fc.array(
+      fc.string({ unit: fc.constantFrom("a", "é", "\n") }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        pieces,
+        pieces,
+        fc.nat({ max: 5 }),
+        async (before, after, lastLines) => {
+          const first = before.join("");
+          await Deno.writeTextFile(path, first);
+          const tail = new TailFile(path, { lastLines });
+          const { lines } = await readAll(tail);
+          for (const piece of after) {
+            await append(path, piece);
+            lines.push(...(await readAll(tail)).lines);
+          }
+          lines.push(await tail.rest());
+          // The same by hand: the last lines of the text, the rest in full.
+          const old = first.split("\n");
+          const torn = old.pop()!;
+          const isTorn = torn !== "" && lastLines > 0;
+          const count = Math.max(0, lastLines - (isTorn ? 1 : 0));
+          const kept = count === 0 ? [] : old.slice(-count);
+          const added = (torn + after.join("")).split("\n");
+          assert.deepEqual(lines, [...kept, ...added]);
+        },
+      ),
+      { numRuns: 60, seed: 1 },
+    );
   }));

@@ -148,7 +148,9 @@ async function trainDespite(
     const killedIn = await runTrainee(root, { isNew, kill: nextKill() });
     if (killedIn === null) return;
     onDeath(killedIn);
-    lastStep = await checkFiles(root, lastStep);
+    const found = await checkFiles(root, lastStep);
+    if (found.isComplete) return; // it was killed on its way out
+    lastStep = found.step;
   }
 }
 

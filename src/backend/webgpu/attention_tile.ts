@@ -152,6 +152,14 @@ export function dropoutTile(
   });
 }
 
+/** Operations of `products` products of a triangle of scores with heads. */
+export function attentionFlops(
+  { B, H, T, D }: AttentionAttrs,
+  products: number,
+): number {
+  return products * B * H * T * T * D;
+}
+
 /** 1 / sqrt(D) as a literal. */
 export function scoreScale({ D }: { D: number }): string {
   return f32(1 / Math.sqrt(D));

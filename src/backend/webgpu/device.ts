@@ -42,9 +42,7 @@ export class GpuDevice {
     try {
       const adapter = await request();
       if (!adapter) throw new Error("the adapter is gone");
-      const wanted = ["timestamp-query", "shader-f16", "subgroups"] as const;
       const device = await adapter.requestDevice({
-        requiredFeatures: wanted.filter((name) => adapter.features.has(name)),
         requiredLimits: limitsOf(adapter.limits),
       });
       return new GpuDevice(info, device);

@@ -58,6 +58,8 @@ export interface Dispatch {
   /** WGSL without the declarations of the bindings; its entry is `main`. */
   readonly code: string;
   readonly workgroups: Workgroups;
+  /** Multiplications and additions, where there are many. */
+  readonly flops?: number;
 }
 
 /** Most workgroups in one dimension that every adapter allows. */

@@ -1,18 +1,16 @@
 /**
- * A program on a WebGPU device: its buffers, pipelines and bind groups, made
- * once; a run records them into one pass and submits it.
+ * A program on a WebGPU device, made by load_program.ts: a run records its
+ * dispatches and submits them.
  *
  * @module
  */
 
 import type { DType } from "../../graph/graph.ts";
-import { UserError } from "../../base/errors.ts";
-import { formatBytes } from "../../base/format.ts";
 import type { Executable, TensorData } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
-import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
+import type { GpuTensor } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
-import { type MemoryPlan, type Place, planMemory } from "./memory_plan.ts";
+import { type MemoryPlan, placeOf } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import type { DeviceRange, Readback } from "./readback.ts";
 
@@ -21,8 +19,8 @@ const WRITE_BYTES = 16 * 2 ** 20;
 /** How long signals and timers may have to wait while reads are prompt. */
 const PAUSE_EVERY_MS = 20;
 
-/** What a phase repeats: three commands, two of which are often the same. */
-interface Step {
+/** One dispatch, ready to be recorded. */
+export interface Step {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
@@ -43,71 +41,12 @@ export interface ExecutableParts {
   readonly lowered: LoweredProgram;
 }
 
-/**
- * Allocates and fills the buffers and compiles all shaders.
- *
- * @throws {UserError} If the device has not enough memory.
- */
-export async function loadProgram(
-  parts: ExecutableParts,
-): Promise<WebGpuExecutable> {
-  const { gpu, pipelines, lowered } = parts;
-  const plan = planFor(parts);
-  const buffers = await allocate(gpu, plan);
-  try {
-    const phases = await gpu.expect("validation", () => {
-      for (const [{ content }, { buffer, offset }] of plan.places) {
-        if (content) {
-          gpu.device.queue.writeBuffer(buffers[buffer], offset, content);
-        }
-      }
-      const phases = new Map<string, readonly Step[]>();
-      for (const [phase, dispatches] of lowered.phases) {
-        phases.set(
-          phase,
-          dispatches.map((dispatch) =>
-            prepare(dispatch, { gpu, pipelines, plan, buffers })
-          ),
-        );
-      }
-      return phases;
-    });
-    return new WebGpuExecutable(parts, { plan, buffers, phases });
-  } catch (error) {
-    for (const buffer of buffers) buffer.destroy();
-    throw error;
-  }
-}
-
-/** Whether the buffers of a program can be had now. */
-export async function programFits(
-  parts: Pick<ExecutableParts, "gpu" | "lowered">,
-): Promise<boolean> {
-  try {
-    const buffers = await allocate(parts.gpu, planFor(parts));
-    for (const buffer of buffers) buffer.destroy();
-    return true;
-  } catch (error) {
-    if (error instanceof UserError) return false;
-    throw error;
-  }
-}
-
-function planFor(
-  { gpu, lowered }: Pick<ExecutableParts, "gpu" | "lowered">,
-): MemoryPlan {
-  const { limits } = gpu.device;
-  return planMemory(lowered, {
-    alignment: Math.max(64, limits.minStorageBufferOffsetAlignment),
-    maxBufferBytes: limits.maxBufferSize,
-  });
-}
-
 /** A compiled program with its memory. */
 export class WebGpuExecutable implements Executable {
   readonly #parts: ExecutableParts;
   readonly #plan: MemoryPlan;
-  readonly #phases: ReadonlyMap<string, readonly Step[]>;
+  /** By submission. */
+  readonly #phases: ReadonlyMap<string, readonly Step[][]>;
   /** What the inputs hold, or will hold at the next run. */
   readonly #inputs: ArrayBuffer;
   /** The part of the inputs that the device has not got yet, in bytes. */
@@ -121,7 +60,7 @@ export class WebGpuExecutable implements Executable {
     { plan, buffers, phases }: {
       plan: MemoryPlan;
       buffers: readonly GPUBuffer[];
-      phases: ReadonlyMap<string, readonly Step[]>;
+      phases: ReadonlyMap<string, readonly Step[][]>;
     },
   ) {
     this.#parts = parts;
@@ -144,7 +83,7 @@ export class WebGpuExecutable implements Executable {
 
   /** Dispatches of a phase. */
   dispatchCount(phase: string): number {
-    return this.#phases.get(phase)?.length ?? 0;
+    return this.#phases.get(phase)?.flat().length ?? 0;
   }
 
   write(name: string, data: TensorData): void {
@@ -184,9 +123,11 @@ export class WebGpuExecutable implements Executable {
       if (!steps) throw new TypeError(`Cannot run "${phase}": no such phase`);
       const { device } = this.#parts.gpu;
       this.#sendInputs();
-      const encoder = device.createCommandEncoder({ label: phase });
-      record(encoder, steps, phase);
-      device.queue.submit([encoder.finish()]);
+      for (const part of steps) {
+        const encoder = device.createCommandEncoder({ label: phase });
+        record(encoder, part, phase);
+        device.queue.submit([encoder.finish()]);
+      }
     });
   }
 
@@ -196,7 +137,7 @@ export class WebGpuExecutable implements Executable {
    */
   async profile(phase: string, times: number): Promise<DispatchTime[]> {
     this.#check();
-    const steps = this.#phases.get(phase) ?? [];
+    const steps = this.#phases.get(phase)?.flat() ?? [];
     const dispatches = this.#parts.lowered.phases.get(phase) ?? [];
     const { device } = this.#parts.gpu;
     const best = steps.map(() => Infinity);
@@ -307,92 +248,6 @@ function record(
     pass.dispatchWorkgroups(x, y, z);
   }
   pass.end();
-}
-
-/** Makes the buffers; WebGPU fills them with zeros. */
-async function allocate(
-  gpu: GpuDevice,
-  plan: MemoryPlan,
-): Promise<GPUBuffer[]> {
-  const { device, adapter } = gpu;
-  const total = plan.buffers.reduce((sum, size) => sum + size, 0);
-  const hint = "use a smaller batchSize, seqLen or model";
-  const large = [...plan.places.keys()].find(({ sizeBytes }) =>
-    sizeBytes > gpu.maxBindingBytes
-  );
-  if (large) {
-    throw new UserError(
-      `Cannot fit the program on ${adapter.name}: ${describe(large)}, the ` +
-        `largest piece that it can bind is ` +
-        formatBytes(gpu.maxBindingBytes),
-      { hint },
-    );
-  }
-  const made: GPUBuffer[] = [];
-  try {
-    return await gpu.expect("out-of-memory", () => {
-      for (const size of plan.buffers) {
-        made.push(device.createBuffer({
-          size: Math.ceil(size / 16) * 16,
-          usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC |
-            GPUBufferUsage.COPY_DST,
-        }));
-      }
-      return made;
-    });
-  } catch (cause) {
-    for (const buffer of made) buffer.destroy();
-    throw new UserError(
-      `Cannot allocate ${formatBytes(total)} on ${adapter.name}`,
-      { hint, cause },
-    );
-  }
-}
-
-function describe({ name, sizeBytes }: Memory): string {
-  return `"${name}" takes ${formatBytes(sizeBytes)}`;
-}
-
-/** Gives a dispatch its pipeline and its bind group. */
-function prepare(
-  dispatch: Dispatch,
-  { gpu, pipelines, plan, buffers }: {
-    gpu: GpuDevice;
-    pipelines: PipelineCache;
-    plan: MemoryPlan;
-    buffers: readonly GPUBuffer[];
-  },
-): Step {
-  const { bindings, workgroups } = dispatch;
-  const placed = bindings.map(({ tensor }) => placeOf(plan, tensor));
-  const writable = bindings.map((_, i) =>
-    bindings.some(({ written }, j) =>
-      written && placed[j].buffer === placed[i].buffer
-    )
-  );
-  const pipeline = pipelines.get(dispatch, writable);
-  const bindGroup = gpu.device.createBindGroup({
-    layout: pipeline.getBindGroupLayout(0),
-    entries: placed.map(({ buffer, offset }, binding) => ({
-      binding,
-      resource: {
-        buffer: buffers[buffer],
-        offset,
-        // A vector of four is read whole; pieces of memory do not touch.
-        size: Math.ceil(bindings[binding].tensor.length / 4) * 16,
-      },
-    })),
-  });
-  return { pipeline, bindGroup, workgroups };
-}
-
-/** Where a tensor begins. */
-function placeOf(
-  { places }: MemoryPlan,
-  { memory, offset }: GpuTensor,
-): Place {
-  const place = places.get(memory)!;
-  return { buffer: place.buffer, offset: place.offset + offset };
 }
 
 function arrayOf(

@@ -179,6 +179,7 @@ ${
     bindings,
     code,
     workgroups: [Math.ceil(N / tileN), Math.ceil(M / tileM), splitK],
+    flops: 2 * M * N * K,
   };
 }
 

@@ -12,7 +12,7 @@
  */
 
 import { assignOffsets } from "../../graph/arena.ts";
-import type { Memory } from "./dispatch.ts";
+import type { GpuTensor, Memory } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
 
 /** Where a piece of memory lies. */
@@ -113,6 +113,15 @@ export function planMemory(
     place(temps, shared, assignOffsets);
   }
   return { buffers, places, inputBuffer };
+}
+
+/** Where a tensor begins. */
+export function placeOf(
+  { places }: MemoryPlan,
+  { memory, offset }: GpuTensor,
+): Place {
+  const place = places.get(memory)!;
+  return { buffer: place.buffer, offset: place.offset + offset };
 }
 
 /** Groups in which no piece is a rival of another. */

@@ -15,11 +15,8 @@ import type { FoundAdapter } from "./adapters.ts";
 import { GpuDevice } from "./device.ts";
 import type { GemmShape, GemmVariant } from "./gemm.ts";
 import { chooseGemm } from "./gemm_choice.ts";
-import {
-  loadProgram,
-  programFits,
-  type WebGpuExecutable,
-} from "./executable.ts";
+import type { WebGpuExecutable } from "./executable.ts";
+import { loadProgram, programFits } from "./load_program.ts";
 import { lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";

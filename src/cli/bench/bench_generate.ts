@@ -47,9 +47,8 @@ export async function benchGenerate(
   { model }: BenchModel,
   { promptTokens, newTokens }: { promptTokens: number; newTokens: number },
 ): Promise<GenerateFigures> {
-  const weights = new Map(benchParams(model));
+  const weights = benchParams(model);
   const decoder = await openDecoder(backend, { config: model, weights });
-  weights.clear();
   const stream = new PhiloxStream(1, STREAM.sampling);
   const prompt = Uint32Array.from(
     { length: promptTokens },

@@ -8,6 +8,7 @@
  */
 
 import {
+  attentionFlops,
   attentionShape,
   dropoutTile,
   headLoader,
@@ -190,8 +191,12 @@ ${
         }`,
       )
     }`;
-    return [
-      { label: "attention", bindings, code, workgroups: groups(total) },
-    ];
+    return [{
+      label: "attention",
+      bindings,
+      code,
+      workgroups: groups(total),
+      flops: attentionFlops(attrs, 2),
+    }];
   },
 };

@@ -12,6 +12,7 @@
  */
 
 import {
+  attentionFlops,
   type AttentionShape,
   attentionShape,
   dropoutTile,
@@ -254,7 +255,13 @@ ${
       }`,
     )
   }`;
-  return { label: LABEL, bindings, code, workgroups: groups(total) };
+  return {
+    label: LABEL,
+    bindings,
+    code,
+    workgroups: groups(total),
+    flops: attentionFlops(shape, 4),
+  };
 }
 
 /** dq: rows of the tile are queries, columns are keys. */
@@ -402,7 +409,13 @@ ${
       }`,
     )
   }`;
-  return { label: LABEL, bindings, code, workgroups: groups(total) };
+  return {
+    label: LABEL,
+    bindings,
+    code,
+    workgroups: groups(total),
+    flops: attentionFlops(shape, 3),
+  };
 }
 
 function each(line: (r: number) => string): string {

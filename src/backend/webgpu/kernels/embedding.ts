@@ -20,10 +20,15 @@ import { elementwise } from "../elementwise.ts";
 import type { Kernels } from "../kernel.ts";
 import { entry } from "../wgsl.ts";
 
-/** No further row of the same id. */
-const END = "0xffffffffu";
-/** Set in the link of the first row of an id; rows are fewer than 2^31. */
+/** No further row of the same id; rows are fewer than that. */
+const END = "0x7fffffffu";
+/** Set in the link at the head of a chain. */
 const FIRST = "0x80000000u";
+/**
+ * Rows whose chains are added up side by side: a chain is walked one row
+ * after another, and one character can be a fifth of all rows.
+ */
+const CHUNK = 128;
 
 /** Kernels that read token ids or positions. */
 export const embeddingKernels: Kernels<
@@ -49,8 +54,7 @@ export const embeddingKernels: Kernels<
     const { dOut, ids, addTo } = inputs;
     const { rows, V, C } = attrs;
     const label = "embeddingBackward", n = V * C;
-    const links = context.scratchU32(rows);
-    const dispatches: Dispatch[] = [linkRows({ ids, links, rows })];
+    const dispatches: Dispatch[] = [];
     if (addTo === undefined) {
       dispatches.push(elementwise(label, {
         n,
@@ -66,7 +70,24 @@ export const embeddingKernels: Kernels<
         body: (at) => `${at.out} = ${at.addTo};`,
       }));
     }
-    dispatches.push(addChains({ dOut, ids, links, out }, { rows, V, C }));
+    const links = context.scratchU32(rows), sizes = { rows, V, C };
+    if (rows <= CHUNK) {
+      dispatches.push(
+        linkRows({ ids, links }, { rows, chunk: rows }),
+        addChains({ terms: dOut, ids, links, out }, { ...sizes, to: "id" }),
+      );
+      return dispatches;
+    }
+    const chunkLinks = context.scratchU32(rows);
+    const sums = context.scratch(rows * C); // used at first rows only
+    dispatches.push(
+      linkRows({ ids, links, chunkLinks }, { rows, chunk: CHUNK }),
+      addChains({ terms: dOut, ids, links: chunkLinks, out: sums }, {
+        ...sizes,
+        to: "row",
+      }),
+      addChains({ terms: sums, ids, links, out }, { ...sizes, to: "id" }),
+    );
     return dispatches;
   },
 
@@ -112,33 +133,64 @@ export const embeddingKernels: Kernels<
   },
 };
 
-/** `links[r]`: the next row of the same id, or END; FIRST set on the first. */
+/**
+ * Finds the chains of rows of one id. With `chunkLinks`, those within a chunk
+ * of rows; `links` then joins the first rows of chunks, which stand for the
+ * others. A link is the next row or END, with FIRST set at the head of a chain.
+ */
 function linkRows(
-  { ids, links, rows }: { ids: GpuTensor; links: GpuTensor; rows: number },
+  tensors: { ids: GpuTensor; links: GpuTensor; chunkLinks?: GpuTensor },
+  { rows, chunk }: { rows: number; chunk: number },
 ): Dispatch {
-  const { bindings, names } = bind({ read: { ids }, write: { links } });
+  const { ids, links, chunkLinks } = tensors;
+  const { bindings, names } = bind({
+    read: { ids },
+    write: { links, chunkLinks },
+  });
   const count = Math.ceil(rows / 64);
+  /** Sets `link` to the first match in a range of rows, if there is one. */
+  const find = (first: string, end: string) => `
+  link = ${END};
+  for (var next = ${first}; next < ${end}; next++) {
+    if (${names.ids}[next] == id) {
+      link = next;
+      break;
+    }
+  }`;
+  /** Sets `head` if no row of a range, searched from its end, matches. */
+  const isFirst = (first: string, end: string) => `
+  head = ${FIRST};
+  for (var before = ${end}; before > ${first}; before--) {
+    if (${names.ids}[before - 1u] == id) {
+      head = 0u;
+      break;
+    }
+  }`;
+  const inChunk = `${find("row + 1u", "end")}
+  ${isFirst("begin", "row")}`;
   const code = entry(
     64,
     `
   let row = ${groupIndex(count)} * 64u + lane;
   if (row >= ${rows}u) { return; }
   let id = ${names.ids}[row];
-  var link = ${END} & ~${FIRST};
-  for (var next = row + 1u; next < ${rows}u; next++) {
-    if (${names.ids}[next] == id) {
-      link = next;
-      break;
-    }
+  let begin = row / ${chunk}u * ${chunk}u;
+  let end = min(begin + ${chunk}u, ${rows}u);
+  var link = 0u;
+  var head = 0u;
+  ${inChunk}
+  ${
+      chunkLinks
+        ? `${names.chunkLinks}[row] = link | head;
+  if (head == 0u) {
+    ${names.links}[row] = ${END};
+    return;
   }
-  var first = ${FIRST};
-  for (var before = row; before > 0u; before--) {
-    if (${names.ids}[before - 1u] == id) {
-      first = 0u;
-      break;
+  ${find("end", `${rows}u`)}
+  ${isFirst("0u", "begin")}`
+        : ""
     }
-  }
-  ${names.links}[row] = link | first;`,
+  ${names.links}[row] = link | head;`,
   );
   return {
     label: "embeddingBackward",
@@ -148,41 +200,40 @@ function linkRows(
   };
 }
 
-/** A workgroup per row; those of first rows add up their chains. */
+/**
+ * A workgroup per row; those at the head of a chain add it up, and put the
+ * sum in the place of the row, or add it to the row of the id.
+ */
 function addChains(
-  { dOut, ids, links, out }: Record<
-    "dOut" | "ids" | "links" | "out",
+  { terms, ids, links, out }: Record<
+    "terms" | "ids" | "links" | "out",
     GpuTensor
   >,
-  { rows, V, C }: { rows: number; V: number; C: number },
+  { rows, V, C, to }: { rows: number; V: number; C: number; to: "row" | "id" },
 ): Dispatch {
   const width = C % 4 === 0 ? 4 : 1, CV = C / width;
   const { bindings, names } = bind(
-    { read: { dOut, ids, links }, write: { out } },
+    { read: { terms, ids, links }, write: { out } },
     { vector: width === 4 },
   );
-  const code = `
-alias V = ${width === 4 ? "vec4<f32>" : "f32"};
-${
-    entry(
-      64,
-      `
+  const code = entry(
+    64,
+    `
   let row = ${groupIndex(rows)};
   if (row >= ${rows}u) { return; }
-  let begin = ${names.links}[row];
+  let start = ${names.links}[row];
   let id = ${names.ids}[row];
-  if ((begin & ${FIRST}) == 0u || id >= ${V}u) { return; }
+  if ((start & ${FIRST}) == 0u || id >= ${V}u) { return; }
   for (var c = lane; c < ${CV}u; c += 64u) {
-    var sum = ${names.dOut}[row * ${CV}u + c];
-    var next = begin & ~${FIRST};
+    var sum = ${names.terms}[row * ${CV}u + c];
+    var next = start & ~${FIRST};
     while (next < ${rows}u) {
-      sum += ${names.dOut}[next * ${CV}u + c];
+      sum += ${names.terms}[next * ${CV}u + c];
       next = ${names.links}[next] & ~${FIRST};
     }
-    ${names.out}[id * ${CV}u + c] += sum;
+    ${names.out}[${to} * ${CV}u + c] ${to === "id" ? "+=" : "="} sum;
   }`,
-    )
-  }`;
+  );
   return {
     label: "embeddingBackward",
     bindings,

@@ -1,0 +1,190 @@
+/**
+ * Makes an executable of a lowered program: buffers, pipelines, bind groups.
+ *
+ * All of it is made here, once; a run makes nothing but commands.
+ *
+ * @module
+ */
+
+import { UserError } from "../../base/errors.ts";
+import { formatBytes } from "../../base/format.ts";
+import type { GpuDevice } from "./device.ts";
+import type { Dispatch, Memory } from "./dispatch.ts";
+import {
+  type ExecutableParts,
+  type Step,
+  WebGpuExecutable,
+} from "./executable.ts";
+import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
+import type { PipelineCache } from "./pipelines.ts";
+
+/**
+ * Operations of one submission. Drivers reset a GPU that is busy with one for
+ * some seconds; one that is slow does this in a second.
+ */
+export const SUBMIT_FLOPS = 1e11;
+
+/**
+ * Adapters promise larger buffers than their drivers allocate in one piece:
+ * NVIDIA's Vulkan stops just below 4 GiB (maxMemoryAllocationSize).
+ */
+const MAX_BUFFER_BYTES = 2 ** 31;
+
+/**
+ * Allocates and fills the buffers and compiles all shaders.
+ *
+ * @throws {UserError} If the device has not enough memory.
+ */
+export async function loadProgram(
+  parts: ExecutableParts,
+): Promise<WebGpuExecutable> {
+  const { gpu, pipelines, lowered } = parts;
+  const plan = planFor(parts);
+  const buffers = await allocate(gpu, plan);
+  try {
+    const phases = await gpu.expect("validation", () => {
+      for (const [{ content }, { buffer, offset }] of plan.places) {
+        if (content) {
+          gpu.device.queue.writeBuffer(buffers[buffer], offset, content);
+        }
+      }
+      const phases = new Map<string, readonly Step[][]>();
+      for (const [phase, dispatches] of lowered.phases) {
+        const parts = splitByWork(dispatches);
+        phases.set(
+          phase,
+          parts.map((part) =>
+            part.map((dispatch) =>
+              prepare(dispatch, { gpu, pipelines, plan, buffers })
+            )
+          ),
+        );
+      }
+      return phases;
+    });
+    return new WebGpuExecutable(parts, { plan, buffers, phases });
+  } catch (error) {
+    for (const buffer of buffers) buffer.destroy();
+    throw error;
+  }
+}
+
+/** Whether the buffers of a program can be had now. */
+export async function programFits(
+  parts: Pick<ExecutableParts, "gpu" | "lowered">,
+): Promise<boolean> {
+  try {
+    const buffers = await allocate(parts.gpu, planFor(parts));
+    for (const buffer of buffers) buffer.destroy();
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+function planFor(
+  { gpu, lowered }: Pick<ExecutableParts, "gpu" | "lowered">,
+): MemoryPlan {
+  const { limits } = gpu.device;
+  return planMemory(lowered, {
+    alignment: Math.max(64, limits.minStorageBufferOffsetAlignment),
+    maxBufferBytes: Math.min(limits.maxBufferSize, MAX_BUFFER_BYTES),
+  });
+}
+
+/**
+ * Cuts a phase into submissions of at most {@linkcode SUBMIT_FLOPS}
+ * operations, where its dispatches are not larger than that.
+ */
+export function splitByWork(dispatches: readonly Dispatch[]): Dispatch[][] {
+  const parts: Dispatch[][] = [[]];
+  let work = 0;
+  for (const dispatch of dispatches) {
+    const { flops = 0 } = dispatch;
+    if (work > 0 && work + flops > SUBMIT_FLOPS) {
+      parts.push([]);
+      work = 0;
+    }
+    parts.at(-1)!.push(dispatch);
+    work += flops;
+  }
+  return parts;
+}
+
+/** Makes the buffers; WebGPU fills them with zeros. */
+async function allocate(
+  gpu: GpuDevice,
+  plan: MemoryPlan,
+): Promise<GPUBuffer[]> {
+  const { device, adapter } = gpu;
+  const total = plan.buffers.reduce((sum, size) => sum + size, 0);
+  const hint = "use a smaller batchSize, seqLen or model";
+  const large = [...plan.places.keys()].find(({ sizeBytes }) =>
+    sizeBytes > gpu.maxBindingBytes
+  );
+  if (large) {
+    throw new UserError(
+      `Cannot fit the program on ${adapter.name}: ${describe(large)}, the ` +
+        `largest piece that it can bind is ` +
+        formatBytes(gpu.maxBindingBytes),
+      { hint },
+    );
+  }
+  const made: GPUBuffer[] = [];
+  try {
+    return await gpu.expect("out-of-memory", () => {
+      for (const size of plan.buffers) {
+        made.push(device.createBuffer({
+          size: Math.ceil(size / 16) * 16,
+          usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC |
+            GPUBufferUsage.COPY_DST,
+        }));
+      }
+      return made;
+    });
+  } catch (cause) {
+    for (const buffer of made) buffer.destroy();
+    throw new UserError(
+      `Cannot allocate ${formatBytes(total)} on ${adapter.name}`,
+      { hint, cause },
+    );
+  }
+}
+
+function describe({ name, sizeBytes }: Memory): string {
+  return `"${name}" takes ${formatBytes(sizeBytes)}`;
+}
+
+/** Gives a dispatch its pipeline and its bind group. */
+function prepare(
+  dispatch: Dispatch,
+  { gpu, pipelines, plan, buffers }: {
+    gpu: GpuDevice;
+    pipelines: PipelineCache;
+    plan: MemoryPlan;
+    buffers: readonly GPUBuffer[];
+  },
+): Step {
+  const { bindings, workgroups } = dispatch;
+  const placed = bindings.map(({ tensor }) => placeOf(plan, tensor));
+  const writable = bindings.map((_, i) =>
+    bindings.some(({ written }, j) =>
+      written && placed[j].buffer === placed[i].buffer
+    )
+  );
+  const pipeline = pipelines.get(dispatch, writable);
+  const bindGroup = gpu.device.createBindGroup({
+    layout: pipeline.getBindGroupLayout(0),
+    entries: placed.map(({ buffer, offset }, binding) => ({
+      binding,
+      resource: {
+        buffer: buffers[buffer],
+        offset,
+        // A vector of four is read whole; pieces of memory do not touch.
+        size: Math.ceil(bindings[binding].tensor.length / 4) * 16,
+      },
+    })),
+  });
+  return { pipeline, bindGroup, workgroups };
+}
