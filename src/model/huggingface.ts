@@ -78,7 +78,7 @@ export function fromHuggingFace(
 /**
  * The same, one parameter after another: they need not all be in memory.
  *
- * @returns Name and values, newly allocated; who takes them may `release` them.
+ * @returns Name and values, which last until the next ones are asked for.
  */
 export async function* eachFromHuggingFace(
   config: ModelConfig,
@@ -93,6 +93,7 @@ export async function* eachFromHuggingFace(
     }
     if (param === null) expectZeros(parts[0].tensor.name, values);
     else yield [param, values];
+    release(values);
   }
 }
 

@@ -7,6 +7,9 @@
  * @module
  */
 
+import { dirname } from "node:path";
+import { syncDirectory } from "../base/atomic_file.ts";
+
 /** Lines beyond this wait for nothing: they are left out. */
 const MAX_WAITING_BYTES = 4 << 20;
 const NEWLINE = 10;
@@ -64,7 +67,9 @@ export class AppendFile {
       append: true,
       create: true,
     });
-    if ((await file.stat()).size > 0) {
+    if ((await file.stat()).size === 0) {
+      await syncDirectory(dirname(this.#path)); // it may be new
+    } else {
       const last = new Uint8Array(1);
       await file.seek(-1, Deno.SeekMode.End);
       await file.read(last);

@@ -110,7 +110,6 @@ export async function writeTensors(
       executable.write(moment, data);
       if (!("data" in tensor)) release(data);
     }
-    release(values);
   }
 }
 

@@ -156,7 +156,8 @@ Deno.test("benchModel() takes every profile, and flags over it", async () => {
 
 Deno.test("benchParams() gives every parameter its scale", async () => {
   const { model } = await benchModel("char-cpu", []);
-  const values = new Map(benchParams(model));
+  const values = new Map<string, Float32Array>();
+  for (const [name, lent] of benchParams(model)) values.set(name, lent.slice());
   for (const { name, init } of parameters(model)) {
     const tensor = values.get(name)!;
     const square = tensor.reduce((sum, x) => sum + x * x, 0) / tensor.length;

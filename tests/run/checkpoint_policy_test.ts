@@ -206,5 +206,5 @@ Deno.test("the best and the newest good checkpoint survive whatever happens", ()
       fc.array(deed, { minLength: 1, maxLength: 12 }),
       (deeds) => inTempDir((dir) => live(dir, deeds)),
     ),
-    { numRuns: 30, seed: 1 },
+    { numRuns: 20, seed: 1 },
   ));

@@ -39,6 +39,8 @@ export interface ExecutableParts {
   readonly readback: Readback;
   readonly pipelines: PipelineCache;
   readonly lowered: LoweredProgram;
+  /** Called once it is disposed of. */
+  readonly onDispose?: (executable: WebGpuExecutable) => void;
 }
 
 /** A compiled program with its memory. */
@@ -186,21 +188,25 @@ export class WebGpuExecutable implements Executable {
   dispose(): Promise<void> {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers = [];
+    this.#parts.onDispose?.(this);
     return Promise.resolve();
   }
 
   /** Reads, and tells why that failed if it is the device's fault. */
   async #readRanges(ranges: readonly DeviceRange[]): Promise<ArrayBuffer> {
     const { gpu, readback } = this.#parts;
+    let bytes: ArrayBuffer;
     try {
-      return await readback.read(ranges);
+      bytes = await readback.read(ranges);
     } catch (error) {
       this.#lastPause = -Infinity;
-      throw error;
-    } finally {
       await this.#pause();
       gpu.check();
+      throw error;
     }
+    await this.#pause();
+    gpu.check();
+    return bytes;
   }
 
   /** Signals, timers and errors of the device only come when we let them. */

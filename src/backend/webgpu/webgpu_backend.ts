@@ -13,9 +13,9 @@ import type { Program } from "../../graph/program.ts";
 import type { Backend, DeviceInfo } from "../backend.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { GpuDevice } from "./device.ts";
+import type { WebGpuExecutable } from "./executable.ts";
 import type { GemmShape, GemmVariant } from "./gemm.ts";
 import { chooseGemm } from "./gemm_choice.ts";
-import type { WebGpuExecutable } from "./executable.ts";
 import { loadProgram, programFits } from "./load_program.ts";
 import { lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
@@ -89,6 +89,7 @@ class OpenWebGpu implements WebGpuBackend {
       readback: this.#readback,
       pipelines: this.#pipelines,
       lowered: this.#lower(program),
+      onDispose: (disposed) => this.#executables.delete(disposed),
     });
     this.#executables.add(executable);
     return executable;
@@ -101,8 +102,9 @@ class OpenWebGpu implements WebGpuBackend {
   }
 
   async dispose(): Promise<void> {
-    for (const executable of this.#executables) await executable.dispose();
-    this.#executables.clear();
+    for (const executable of [...this.#executables]) {
+      await executable.dispose();
+    }
     await this.#readback.dispose();
     this.#gpu.close();
   }

@@ -30,7 +30,7 @@ export function joined(
   return Array.from({ length: n }, (_, i) => term(i)).join(operator);
 }
 
-/** The entry point; `lane`, `group` and `id` are in scope of `body`. */
+/** The entry point; `lane` and `group` are in scope of `body`. */
 export function entry(threads: number, body: string): string {
   return `
 @compute @workgroup_size(${threads})

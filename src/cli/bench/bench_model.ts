@@ -6,6 +6,7 @@
 
 import { EXIT, UserError } from "../../base/errors.ts";
 import { PhiloxStream, STREAM } from "../../base/philox.ts";
+import { release } from "../../base/release.ts";
 import { loadConfig } from "../../config/load.ts";
 import { nearMiss } from "../../config/near_miss.ts";
 import type { FlagSetting } from "../../config/parse.ts";
@@ -79,7 +80,10 @@ export const BENCH_PROFILES: readonly string[] = [
 /** Normal numbers drawn once; a large model's own would take a minute. */
 const POOL = 1 << 16;
 
-/** Values as after initialization, only that they repeat, one tensor a time. */
+/**
+ * Values as after initialization, only that they repeat, one tensor a time:
+ * they last until the next ones are asked for.
+ */
 export function* benchParams(
   model: ModelConfig,
 ): Generator<[name: string, values: Float32Array]> {
@@ -94,5 +98,6 @@ export function* benchParams(
       }
     }
     yield [name, values];
+    release(values);
   }
 }
