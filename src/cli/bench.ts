@@ -192,7 +192,7 @@ function seconds(text: string): number {
   throw new UserError(
     `Cannot measure for ${value} seconds: expected 0 or more`,
     {
-      hint: "leave out --seconds to use the default",
+      hint: "put a number after --seconds, or leave it out",
       exitCode: EXIT.usage,
     },
   );

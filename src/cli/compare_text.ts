@@ -95,7 +95,10 @@ const RESULTS: [name: string, cell: (run: RunSummary) => string][] = [
   ],
   [
     "steps",
-    ({ step, totalSteps }) => `${formatCount(step)}/${formatCount(totalSteps)}`,
+    ({ step, totalSteps }) =>
+      step === null
+        ? unknown
+        : `${formatCount(step)}/${formatCount(totalSteps)}`,
   ],
   ["tokens", ({ tokens }) => formatCount(tokens)],
   ["train loss", ({ trainLoss }) => decimals(trainLoss)],

@@ -6,6 +6,7 @@ import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
 import { removedRun } from "./run_errors.ts";
+import { noteRunning } from "./run_outcome.ts";
 import { safeText } from "./safe_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
@@ -84,7 +85,8 @@ async function followLog(app: App, { runId, lastLines }: LogRange) {
     else if (event.kind === "removed") throw removedRun(runId);
   }
   if (signal.aborted) {
-    app.note(`${runId} goes on; hearth stop ${runId} would stop it`);
+    app.note(`${runId} goes on`);
+    noteRunning(app, runId);
   } else if (status !== null) {
     app.note(`${runId}: ${status}`);
   }

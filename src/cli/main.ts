@@ -92,12 +92,22 @@ function explainUnexpected(error: unknown): Explanation {
   };
 }
 
+/** What commander says of a flag with a few words to choose from. */
+const WRONG_CHOICE =
+  /option '(\S+) .*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/;
+
 /** Puts commander's messages into our form. */
 function explainUsage(error: CommanderError, command: string): Explanation {
   const exitCode = EXIT.usage;
   const hint = `see ${command} --help`;
   if (error.code === "commander.help") {
     return { message: `Cannot run "${command}" by itself`, hint, exitCode };
+  }
+  const choice = WRONG_CHOICE.exec(error.message);
+  if (choice !== null) {
+    const [, flag, typed, allowed] = choice;
+    const message = `Cannot use ${flag} ${typed}: expected one of ${allowed}`;
+    return { message, hint, exitCode };
   }
   const [first, ...rest] = error.message.replace(/^error: /, "").split("\n");
   const meant = /Did you mean (.*)\?/i.exec(rest.join(" "));

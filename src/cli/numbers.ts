@@ -32,7 +32,7 @@ export function countFlag(flag: string, min: number): (text: string) => number {
 
 function notA(typed: string, flag: string, kind: string): UserError {
   return new UserError(`Cannot use ${typed}: expected ${kind}`, {
-    hint: `leave out ${flag} to use the default`,
+    hint: `put a number after ${flag}, or leave it out`,
     exitCode: EXIT.usage,
   });
 }

@@ -25,16 +25,24 @@ export interface BarValues {
 export function formatBar(values: BarValues, columns: number): string {
   const { step, totalSteps, trainLoss, tokensPerSec, remainingMs } = values;
   const share = totalSteps > 0 ? step / totalSteps : 1;
-  const words = [
-    `${Math.floor(share * 100)} %`.padStart(5),
-    `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}`,
-    `loss ${trainLoss?.toFixed(4) ?? UNKNOWN}`,
-    `${formatCount(tokensPerSec)} tok/s`,
-    `ETA ${formatDuration(remainingMs)}`,
-  ].join("  ");
+  const percent = `${Math.floor(share * 100)} %`;
+  const steps = String(step).padStart(String(totalSteps).length);
+  const stepWords = `step ${steps}/${totalSteps}`;
+  const loss = `loss ${trainLoss?.toFixed(4) ?? UNKNOWN}`;
+  const speed = `${formatCount(tokensPerSec)} tok/s`;
+  const eta = `ETA ${formatDuration(remainingMs)}`;
+  const words = [percent.padStart(5), stepWords, loss, speed, eta].join("  ");
   const width = Math.min(30, columns - words.length - 4);
-  if (width < 5) return words.trimStart().slice(0, Math.max(0, columns - 1));
-  return `[${formatBlocks(share, width)}] ${words}`;
+  if (width >= 5) return `[${formatBlocks(share, width)}] ${words}`;
+  // Whole numbers only: half of one would be another number.
+  const shorter = [
+    [percent, stepWords, loss, speed, eta],
+    [percent, stepWords, loss, eta],
+    [percent, loss, eta],
+    [percent, eta],
+    [percent],
+  ].map((parts) => parts.join("  "));
+  return shorter.find((text) => text.length < columns) ?? "";
 }
 
 /** `[████      ]  40 %  tokenizing`, or without a bar if unknown. */

@@ -10,7 +10,9 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import { errorMessage, UserError } from "../base/errors.ts";
+import { explainingIo } from "./explaining_io.ts";
 import type { RunPaths } from "./run_paths.ts";
 import { loadRunState, type RunState } from "./run_state.ts";
 
@@ -46,12 +48,13 @@ export interface DetachOptions {
 /**
  * Starts a process in a session of its own, in the same directory.
  *
- * @throws {UserError} If that fails.
+ * @throws {UserError} If that fails, or `output` cannot be written.
  */
 export async function startDetached(
   { command, args, env, output }: DetachOptions,
 ): Promise<DetachedProcess> {
-  await Deno.writeTextFile(output, "");
+  const dir = dirname(output);
+  await explainingIo(dir, () => Deno.writeTextFile(output, ""));
   // Only Node's spawn takes an open file, and only by its number.
   const file = openSync(output, "a");
   // Opened now: a run that cannot begin takes its directory away again.

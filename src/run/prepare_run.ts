@@ -24,6 +24,7 @@ import { rootPaths, type RunPaths } from "./run_paths.ts";
 import type { RunState } from "./run_state.ts";
 import {
   alreadyComplete,
+  checkpointsGone,
   loadStartPoint,
   nothingToExtend,
   plannedState,
@@ -137,6 +138,9 @@ async function findStart(
 ): Promise<StartPoint | null> {
   const found = await loadStartPoint(paths.checkpoints, from);
   if (!found) {
+    const last = before?.lastCheckpoint ??
+      sessions.findLast(({ checkpoint }) => checkpoint !== null)?.checkpoint;
+    if (last) throw checkpointsGone(runId, { dir: paths.checkpoints, last });
     if (plan?.more) throw nothingToExtend(runId);
     return null;
   }

@@ -96,22 +96,23 @@ export async function* resumeRun(
   if (lrPolicy && !more) throw policyWithoutMore(runId, lrPolicy);
   const paths = runPaths(root, runId);
   const { meta: saved, warning } = await findMeta(paths, runId);
+  const { config, changes, given } = overrideConfig(
+    saved.config,
+    options.overrides ?? {},
+  );
   // A damaged state is no obstacle: the checkpoint holds all that counts.
   const before = await loadRunState(paths).catch(() => undefined);
   if (before?.status === "completed" && from === undefined && !more) {
     throw alreadyComplete(runId, before.step);
   }
-  const { config, changes, given } = overrideConfig(
-    saved.config,
-    options.overrides ?? {},
-  );
   const plan: ResumePlan = {
     more,
     lrPolicy,
     before: saved.config.train,
     warmupGiven: given.has("train.warmupSteps"),
   };
-  const meta = { ...saved, config, order: await nextOrder(root) };
+  // A run is called by its directory, which people rename and copy.
+  const meta = { ...saved, runId, config, order: await nextOrder(root) };
   yield* conduct({
     ...options,
     meta,

@@ -77,6 +77,24 @@ export function alreadyComplete(
   });
 }
 
+/**
+ * The error of a run that has trained and whose checkpoints are not there: to
+ * start it anew would overwrite its metrics.
+ */
+export function checkpointsGone(
+  runId: string,
+  { dir, last }: { dir: string; last: string },
+): UserError {
+  return new UserError(
+    `Cannot resume "${runId}": its checkpoints, of which ${last} was the ` +
+      `last, are not in "${dir}"`,
+    {
+      hint: "rename or move them there, or start another run with hearth train",
+      exitCode: EXIT.usage,
+    },
+  );
+}
+
 /** The error of a run that is to be made longer before it has begun. */
 export function nothingToExtend(runId: string): UserError {
   return new UserError(

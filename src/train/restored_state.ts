@@ -132,15 +132,16 @@ function regroup(
   state.cursor = epoch * batches.batchesPerEpoch + index;
   if (seen === 0) return [];
   const again = seen - index * batchSize;
+  const left = batches.windows - seen;
   const windows = (count: number) =>
     count === 1 ? "1 window" : `${formatCount(count)} windows`;
   const place = isFull
     ? `the epoch goes on after ${formatCount(index * batchSize)} of ` +
       windows(batches.windows)
     : "the next epoch begins; " +
-      `${windows(batches.windows - seen)} of this one sit out`;
+      `${windows(left)} of this one ${left === 1 ? "sits" : "sit"} out`;
   const twice = isFull && again > 0
-    ? `; ${windows(again)} come a second time`
+    ? `; ${windows(again)} ${again === 1 ? "comes" : "come"} a second time`
     : "";
   return [`In batches of ${batchSize}, ${place}${twice}`];
 }

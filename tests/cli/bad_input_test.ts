@@ -106,7 +106,7 @@ const REFUSED: Record<
     argv: ["generate", "--num-samples", "0"],
     err: [
       "error: Cannot use --num-samples 0: expected a whole number of at least 1",
-      "hint: leave out --num-samples to use the default",
+      "hint: put a number after --num-samples, or leave it out",
     ],
   },
   "an empty prompt": {

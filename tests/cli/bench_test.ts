@@ -113,7 +113,7 @@ Deno.test("hearth bench says what it cannot measure", async () => {
     [
       ["ops", "--seconds", "-1"],
       "Cannot measure for -1 seconds: expected 0 or more",
-      "leave out --seconds to use the default",
+      "put a number after --seconds, or leave it out",
     ],
   ];
   for (const [argv, message, hint] of cases) {

@@ -49,6 +49,15 @@ const comparison: Comparison = {
   notes: ["the texts differ"],
 };
 
+Deno.test("formatComparison() knows runs that have not begun", () => {
+  const step = { step: null, totalSteps: null };
+  const runs = [{ ...summary, ...step }, other];
+  assert.match(
+    formatComparison({ ...comparison, runs }, Infinity),
+    /^steps +n\/a +3,000\/3,000$/m,
+  );
+});
+
 Deno.test("formatComparison() shows results, settings, losses and curves", () => {
   assert.equal(
     formatComparison(comparison, Infinity),

@@ -41,7 +41,7 @@ Deno.test("hearth logs prints the last lines", async () => {
   assert.deepEqual([wrong.code, wrong.err], [
     2,
     "error: Cannot use --lines all: expected a whole number of at least 0\n" +
-    "hint: leave out --lines to use the default\n",
+    "hint: put a number after --lines, or leave it out\n",
   ]);
 });
 
@@ -98,6 +98,14 @@ Deno.test("hearth logs -f ends at Ctrl+C and leaves the run alone", async () => 
     script: () => [["one", (press) => press()]],
   });
   assert.deepEqual([code, out, err], [0, "one\n", ""]);
+});
+
+Deno.test("hearth logs -f says in the end that the run goes on", async () => {
+  const { err } = await runBeside(["logs", "-f"], {
+    before: (run) => run.append("log", "one\n"),
+    script: () => [["one", (press) => press()]],
+  });
+  assert.match(err, /^owl-1 goes on\n\nNext:\n.* status owl-1\n/);
 });
 
 Deno.test("hearth logs -f ends when its reader has gone", async () => {

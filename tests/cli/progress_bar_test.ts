@@ -43,7 +43,13 @@ Deno.test("formatBar() leaves the bar, then words, out of a narrow terminal", ()
     formatBar(STEP, 60),
     "33 %  step 165/500  loss 2.9134  8,310 tok/s  ETA 39s",
   );
-  assert.equal(formatBar(STEP, 20), "33 %  step 165/500 ");
+  assert.equal(
+    formatBar(STEP, 50),
+    "33 %  step 165/500  loss 2.9134  ETA 39s",
+  );
+  assert.equal(formatBar(STEP, 40), "33 %  loss 2.9134  ETA 39s");
+  assert.equal(formatBar(STEP, 20), "33 %  ETA 39s");
+  assert.equal(formatBar(STEP, 10), "33 %");
   for (let columns = 0; columns < 200; columns++) {
     assert.ok(formatBar(STEP, columns).length <= Math.max(0, columns - 1));
     assert.ok(formatStage("tokenizing", 0.5, columns).length <= columns);

@@ -89,7 +89,7 @@ const REFUSED: [what: string, argv: string[], err: string[]][] = [
     ["--more-steps", "0.5"],
     [
       "error: Cannot use --more-steps 0.5: expected a whole number of at least 1",
-      "hint: leave out --more-steps to use the default",
+      "hint: put a number after --more-steps, or leave it out",
     ],
   ],
   [
@@ -98,6 +98,14 @@ const REFUSED: [what: string, argv: string[], err: string[]][] = [
     [
       "error: Cannot use the learning rate policy constant on its own: it says what the rate does in additional steps",
       "hint: type hearth resume owl-1 --more-epochs 1 --lr-policy constant",
+    ],
+  ],
+  [
+    "a policy that there is not",
+    ["--more-steps", "1", "--lr-policy", "warmer"],
+    [
+      "error: Cannot use --lr-policy warmer: expected one of continue, rewarm, constant",
+      "hint: see hearth resume --help",
     ],
   ],
   [

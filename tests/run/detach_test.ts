@@ -35,6 +35,16 @@ Deno.test("startDetached() gives a process its variables and a file", () =>
     assert.equal(await Deno.readTextFile(output), `set ${pid}\nnull\n`);
   }));
 
+Deno.test("startDetached() says where it cannot write", () =>
+  inTempDir(async (dir) => {
+    const run = `${dir}/owl-1`;
+    await Deno.writeTextFile(run, "no directory");
+    await assert.rejects(start(`${run}/detached.log`, ""), {
+      name: "UserError",
+      message: `Cannot write to "${run}": a part of the path is a file`,
+    });
+  }));
+
 Deno.test("startDetached() tells what was printed to a file that is gone", () =>
   inTempDir(async (dir) => {
     const output = `${dir}/detached.log`;

@@ -54,8 +54,8 @@ async function startAndLeave(root: string, step: number): Promise<void> {
   }
 }
 
-async function status(root: string) {
-  const { state, broken } = await readRun(root, "owl-1");
+async function status(root: string, runId = "owl-1") {
+  const { state, broken } = await readRun(root, runId);
   assert.equal(broken, null);
   return state!;
 }
@@ -325,6 +325,42 @@ Deno.test("resumeRun() takes only checkpoints of the run itself", () =>
         `Cannot resume from "${from}": it is not a checkpoint of this run`,
     });
     assert.equal((await status(root)).status, "stopped");
+  }));
+
+Deno.test("resumeRun() of a complete run tells of a wrong setting first", () =>
+  inTempDir(async (root) => {
+    await collectRun(start(root));
+    const overrides = { set: ["model.nLayer=3"] };
+    await assert.rejects(collectRun(resume(root, { overrides })), {
+      message: /^Cannot change model\.nLayer from \d to 3: /,
+    });
+  }));
+
+Deno.test("resumeRun() does not start anew what has lost its checkpoints", () =>
+  inTempDir(async (root) => {
+    await startAndStop(root, 7);
+    const old = runPaths(root, "owl-1"), paths = runPaths(root, "owl-2");
+    await Deno.rename(old.dir, paths.dir);
+    const files = () =>
+      Promise.all(
+        [paths.metrics, paths.meta].map((path) => Deno.readTextFile(path)),
+      );
+    const before = await files();
+    const again = () => collectRun(resume(root, { ref: "owl-2" }));
+    await assert.rejects(again(), {
+      message: `Cannot resume "owl-2": its checkpoints, of which ` +
+        `step-00000007 was the last, are not in "${paths.checkpoints}"`,
+    });
+    assert.deepEqual(await files(), before);
+    await Deno.remove(paths.state); // meta.json does not know of one
+    await Deno.rename(old.checkpoints, paths.checkpoints);
+    assert.equal((await again()).at(-1)?.kind, "closed");
+    assert.equal((await status(root, "owl-2")).status, "completed");
+
+    // From now on, it is known from which checkpoint the last process began.
+    await Deno.remove(paths.state);
+    await Deno.rename(paths.checkpoints, old.checkpoints);
+    await assert.rejects(again(), { message: /^Cannot resume "owl-2": its / });
   }));
 
 Deno.test("startRun() leaves nothing behind when the input is wrong", () =>

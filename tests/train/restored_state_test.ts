@@ -137,6 +137,14 @@ const REGROUPED: [
     "3 windows come a second time",
   ],
   [
+    "one batch late", // 8 windows are a batch of 7, and 1 window
+    7,
+    12 + 1,
+    14 + 1,
+    "In batches of 7, the epoch goes on after 7 of 100 windows; " +
+    "1 window comes a second time",
+  ],
+  [
     "at the beginning of an epoch",
     32,
     12,
