@@ -21,6 +21,7 @@ import { EXIT } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
 import { isDiskFull } from "../base/io_problem.ts";
 import { sizeBytesOf } from "../base/safetensors.ts";
+import { unlessGone } from "../base/unless_gone.ts";
 import type { SavedCheckpoint, SaveInfo } from "../train/loop.ts";
 import type { SnapshotSource } from "../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
@@ -291,20 +292,12 @@ export class CheckpointStore {
 
   /** Renames within the directory, if there is something of that name. */
   async #move(from: string, to: string): Promise<void> {
-    try {
-      await Deno.rename(join(this.#dir, from), join(this.#dir, to));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    await unlessGone(Deno.rename(join(this.#dir, from), join(this.#dir, to)));
   }
 
   /** Deletes what has been moved aside, if anything has. */
   async #delete(name: string): Promise<void> {
-    try {
-      await Deno.remove(join(this.#dir, name), { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    await unlessGone(Deno.remove(join(this.#dir, name), { recursive: true }));
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import { unlessGone } from "../base/unless_gone.ts";
 
 /** Names that writing aside gives: of a file, and of a checkpoint. */
 const LEFTOVER = /\.tmp-\d+$|^\.(saving|removed)-/;
@@ -33,11 +34,7 @@ export async function clearLeftovers(dir: string): Promise<void> {
 }
 
 async function putBack(aside: string, path: string): Promise<void> {
-  try {
-    await Deno.lstat(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return await Deno.rename(aside, path);
-  }
-  await Deno.remove(aside, { recursive: true });
+  const successor = await unlessGone(Deno.lstat(path));
+  if (successor) await Deno.remove(aside, { recursive: true });
+  else await Deno.rename(aside, path);
 }

@@ -9,6 +9,7 @@
  */
 
 import { replaceFile } from "../base/atomic_file.ts";
+import { unlessGone } from "../base/unless_gone.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { TailFile } from "./tail_file.ts";
 import { NO_TELEMETRY, type Telemetry } from "./telemetry.ts";
@@ -96,10 +97,7 @@ function rounded(measured: number): number {
 
 /** The metrics in the file; a line that a crash has torn is left out. */
 export async function loadMetrics(path: string): Promise<Metric[]> {
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
+  const text = await unlessGone(Deno.readTextFile(path)) ?? "";
   return text.split("\n").map(parseLine).filter((metric) => metric !== null);
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { join } from "node:path";
+import { unlessGone } from "../base/unless_gone.ts";
 import { META_COPY } from "./checkpoint_files.ts";
 import { listCheckpoints } from "./checkpoint_list.ts";
 import { verifyFiles } from "./manifest.ts";
@@ -42,11 +43,7 @@ export async function findMeta(
 
 /** Moves a file aside that cannot be read: a person may want to. */
 export async function setAside(path: string): Promise<void> {
-  try {
-    await Deno.rename(path, `${path}.damaged`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  await unlessGone(Deno.rename(path, `${path}.damaged`));
 }
 
 async function newestCopy(

@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
+import { unlessGone } from "../base/unless_gone.ts";
 import { acquireLock } from "./lock.ts";
 import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
 import { initialRunState, loadRunState } from "./run_state.ts";
@@ -125,15 +126,9 @@ async function removeTree(path: string): Promise<void> {
   await unlessGone(Deno.remove(path, { recursive: true }));
 }
 
-async function unlessGone(work: Promise<void>): Promise<void> {
-  await work.catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-}
-
 /** Size of all files below a path; null if there is nothing. */
 async function treeBytes(path: string): Promise<number | null> {
-  try {
+  return await unlessGone((async () => {
     const { size, isDirectory } = await Deno.lstat(path);
     if (!isDirectory) return size;
     let bytes = 0;
@@ -141,8 +136,5 @@ async function treeBytes(path: string): Promise<number | null> {
       bytes += await treeBytes(join(path, name)) ?? 0;
     }
     return bytes;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
+  })());
 }

@@ -7,6 +7,7 @@
 import { dirname } from "node:path";
 import { makeDirectories, syncDirectory } from "../base/atomic_file.ts";
 import { EXIT, UserError } from "../base/errors.ts";
+import { unlessGone } from "../base/unless_gone.ts";
 import { explainingIo } from "./explaining_io.ts";
 import { checkRunId, newRunId } from "./run_id.ts";
 import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
@@ -80,10 +81,8 @@ async function claim(
 
 async function undo(paths: RunPaths, firstMade?: string): Promise<void> {
   try {
-    await Deno.remove(paths.dir, { recursive: true }).catch((error) => {
-      // The process that adopted it was faster.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    // The process that adopted it may be faster.
+    await unlessGone(Deno.remove(paths.dir, { recursive: true }));
     if (firstMade === undefined) return;
     for (let at = dirname(paths.dir);; at = dirname(at)) {
       await Deno.remove(at);

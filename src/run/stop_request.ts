@@ -11,6 +11,7 @@
  */
 
 import { join } from "node:path";
+import { unlessGone } from "../base/unless_gone.ts";
 
 /** A person takes this for at once, and a disk does not notice it. */
 const POLL_MS = 200;
@@ -18,6 +19,7 @@ const NAME = /^stop-\d+$/;
 
 /** Asks process `pid` to finish its step, save and end. */
 export async function requestStop(dir: string, pid: number): Promise<void> {
+  // A run that cannot begin takes its directory away.
   await unlessGone(Deno.writeTextFile(requestPath(dir, pid), ""));
 }
 
@@ -28,15 +30,6 @@ export async function clearStopRequests(dir: string): Promise<void> {
       if (NAME.test(name)) await unlessGone(Deno.remove(join(dir, name)));
     }
   })());
-}
-
-/** A run that cannot begin takes its directory away; others clear as well. */
-async function unlessGone(work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /** Calls `onRequest` once when this process is asked; until disposed. */

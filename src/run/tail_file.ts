@@ -9,6 +9,8 @@
  * @module
  */
 
+import { unlessGone } from "../base/unless_gone.ts";
+
 /** A read brings at most this much; a line as long as this is cut. */
 const CHUNK_BYTES = 1 << 20;
 /** Steps in which the beginning of the last lines is looked for. */
@@ -55,17 +57,17 @@ export class TailFile {
    * all there is, call until it returns null.
    */
   async read(): Promise<TailChunk | null> {
-    const info = await existing(Deno.stat(this.#path));
+    const info = await unlessGone(Deno.stat(this.#path));
     if (info === null || info.isDirectory) return null;
     if (this.#place && isUnchanged(this.#place, info)) return null;
-    using file = await existing(Deno.open(this.#path));
+    using file = await unlessGone(Deno.open(this.#path));
     if (file === null) return null;
     return await this.#readFrom(file);
   }
 
   /** What follows the last whole line: a line that will not be finished. */
   async rest(): Promise<string> {
-    using file = await existing(Deno.open(this.#path));
+    using file = await unlessGone(Deno.open(this.#path));
     if (file === null || this.#place === null) return "";
     const { offset } = this.#place;
     const { size } = await file.stat();
@@ -170,14 +172,4 @@ async function readAt(
 /** A disk may give back bytes that are no UTF-8; they become `�`. */
 function decoded(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
-}
-
-/** Null in place of "there is no such file". */
-async function existing<T>(value: Promise<T>): Promise<T | null> {
-  try {
-    return await value;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
