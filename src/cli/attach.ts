@@ -32,8 +32,7 @@ export function addAttachCommand(program: CommandUnknownOpts, app: App): void {
     )
     .addHelpText("after", examples("hearth attach", "hearth attach owl-1"))
     .action(async (ref) => {
-      const { readRun } = await import("../run/runs.ts");
-      const { resolveRunning } = await import("../run/stop_run.ts");
+      const { readRun, resolveRunning } = await import("../run/runs.ts");
       const runId = await resolveRunning(app.root, ref);
       const { state } = await readRun(app.root, runId);
       const last = state === null || state.alive

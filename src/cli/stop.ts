@@ -26,8 +26,8 @@ export function addStopCommand(program: CommandUnknownOpts, app: App): void {
     .option("--now", "at once: the steps since the last checkpoint are lost")
     .addHelpText("after", examples("hearth stop", "hearth stop owl-1 --now"))
     .action(async (ref, { now }) => {
-      const { resolveRunning, stopRun } = await import("../run/stop_run.ts");
-      const { readRun } = await import("../run/runs.ts");
+      const { readRun, resolveRunning } = await import("../run/runs.ts");
+      const { stopRun } = await import("../run/stop_run.ts");
       const runId = await resolveRunning(app.root, ref);
       let stopped: RunState | null;
       try {

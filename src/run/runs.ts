@@ -141,3 +141,20 @@ export async function resolveRun(root: string, ref: string): Promise<string> {
     exitCode: EXIT.usage,
   });
 }
+
+/**
+ * The id of the run that `ref` means to a person who asks for one that is
+ * running: then `latest` is the one of those that was started last, if any is.
+ *
+ * @throws {UserError} If there is none, or more than one.
+ */
+export async function resolveRunning(
+  root: string,
+  ref: string,
+): Promise<string> {
+  if (ref === "latest") {
+    const running = (await listRuns(root)).find(({ state }) => state?.alive);
+    if (running) return running.runId;
+  }
+  return await resolveRun(root, ref);
+}

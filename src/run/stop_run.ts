@@ -12,7 +12,6 @@ import { acquireLock } from "./lock.ts";
 import { isSurelyAlive, type ProcessIdentity } from "./process_info.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
 import { initialRunState, loadRunState, type RunState } from "./run_state.ts";
-import { listRuns, resolveRun } from "./runs.ts";
 import { clearStopRequests, requestStop } from "./stop_request.ts";
 import { trainerOf } from "./trainer.ts";
 
@@ -27,23 +26,6 @@ export interface StopOptions {
   onState?: (state: RunState) => void;
   /** Ends the waiting: the promise rejects with its reason. */
   signal?: AbortSignal;
-}
-
-/**
- * The id of the run that `ref` means to a person who wants to stop one:
- * `latest` is the running one that was started last, if any is running.
- *
- * @throws {UserError} If there is none, or more than one.
- */
-export async function resolveRunning(
-  root: string,
-  ref: string,
-): Promise<string> {
-  if (ref === "latest") {
-    const running = (await listRuns(root)).find(({ state }) => state?.alive);
-    if (running) return running.runId;
-  }
-  return await resolveRun(root, ref);
 }
 
 /**

@@ -9,13 +9,9 @@ import { processStartedAt } from "../../src/run/process_info.ts";
 import { runPaths } from "../../src/run/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
 import { initialRunState, type RunState } from "../../src/run/run_state.ts";
-import { listRuns, readRun } from "../../src/run/runs.ts";
+import { listRuns, readRun, resolveRunning } from "../../src/run/runs.ts";
 import { requestStop } from "../../src/run/stop_request.ts";
-import {
-  resolveRunning,
-  type StopOptions,
-  stopRun,
-} from "../../src/run/stop_run.ts";
+import { type StopOptions, stopRun } from "../../src/run/stop_run.ts";
 import { queueRun, startQueuedRun } from "../../src/run/queued_run.ts";
 import type { SnapshotSource } from "../../src/train/snapshot.ts";
 import { FakeRun } from "./_fake_run.ts";
