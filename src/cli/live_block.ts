@@ -20,13 +20,14 @@ export class LiveBlock {
     this.#app = app;
   }
 
-  /** Shows `text`, cut to what the terminal has room for. */
+  /** Shows `text`, broken into lines and cut to the height of the terminal. */
   update(text: string): void {
     const { io } = this.#app;
     const columns = io.columns();
     // A line as wide as the terminal, or a block as high, would move the rest.
-    const lines = text.split("\n").slice(0, Math.max(1, io.rows() - 1))
-      .map((line) => line.slice(0, Math.max(0, columns - 1)));
+    const lines = text.split("\n")
+      .flatMap((line) => pieces(line, Math.max(1, columns - 1)))
+      .slice(0, Math.max(1, io.rows() - 1));
     io.stdout.write(
       this.#home(columns) +
         lines.map((line) => `${line}${CLEAR_LINE_END}\n`).join("") +
@@ -51,4 +52,13 @@ export class LiveBlock {
     );
     return rows === 0 ? "" : `\r\x1b[${rows}A`;
   }
+}
+
+/** At least one, of at most `length` characters. */
+function pieces(line: string, length: number): string[] {
+  const all: string[] = [];
+  for (let at = 0; at === 0 || at < line.length; at += length) {
+    all.push(line.slice(at, at + length));
+  }
+  return all;
 }

@@ -35,11 +35,14 @@ Deno.test("LiveBlock rewrites its lines in one write", () => {
 });
 
 Deno.test("LiveBlock fits the terminal, also one that was made narrower", () => {
-  const size = { columns: 11, rows: 4 };
+  const size = { columns: 11, rows: 5 };
   const { block, written } = liveBlock(size);
   block.update("0123456789abc\n\nshort\nno room");
-  assert.equal(written[0], "0123456789\x1b[K\n\x1b[K\nshort\x1b[K\n\x1b[J");
-  size.columns = 4; // the ten characters now take three rows, the five two
+  assert.equal(
+    written[0],
+    "0123456789\x1b[K\nabc\x1b[K\n\x1b[K\nshort\x1b[K\n\x1b[J",
+  );
+  size.columns = 4; // of these lines, three take 3, 1 and 2 rows now
   block.update("0123");
-  assert.equal(written[1], "\r\x1b[6A012\x1b[K\n\x1b[J");
+  assert.equal(written[1], "\r\x1b[7A012\x1b[K\n3\x1b[K\n\x1b[J");
 });
