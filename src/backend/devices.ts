@@ -167,11 +167,12 @@ async function openCpu(opening: Opening): Promise<Backend> {
     (wanted) => whyNotOnCpu(wanted, gemm),
     opening,
   );
-  const noNative = gemm === "native" ? loadKernels().noNative : null;
-  if (noNative !== null) {
+  const problem = whyNoGemm(gemm);
+  if (problem !== null) {
+    const by = gemm === "blas" ? "by BLAS" : "in native code";
     gemm = "wasm";
     refuse(
-      `Cannot multiply matrices in native code: ${noNative}`,
+      `Cannot multiply matrices ${by}: ${problem}`,
       "using WebAssembly",
       { hint: "use --gemm auto or wasm", opening },
     );
@@ -189,6 +190,17 @@ async function openCpu(opening: Opening): Promise<Backend> {
     );
   }
   return backend;
+}
+
+/** Why what was asked for by name cannot multiply, or null. */
+function whyNoGemm(gemm: GemmChoice): string | null {
+  if (gemm !== "native" && gemm !== "blas") return null;
+  try {
+    loadKernels({ gemm });
+    return null;
+  } catch (error) {
+    return errorMessage(error);
+  }
 }
 
 /** Whether GPU and CPU are to be timed: for `auto` and a small model. */
@@ -236,6 +248,7 @@ function usePrecision(
 function whyNotOnCpu(precision: Precision, gemm: GemmChoice): string | null {
   if (precision !== "bf16") return "the CPU backend offers fp32 and bf16";
   if (gemm === "wasm") return "WebAssembly offers fp32";
+  if (gemm === "blas") return "BLAS offers fp32";
   return loadKernels().noBf16;
 }
 

@@ -166,8 +166,9 @@ export const configSchema = z.strictObject({
   threads: countOrZero.default(0).describe(
     "CPU threads; 0: one per physical core",
   ),
-  gemm: z.enum(["auto", "native", "wasm"]).default("auto").describe(
-    "matrix products on the CPU: native code, wasm, or auto: native if it runs",
+  gemm: z.enum(["auto", "native", "blas", "wasm"]).default("auto").describe(
+    "matrix products on the CPU: native code, the system's BLAS, wasm, or " +
+      "auto: the first that runs",
   ),
   model: modelSchema.prefault({}),
   tokenizer: tokenizerSchema.prefault({}),

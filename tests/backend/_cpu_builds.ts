@@ -4,10 +4,21 @@
  * @module
  */
 
+import { errorMessage } from "../../src/base/errors.ts";
 import {
   type KernelChoice,
   loadKernels,
 } from "../../src/backend/cpu/kernels.ts";
+
+/** Why the system's BLAS cannot be tested here, or null. */
+export const noBlas: string | null = (() => {
+  try {
+    loadKernels({ gemm: "blas" });
+    return null;
+  } catch (error) {
+    return errorMessage(error);
+  }
+})();
 
 /** Kernels to test, by the name that test titles show. */
 export const cpuBuilds: Readonly<Record<string, KernelChoice>> = (() => {
@@ -23,5 +34,6 @@ export const cpuBuilds: Readonly<Record<string, KernelChoice>> = (() => {
   if (native?.width === 512) {
     builds["native avx512"] = { gemm: "native", width: 512 };
   }
+  if (noBlas === null) builds.blas = { gemm: "blas" };
   return builds;
 })();

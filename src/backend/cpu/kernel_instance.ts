@@ -7,6 +7,7 @@
  * @module
  */
 
+import { bindBlas, type BlasLibrary } from "./blas.ts";
 import { bindNative, type NativeCode } from "./native/native_call.ts";
 import { TILE_SHAPE } from "./native/tile_shape.ts";
 
@@ -19,6 +20,7 @@ export interface KernelExports {
     sharedScratch: number,
     threadScratch: number,
   ): void;
+  useBlas(): void;
   useNative(mr: number, nr: number, bf16: boolean): void;
   runPhase(record: number, count: number, profile: number): void;
   callIndex(): number;
@@ -34,26 +36,30 @@ export interface KernelCode {
   readonly module: WebAssembly.Module;
   /** Matrix kernels of the machine's own, or null. */
   readonly native: NativeCode | null;
+  /** The library that multiplies matrices instead, or null. */
+  readonly blas: BlasLibrary | null;
   /** Whether it multiplies matrices in bf16, with sums in f32. */
   readonly bf16: boolean;
 }
 
 /** Instantiates the kernels on a memory. */
 export function instantiate(
-  { module, native: code, bf16 }: KernelCode,
+  { module, native: code, blas: library, bf16 }: KernelCode,
   memory: WebAssembly.Memory,
 ): KernelExports {
   // performance.now() alone counts from the start of its own thread.
   const now = () => performance.timeOrigin + performance.now();
   const native = code ? bindNative(code, memory) : unreachable;
+  const blas = library ? bindBlas(library, memory) : unreachable;
   const instance = new WebAssembly.Instance(module, {
-    env: { memory, now, native },
+    env: { memory, now, native, blas },
   });
   const kernels = instance.exports as unknown as KernelExports;
   if (code) {
     const { mr, nr } = TILE_SHAPE[code.width];
     kernels.useNative(mr, nr, bf16);
   }
+  if (library) kernels.useBlas();
   return kernels;
 }
 

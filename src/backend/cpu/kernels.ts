@@ -9,6 +9,7 @@
  */
 
 import { errorMessage } from "../../base/errors.ts";
+import { BLAS, blasIsRight, type BlasLibrary } from "./blas.ts";
 import { instantiate, type KernelCode } from "./kernel_instance.ts";
 import { PLAIN_WASM, RELAXED_WASM } from "./kernels_wasm.ts";
 import type { VectorWidth } from "./native/assembler.ts";
@@ -20,10 +21,11 @@ import { selfTest } from "./native/self_test.ts";
 export type KernelBuild = "relaxed" | "plain";
 
 /**
- * Who multiplies matrices: `native` code where it can be had and `wasm`
- * elsewhere is `auto`.
+ * Who multiplies matrices: `native` code; the system's `blas` library; or
+ * `wasm`. `auto` is the first of these that this machine offers, but that
+ * BLAS counts on macOS alone: there it is part of the system.
  */
-export type GemmChoice = "auto" | "native" | "wasm";
+export type GemmChoice = "auto" | "native" | "blas" | "wasm";
 
 /** What to load; absent is the best this machine accepts. */
 export interface KernelChoice {
@@ -50,8 +52,8 @@ export interface Kernels {
 /**
  * Compiles the WebAssembly and assembles the native code.
  *
- * @throws {Error} If `gemm` is `native` or `precision` is `bf16`, and there is
- * no such code; says why.
+ * @throws {Error} If `gemm` is `native` or `blas` or `precision` is `bf16`, and
+ * there is no such code; says why.
  */
 export function loadKernels(
   { build, gemm = "auto", precision, width }: KernelChoice = {},
@@ -67,16 +69,22 @@ export function loadKernels(
     shared: true,
   });
   const { isFused } = instantiate(
-    { module, native: null, bf16: false },
+    { module, native: null, blas: null, bf16: false },
     memory,
   );
   const wasm = build === "plain"
     ? "wasm simd"
     : `wasm relaxed-simd (${isFused() ? "fused" : "not fused"})`;
-  const { native, reason } = gemm === "wasm"
+  const { native, reason } = gemm === "wasm" || gemm === "blas"
     ? { native: null, reason: "not asked for" }
     : tryNative(width);
   if (gemm === "native" && native === null) throw new Error(reason ?? "");
+  const isWanted = gemm === "blas" ||
+    gemm === "auto" && native === null && Deno.build.os === "darwin";
+  const { blas, noBlas } = isWanted
+    ? tryBlas()
+    : { blas: null, noBlas: "not asked for" };
+  if (gemm === "blas" && blas === null) throw new Error(noBlas ?? "");
   const bf16 = precision === "bf16";
   const noBf16 = reason ?? (native?.bf16 ? null : "the processor has no bf16");
   if (bf16 && noBf16 !== null) throw new Error(noBf16);
@@ -84,8 +92,12 @@ export function loadKernels(
     (bf16 ? " in bf16" : "");
   return {
     build,
-    code: { module, native, bf16 },
-    label: native ? `native ${own}, ${wasm}` : wasm,
+    code: { module, native, blas, bf16 },
+    label: native
+      ? `native ${own}, ${wasm}`
+      : blas
+      ? `${blas.name} gemm, ${wasm}`
+      : wasm,
     noNative: reason,
     noBf16,
   };
@@ -102,6 +114,17 @@ function tryNative(
       : { native: null, reason: "the native kernels failed their self-test" };
   } catch (error) { // no such processor, no permission, no such library
     return { native: null, reason: errorMessage(error) };
+  }
+}
+
+/** The library if it passed its test, or the reason why there is none. */
+function tryBlas(): { blas: BlasLibrary | null; noBlas: string | null } {
+  try {
+    return blasIsRight(BLAS)
+      ? { blas: BLAS, noBlas: null }
+      : { blas: null, noBlas: `${BLAS.name} failed its self-test` };
+  } catch (error) { // not installed, or no permission to call it
+    return { blas: null, noBlas: errorMessage(error) };
   }
 }
 

@@ -5,8 +5,9 @@
  * they share; then each thread takes tiles of the result, packs the part of A
  * that a tile needs into memory of its own, and runs the inner loops of
  * gemm_block.ts. Native code reads what it can where it is stored: a small
- * product is done before the packing would pay. Every element of the result is summed over k in ascending
- * order in blocks of KC, whatever the tiles are. Compute bound.
+ * product is done before the packing would pay. Every element of the result
+ * is summed over k in ascending order in blocks of KC, whatever the tiles are.
+ * Compute bound.
  *
  * One to four rows, as when generating text, are bound by reading B instead:
  * they have loops of their own (matvec.ts), without packing.
@@ -14,6 +15,7 @@
  * @module
  */
 
+import { blasMatmul, usesBlas } from "./blas";
 import { MatmulCall } from "./calls";
 import { KC } from "./gemm_block";
 import {
@@ -57,6 +59,10 @@ export function matmul(c: MatmulCall): void {
     matvec(c);
     return;
   }
+  if (usesBlas) {
+    blasMatmul(c);
+    return;
+  }
   if (readsB(c)) {
     multiplySlice(c, 0, c.N, 0, c.K);
     return;
@@ -77,13 +83,13 @@ export function matmul(c: MatmulCall): void {
 /** Bytes that the threads share while a call runs. */
 export function matmulSharedScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return matvecSharedScratch(c);
-  if (readsB(c)) return 0;
+  if (usesBlas || readsB(c)) return 0;
   return panelsBytes(matmulCode(), sliceCols(c), sliceDepth(c));
 }
 
 /** Bytes that each thread needs for itself. */
 export function matmulThreadScratch(c: MatmulCall): usize {
-  if (isMatvec(c)) return 0;
+  if (isMatvec(c) || usesBlas) return 0;
   const code = matmulCode(), rows = mostStrips(c.M) * stripRows(code);
   return aPackBytes(code, aStride(c), c.transA != 0, rows, KC);
 }

@@ -34,6 +34,7 @@ import {
   thread,
 } from "./threads";
 
+export { useBlas } from "./blas";
 export { useNative } from "./native";
 export { abort, initThread, resetThreads } from "./threads";
 
