@@ -13,6 +13,7 @@ import {
   loadCheckpoint,
   readPointer,
 } from "../../src/run/checkpoint_list.ts";
+import { dispensable } from "../../src/run/checkpoint_policy.ts";
 import { flipBit, openStore } from "./_checkpoints.ts";
 import { inTempDir } from "./_helpers.ts";
 
@@ -208,3 +209,19 @@ Deno.test("the best and the newest good checkpoint survive whatever happens", ()
     ),
     { numRuns: 20, seed: 1 },
   ));
+
+Deno.test("dispensable() spares the newest good one, whatever is pointed to", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir, 3);
+    for (const step of [1, 2, 3]) await save(step);
+    await flipBit(`${dir}/step-00000003/model.safetensors`);
+    const spared = new Set(["step-00000003"]);
+    const names = async (final: boolean) =>
+      (await dispensable(dir, { keep: 3, spared, periodic: true, final }))
+        .map(({ entry }) => entry.name);
+    assert.deepEqual(await names(true), ["step-00000001"]);
+    // Otherwise only what would go anyway: two besides the one to come stay.
+    assert.deepEqual(await names(false), ["step-00000001"]);
+    await flipBit(`${dir}/step-00000002/model.safetensors`);
+    assert.deepEqual(await names(true), ["step-00000002"]);
+  }));

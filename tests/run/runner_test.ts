@@ -387,6 +387,23 @@ Deno.test("startRun() keeps what it knows of a failure that is ours", () =>
     assert.deepEqual([last, error], ["failed", "no such thing"]);
   }));
 
+Deno.test("resumeRun() leaves a complete run so when stopped in preparation", () =>
+  inTempDir(async (root) => {
+    await collectRun(start(root));
+    const stop = new AbortController();
+    const engine: Engine = {
+      ...testEngine,
+      openSession: () => {
+        stop.abort();
+        return Promise.reject(stop.signal.reason);
+      },
+    };
+    const { signal } = stop;
+    await collectRun(resume(root, { engine, signal, more: { steps: 3 } }));
+    const { status: last, step } = await status(root);
+    assert.deepEqual([last, step], ["completed", 12]);
+  }));
+
 Deno.test("resumeRun() leaves the run as it was when it cannot begin", () =>
   inTempDir(async (root) => {
     await startAndStop(root, 7);

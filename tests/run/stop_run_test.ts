@@ -198,7 +198,7 @@ Deno.test("stopRun() asks again a process that has just begun", () =>
     });
     await last;
     assert.deepEqual([state?.status, looks >= 2], ["stopped", true]);
-    assert.ok(!(await listTree(run.paths.dir)).includes(request));
+    assert.throws(() => Deno.statSync(request), Deno.errors.NotFound);
   }));
 
 Deno.test("stopRun() waits for the process that trains a queued run", () =>
