@@ -160,7 +160,7 @@ function findPrepared(all: readonly Prepared[], id: string): Prepared {
 }
 
 /** The table of `hearth data list`; pure. */
-export function formatPrepared(all: readonly Prepared[]): string {
+function formatPrepared(all: readonly Prepared[]): string {
   return formatTable(
     [
       ["id", "left"],
@@ -180,7 +180,7 @@ export function formatPrepared(all: readonly Prepared[]): string {
 }
 
 /** The lines of `hearth data info`; pure. */
-export function formatInfo({ directory, header }: Prepared): string {
+function formatInfo({ directory, header }: Prepared): string {
   const { tokenizer, train, val, valSources, valFraction } = header;
   const side = ({ tokens, bytes }: typeof train) =>
     `${formatCount(tokens)} tokens from ${formatBytes(bytes)} of text, ` +

@@ -53,7 +53,7 @@ export function addDoctorCommand(program: CommandUnknownOpts, app: App): void {
 }
 
 /** The findings as lines of text; pure. */
-export function formatChecks(checks: readonly Check[]): string {
+function formatChecks(checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
   return checks.map(({ name, verdict, text }) =>
     `${verdict.padEnd(4)}  ${name.padEnd(width)}  ${text}`

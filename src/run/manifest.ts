@@ -16,7 +16,7 @@ import { jsonText, readJson } from "../base/json_file.ts";
 import { type FileSeal, sealOf, sizeMismatch } from "../base/sealed_file.ts";
 
 /** The file's name. */
-export const MANIFEST = "manifest.json";
+const MANIFEST = "manifest.json";
 
 /** The object in `manifest.json`. */
 export interface Manifest {

@@ -69,7 +69,7 @@ export interface RunMeta {
 }
 
 /** The versions of this process. */
-export function currentVersions(): Versions {
+function currentVersions(): Versions {
   return { hearth: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 };
 }
 
