@@ -105,7 +105,9 @@ export class CheckpointStore {
 
   /**
    * Goes on from a checkpoint that was loaded: it is `latest` from now on,
-   * even if others have done more steps.
+   * even if others have done more steps. Who was killed after a save may not
+   * have come to remove what that made superfluous, and a run that is at its
+   * end does not save again.
    */
   async adopt(checkpoint: LoadedCheckpoint<SnapshotSource>): Promise<void> {
     const { name, sizeBytes, content } = checkpoint;
@@ -115,6 +117,7 @@ export class CheckpointStore {
     if (this.#options.keepBest) {
       await this.#findBest(name, content.trainer.bestStep);
     }
+    await this.#prune();
   }
 
   /**

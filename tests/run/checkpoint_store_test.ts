@@ -78,6 +78,16 @@ Deno.test("save() of the step that was just saved only moves pointers", () =>
     assert.equal(await overview(dir), "10=latest=best");
   }));
 
+Deno.test("adopt() removes what a save was killed before it could", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir, 10);
+    await save(10, { best: true });
+    for (const step of [20, 30, 40]) await save(step);
+    const { store } = openStore(dir);
+    await store.adopt(await load(dir));
+    assert.equal(await overview(dir), "10=best 30 40=latest");
+  }));
+
 Deno.test("adopt() of an older checkpoint makes it the latest", () =>
   inTempDir(async (dir) => {
     const { save } = openStore(dir, 10);
