@@ -13,7 +13,12 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { EXIT, UserError } from "../base/errors.ts";
-import { readJsonLines } from "./json_lines.ts";
+import {
+  checkFile,
+  type FileFacts,
+  isPlainText,
+  readDocuments,
+} from "./documents.ts";
 import {
   SAMPLE_BYTES,
   SAMPLE_VERSION,
@@ -29,14 +34,6 @@ import {
 
 /** Train or validation. */
 export type Side = "train" | "val";
-
-/** What reading a file in whole found out. */
-export interface FileFacts {
-  /** sha256 (hex) of the bytes on disk. */
-  sha256: string;
-  /** UTF-8 bytes of its text, decompressed, JSON unwrapped. */
-  textBytes: number;
-}
 
 /** A text file whose every byte was seen to be good. */
 export type CheckedFile = TextFile & FileFacts;
@@ -94,24 +91,6 @@ export async function checkSources(
     checked.push({ ...source, files });
   }
   return checked;
-}
-
-async function checkFile(
-  file: TextFile,
-  options: ReadOptions,
-): Promise<FileFacts> {
-  const hash = createHash("sha256");
-  let textBytes = 0;
-  if (file.format === "jsonl") {
-    for await (const text of readJsonLines(file, { ...options, hash })) {
-      textBytes += utf8Length(text);
-    }
-  } else {
-    for await (const { bytes } of readText(file, { ...options, hash })) {
-      textBytes += bytes.length;
-    }
-  }
-  return { sha256: hash.digest("hex"), textBytes };
 }
 
 /** The files of both sides, in order. */
@@ -174,7 +153,7 @@ export async function* readParts(
   }
   const fraction = corpus.valFraction ?? 0;
   const plainBytes = corpusFiles(corpus)
-    .filter((file) => file.format === "text")
+    .filter(isPlainText)
     .reduce((sum, file) => sum + file.textBytes, 0);
   yield* sourceParts(
     corpus.train,
@@ -211,8 +190,8 @@ async function* sourceParts(
       continue;
     }
     for (const file of source.files) {
-      if (file.format === "jsonl") {
-        for await (const text of readJsonLines(file, options)) {
+      if (!isPlainText(file)) {
+        for await (const text of readDocuments(file, options)) {
           yield { side: side(text), chunks: [text], endsDocument: true };
         }
       } else if (file.textBytes > 0) {
