@@ -26,9 +26,9 @@
  */
 
 import type { DeviceListing } from "./src/backend/list_devices.ts";
-import type { ModelChoice, OpenModel } from "./src/cli/open_model.ts";
 import type { ConfigSources } from "./src/config/load.ts";
 import type { HearthConfig } from "./src/config/schema.ts";
+import type { ModelDevice, OpenModel } from "./src/generate/open_model.ts";
 import type { Comparison } from "./src/run/comparison.ts";
 import type { FollowEvent, FollowOptions } from "./src/run/follow_run.ts";
 import type { RunEvent } from "./src/run/run_event.ts";
@@ -43,7 +43,7 @@ export { EXIT, UserError } from "./src/base/errors.ts";
 export { VERSION } from "./src/base/version.ts";
 export { PROFILE_NAMES, type ProfileName } from "./src/config/profile_names.ts";
 export type { GeneratedToken } from "./src/generate/generate.ts";
-export type { TextOptions } from "./src/cli/open_model.ts";
+export type { TextOptions } from "./src/generate/open_model.ts";
 export type { TrainEvent } from "./src/train/events.ts";
 export type { RunState } from "./src/run/run_state.ts";
 export type {
@@ -53,11 +53,18 @@ export type {
   FollowEvent,
   FollowOptions,
   HearthConfig,
-  ModelChoice,
   OpenModel,
   RunEvent,
   RunInfo,
 };
+
+/** Which model to open, and on what. */
+export interface ModelChoice extends ModelDevice {
+  /** The directory of `runs` and `checkpoints`. */
+  root: string;
+  /** A run, `RUN/best`, `RUN/500`, `latest`, `best`, or a path. */
+  ref: string;
+}
 
 /** What the command line fills in by itself. */
 type Filled = "engine" | "commandLine";
@@ -139,8 +146,9 @@ export async function compareRuns(
  * @throws {UserError} If there is none, or its files are damaged.
  */
 export async function openModel(choice: ModelChoice): Promise<OpenModel> {
-  const { openModel } = await import("./src/cli/open_model.ts");
-  return await openModel(choice);
+  const { openModel } = await import("./src/generate/open_model.ts");
+  const { loadChosen } = await import("./src/run/checkpoint_ref.ts");
+  return await openModel(await loadChosen(choice.root, choice.ref), choice);
 }
 
 /** What can be trained on. */

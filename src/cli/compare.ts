@@ -4,7 +4,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../base/errors.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 
 /** Adds the command. */
 export function addCompareCommand(program: CommandUnknownOpts, app: App): void {

@@ -12,7 +12,7 @@ import {
 } from "@commander-js/extra-typings";
 import { PROFILE_NAMES } from "../config/profile_names.ts";
 import type { App } from "./app.ts";
-import { CONFIG_FLAGS } from "./config_flags.ts";
+import { CONFIG_FLAGS } from "../config/config_flags.ts";
 import { examples } from "./examples.ts";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;

@@ -13,7 +13,7 @@ import { watchRun } from "./conduct_run.ts";
 import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
 import type { RunOutcome } from "./run_outcome.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
 /** How the stories begin; the model has seen such names and words. */
@@ -111,10 +111,11 @@ async function finish(
 }
 
 async function writeStories(app: App, runId: string): Promise<void> {
-  const { openModel } = await import("./open_model.ts");
+  const { openModel } = await import("../generate/open_model.ts");
+  const { loadChosen } = await import("../run/checkpoint_ref.ts");
   const { wrapText } = await import("./wrap_text.ts");
   using stop = new StopSignal(app, () => {});
-  await using model = await openModel({ root: app.root, ref: runId });
+  await using model = await openModel(await loadChosen(app.root, runId));
   for (const [i, prompt] of PROMPTS.entries()) {
     let text = prompt;
     const tokens = model.generate({

@@ -6,26 +6,13 @@
  * @module
  */
 
-import { EXIT, UserError } from "../base/errors.ts";
-import type {
-  DetachedProcess,
-  ProcessEnd,
-  StartOutcome,
-} from "../run/detach.ts";
-import type { RunPaths } from "../run/run_paths.ts";
+import { EXIT } from "../base/errors.ts";
+import { safeText } from "../base/safe_text.ts";
+import type { LaunchableRun } from "../run/launch.ts";
 import type { App } from "./app.ts";
 import { noteRunning, printOutcome } from "./run_outcome.ts";
 import { RunView } from "./run_view.ts";
-import { safeText } from "./safe_text.ts";
-import { Stopped, StopSignal } from "./stop_signal.ts";
-
-/** A run that this process has checked and another one is to train. */
-export interface DetachableRun {
-  runId: string;
-  paths: RunPaths;
-  /** Takes the directory of a new run away again. */
-  undo?(): Promise<void>;
-}
+import { StopSignal } from "./stop_signal.ts";
 
 /**
  * Starts this program again to train a run, and returns once it does.
@@ -36,22 +23,14 @@ export interface DetachableRun {
  */
 export async function detachRun(
   app: App,
-  setUp: () => Promise<DetachableRun>,
+  setUp: () => Promise<LaunchableRun>,
 ): Promise<void> {
   // Before anything is loaded, so that no Ctrl+C is missed.
   using stop = new StopSignal(app, () => {});
-  const { runId, paths, undo = async () => {} } = await setUp();
+  const run = await setUp();
+  const { runId, paths } = run;
   const loggedBytes = await sizeOf(paths.log);
-  let started: DetachedProcess;
-  try {
-    stop.signal.throwIfAborted();
-    started = await app.io.startAgain({ runId, output: paths.output });
-  } catch (error) {
-    await undo();
-    throw error;
-  }
-  const { pid } = started;
-  const outcome = await waitForTraining(app, { paths, started, stop });
+  const { pid, outcome } = await launch(app, run, stop);
   if (outcome === null) {
     app.note(`the run goes on in process ${pid}`);
     noteRunning(app, runId);
@@ -59,11 +38,6 @@ export async function detachRun(
     return;
   }
   const { state, end } = outcome;
-  const endedWell = end?.code === EXIT.ok || end?.code === EXIT.stopped;
-  if (end && !endedWell || state === null) {
-    if (!await exists(paths.dir)) await undo();
-    throw failure(app, { runId, pid, end });
-  }
   app.exitCode = end?.code ?? EXIT.ok;
 
   const { status } = state;
@@ -77,26 +51,21 @@ export async function detachRun(
   noteRunning(app, runId);
 }
 
-/** Shows what the other process prepares. @returns Null after Ctrl+C. */
-async function waitForTraining(
-  app: App,
-  { paths, started, stop }: {
-    paths: RunPaths;
-    started: DetachedProcess;
-    stop: StopSignal;
-  },
-): Promise<StartOutcome | null> {
-  const { untilTraining } = await import("../run/detach.ts");
+/** Shows what the other process prepares. */
+async function launch(app: App, run: LaunchableRun, stop: StopSignal) {
+  const { launchRun, LaunchFailure } = await import("../run/launch.ts");
   using view = new RunView(app, { onUnread: () => stop.abort() });
   try {
-    return await untilTraining({
-      paths,
-      process: started,
+    return await launchRun({
+      run,
+      start: (options) => app.io.startAgain(options),
       onState: ({ preparing }) => preparing && view.prepare(preparing),
       signal: stop.signal,
     });
   } catch (error) {
-    if (error instanceof Stopped) return null;
+    if (error instanceof LaunchFailure && error.output) {
+      app.io.stderr.write(error.output);
+    }
     throw error;
   }
 }
@@ -114,31 +83,4 @@ async function logHead(path: string, fromByte: number): Promise<string[]> {
 
 async function sizeOf(path: string): Promise<number> {
   return await Deno.stat(path).then(({ size }) => size, () => 0);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
-
-/** The other process's error as if it were this one's. */
-function failure(
-  app: App,
-  { runId, pid, end }: { runId: string; pid: number; end: ProcessEnd | null },
-): UserError {
-  const { code = null, signal = null, output = "" } = end ?? {};
-  const told = /^error: (.*)\nhint: (.*)\n$/m.exec(output);
-  if (told) {
-    const [, message, hint] = told;
-    return new UserError(message, {
-      hint,
-      exitCode: code === EXIT.usage ? EXIT.usage : EXIT.failed,
-    });
-  }
-  if (output) app.io.stderr.write(output);
-  const how = signal === null
-    ? `ended with exit code ${code}`
-    : `was ended by ${signal}`;
-  return new UserError(`Cannot train "${runId}": process ${pid} ${how}`, {
-    hint: `type hearth resume ${runId} to see what goes wrong`,
-  });
 }

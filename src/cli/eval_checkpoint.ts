@@ -12,7 +12,7 @@ import { loadMeta } from "../run/meta.ts";
 import { rootPaths, runPaths } from "../run/run_paths.ts";
 import { type EvalResult, openEvaluation } from "../train/evaluate.ts";
 import type { App } from "./app.ts";
-import { loadChosen } from "./checkpoint_ref.ts";
+import { loadChosen } from "../run/checkpoint_ref.ts";
 
 /** What to evaluate on, and with. */
 export interface EvalOptions {

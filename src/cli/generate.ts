@@ -7,7 +7,7 @@ import type { GeneratedToken } from "../generate/generate.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { countFlag, numberFlag } from "./numbers.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
 /** Adds the command. */
@@ -71,15 +71,12 @@ export function addGenerateCommand(
       const { resolveGeneration } = await import("../generate/generate.ts");
       const settings = resolveGeneration(flags);
       const prompt = await readPrompt(app, flags.prompt);
-      const { openModel } = await import("./open_model.ts");
+      const { openModel } = await import("../generate/open_model.ts");
+      const { loadChosen } = await import("../run/checkpoint_ref.ts");
       using stop = new StopSignal(app, () => {});
       const { device, threads } = flags;
-      await using model = await openModel({
-        root: app.root,
-        ref,
-        device,
-        threads,
-      });
+      const chosen = await loadChosen(app.root, ref);
+      await using model = await openModel(chosen, { device, threads });
       model.warnings.forEach((warning) => app.warn(warning));
       const unknown = model.countUnknown(prompt);
       if (unknown > 0) {

@@ -49,12 +49,13 @@ export interface Io {
   /** The run that this process was started to train, unseen; else null. */
   readonly detachedRun: string | null;
   /**
-   * Starts this program again, with the same arguments, as a process that
-   * outlives this one and trains `runId`; `output` gets what it prints.
+   * Starts this program again, as a process that outlives this one and trains
+   * `runId`; `output` gets what it prints.
    *
+   * @param options.args What it is given; default: what this process was.
    * @throws {UserError} If that fails.
    */
   startAgain(
-    options: { runId: string; output: string },
+    options: { runId: string; output: string; args?: readonly string[] },
   ): Promise<DetachedProcess>;
 }

@@ -7,7 +7,7 @@ import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
 import { removedRun } from "./run_errors.ts";
 import { noteRunning } from "./run_outcome.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
 const DEFAULT_LINES = 20;

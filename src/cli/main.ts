@@ -11,7 +11,7 @@ import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { App } from "./app.ts";
 import type { Io } from "./io.ts";
 import { createProgram } from "./program.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { Stopped } from "./stop_signal.ts";
 
 /**

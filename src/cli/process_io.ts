@@ -36,13 +36,13 @@ export function processIo(): Io {
     program: Deno.build.standalone ? "hearth" : "deno task hearth",
     commandLine: ["hearth", ...Deno.args],
     detachedRun,
-    async startAgain({ runId, output }) {
+    async startAgain({ runId, output, args = Deno.args }) {
       const { startDetached } = await import("../run/detach.ts");
       const { selfCommand } = await import("../run/self_command.ts");
       const { command, prefix } = await selfCommand(Deno.args);
       return await startDetached({
         command,
-        args: [...prefix, ...Deno.args],
+        args: [...prefix, ...args],
         env: { [DETACHED_RUN]: runId },
         output,
       });

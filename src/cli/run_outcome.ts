@@ -8,7 +8,7 @@
 import { formatDuration, UNKNOWN } from "../base/format.ts";
 import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 
 /** What a run came to. */
 export type RunOutcome = Pick<

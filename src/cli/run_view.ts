@@ -16,7 +16,7 @@ import type { App } from "./app.ts";
 import { LiveLine } from "./live_line.ts";
 import { formatBar, formatStage } from "./progress_bar.ts";
 import type { RunOutcome } from "./run_outcome.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { formatSilence } from "./status_text.ts";
 
 /** How often to look whether a run of another process has fallen silent. */

@@ -5,9 +5,9 @@ import { formatDuration } from "../base/format.ts";
 import type { RunInfo } from "../run/runs.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { type Column, formatTable } from "./table.ts";
-import { formatAge } from "./when.ts";
+import { formatAge } from "../base/when.ts";
 
 /** Adds the command. */
 export function addRunsCommand(program: CommandUnknownOpts, app: App): void {

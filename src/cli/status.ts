@@ -4,7 +4,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { brokenRun } from "./run_errors.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { formatStatus } from "./status_text.ts";
 
 /** Adds the command. */

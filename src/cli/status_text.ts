@@ -14,7 +14,7 @@ import {
 import type { RunState } from "../run/run_state.ts";
 import type { Telemetry } from "../run/telemetry.ts";
 import { formatFields } from "./table.ts";
-import { formatAge, formatClock } from "./when.ts";
+import { formatAge, formatClock } from "../base/when.ts";
 
 /** So that a run in trouble still fits the screen; train.log has them all. */
 const SHOWN_WARNINGS = 3;

@@ -196,7 +196,7 @@ async function open(app: App, ref: string): Promise<Tokenizer> {
   if (isFile) {
     return await loadTokenizer(await Deno.readTextFile(ref), { name: ref });
   }
-  const { loadChosen } = await import("./checkpoint_ref.ts");
+  const { loadChosen } = await import("../run/checkpoint_ref.ts");
   const { content } = await loadChosen(app.root, ref);
   return await loadTokenizer(content.tokenizerJson);
 }

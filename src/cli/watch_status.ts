@@ -12,7 +12,7 @@ import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
 import { LiveBlock } from "./live_block.ts";
 import { brokenRun, removedRun } from "./run_errors.ts";
-import { safeText } from "./safe_text.ts";
+import { safeText } from "../base/safe_text.ts";
 import { formatStateLine, formatStatus } from "./status_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 

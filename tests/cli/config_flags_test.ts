@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { Command } from "@commander-js/extra-typings";
-import {
-  addConfigFlags,
-  CONFIG_FLAGS,
-  readConfigFlags,
-} from "../../src/cli/config_flags.ts";
+import { addConfigFlags, readConfigFlags } from "../../src/cli/config_flags.ts";
 import { settings } from "../../src/config/allowed.ts";
+import { CONFIG_FLAGS } from "../../src/config/config_flags.ts";
 
 /** The settings that a command line gives, as path and value. */
 function read(...argv: string[]): [path: string, value: unknown][] {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatFields, formatTable } from "../../src/cli/table.ts";
-import { safeText } from "../../src/cli/safe_text.ts";
+import { safeText } from "../../src/base/safe_text.ts";
 import { wrapText } from "../../src/cli/wrap_text.ts";
 
 Deno.test("formatTable() aligns columns and ends no line in spaces", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatAge, formatClock } from "../../src/cli/when.ts";
+import { formatAge, formatClock } from "../../src/base/when.ts";
 
 const NOW = new Date(2026, 0, 2, 12, 30).getTime();
 const ago = (seconds: number) => new Date(NOW - 1000 * seconds).toISOString();

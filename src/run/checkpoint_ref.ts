@@ -6,13 +6,10 @@
  */
 
 import { basename, dirname, join, resolve } from "node:path";
-import { openWeights, type WeightsSource } from "../run/checkpoint_files.ts";
-import {
-  loadCheckpoint,
-  type LoadedCheckpoint,
-} from "../run/checkpoint_list.ts";
-import { runPaths } from "../run/run_paths.ts";
-import { resolveRun } from "../run/runs.ts";
+import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
+import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
+import { runPaths } from "./run_paths.ts";
+import { resolveRun } from "./runs.ts";
 
 /** A checkpoint without its optimizer, and the run it belongs to. */
 export interface ChosenCheckpoint extends LoadedCheckpoint<WeightsSource> {

@@ -6,23 +6,33 @@
 
 import type { DeviceInfo } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices.ts";
-import { openDecoder } from "../generate/decoder.ts";
+import { eachFromHuggingFace } from "../model/huggingface.ts";
+import { configFromHf } from "../model/huggingface_config.ts";
+import { loadTokenizer } from "../tokenizer/mod.ts";
+import { openDecoder } from "./decoder.ts";
 import {
   generate,
   type GeneratedToken,
   type GenerateOptions,
-} from "../generate/generate.ts";
-import { eachFromHuggingFace } from "../model/huggingface.ts";
-import { configFromHf } from "../model/huggingface_config.ts";
-import { loadTokenizer } from "../tokenizer/mod.ts";
-import { loadChosen } from "./checkpoint_ref.ts";
+} from "./generate.ts";
 
-/** Which model to open, and on what. */
-export interface ModelChoice {
-  /** The directory of `runs` and `checkpoints`. */
-  root: string;
-  /** A run, `RUN/best`, `RUN/500`, `latest`, `best`, or a path. */
-  ref: string;
+/** A checkpoint to open, as `loadChosen` of `run/` finds it. */
+export interface ModelFiles {
+  runId: string;
+  /** Such as `step-00000500`. */
+  name: string;
+  /** Why it is not the one that was asked for; one text each. */
+  warnings: readonly string[];
+  content: {
+    /** Hugging Face's `config.json`. */
+    modelConfig: Parameters<typeof configFromHf>[0];
+    tokenizerJson: string;
+    params: Parameters<typeof eachFromHuggingFace>[1];
+  };
+}
+
+/** What to open a model on. */
+export interface ModelDevice {
   /** Default: `auto`. */
   device?: string;
   /** CPU threads; 0, the default, is one per physical core. */
@@ -46,15 +56,15 @@ export interface OpenModel extends AsyncDisposable {
 }
 
 /**
- * Opens a checkpoint; see checkpoint_ref.ts.
+ * Opens a checkpoint.
  *
- * @throws {UserError} If there is none or it is damaged, and for a device
- * that is not there.
+ * @throws {UserError} If its files are damaged, and for a device that is not
+ * there.
  */
 export async function openModel(
-  { root, ref, device = "auto", threads = 0 }: ModelChoice,
+  { runId, name, warnings, content }: ModelFiles,
+  { device = "auto", threads = 0 }: ModelDevice = {},
 ): Promise<OpenModel> {
-  const { runId, name, warnings, content } = await loadChosen(root, ref);
   await using opened = new AsyncDisposableStack();
   const config = configFromHf(content.modelConfig);
   const tokenizer = await loadTokenizer(content.tokenizerJson);

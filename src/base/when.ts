@@ -4,7 +4,7 @@
  * @module
  */
 
-import { UNKNOWN } from "../base/format.ts";
+import { UNKNOWN } from "./format.ts";
 
 const UNITS = [
   ["d", 24 * 3600],
