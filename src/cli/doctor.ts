@@ -13,7 +13,7 @@ import type {
 } from "../backend/list_devices.ts";
 import { errorMessage, EXIT } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
-import { VERSION } from "../base/version.ts";
+import { FULL_VERSION } from "../base/version.ts";
 import type { GpuSample } from "../run/gpu_sample.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
@@ -68,7 +68,7 @@ async function examine(app: App): Promise<Check[]> {
     text,
   });
   return [
-    ok("hearth", VERSION),
+    ok("hearth", FULL_VERSION),
     ok("runtime", `Deno ${deno}, V8 ${v8}, TypeScript ${typescript}`),
     ok("system", `${Deno.build.target}, ${Deno.osRelease()}`),
     checkMemory(),

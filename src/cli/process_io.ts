@@ -5,6 +5,7 @@
  */
 
 import { errorCode } from "../base/io_problem.ts";
+import { BUILT_COMMIT } from "../base/version.ts";
 import { ignoreHangUps, onStopSignals } from "../run/signals.ts";
 import type { Io, Sink } from "./io.ts";
 
@@ -33,7 +34,7 @@ export function processIo(): Io {
     onStopSignals: (handlers) =>
       onStopSignals(handlers, { hangUps: detachedRun === null }),
     exit: (code) => Deno.exit(code),
-    program: Deno.build.standalone ? "hearth" : "deno task hearth",
+    program: BUILT_COMMIT === null ? "deno task hearth" : "hearth",
     commandLine: ["hearth", ...Deno.args],
     detachedRun,
     async startAgain({ runId, output, args = Deno.args }) {

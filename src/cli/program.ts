@@ -8,7 +8,7 @@
  */
 
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { VERSION } from "../base/version.ts";
+import { FULL_VERSION } from "../base/version.ts";
 import type { App, GlobalFlags } from "./app.ts";
 import { addAttachCommand } from "./attach.ts";
 import { addBenchCommand } from "./bench.ts";
@@ -39,7 +39,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   program
     .usage("<command> [options]")
     .description("Train small language models on the machine you have.")
-    .version(`hearth ${VERSION}`, "-V, --version", "print the version")
+    .version(`hearth ${FULL_VERSION}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand(false) // main.ts understands "hearth help train"
     .option("--root <dir>", "where data, runs and checkpoints are kept")

@@ -7,7 +7,7 @@
 import process from "node:process";
 import type { DeviceInfo } from "../../backend/backend.ts";
 import { readCpuInfo } from "../../backend/cpu/cores.ts";
-import { VERSION } from "../../base/version.ts";
+import { BUILT_COMMIT, VERSION } from "../../base/version.ts";
 
 /** Part of every JSON line of `hearth bench`. */
 export interface Surroundings {
@@ -43,7 +43,7 @@ export async function surroundings(
     threads: device.threads ?? null,
     kernels: device.kernels,
     hearth: VERSION,
-    commit: await readCommit(),
+    commit: BUILT_COMMIT ?? await readCommit(),
   };
 }
 
@@ -62,6 +62,6 @@ async function readCommit(): Promise<string | null> {
     }).output();
     return success ? new TextDecoder().decode(stdout).trim() : null;
   } catch {
-    return null; // no git, or an executable without its sources
+    return null; // no git
   }
 }

@@ -1,0 +1,88 @@
+/**
+ * The program as a folder of plain JavaScript: what both forms of the
+ * executable hold. What a command needs stays in files of its own, so that
+ * they are only read when that command runs.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** The file of a bundle that is the program. */
+export const MAIN = "mod.js";
+/** The file that CPU threads run; a bundler does not follow its URL. */
+export const WORKER = "cpu_worker.js";
+/** How sources call that file. */
+const WORKER_SOURCE = "src/backend/cpu/cpu_worker.ts";
+/** Must stand in the bundle exactly once each. */
+const MARKS = { worker: "./cpu_worker.ts", commit: "@commit@" };
+
+/**
+ * Writes the bundle.
+ *
+ * @param out A directory, which is emptied first.
+ * @returns Names of its files, {@linkcode MAIN} and {@linkcode WORKER} first.
+ * @throws {Error} If bundling fails or does not give what is expected.
+ */
+export async function bundleProgram(
+  out: string,
+  { commit }: { commit: string },
+): Promise<string[]> {
+  await Deno.remove(out, { recursive: true }).catch(() => {});
+  await Deno.mkdir(out, { recursive: true });
+  // React has a slow and talkative build that only this keeps out.
+  const flags = ["bundle", "--quiet", "--minify"];
+  await deno([...flags, "--code-splitting", "--outdir", out, "mod.ts"]);
+  await deno([...flags, "--output", `${out}/${WORKER}`, WORKER_SOURCE]);
+  await replaceOnce(out, MARKS.worker, `./${WORKER}`);
+  await replaceOnce(out, MARKS.commit, commit);
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(out)) names.push(name);
+  const first = [MAIN, WORKER];
+  return [...first, ...names.filter((name) => !first.includes(name)).sort()];
+}
+
+/** The commit of the sources, `-dirty` if they differ from it. */
+export async function sourceCommit(): Promise<string> {
+  const command = new Deno.Command("git", {
+    args: ["describe", "--always", "--dirty", "--exclude=*"],
+    cwd: ROOT,
+    stderr: "null",
+  });
+  const { success, stdout } = await command.output();
+  if (!success) return "no commit"; // sources that were downloaded as an archive
+  return new TextDecoder().decode(stdout).trim();
+}
+
+/** Runs Deno on the sources. @throws {Error} With what it printed. */
+export async function deno(args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: fileURLToPath(ROOT),
+    env: { NODE_ENV: "production", NO_COLOR: "1" },
+    stdout: "null",
+  }).output();
+  if (success) return;
+  throw new Error(new TextDecoder().decode(stderr).trim());
+}
+
+/** Replaces a mark that must be in one place of one file. */
+async function replaceOnce(
+  dir: string,
+  mark: string,
+  text: string,
+): Promise<void> {
+  let found = 0;
+  for await (const { name } of Deno.readDir(dir)) {
+    const path = `${dir}/${name}`;
+    const code = await Deno.readTextFile(path);
+    const count = code.split(mark).length - 1;
+    found += count;
+    if (count > 0) await Deno.writeTextFile(path, code.replaceAll(mark, text));
+  }
+  if (found !== 1) {
+    throw new Error(`Expected "${mark}" once in the bundle, found ${found}`);
+  }
+}
