@@ -41,7 +41,9 @@ export interface Executable {
    * @param data Exactly as many elements as the tensor has.
    */
   write(name: string, data: TensorData): void;
-  /** Runs one phase; resolves when it is done (or, on a GPU, queued). */
+  /** Whether `run` resolves before its work is done, as on a GPU. */
+  readonly isQueued?: boolean;
+  /** Runs one phase; resolves when it is done, or queued. */
   run(phase: string): Promise<void>;
   /** A copy of a persistent tensor, once all earlier runs are done. */
   read(name: string): Promise<TensorData>;

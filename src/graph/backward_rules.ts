@@ -217,6 +217,7 @@ const backwardRules: BackwardRules = {
 
   sumSquares: null,
   clipScale: null,
+  recordStep: null,
   adamw: null,
 };
 

@@ -319,6 +319,27 @@ export class Graph extends CallRecorder {
     });
   }
 
+  /**
+   * Writes a step's numbers to row `slot` of `log`, and looks up its rates.
+   *
+   * @returns `hyper` of {@linkcode adamw}.
+   */
+  recordStep(tensors: Ops<Tensor>["recordStep"]["in"]): Tensor {
+    const { loss, gradNorm, scale, slot, schedule, log } = tensors;
+    const check = new ShapeChecks("recordStep");
+    check.shape({ loss, gradNorm, scale }, [1]);
+    check.integers({ slot }, 1);
+    const [rows] = check.matrix({ schedule, log });
+    check.shape({ schedule }, [rows, 3]);
+    check.shape({ log }, [rows, 4]);
+    check.persistent({ log });
+    return this.record("recordStep", {
+      in: { loss, gradNorm, scale, slot, schedule, log },
+      out: { log, hyper: this.temp([3]) },
+      attrs: { rows },
+    }).hyper;
+  }
+
   /** One AdamW update of one parameter, in place. */
   adamw(
     tensors: Ops<Tensor>["adamw"]["in"],

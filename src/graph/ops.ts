@@ -225,6 +225,19 @@ export interface Ops<T> {
     attrs: { maxNorm: number };
   };
   /**
+   * The end of a step, for a host that looks at the device only now and then:
+   * row `slot[0]` (u32) of `log` (rows, 4) becomes
+   * [loss, gradNorm, scale, updates], where `updates` counts the rows so far
+   * whose scale is not 0; and `hyper` (3) becomes what `adamw` needs, by a
+   * `schedule` (rows, 3): lr from the step's row, and both corrections from
+   * the row of this update, which is the number of updates before it.
+   */
+  recordStep: {
+    in: { loss: T; gradNorm: T; scale: T; slot: T; schedule: T; log: T };
+    out: { log: T; hyper: T };
+    attrs: { rows: number };
+  };
+  /**
    * AdamW, Loshchilov & Hutter 2019, one parameter, in place. `hyper` f32 (3):
    * lr, 1 - beta1^t, 1 - beta2^t. Does nothing when scale[0] is 0.
    *

@@ -46,6 +46,20 @@ export function isPeriodic(
   return step > 0 && isMultiple(step, checkpointEvery);
 }
 
+/** Steps until one that is evaluated or saved after, or is the last. */
+export function stepsUntilDue(
+  { step, totalSteps }: TrainerState,
+  { evalEvery, checkpointEvery }: Cadence,
+): number {
+  const untilMultiple = (every: number) =>
+    every > 0 ? every - step % every : Infinity;
+  return Math.min(
+    totalSteps - step,
+    untilMultiple(evalEvery),
+    untilMultiple(checkpointEvery),
+  );
+}
+
 /**
  * What remains after `state`. How many evaluations will be a new best and be
  * saved is a guess: all of them while the last was, fewer the longer the last

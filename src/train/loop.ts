@@ -16,12 +16,15 @@ import {
   checkpointDue,
   evaluationDue,
   isPeriodic,
+  stepsUntilDue,
 } from "./cadence.ts";
 import { evaluate } from "./evaluate.ts";
 import type { TrainEvent } from "./events.ts";
+import { ReadPace } from "./read_pace.ts";
 import type { Session } from "./session.ts";
 import type { SnapshotSource } from "./snapshot.ts";
-import { runStep, type StepResult } from "./step.ts";
+import { countStep, runSteps } from "./step.ts";
+import type { StepResult } from "./step_log.ts";
 import { Tracker } from "./tracker.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
@@ -73,13 +76,16 @@ export async function* train(
   { signal, save, now = () => performance.now() }: TrainOptions = {},
 ): AsyncGenerator<TrainEvent> {
   const { config, dataset, executable, state } = session;
-  const { earlyStopPatience, evalBatches, logEvery } = config.train;
+  const { earlyStopPatience, evalBatches, gradAccumSteps, logEvery } =
+    config.train;
+  const { tokensPerBatch } = dataset.train;
   const cadence: Cadence = {
     evalEvery: config.train.evalEvery,
     checkpointEvery: config.checkpoint.every,
     saveBest: config.checkpoint.best,
   };
   const tracker = new Tracker(session, { cadence, now });
+  const pace = new ReadPace(executable, { now });
   const warning = (message: string, replaces?: string): TrainEvent => (
     {
       kind: "warning",
@@ -166,25 +172,30 @@ export async function* train(
       return;
     }
 
-    // 4. One optimizer step.
+    // 4. Optimizer steps, as many as the device makes between two looks.
     tracker.begin();
-    const result = await runStep(session, signal);
-    if (!result) continue; // stopped in the middle: save what came before
-    const dtMs = tracker.end("step");
-    yield {
-      kind: "step",
-      ...result,
-      dtMs,
-      tokensPerSec: tracker.tokensPerSec(dtMs),
-      log: state.step % logEvery === 0 || state.step === state.totalSteps,
-      ...tracker.progress(),
-    };
-    if (result.skipped) {
+    const count = Math.min(pace.steps, stepsUntilDue(state, cadence));
+    const results = await runSteps(session, { count, signal });
+    if (results.length === 0) continue; // stopped in the middle of a step
+    const times = tracker.endSteps(results.length);
+    for (const result of results) {
+      countStep(state, result, { gradAccumSteps, tokensPerBatch });
+      tracker.countStep(times);
+      yield {
+        kind: "step",
+        ...result,
+        dtMs: times.dtMs,
+        tokensPerSec: tracker.tokensPerSec(times.dtMs),
+        log: state.step % logEvery === 0 || state.step === state.totalSteps,
+        ...tracker.progress(),
+      };
+      if (!result.skipped) continue;
       yield warning(`Skipped ${notFinite(state, result)}`);
       if (state.skippedInRow >= config.train.maxSkippedSteps) {
         throw tooManySkipped(state, result, lastSaved);
       }
     }
+    await pace.record(results.length, times.dtMs * results.length);
   }
 }
 

@@ -1,50 +1,59 @@
 /**
- * One optimizer step on the device.
+ * Optimizer steps on the device.
  *
  * @module
  */
 
 import { seedKey } from "../base/philox.ts";
-import { learningRate, lrSchedule } from "./schedule.ts";
 import type { Session } from "./session.ts";
-
-/** What came out of a step. */
-export interface StepResult {
-  /** Mean nats per token of the step's batches, before the update. */
-  trainLoss: number;
-  /** Global norm of the gradients before clipping. */
-  gradNorm: number;
-  lr: number;
-  /** The device left the parameters alone, because the norm is not finite. */
-  skipped: boolean;
-}
+import { readLog, stepRates, type StepResult } from "./step_log.ts";
+import type { TrainerState } from "./trainer_state.ts";
 
 /**
- * Runs the next step of `session` and moves its state on.
+ * Runs the next `count` steps of `session` and looks at them once, when all
+ * of them have been given to the device. Its state stays as it was; see
+ * {@linkcode countStep}.
  *
- * @returns null if `signal` was aborted before the last micro-step: nothing
- * was updated, and the state is as before, so that a resumed run repeats the
- * step. A step of many micro-steps can take minutes.
+ * @param count At most LOG_ROWS.
+ * @returns Fewer if `signal` was aborted on the way, none if that was before
+ * the last micro-step of the first: a step of many micro-steps can take
+ * minutes, so it is given up, and a resumed run repeats it.
  */
-export async function runStep(
+export async function runSteps(
   session: Session,
-  signal?: AbortSignal,
-): Promise<StepResult | null> {
-  const { config, model, dataset, executable, feed, state } = session;
-  const { gradAccumSteps, beta1, beta2 } = config.train;
-  const { cursor, microStep, tokens } = state;
+  { count, signal }: { count: number; signal?: AbortSignal },
+): Promise<StepResult[]> {
+  const { config: { train }, executable, state } = session;
+  executable.write("schedule", stepRates(train, state, count));
+  let done = 0;
+  while (done < count && !(done > 0 && signal?.aborted)) {
+    if (!await runStep(session, { index: done, signal })) break;
+    done++;
+  }
+  if (done === 0) return [];
+  const log = await executable.read("log"); // waits for the device
+  return readLog(log, { train, state, count: done });
+}
 
+/** Gives one step to the device. @returns Whether it got all of it. */
+async function runStep(
+  session: Session,
+  { index, signal }: { index: number; signal?: AbortSignal },
+): Promise<boolean> {
+  const { config, model, executable, feed, state } = session;
+  const { gradAccumSteps } = config.train;
+  executable.write("slot", Uint32Array.of(index)); // goes with the batch
   // 1. Loss and gradients, summed on the device over the micro-steps.
   for (let i = 0; i < gradAccumSteps; i++) {
-    if (i > 0 && signal?.aborted) {
-      Object.assign(state, { cursor, microStep, tokens });
-      return null;
-    }
-    const batch = await feed.take(state.cursor++);
+    if (i > 0 && signal?.aborted) return false;
+    const ahead = index * gradAccumSteps + i;
+    const cursor = state.cursor + ahead;
+    const batch = await feed.take(cursor);
     executable.write("ids", batch.inputs);
     executable.write("targets", batch.targets);
     if (model.dropout > 0) {
-      const counter = seedKey(state.microStep); // split like a seed: low, high
+      // Split like a seed: low, high.
+      const counter = seedKey(state.microStep + ahead);
       executable.write(
         "rng",
         Uint32Array.of(...seedKey(config.seed), ...counter),
@@ -53,26 +62,26 @@ export async function runStep(
     const running = executable.run(
       i === 0 ? "firstMicroStep" : "nextMicroStep",
     );
-    await Promise.all([running, feed.makeAhead(state.cursor)]);
-    state.microStep++;
-    state.tokens += dataset.train.tokensPerBatch;
+    await Promise.all([running, feed.makeAhead(cursor + 1)]);
   }
-
-  // 2. The update. AdamW's t counts the updates that were made, from 1.
-  const lr = learningRate(state.step, lrSchedule(config.train, state));
-  const t = state.step + 1 - state.skippedTotal;
-  executable.write(
-    "hyper",
-    Float32Array.of(lr, 1 - beta1 ** t, 1 - beta2 ** t),
-  );
+  // 2. The update, unless the device finds that the norm is not finite.
   await executable.run("update");
-  state.step++;
+  return true;
+}
 
-  // 3. The only look at the device in a step: it waits for all of the above.
-  const outputs = await executable.readAll(["loss", "gradNorm", "scale"]);
-  const [trainLoss, gradNorm, scale] = outputs.map(([value]) => value);
-  const skipped = scale === 0;
+/** Moves the state on by one step, when its result is known. */
+export function countStep(
+  state: TrainerState,
+  { skipped }: StepResult,
+  { gradAccumSteps, tokensPerBatch }: {
+    gradAccumSteps: number;
+    tokensPerBatch: number;
+  },
+): void {
+  state.step++;
+  state.microStep += gradAccumSteps;
+  state.cursor += gradAccumSteps;
+  state.tokens += gradAccumSteps * tokensPerBatch;
   state.skippedInRow = skipped ? state.skippedInRow + 1 : 0;
   if (skipped) state.skippedTotal++;
-  return { trainLoss, gradNorm, lr, skipped };
 }

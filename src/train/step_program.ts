@@ -5,11 +5,12 @@
  *   overwrite those of the step before.
  * - `nextMicroStep`: the same, added to the step's loss and gradients; only
  *   there when `gradAccumSteps` is above 1.
- * - `update`: gradient norm, clipping factor, AdamW of every parameter.
+ * - `update`: gradient norm, clipping factor, a row of the log of step_log.ts,
+ *   AdamW of every parameter.
  * - `eval`: the loss of one batch, without dropout.
  *
- * Losses and gradients stay on the device; a step needs one look at the
- * outputs. A pure function of the configuration. Oracle: PyTorch's AdamW and
+ * Losses and gradients stay on the device, which needs no look from step to
+ * step. A pure function of the configuration. Oracle: PyTorch's AdamW and
  * `clip_grad_norm_`.
  *
  * @module
@@ -23,6 +24,7 @@ import type { Program } from "../graph/program.ts";
 import { buildLogits } from "../model/model.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { parameters } from "../model/parameters.ts";
+import { LOG_ROWS } from "./step_log.ts";
 
 /** The part of the training settings that the program is made of. */
 export type StepProgramOptions = Pick<
@@ -51,10 +53,12 @@ export function gradient(param: string): string {
  * The program; B = batchSize, T = seqLen.
  *
  * Inputs: `ids`, `positions`, `targets` u32 (B * T), `rng` u32 (4) when there
- * is dropout (see graph/ops.ts), `hyper` f32 (3) of AdamW. Outputs, f32 (1):
- * `loss`, the mean over the micro-steps; `gradNorm` before clipping; `scale`,
- * 0 when the update was skipped because the norm is not finite; `evalLoss`,
- * the mean over the targets that are not ignored.
+ * is dropout (see graph/ops.ts), `slot` u32 (1) and `schedule` f32
+ * (LOG_ROWS, 3) of `recordStep`. Outputs, f32 (1): `loss`, the mean over the
+ * micro-steps; `gradNorm` before clipping; `scale`, 0 when the update was
+ * skipped because the norm is not finite; `evalLoss`, the mean over the
+ * targets that are not ignored. These of the last steps: `log`, f32
+ * (LOG_ROWS, 4).
  */
 export function buildStepProgram(
   config: ModelConfig,
@@ -118,14 +122,21 @@ function buildUpdate(config: ModelConfig, options: StepProgramOptions): Graph {
   for (const { grad } of list) {
     sumSquares = g.sumSquares(grad, { addTo: sumSquares });
   }
-  const { scale } = g.clipScale(sumSquares!, { // a model has parameters
+  const { gradNorm, scale } = g.clipScale(sumSquares!, { // a model has some
     maxNorm: options.gradClip,
     gradNorm: g.output("gradNorm", [1]),
     scale: g.output("scale", [1]),
   });
+  const hyper = g.recordStep({
+    loss: g.output("loss", [1]),
+    gradNorm,
+    scale,
+    slot: g.input("slot", [1], "u32"),
+    schedule: g.input("schedule", [LOG_ROWS, 3], "f32"),
+    log: g.output("log", [LOG_ROWS, 4]),
+  });
 
   const { beta1, beta2, eps } = options;
-  const hyper = g.input("hyper", [3], "f32");
   for (const { weightDecay, ...tensors } of list) {
     g.adamw({ ...tensors, scale, hyper }, { beta1, beta2, eps, weightDecay });
   }

@@ -24,6 +24,14 @@ const SAVE_OVERHEAD_MS = 10;
 /** A forward pass is a third of a micro-step: the backward pass costs two. */
 const FORWARD_SHARE = 1 / 3;
 
+/** How long some steps took, looked at together. */
+export interface StepTimes {
+  /** Of each, all that happened since the last lap included. */
+  lapMs: number;
+  /** Of each, by itself. */
+  dtMs: number;
+}
+
 /** Measures one process's share of a run; see the module. */
 export class Tracker {
   readonly #session: Session;
@@ -63,20 +71,36 @@ export class Tracker {
   }
 
   /**
-   * It has ended. What comes to nothing, such as an evaluation that is told
+   * An evaluation or a checkpoint has ended. What comes to nothing, such as an evaluation that is told
    * to stop, has no end: its time falls to what comes next.
    *
    * @returns Its own time in milliseconds.
    */
-  end(kind: "step" | "evaluation" | "checkpoint"): number {
+  end(kind: "evaluation" | "checkpoint"): number {
+    const { lapMs, dtMs } = this.#lap();
+    this.#session.state.elapsedMs += lapMs;
+    if (kind === "evaluation") this.#eta.recordEvaluation(lapMs);
+    if (kind === "checkpoint") this.#eta.recordCheckpoint(lapMs);
+    return dtMs;
+  }
+
+  /** `count` steps have ended; each is to be counted. */
+  endSteps(count: number): StepTimes {
+    const { lapMs, dtMs } = this.#lap();
+    return { lapMs: lapMs / count, dtMs: dtMs / count };
+  }
+
+  /** Counts one of the steps that have ended. */
+  countStep({ lapMs }: StepTimes): void {
+    this.#session.state.elapsedMs += lapMs;
+    this.#eta.recordStep(lapMs);
+  }
+
+  #lap(): StepTimes {
     const now = this.#now();
     const lapMs = now - this.#lapStart;
     this.#lapStart = now;
-    this.#session.state.elapsedMs += lapMs;
-    if (kind === "step") this.#eta.recordStep(lapMs);
-    if (kind === "evaluation") this.#eta.recordEvaluation(lapMs);
-    if (kind === "checkpoint") this.#eta.recordCheckpoint(lapMs);
-    return now - this.#began;
+    return { lapMs, dtMs: now - this.#began };
   }
 
   /** Where the run stands. */

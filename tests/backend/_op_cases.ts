@@ -468,6 +468,25 @@ function optimizer(): OpCase[] {
       ...FEW_ROUNDINGS,
     })
   );
+  const steps = cross([0, 2, 4], [0.5, 0]).map(([slot, scale]) =>
+    opCase("recordStep", `in row ${slot} with scale ${scale}`, {
+      in: {
+        loss: f32([1], 3.25),
+        gradNorm: f32([1], scale === 0 ? Infinity : 7),
+        scale: f32([1], scale),
+        slot: u32(slot),
+        schedule: normal(1, [5, 3]),
+        // Two of the first four steps were updates.
+        // deno-fmt-ignore
+        log: f32([5, 4], 1, 2, 1, 1,  3, 4, 0, 1,  5, 6, 1, 2,  7, 8, 0, 2,
+          9, 9, 9, 9),
+      },
+      out: { log: [5, 4], hyper: [3] },
+      attrs: { rows: 5 },
+      tolerance: 0,
+      reason: "copies, and a count",
+    })
+  );
   const updates = cross(cross([1, 13, 1003], [1, 0.37, 0]), [0, 0.1]).map((
     [[n, scale], weightDecay],
   ) => {
@@ -489,5 +508,5 @@ function optimizer(): OpCase[] {
       reason: "a division by sqrt(v), which is small for some elements",
     });
   });
-  return [...squares, ...norms, ...updates];
+  return [...squares, ...norms, ...steps, ...updates];
 }

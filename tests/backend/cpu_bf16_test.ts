@@ -7,6 +7,7 @@ import type { ModelConfig } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
 import type { OpCase, OpCaseOf, OpInput } from "./_run_op_case.ts";
+import { writeRates } from "../train/_rates.ts";
 
 const { noBf16 } = loadKernels();
 if (noBf16 !== null) console.warn(`skipped: no bf16 here: ${noBf16}`);
@@ -94,7 +95,7 @@ async function train(
   );
   executable.write("ids", ids);
   executable.write("targets", ids.map((id) => (id + 1) % MODEL.vocabSize));
-  executable.write("hyper", Float32Array.of(2e-3, 0.1, 0.01));
+  writeRates(executable, 2e-3, 0.1, 0.01);
   const losses: number[] = [];
   for (let step = 0; step < 30; step++) {
     await executable.run("firstMicroStep");

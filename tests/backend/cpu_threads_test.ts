@@ -8,6 +8,7 @@ import {
   buildStepProgram,
 } from "../../src/train/step_program.ts";
 import { cpuBuilds } from "./_cpu_builds.ts";
+import { writeRates } from "../train/_rates.ts";
 
 /** Odd sizes, parts of attention that begin inside a block, some tiles. */
 const GPT: ModelConfig = {
@@ -70,7 +71,7 @@ async function trainTwoSteps(
   executable.write("targets", ids.map((id) => (id + 1) % config.vocabSize));
   executable.write("positions", batchPositions(shape));
   if (config.dropout > 0) executable.write("rng", Uint32Array.of(7, 0, 1, 0));
-  executable.write("hyper", Float32Array.of(1e-2, 0.1, 0.01));
+  writeRates(executable, 1e-2, 0.1, 0.01);
   for (let step = 0; step < 2; step++) {
     await executable.run("firstMicroStep");
     await executable.run("nextMicroStep");

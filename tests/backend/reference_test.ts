@@ -279,6 +279,22 @@ const handValues: { opCase: OpCase; want: Record<string, number[]> }[] = [
       want: { gradNorm: [gradNorm], scale: [scale] },
     })
   ),
+  // The second update of three steps: rates of step 2, corrections of update 1.
+  hand("recordStep", {
+    in: {
+      loss: f32([1], 3.25),
+      gradNorm: f32([1], 7),
+      scale: f32([1], 0.5),
+      slot: u32(2),
+      schedule: f32([3, 3], 1, 2, 3, 4, 5, 6, 7, 8, 9),
+      log: f32([3, 4], 1, 1, 1, 1, 2, 2, 0, 1, 9, 9, 9, 9),
+    },
+    attrs: { rows: 3 },
+    want: {
+      log: [1, 1, 1, 1, 2, 2, 0, 1, 3.25, 7, 0.5, 2],
+      hyper: [7, 5, 6],
+    },
+  }),
   // g 1, m 0.1, v 0.01, corrected 1 and 1: 1 - 0.1 * 0.5 - 0.1 / (1 + 1).
   adamwByHand(0.5, { param: [0.9], m: [0.1], v: [0.01] }),
   adamwByHand(0, { param: [1], m: [0], v: [0] }),

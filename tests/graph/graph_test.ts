@@ -167,6 +167,12 @@ const refusals: Refusal[] = [
   ["clipScale of a negative norm", RangeError, /maxNorm is -1/, (g) => {
     g.clipScale(f32(g, 1), { maxNorm: -1 });
   }],
+  ["recordStep by another schedule", RangeError, /schedule .*\(4, 3\)/, (g) => {
+    g.recordStep({
+      ...{ loss: f32(g, 1), gradNorm: f32(g, 1), scale: f32(g, 1) },
+      ...{ slot: u32(g, 1), schedule: f32(g, 4, 2), log: f32(g, 4, 4) },
+    });
+  }],
   ["adamw of another gradient", RangeError, /grad .*shape \(2, 3\)/, (g) => {
     adamw(g, f32(g, 2, 3), f32(g, 3, 2));
   }],

@@ -17,6 +17,7 @@ import {
   compileWith,
   forwardLogits,
 } from "./_programs.ts";
+import { writeRates } from "../train/_rates.ts";
 
 // PyTorch's own f32 rounding, about 1e-6 of the largest element in these small
 // models, times ten. The project promises 1e-4.
@@ -58,10 +59,7 @@ for (const [backendName, openBackend] of Object.entries(BACKENDS)) {
       for (const [step, lr] of lrs.entries()) {
         writeBatch(executable, oracle, step % train.batches);
         const t = step + 1;
-        executable.write(
-          "hyper",
-          Float32Array.of(lr, 1 - beta1 ** t, 1 - beta2 ** t),
-        );
+        writeRates(executable, lr, 1 - beta1 ** t, 1 - beta2 ** t);
         await executable.run("firstMicroStep");
         await executable.run("update");
         losses.push(...await executable.read("loss"));

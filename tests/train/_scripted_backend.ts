@@ -1,7 +1,10 @@
 import type { Backend, TensorData } from "../../src/backend/backend.ts";
+import { LOG_ROWS } from "../../src/train/step_log.ts";
 
 /** What a scripted device answers; each is asked once per run of its phase. */
 export interface Script {
+  /** As of a GPU. */
+  isQueued?: boolean;
   /** Called for every run of a phase. */
   onRun?: (phase: string) => void;
   /** Outputs of the n-th step, from 0; default loss 1, norm 1, scale 1. */
@@ -12,9 +15,10 @@ export interface Script {
 
 /** A device that computes nothing: tensors keep what was written. */
 export function scriptedBackend(
-  { onRun, step, evalLoss }: Script = {},
+  { isQueued, onRun, step, evalLoss }: Script = {},
 ): Backend & { disposed: boolean } {
   let steps = 0, evals = 0;
+  const log = new Float32Array(4 * LOG_ROWS);
   const tensors = new Map<string, TensorData>();
   const output = (name: string, value: number) =>
     tensors.set(name, Float32Array.of(value));
@@ -30,6 +34,7 @@ export function scriptedBackend(
       const read = (name: string) =>
         Promise.resolve(tensors.get(name) ?? new Float32Array(1));
       return Promise.resolve({
+        isQueued,
         write(name: string, data: TensorData) {
           tensors.set(name, data.slice());
         },
@@ -37,9 +42,9 @@ export function scriptedBackend(
           onRun?.(phase);
           if (phase === "update") {
             const { loss = 1, gradNorm = 1, scale = 1 } = step?.(steps) ?? {};
-            output("loss", loss);
-            output("gradNorm", gradNorm);
-            output("scale", scale);
+            const [slot] = tensors.get("slot")!;
+            log.set([loss, gradNorm, scale], 4 * slot);
+            tensors.set("log", log);
             steps++;
           } else if (phase === "eval") {
             output("evalLoss", evalLoss?.(evals++) ?? 1);

@@ -4,6 +4,7 @@ import {
   checkpointDue,
   evaluationDue,
   remainingWork,
+  stepsUntilDue,
 } from "../../src/train/cadence.ts";
 import { initialState } from "../../src/train/trainer_state.ts";
 
@@ -34,6 +35,14 @@ Deno.test("evaluationDue() is true at the start, every evalEvery, and at the end
 
 Deno.test("checkpointDue() is true every checkpointEvery and at the end", () => {
   assert.deepEqual(stepsWith(checkpointDue, EVERY_4_AND_6), [6, 12, 14]);
+});
+
+Deno.test("stepsUntilDue() ends with the next evaluation, checkpoint or the run", () => {
+  const steps = [0, 3, 4, 5, 8, 12, 13, 14].map((step) =>
+    stepsUntilDue(at(step), EVERY_4_AND_6)
+  );
+  assert.deepEqual(steps, [4, 1, 2, 1, 4, 2, 1, 0]);
+  assert.equal(stepsUntilDue(at(3), ONLY_AT_END), 11);
 });
 
 Deno.test("both are true only at the end when every is 0", () => {

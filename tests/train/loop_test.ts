@@ -228,7 +228,7 @@ Deno.test("train() warns of a step that is not finite and goes on", async () => 
   for await (const event of train(session, { save })) {
     events.push(event);
     if (event.kind !== "step") continue;
-    const [, correction] = await session.executable.read("hyper");
+    const [, correction] = await session.executable.read("schedule");
     corrections.push(correction);
   }
   assert.deepEqual(

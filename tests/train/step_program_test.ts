@@ -15,6 +15,7 @@ import {
   moments,
 } from "../../src/train/step_program.ts";
 import { fakeDataset, tinyConfig, V } from "./_helpers.ts";
+import { writeRates } from "./_rates.ts";
 
 const CONFIG = tinyConfig({
   train: { gradAccumSteps: 2, gradClip: 0.5, beta1: 0.8, weightDecay: 0.3 },
@@ -160,8 +161,8 @@ Deno.test("update is AdamW with clipping, computed anew in f64", async () => {
     const scale = gradClip / norm;
     assert.ok(scale < 1, `norm ${norm} is not clipped`);
 
-    const corrections = [1 - beta1 ** t, 1 - beta2 ** t];
-    executable.write("hyper", Float32Array.of(lr, ...corrections));
+    const corrections = [1 - beta1 ** t, 1 - beta2 ** t] as const;
+    writeRates(executable, lr, ...corrections);
     await executable.run("update");
     assertClose(await executable.read("gradNorm"), [norm], 1e-6, "norm");
     assertClose(await executable.read("scale"), [scale], 1e-5, "scale");
@@ -189,7 +190,7 @@ Deno.test("update leaves everything alone when a gradient is not finite", async 
   const [wte] = initParams(MODEL, 3).values();
   executable.write("wte", wte.with(0, NaN));
   await runMicroSteps(executable, 2);
-  executable.write("hyper", Float32Array.of(0.05, 0.2, 0.05));
+  writeRates(executable, 0.05, 0.2, 0.05);
   await executable.run("update");
   assert.deepEqual([...await executable.read("scale")], [0]);
   for (const [name, values] of initParams(MODEL, 3)) {

@@ -148,6 +148,7 @@ export const CALL_LAYOUT: Record<OpName, readonly Field[]> = {
     ...tensors("gradNorm scale sumSquares"),
     float("maxNorm"),
   ],
+  recordStep: tensors("log hyper loss gradNorm scale slot schedule"),
   adamw: [
     ...tensors("param m v grad scale hyper"),
     ...ints("n"),

@@ -13,7 +13,9 @@ import type { Kernels } from "./kernel.ts";
 const NORM_EPS = 1e-6;
 
 /** Kernels of the optimizer update. */
-export const optimizerKernels: Kernels<"sumSquares" | "clipScale" | "adamw"> = {
+export const optimizerKernels: Kernels<
+  "sumSquares" | "clipScale" | "recordStep" | "adamw"
+> = {
   sumSquares({ in: { x, addTo }, out: { out, partials }, attrs: { n } }) {
     let total = addTo?.[0] ?? 0;
     for (let chunk = 0; chunk * SUM_CHUNK < n; chunk++) {
@@ -32,6 +34,16 @@ export const optimizerKernels: Kernels<"sumSquares" | "clipScale" | "adamw"> = {
     if (!Number.isFinite(norm)) scale[0] = 0;
     else if (attrs.maxNorm === 0) scale[0] = 1;
     else scale[0] = Math.min(1, attrs.maxNorm / (norm + NORM_EPS));
+  },
+
+  recordStep({ in: inputs, out: { log, hyper } }) {
+    const { loss, gradNorm, scale, slot: [slot], schedule } = inputs;
+    const before = slot === 0 ? 0 : log[4 * slot - 1];
+    const updates = before + (scale[0] === 0 ? 0 : 1);
+    log.set([loss[0], gradNorm[0], scale[0], updates], 4 * slot);
+    hyper[0] = schedule[3 * slot];
+    hyper[1] = schedule[3 * before + 1];
+    hyper[2] = schedule[3 * before + 2];
   },
 
   adamw({ in: { grad, scale, hyper }, out: { param, m, v }, attrs }) {

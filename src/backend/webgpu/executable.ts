@@ -45,6 +45,7 @@ export interface ExecutableParts {
 
 /** A compiled program with its memory. */
 export class WebGpuExecutable implements Executable {
+  readonly isQueued = true;
   readonly #parts: ExecutableParts;
   readonly #plan: MemoryPlan;
   /** By submission. */

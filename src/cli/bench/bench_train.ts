@@ -34,8 +34,11 @@ export async function benchTrain(
   bench: BenchModel,
   { seconds }: { seconds: number },
 ): Promise<TrainFigures> {
-  const { executable, tokens, run } = await openBenchStep(backend, bench);
-  const step = await measure(run, { seconds });
+  const { executable, tokens, steps, run } = await openBenchStep(
+    backend,
+    bench,
+  );
+  const step = perStep(await measure(run, { seconds }), steps);
   const peak = peakRssBytes();
   await executable.dispose();
   const flops = flopsPerToken(bench.model);
@@ -48,6 +51,18 @@ export async function benchTrain(
     flopsPerToken: flops,
     gflops: flops * tokens / step.medianMs / 1e6,
     peakRssBytes: peak,
+  };
+}
+
+/** From times of several steps; `runs` counts these times. */
+function perStep(timing: Timing, steps: number): Timing {
+  const { medianMs, lowMs, highMs, bestMs, runs } = timing;
+  return {
+    medianMs: medianMs / steps,
+    lowMs: lowMs / steps,
+    highMs: highMs / steps,
+    bestMs: bestMs / steps,
+    runs,
   };
 }
 

@@ -7,11 +7,15 @@
 import type { Backend, Executable } from "../../backend/backend.ts";
 import { PhiloxStream, STREAM } from "../../base/philox.ts";
 import type { Program } from "../../graph/program.ts";
+import { LOG_ROWS } from "../../train/step_log.ts";
 import { batchPositions, buildStepProgram } from "../../train/step_program.ts";
 import { type BenchModel, benchParams } from "./bench_model.ts";
 
 /** Small, so that nothing overflows however long the measurement goes on. */
 const LR = 1e-4;
+
+/** Enough that the wait for them is a small part, as in training. */
+const QUEUED_STEPS = 16;
 
 /** One micro-step and one update, over and over the same batch. */
 export interface BenchStep<E extends Executable> {
@@ -19,7 +23,9 @@ export interface BenchStep<E extends Executable> {
   readonly executable: E;
   /** Tokens of a step. */
   readonly tokens: number;
-  /** A whole step, as training does it; the caller waits for it. */
+  /** Whole steps between two looks: a device that runs behind makes many. */
+  readonly steps: number;
+  /** Runs these, as training does; the caller waits for it. */
   run(): Promise<void>;
 }
 
@@ -45,7 +51,9 @@ export async function openBenchStep<E extends Executable>(
     );
   const ids = random(), targets = random();
   const rng = Uint32Array.of(1, 2, 3, 4);
-  const hyper = Float32Array.of(LR, 1 - train.beta1, 1 - train.beta2);
+  const rates = [LR, 1 - train.beta1, 1 - train.beta2]; // of a first step
+  const schedule = new Float32Array(3 * LOG_ROWS);
+  schedule.set(rates);
   if (program.persistent.has("positions")) {
     const shape = { B: batchSize, T: model.seqLen };
     executable.write("positions", batchPositions(shape));
@@ -54,18 +62,22 @@ export async function openBenchStep<E extends Executable>(
     executable.write("ids", ids);
     executable.write("targets", targets);
     if (model.dropout > 0) executable.write("rng", rng);
-    executable.write("hyper", hyper);
+    executable.write("schedule", schedule);
   };
   write();
+  const steps = executable.isQueued ? QUEUED_STEPS : 1;
   return {
     program,
     executable,
     tokens,
+    steps,
     async run() {
-      write();
-      await executable.run("firstMicroStep");
-      await executable.run("update");
-      await executable.read("loss"); // waits for a device that runs behind
+      for (let step = 0; step < steps; step++) {
+        write();
+        await executable.run("firstMicroStep");
+        await executable.run("update");
+      }
+      await executable.read("log"); // waits for a device that runs behind
     },
   };
 }

@@ -39,6 +39,7 @@ export const enum Op {
   meanLossBackward,
   sumSquares,
   clipScale,
+  recordStep,
   adamw,
 }
 
@@ -328,6 +329,17 @@ export class ClipScaleCall extends AnyCall {
   scale: usize;
   sumSquares: usize;
   maxNorm: f32;
+}
+
+@unmanaged
+export class RecordStepCall extends AnyCall {
+  log: usize;
+  hyper: usize;
+  loss: usize;
+  gradNorm: usize;
+  scale: usize;
+  slot: usize;
+  schedule: usize;
 }
 
 @unmanaged

@@ -23,7 +23,7 @@ import { meanLoss, meanLossBackward } from "./losses";
 import { layerNorm, layerNormBackward } from "./norms";
 import { normWeightBackward, rmsNorm, rmsNormBackward } from "./norms";
 import { sumRows } from "./norms";
-import { adamw, clipScale, sumSquares } from "./optimizer";
+import { adamw, clipScale, recordStep, sumSquares } from "./optimizer";
 import { dropout } from "./philox";
 import { rope, ropeScratch } from "./rope";
 import {
@@ -162,6 +162,9 @@ function run(call: AnyCall): void {
       break;
     case Op.clipScale:
       clipScale(changetype<calls.ClipScaleCall>(record));
+      break;
+    case Op.recordStep:
+      recordStep(changetype<calls.RecordStepCall>(record));
       break;
     case Op.adamw:
       adamw(changetype<calls.AdamwCall>(record));

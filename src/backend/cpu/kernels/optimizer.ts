@@ -4,7 +4,8 @@
  * @module
  */
 
-import { AdamwCall, ClipScaleCall, SumSquaresCall } from "./calls";
+import { AdamwCall, ClipScaleCall } from "./calls";
+import { RecordStepCall, SumSquaresCall } from "./calls";
 import { firstLanes, madd, sumLanes } from "./simd";
 import { barrier, lineStart, shareStart, thread } from "./threads";
 
@@ -55,6 +56,23 @@ export function clipScale(c: ClipScaleCall): void {
   if (!isFinite(norm)) scale = 0;
   store<f32>(c.gradNorm, <f32> norm);
   store<f32>(c.scale, <f32> scale);
+}
+
+/** A row of the log, and the rates of this update. */
+export function recordStep(c: RecordStepCall): void {
+  if (thread != 0) return;
+  const slot = load<u32>(c.slot);
+  const row = c.log + (<usize> slot << 4);
+  const before: f32 = slot == 0 ? 0 : load<f32>(row - 4);
+  const scale = load<f32>(c.scale);
+  store<f32>(row, load<f32>(c.loss));
+  store<f32>(row, load<f32>(c.gradNorm), 4);
+  store<f32>(row, scale, 8);
+  store<f32>(row, scale == 0 ? before : before + 1, 12);
+  store<f32>(c.hyper, load<f32>(c.schedule + 12 * <usize> slot));
+  const rates = c.schedule + 12 * <usize> before;
+  store<f32>(c.hyper, load<f32>(rates, 4), 4);
+  store<f32>(c.hyper, load<f32>(rates, 8), 8);
 }
 
 /** One AdamW update in place. Source: Loshchilov & Hutter 2019. */

@@ -17,7 +17,9 @@ import { entry, f32, IS_FINITE, lines, reductions } from "../wgsl.ts";
 const NORM_EPS = 1e-6;
 
 /** Kernels of the optimizer update. */
-export const optimizerKernels: Kernels<"sumSquares" | "clipScale" | "adamw"> = {
+export const optimizerKernels: Kernels<
+  "sumSquares" | "clipScale" | "recordStep" | "adamw"
+> = {
   sumSquares({ in: { x, addTo }, out: { out, partials }, attrs: { n } }) {
     const label = "sumSquares", chunks = partials.length;
     const first = bind({ read: { x }, write: { partials } });
@@ -77,6 +79,28 @@ ${
   ${names.scale}[0] = select(0.0f, ${factor}, isFinite(norm));`,
     );
     return [{ label: "clipScale", bindings, code, workgroups: [1, 1, 1] }];
+  },
+
+  recordStep({ in: read, out: write }) {
+    const { bindings, names } = bind({ read, write });
+    const { loss, gradNorm, scale, slot, schedule, log, hyper } = names;
+    const code = entry(
+      1,
+      `
+  let row = ${slot}[0];
+  var before = 0.0f;
+  if (row > 0u) { before = ${log}[4u * row - 1u]; }
+  let factor = ${scale}[0];
+  ${log}[4u * row] = ${loss}[0];
+  ${log}[4u * row + 1u] = ${gradNorm}[0];
+  ${log}[4u * row + 2u] = factor;
+  ${log}[4u * row + 3u] = before + select(1.0f, 0.0f, factor == 0.0f);
+  let update = 3u * u32(before);
+  ${hyper}[0] = ${schedule}[3u * row];
+  ${hyper}[1] = ${schedule}[update + 1u];
+  ${hyper}[2] = ${schedule}[update + 2u];`,
+    );
+    return [{ label: "recordStep", bindings, code, workgroups: [1, 1, 1] }];
   },
 
   adamw({ in: inputs, out: write, attrs }) {
