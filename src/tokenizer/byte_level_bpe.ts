@@ -6,20 +6,20 @@
  * 10 times as long (WikiText-2, 2048 ids: 0.8 against 8 million tokens/s on
  * one core of an AMD EPYC, bench/tokenizer_bench.ts), 0.3 s and 54 MB to load,
  * and it takes 9,392 letters and digits younger than Unicode 14 for signs.
- * Merging follows `Word::merge_all` of Hugging Face's src/models/bpe/word.rs.
+ * Merging is in merge_word.ts.
  *
  * @module
  */
 
 import { z } from "zod";
-import {
-  BYTE_CHARACTERS,
-  CHARACTER_BYTES,
-  detachWord,
-  splitWords,
-} from "./byte_level.ts";
-import { Heap } from "./heap.ts";
+import { AddedTokens } from "./added_tokens.ts";
+import { BYTE_CHARACTERS, CHARACTER_BYTES } from "./byte_level.ts";
+import { grown } from "./grown.ts";
+import { type Merges, mergeWord } from "./merge_word.ts";
+import { PairTable } from "./pair_table.ts";
 import type { AddedToken, TokenizerFile } from "./tokenizer_json.ts";
+import { WordTable } from "./word_table.ts";
+import { wordEnd } from "./words.ts";
 
 /** A byte-level BPE model, see {@linkcode readByteLevel}. */
 export interface ByteLevelModel {
@@ -30,46 +30,49 @@ export interface ByteLevelModel {
   addedTokens: readonly AddedToken[];
 }
 
-/** Above the largest vocabulary, so that two ids fit one exact double. */
-const PAIR_BASE = 2 ** 21;
-/** A rank and a place in a word, too, are one exact double. */
-const RANK_BASE = 2 ** 32;
-/** Words whose ids are remembered; natural text repeats a few thousand. */
-const CACHED_WORDS = 1 << 16;
-/** UTF-16 units; longer words are rare, and would fill the memory. */
-const CACHED_LENGTH = 64;
+/** Above the largest vocabulary: ids and ranks are 32-bit numbers. */
+const MOST_TOKENS = 2 ** 21;
+/** Words whose ids are remembered: more no longer fit the processor's cache. */
+const KNOWN_WORDS = 1 << 17;
+/** Bytes; longer words are rare, and would fill the memory. */
+const KNOWN_LENGTH = 64;
 
 /** Byte-level BPE, ready to use. */
 export class ByteLevelBpe {
   #idOfByte: Uint32Array;
-  /** Rank of a pair of ids: the lowest is merged first. */
-  #ranks = new Map<number, number>();
-  /** The id that each rank's merge gives. */
-  #mergedId: Uint32Array;
+  #merges: Merges;
+  #hasMerges: boolean;
   #bytesOfId: Uint8Array[] = [];
-  #addedIds: Map<string, number>;
-  #addedPattern: RegExp | null;
+  #added: AddedTokens;
   #specialIds: Set<number>;
-  #cache = new Map<string, readonly number[]>();
+  #known = new WordTable();
+  /** Ids of the known words, one after another, and where each begins. */
+  #knownIds = new Uint32Array(1 << 14);
+  #knownStarts = new Uint32Array(KNOWN_WORDS + 1);
+  #scratch = new Uint32Array(1 << 10);
 
   constructor({ vocab, merges, addedTokens }: ByteLevelModel) {
     this.#idOfByte = Uint32Array.from(
       BYTE_CHARACTERS,
       (character) => vocab.get(character)!,
     );
-    this.#mergedId = Uint32Array.from(
-      merges,
-      ([left, right]) => vocab.get(left + right)!,
-    );
+    const ranks = new PairTable(merges.length);
     merges.forEach(([left, right], rank) => {
-      this.#ranks.set(pairKey(vocab.get(left)!, vocab.get(right)!), rank);
+      ranks.set(vocab.get(left)!, vocab.get(right)!, rank);
     });
+    this.#merges = {
+      ranks,
+      mergedIds: Uint32Array.from(
+        merges,
+        ([left, right]) => vocab.get(left + right)!,
+      ),
+    };
+    this.#hasMerges = merges.length > 0;
     for (const [token, id] of vocab) this.#bytesOfId[id] = tokenBytes(token);
     for (const { id, content } of addedTokens) {
       this.#bytesOfId[id] = tokenBytes(content);
     }
-    this.#addedIds = new Map(addedTokens.map((t) => [t.content, t.id]));
-    this.#addedPattern = anyOf([...this.#addedIds.keys()]);
+    this.#added = new AddedTokens(addedTokens);
     this.#specialIds = new Set(
       addedTokens.filter((t) => t.special).map((t) => t.id),
     );
@@ -77,22 +80,29 @@ export class ByteLevelBpe {
 
   /** Ids of `text`; a lone surrogate counts as U+FFFD. */
   encode(text: string): Uint32Array {
-    const ids = new IdBuffer(text.length);
-    const whole = text.toWellFormed();
-    if (this.#addedPattern === null) {
-      this.#encodePlain(whole, ids);
-    } else {
-      // The pattern captures, so every second part is an added token.
-      whole.split(this.#addedPattern).forEach((part, i) => {
-        if (i % 2 === 1) ids.push(this.#addedIds.get(part)!);
-        else if (part !== "") this.#encodePlain(part, ids);
-      });
+    return this.encodeUtf8(utf8Encoder.encode(text));
+  }
+
+  /** Ids of a text that is given as valid UTF-8. */
+  encodeUtf8(bytes: Uint8Array): Uint32Array {
+    const ids = new IdBuffer(bytes.length);
+    let at = 0;
+    for (const token of this.#added.find(bytes)) {
+      this.#encodePlain(bytes, at, token.at, ids);
+      ids.push(token.id);
+      at = token.end;
     }
+    this.#encodePlain(bytes, at, bytes.length, ids);
     return ids.take();
   }
 
   /** Text of `ids`, without special tokens; ids out of range are left out. */
   decode(ids: ArrayLike<number>): string {
+    return utf8Decoder.decode(this.decodeUtf8(ids));
+  }
+
+  /** The same as bytes, which need not be whole characters. */
+  decodeUtf8(ids: ArrayLike<number>): Uint8Array<ArrayBuffer> {
     const parts: Uint8Array[] = [];
     let length = 0;
     for (let i = 0; i < ids.length; i++) {
@@ -107,64 +117,56 @@ export class ByteLevelBpe {
       all.set(bytes, at);
       at += bytes.length;
     }
-    return utf8Decoder.decode(all);
+    return all;
   }
 
-  #encodePlain(text: string, ids: IdBuffer): void {
-    if (this.#ranks.size === 0) { // nothing to merge, so words do not matter
-      for (const byte of utf8Encoder.encode(text)) {
-        ids.push(this.#idOfByte[byte]);
-      }
+  #encodePlain(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    ids: IdBuffer,
+  ): void {
+    if (!this.#hasMerges) { // so words do not matter
+      while (at < end) ids.push(this.#idOfByte[bytes[at++]]);
       return;
     }
-    for (const word of splitWords(text)) {
-      let wordIds = this.#cache.get(word);
-      if (wordIds === undefined) {
-        wordIds = this.#mergeWord(word);
-        if (word.length <= CACHED_LENGTH) {
-          if (this.#cache.size >= CACHED_WORDS) this.#cache.clear();
-          this.#cache.set(detachWord(word), wordIds);
-        }
+    const known = this.#known, starts = this.#knownStarts;
+    while (at < end) {
+      const stop = wordEnd(bytes, at, end);
+      if (stop - at > KNOWN_LENGTH) {
+        const length = this.#mergeWord(bytes, at, stop);
+        ids.append(this.#scratch, 0, length);
+      } else {
+        if (known.size === KNOWN_WORDS) known.clear();
+        const before = known.size;
+        const word = known.enter(bytes, at, stop);
+        if (word === before) this.#learn(word, bytes, at, stop);
+        ids.append(this.#knownIds, starts[word], starts[word + 1]);
       }
-      for (let i = 0; i < wordIds.length; i++) ids.push(wordIds[i]);
+      at = stop;
     }
   }
 
-  #mergeWord(word: string): number[] {
-    const GONE = -1;
-    const ids = Array.from(utf8Encoder.encode(word), (b) => this.#idOfByte[b]);
-    // Neighbors of each place that is still there; length and -1 are the ends.
-    const next = ids.map((_, i) => i + 1);
-    const prev = ids.map((_, i) => i - 1);
-    // Ordered by rank, then by place: the leftmost of the earliest merge.
-    const queue = new Heap<number>((a, b) => a < b);
-    const rankAt = (left: number) =>
-      left >= 0 && next[left] < ids.length
-        ? this.#ranks.get(pairKey(ids[left], ids[next[left]]))
-        : undefined;
-    const offer = (left: number) => {
-      const rank = rankAt(left);
-      if (rank !== undefined) queue.push(rank * RANK_BASE + left);
-    };
-    ids.forEach((_, i) => offer(i));
-
-    for (let top = queue.pop(); top !== undefined; top = queue.pop()) {
-      const left = top % RANK_BASE, rank = (top - left) / RANK_BASE;
-      if (ids[left] === GONE) continue;
-      // Another merge may have changed the pair. What counts is the token it
-      // gives, not the pair itself: two pairs may spell the same token.
-      const current = rankAt(left);
-      if (current === undefined) continue;
-      if (this.#mergedId[current] !== this.#mergedId[rank]) continue;
-      const right = next[left];
-      ids[left] = this.#mergedId[rank];
-      ids[right] = GONE;
-      next[left] = next[right];
-      if (next[left] < ids.length) prev[next[left]] = left;
-      offer(prev[left]);
-      offer(left);
+  /** Notes the ids of a new word. */
+  #learn(word: number, bytes: Uint8Array, at: number, end: number): void {
+    const length = this.#mergeWord(bytes, at, end);
+    const start = word === 0 ? 0 : this.#knownStarts[word];
+    while (start + length > this.#knownIds.length) {
+      this.#knownIds = grown(this.#knownIds, Uint32Array);
     }
-    return ids.filter((id) => id !== GONE);
+    this.#knownIds.set(this.#scratch.subarray(0, length), start);
+    this.#knownStarts[word] = start;
+    this.#knownStarts[word + 1] = start + length;
+  }
+
+  /** Puts the ids of a word at the start of the scratch; returns how many. */
+  #mergeWord(bytes: Uint8Array, at: number, end: number): number {
+    while (end - at > this.#scratch.length) {
+      this.#scratch = grown(this.#scratch, Uint32Array);
+    }
+    const scratch = this.#scratch;
+    for (let i = at; i < end; i++) scratch[i - at] = this.#idOfByte[bytes[i]];
+    return mergeWord(scratch, end - at, this.#merges);
   }
 }
 
@@ -199,7 +201,7 @@ export function readByteLevel(file: TokenizerFile): ByteLevelModel | null {
   const parsed = bpeSchema.safeParse(file.root);
   if (!parsed.success) return null;
   const { added_tokens, model } = parsed.data;
-  if (Math.max(vocab.size, model.merges.length) > PAIR_BASE) return null;
+  if (Math.max(vocab.size, model.merges.length) > MOST_TOKENS) return null;
   // Tokens of the two kinds are looked for in two passes; one is enough here.
   if (new Set(added_tokens?.map((t) => t.normalized)).size > 1) return null;
   if (!BYTE_CHARACTERS.every((character) => vocab.has(character))) return null;
@@ -226,18 +228,26 @@ class IdBuffer {
   #ids: Uint32Array;
   #length = 0;
 
-  /** @param chars UTF-16 units to encode; a token has about three. */
-  constructor(chars: number) {
-    this.#ids = new Uint32Array(16 + Math.ceil(chars / 2));
+  /** @param bytes Of text to encode; a token has about four. */
+  constructor(bytes: number) {
+    this.#ids = new Uint32Array(16 + Math.ceil(bytes / 3));
   }
 
   push(id: number): void {
     if (this.#length === this.#ids.length) {
-      const larger = new Uint32Array(2 * this.#length);
-      larger.set(this.#ids);
-      this.#ids = larger;
+      this.#ids = grown(this.#ids, Uint32Array);
     }
     this.#ids[this.#length++] = id;
+  }
+
+  append(from: Uint32Array, start: number, end: number): void {
+    while (this.#length + end - start > this.#ids.length) {
+      this.#ids = grown(this.#ids, Uint32Array);
+    }
+    const ids = this.#ids;
+    let at = this.#length;
+    for (let i = start; i < end; i++) ids[at++] = from[i];
+    this.#length = at;
   }
 
   take(): Uint32Array {
@@ -249,24 +259,10 @@ const utf8Encoder = new TextEncoder();
 // A byte order mark is text like any other.
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function pairKey(left: number, right: number): number {
-  return left * PAIR_BASE + right;
-}
-
 /** An added token may have characters that stand for no byte: it is text. */
 function tokenBytes(token: string): Uint8Array {
   const bytes = [...token].map((character) => CHARACTER_BYTES.get(character));
   return bytes.every((byte) => byte !== undefined)
     ? Uint8Array.from(bytes)
     : utf8Encoder.encode(token);
-}
-
-/** Matches any of `words`, at each place the longest; captures it. */
-function anyOf(words: string[]): RegExp | null {
-  if (words.length === 0) return null;
-  const longestFirst = words.toSorted((a, b) => b.length - a.length);
-  const escaped = longestFirst.map((word) =>
-    word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")
-  );
-  return new RegExp(`(${escaped.join("|")})`, "u");
 }
