@@ -10,7 +10,9 @@
  * @module
  */
 
+import { grown } from "./grown.ts";
 import { Heap } from "./heap.ts";
+import { PairTable } from "./pair_table.ts";
 
 /** What {@linkcode BpeLearner} starts from. */
 export interface BpeStart {
@@ -19,30 +21,22 @@ export interface BpeStart {
   /** Words as token ids, one after another. */
   symbols: Int32Array;
   /** Where each word begins in `symbols`, and one past the last. */
-  starts: Int32Array;
+  starts: ArrayLike<number>;
   /** How often each word was seen. */
   counts: ArrayLike<number>;
 }
 
-/** Two neighbouring tokens. */
-interface Pair {
-  left: number;
-  right: number;
-  /** Times that the pair occurs now in the text. */
-  count: number;
-}
-
 /** A pair in the queue, with the words it may be in. */
 interface Candidate {
-  pair: Pair;
+  /** Number of the pair, and its two ids. */
+  pair: number;
+  left: number;
+  right: number;
   /** The count when it was queued; behind when other merges took some. */
   count: number;
   /** Word numbers; a word may be listed twice, or hold the pair no more. */
   words: number[];
 }
-
-/** Above the largest vocabulary, so that two ids fit one exact double. */
-const PAIR_BASE = 2 ** 21;
 
 /** Learns one merge per {@linkcode step}. Overwrites `start.symbols`. */
 export class BpeLearner {
@@ -50,14 +44,20 @@ export class BpeLearner {
   readonly tokens: string[];
   #ids: Map<string, number>;
   #symbols: Int32Array;
-  #starts: Int32Array;
+  #starts: ArrayLike<number>;
   #lengths: Int32Array;
   #counts: ArrayLike<number>;
-  #pairs = new Map<number, Pair>();
+  /** Pairs by number: their two ids, and how often they occur now. */
+  #pairs = new PairTable();
+  #pairCount = 0;
+  #lefts = new Int32Array(1 << 12);
+  #rights = new Int32Array(1 << 12);
+  #occurrences = new Float64Array(1 << 12);
   #queue = new Heap<Candidate>(comesFirst);
-  /** Pairs that gained occurrences, with the words that hold them. */
-  #gained = new Map<Pair, number[]>();
-  /** Pair keys in the order they are applied; a repeated one moves last. */
+  /** Pairs that gained occurrences, and the words that hold each of them. */
+  #gained: number[] = [];
+  #gainedWords: (number[] | null)[] = [];
+  /** Pair numbers in the order they are applied; a repeated one moves last. */
   #merges = new Set<number>();
 
   constructor(start: BpeStart) {
@@ -87,20 +87,17 @@ export class BpeLearner {
     for (;;) {
       const top = this.#queue.pop();
       if (top === undefined) return false;
-      const { pair } = top;
-      if (top.count !== pair.count) {
-        top.count = pair.count;
+      const { pair, left, right } = top;
+      if (top.count !== this.#occurrences[pair]) {
+        top.count = this.#occurrences[pair];
         this.#queue.push(top);
         continue;
       }
       if (top.count < Math.max(1, minFrequency)) return false;
-      const key = pairKey(pair.left, pair.right);
-      this.#merges.delete(key);
-      this.#merges.add(key);
-      const merged = this.#idOf(
-        this.tokens[pair.left] + this.tokens[pair.right],
-      );
-      for (const word of top.words) this.#mergeInWord(word, pair, merged);
+      this.#merges.delete(pair);
+      this.#merges.add(pair);
+      const merged = this.#idOf(this.tokens[left] + this.tokens[right]);
+      for (const word of top.words) this.#mergeInWord(word, top, merged);
       this.#queueGained();
       return true;
     }
@@ -108,9 +105,9 @@ export class BpeLearner {
 
   /** The merges so far, each as two token strings. */
   merges(): [string, string][] {
-    return Array.from(this.#merges, (key) => [
-      this.tokens[Math.floor(key / PAIR_BASE)],
-      this.tokens[key % PAIR_BASE],
+    return Array.from(this.#merges, (pair) => [
+      this.tokens[this.#lefts[pair]],
+      this.tokens[this.#rights[pair]],
     ]);
   }
 
@@ -122,7 +119,11 @@ export class BpeLearner {
     return this.tokens.push(token) - 1;
   }
 
-  #mergeInWord(word: number, { left, right }: Pair, merged: number): void {
+  #mergeInWord(
+    word: number,
+    { left, right }: Candidate,
+    merged: number,
+  ): void {
     const symbols = this.#symbols, begin = this.#starts[word];
     const end = begin + this.#lengths[word];
     let out = begin;
@@ -146,37 +147,52 @@ export class BpeLearner {
   }
 
   #add(left: number, right: number, word: number): void {
-    const key = pairKey(left, right);
-    let pair = this.#pairs.get(key);
-    if (pair === undefined) {
-      this.#pairs.set(key, pair = { left, right, count: 0 });
+    const known = this.#pairs.get(left, right);
+    const pair = known >= 0 ? known : this.#enter(left, right);
+    this.#occurrences[pair] += this.#counts[word];
+    const words = this.#gainedWords[pair];
+    if (words === null) {
+      this.#gainedWords[pair] = [word];
+      this.#gained.push(pair);
+    } else if (words[words.length - 1] !== word) words.push(word);
+  }
+
+  #enter(left: number, right: number): number {
+    const pair = this.#pairCount++;
+    if (pair === this.#lefts.length) {
+      this.#lefts = grown(this.#lefts, Int32Array);
+      this.#rights = grown(this.#rights, Int32Array);
+      this.#occurrences = grown(this.#occurrences, Float64Array);
     }
-    pair.count += this.#counts[word];
-    const words = this.#gained.get(pair);
-    if (words === undefined) this.#gained.set(pair, [word]);
-    else if (words[words.length - 1] !== word) words.push(word);
+    this.#pairs.set(left, right, pair);
+    this.#lefts[pair] = left;
+    this.#rights[pair] = right;
+    this.#gainedWords.push(null);
+    return pair;
   }
 
   #remove(left: number, right: number, word: number): void {
-    const pair = this.#pairs.get(pairKey(left, right));
-    if (pair !== undefined) pair.count -= this.#counts[word];
+    const pair = this.#pairs.get(left, right);
+    if (pair >= 0) this.#occurrences[pair] -= this.#counts[word];
   }
 
   #queueGained(): void {
-    for (const [pair, words] of this.#gained) {
-      if (pair.count > 0) this.#queue.push({ pair, count: pair.count, words });
+    for (const pair of this.#gained) {
+      const count = this.#occurrences[pair];
+      if (count > 0) {
+        const left = this.#lefts[pair], right = this.#rights[pair];
+        const words = this.#gainedWords[pair]!;
+        this.#queue.push({ pair, left, right, count, words });
+      }
+      this.#gainedWords[pair] = null;
     }
-    this.#gained.clear();
+    this.#gained.length = 0;
   }
-}
-
-function pairKey(left: number, right: number): number {
-  return left * PAIR_BASE + right;
 }
 
 /** The more frequent first; then the lower left id, then the lower right. */
 function comesFirst(a: Candidate, b: Candidate): boolean {
   if (a.count !== b.count) return a.count > b.count;
-  if (a.pair.left !== b.pair.left) return a.pair.left < b.pair.left;
-  return a.pair.right < b.pair.right;
+  if (a.left !== b.left) return a.left < b.left;
+  return a.right < b.right;
 }

@@ -62,6 +62,13 @@ export class LoadedTokenizer implements Tokenizer {
     return this.#codec.encode(text);
   }
 
+  /** The same for a text that is given as valid UTF-8. */
+  encodeUtf8(text: Uint8Array): Uint32Array {
+    return this.#codec instanceof ByteLevelBpe
+      ? this.#codec.encodeUtf8(text)
+      : this.#codec.encode(decoder.decode(text));
+  }
+
   decode(ids: ArrayLike<number>): string {
     return this.#codec.decode(ids);
   }
@@ -120,3 +127,6 @@ async function openCodec(file: TokenizerFile, name: string): Promise<Opened> {
   const codec = await HuggingFaceCodec.load(file, name);
   return { type: "file", codec, cutsAt: "request" };
 }
+
+// A byte order mark is text like any other.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -93,7 +93,7 @@ function lastWordEnd(text: string, end: number): number {
   return 0;
 }
 
-/** White space as `splitWords` has it; all of it is below U+10000. */
+/** White space as `words.ts` has it; all of it is below U+10000. */
 function isSpace(unit: string): boolean {
   return /\p{White_Space}/u.test(unit);
 }

@@ -10,10 +10,13 @@
  * @module
  */
 
+import { formatCount } from "../base/format.ts";
 import { BpeLearner, type BpeStart } from "./bpe_merges.ts";
 import { BYTE_CHARACTERS } from "./byte_level.ts";
 import { byteLevelJson, END_OF_TEXT } from "./write_json.ts";
-import { countWords, type WordCounts } from "./word_counts.ts";
+import { BatchBuilder } from "./text_batch.ts";
+import { TextPool } from "./text_pool.ts";
+import { type CountedWords, WordCounts } from "./word_counts.ts";
 
 /** How far a training is. */
 export type BpeProgress =
@@ -28,6 +31,10 @@ export interface BpeOptions {
   specialTokens?: readonly string[];
   /** Pairs seen less often are not merged; default 0, as `BpeTrainer`. */
   minFrequency?: number;
+  /** Threads that count; 0 or left out: one per core. */
+  threads?: number;
+  /** One line about something the user may want to know. */
+  onNotice?: (message: string) => void;
   /** Called a few times a second. */
   onProgress?: (progress: BpeProgress) => void;
   /** Ends the training with the signal's reason. */
@@ -53,12 +60,24 @@ export async function trainBpe(
   const breathe = breather(signal);
 
   // 1. Count words.
-  const counts: WordCounts = new Map();
+  using pool = new TextPool({ kind: "count" }, options.threads);
+  const batches = new BatchBuilder(async (batch) => {
+    await pool.submit(batch);
+  });
   let chars = 0;
   for await (const text of texts) {
-    countWords(text, counts);
+    await batches.add(text);
     chars += text.length;
     if (await breathe()) onProgress?.({ phase: "counting", chars });
+  }
+  await batches.flush();
+  const [first, ...others] = await pool.finish();
+  const counts = sum(first, others);
+  if (counts.dropped > 0) {
+    options.onNotice?.(
+      `${formatCount(counts.dropped)} of the rarest words were left out of ` +
+        "the training of the tokenizer, to keep within memory",
+    );
   }
 
   // 2. Merge pairs until the vocabulary is full.
@@ -78,9 +97,17 @@ export async function trainBpe(
   return byteLevelJson({ tokens, merges: learner.merges() }, specialTokens);
 }
 
+/** What all threads counted. */
+function sum(first: CountedWords, others: CountedWords[]): CountedWords {
+  if (others.length === 0) return first;
+  const counts = new WordCounts();
+  for (const part of [first, ...others]) counts.merge(part);
+  return counts.take();
+}
+
 /** Words as ids of the initial vocabulary: special tokens, then bytes. */
 function startOf(
-  wordCounts: WordCounts,
+  { bytes, starts, counts }: CountedWords,
   specialTokens: readonly string[],
 ): BpeStart {
   const tokens = [
@@ -88,22 +115,7 @@ function startOf(
   ];
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const idOfByte = BYTE_CHARACTERS.map((character) => ids.get(character)!);
-
-  const encoder = new TextEncoder();
-  const starts = new Int32Array(wordCounts.size + 1);
-  const counts = new Float64Array(wordCounts.size);
-  let symbols = new Int32Array(1024), used = 0, word = 0;
-  for (const [text, count] of wordCounts) {
-    const bytes = encoder.encode(text);
-    if (used + bytes.length > symbols.length) {
-      const larger = new Int32Array(2 * (used + bytes.length));
-      larger.set(symbols);
-      symbols = larger;
-    }
-    for (const byte of bytes) symbols[used++] = idOfByte[byte];
-    counts[word++] = count;
-    starts[word] = used;
-  }
+  const symbols = Int32Array.from(bytes, (byte) => idOfByte[byte]);
   return { tokens, symbols, starts, counts };
 }
 

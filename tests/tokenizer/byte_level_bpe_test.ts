@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { Tokenizer as Oracle } from "@huggingface/tokenizers";
 import fc from "fast-check";
-import { splitWords } from "../../src/tokenizer/byte_level.ts";
 import {
   ByteLevelBpe,
   readByteLevel,
@@ -13,6 +12,7 @@ import {
   expectedOf,
   orderedSum,
   readFixture,
+  splitWords,
   STRINGS,
 } from "./_helpers.ts";
 

@@ -1,0 +1,142 @@
+/**
+ * Threads that work on batches of text.
+ *
+ * The first batches are done in this thread: most texts are small, and to
+ * start a thread takes as long as to encode some megabytes. Results do not
+ * depend on where a batch was done, or on the number of threads.
+ *
+ * @module
+ */
+
+// Node's Worker, and not the web's, as only that one can be unref'd.
+import { Worker } from "node:worker_threads";
+import { UserError } from "../base/errors.ts";
+import type { TextBatch } from "./text_batch.ts";
+import {
+  type JobResults,
+  type OpenJob,
+  openJob,
+  type TextJob,
+} from "./text_job.ts";
+import type { WorkerAnswer } from "./text_worker.ts";
+
+/** Batches to do here before threads are started: some 0.1 s. */
+const BATCHES_HERE = 4;
+/** Batches that wait for a thread: enough that it is never idle. */
+const WAITING_PER_THREAD = 2;
+
+/** See the module. Dispose of it, also after a failure. */
+export class TextPool<K extends TextJob["kind"]> implements Disposable {
+  #job: TextJob & { kind: K };
+  #threads: number;
+  #here: Promise<OpenJob<K>> | null = null;
+  #batches = 0;
+  #workers: TextThread[] = [];
+
+  /** @param threads 0: one per core. */
+  constructor(job: TextJob & { kind: K }, threads = 0) {
+    this.#job = job;
+    this.#threads = threads || navigator.hardwareConcurrency;
+  }
+
+  /**
+   * Takes a batch, whose buffer then belongs to the pool.
+   *
+   * @returns When the next one may come: its result, to be waited for later.
+   */
+  async submit(
+    batch: TextBatch,
+  ): Promise<{ result: Promise<JobResults[K]["batch"]> }> {
+    if (this.#batches++ < BATCHES_HERE || this.#threads === 1) {
+      const job = await this.#openHere();
+      return { result: Promise.resolve(job.run(batch)) };
+    }
+    if (this.#workers.length === 0) {
+      for (let i = 0; i < this.#threads; i++) {
+        this.#workers.push(new TextThread(this.#job));
+      }
+    }
+    const free = this.#leastBusy();
+    const result = free.ask(batch) as Promise<JobResults[K]["batch"]>;
+    result.catch(() => {}); // whoever waits for it sees the failure
+    const next = this.#leastBusy();
+    if (next.waiting >= WAITING_PER_THREAD) await next.someAnswer();
+    return { result };
+  }
+
+  /** What each thread has in the end. */
+  async finish(): Promise<JobResults[K]["all"][]> {
+    const here = await this.#here;
+    const all = this.#workers.map((worker) => worker.ask(null));
+    return [
+      ...here === null ? [] : [here.finish()],
+      ...await Promise.all(all) as JobResults[K]["all"][],
+    ];
+  }
+
+  [Symbol.dispose](): void {
+    for (const worker of this.#workers) worker.end();
+    this.#workers = [];
+  }
+
+  #openHere(): Promise<OpenJob<K>> {
+    return this.#here ??= openJob(this.#job) as Promise<OpenJob<K>>;
+  }
+
+  #leastBusy(): TextThread {
+    return this.#workers.reduce((a, b) => b.waiting < a.waiting ? b : a);
+  }
+}
+
+/** One thread; it answers in the order it is asked. */
+class TextThread {
+  #worker: Worker;
+  #asked: PromiseWithResolvers<unknown>[] = [];
+
+  constructor(job: TextJob) {
+    const url = new URL("text_worker.ts", import.meta.url);
+    this.#worker = new Worker(url, { workerData: job });
+    this.#worker.on("message", (answer: WorkerAnswer) => {
+      const { resolve, reject } = this.#asked.shift()!;
+      if (this.#asked.length === 0) this.#worker.unref();
+      if ("result" in answer) return resolve(answer.result);
+      const { message, hint } = answer.error;
+      reject(
+        hint === null ? new Error(message) : new UserError(message, { hint }),
+      );
+    });
+    this.#worker.on("error", (error) => {
+      for (const { reject } of this.#asked.splice(0)) reject(error);
+    });
+    this.#worker.unref();
+  }
+
+  /** Batches without an answer yet. */
+  get waiting(): number {
+    return this.#asked.length;
+  }
+
+  /** @param batch null asks for what there is in the end. */
+  ask(batch: TextBatch | null): Promise<unknown> {
+    const asked = Promise.withResolvers<unknown>();
+    this.#asked.push(asked);
+    this.#worker.ref();
+    this.#worker.postMessage(
+      batch,
+      batch === null ? [] : [batch.bytes.buffer, batch.ends.buffer],
+    );
+    return asked.promise;
+  }
+
+  /** Waits for the answer that comes next. */
+  async someAnswer(): Promise<void> {
+    await this.#asked[0]?.promise.catch(() => {});
+  }
+
+  end(): void {
+    for (const { reject } of this.#asked.splice(0)) {
+      reject(new Error("The thread was ended"));
+    }
+    this.#worker.terminate();
+  }
+}
