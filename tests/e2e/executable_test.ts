@@ -14,6 +14,10 @@ interface Ended {
   err: string;
 }
 
+const IS_WINDOWS = Deno.build.os === "windows";
+/** Without these, nothing runs on Windows. */
+const SYSTEM_ENV = IS_WINDOWS ? ["SystemRoot", "LOCALAPPDATA", "TEMP"] : [];
+
 /** A new machine, as far as a program can tell. */
 class Machine implements AsyncDisposable {
   readonly dir: string;
@@ -38,14 +42,15 @@ class Machine implements AsyncDisposable {
     const dir = await Deno.makeTempDir({ prefix: "hearth-e2e-" });
     await Deno.mkdir(`${dir}/home`);
     await Deno.mkdir(`${dir}/work`);
-    await Deno.copyFile(executable, `${dir}/hearth`);
+    const copy = `${dir}/hearth${IS_WINDOWS ? ".exe" : ""}`;
+    await Deno.copyFile(executable, copy);
     const words = ["unshare", "--user", "--map-root-user", "--net"];
     const works = await new Deno.Command(words[0], {
       args: [...words.slice(1), "true"],
       stderr: "null",
     }).output().then(({ success }) => success, () => false);
     const offline = works ? words : [];
-    return new Machine({ dir, executable: `${dir}/hearth`, offline });
+    return new Machine({ dir, executable: copy, offline });
   }
 
   /** Runs the program in the empty directory. */
@@ -63,7 +68,13 @@ class Machine implements AsyncDisposable {
       args: rest,
       cwd: `${this.dir}/work`,
       clearEnv: true,
-      env: { HOME: `${this.dir}/home`, ...env },
+      env: {
+        ...Object.fromEntries(
+          SYSTEM_ENV.map((name) => [name, Deno.env.get(name) ?? ""]),
+        ),
+        HOME: `${this.dir}/home`,
+        ...env,
+      },
     }).output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, out: text(stdout), err: text(stderr) };
@@ -81,7 +92,7 @@ const SMALL = [...MODEL, "--seq-len", "32", "--batch-size", "2"];
 
 Deno.test({
   name: "an executable does the whole job on a bare machine",
-  ignore: given === undefined && Deno.build.os === "windows",
+  ignore: given === undefined && IS_WINDOWS,
   async fn(t) {
     const out = await Deno.makeTempDir({ prefix: "hearth-dist-" });
     const made = given ? [] : await compile({
