@@ -6,24 +6,28 @@
  * @module
  */
 
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = new URL("../", import.meta.url);
 
 /** The file of a bundle that is the program. */
 export const MAIN = "mod.js";
-/** The file that CPU threads run; a bundler does not follow its URL. */
-export const WORKER = "cpu_worker.js";
-/** How sources call that file. */
-const WORKER_SOURCE = "src/backend/cpu/cpu_worker.ts";
-/** Must stand in the bundle exactly once each. */
-const MARKS = { worker: "./cpu_worker.ts", commit: "@commit@" };
+/**
+ * What threads run, by its name in the bundle; a bundler does not follow the
+ * URL in `new Worker(new URL("./cpu_worker.ts", import.meta.url))`.
+ */
+export const WORKERS: Readonly<Record<string, string>> = {
+  "cpu_worker.js": "src/backend/cpu/cpu_worker.ts",
+  "text_worker.js": "src/tokenizer/text_worker.ts",
+};
+const COMMIT_MARK = "@commit@";
 
 /**
  * Writes the bundle.
  *
  * @param out A directory, which is emptied first.
- * @returns Names of its files, {@linkcode MAIN} and {@linkcode WORKER} first.
+ * @returns Names of its files, {@linkcode MAIN} first.
  * @throws {Error} If bundling fails or does not give what is expected.
  */
 export async function bundleProgram(
@@ -35,13 +39,19 @@ export async function bundleProgram(
   // React has a slow and talkative build that only this keeps out.
   const flags = ["bundle", "--quiet", "--minify"];
   await deno([...flags, "--code-splitting", "--outdir", out, "mod.ts"]);
-  await deno([...flags, "--output", `${out}/${WORKER}`, WORKER_SOURCE]);
-  await replaceOnce(out, MARKS.worker, `./${WORKER}`);
-  await replaceOnce(out, MARKS.commit, commit);
+  for (const [name, source] of Object.entries(WORKERS)) {
+    await deno([...flags, "--output", `${out}/${name}`, source]);
+    await replaceOnce(out, `./${basename(source)}`, `./${name}`);
+  }
+  await replaceOnce(out, COMMIT_MARK, commit);
   const names: string[] = [];
-  for await (const { name } of Deno.readDir(out)) names.push(name);
-  const first = [MAIN, WORKER];
-  return [...first, ...names.filter((name) => !first.includes(name)).sort()];
+  for await (const { name } of Deno.readDir(out)) {
+    const code = await Deno.readTextFile(`${out}/${name}`);
+    const [source] = /new URL\("[^"]+\.ts"/.exec(code) ?? [];
+    if (source) throw new Error(`Not in the bundle: ${source}), add it above`);
+    if (name !== MAIN) names.push(name);
+  }
+  return [MAIN, ...names.sort()];
 }
 
 /** The commit of the sources, `-dirty` if they differ from it. */

@@ -13,7 +13,7 @@
 import { parseArgs } from "node:util";
 import { formatBytes } from "../src/base/format.ts";
 import { VERSION } from "../src/base/version.ts";
-import { bundleProgram, deno, MAIN, sourceCommit, WORKER } from "./bundle.ts";
+import { bundleProgram, deno, MAIN, sourceCommit, WORKERS } from "./bundle.ts";
 import { sha256, writePortable } from "./portable.ts";
 
 /** What `deno compile` can make executables for. */
@@ -96,6 +96,11 @@ export async function compile(
   return made;
 }
 
+/** Flags for the files that no import names. */
+export function includedWorkers(bundle: string): string[] {
+  return Object.keys(WORKERS).map((name) => `--include=${bundle}/${name}`);
+}
+
 function fileName(target: string): string {
   const suffix = target.includes("windows") ? ".exe" : "";
   return `hearth-${VERSION}-${target}${suffix}`;
@@ -110,7 +115,8 @@ async function compileFor(
     await deno([
       ...["compile", "--quiet", "--no-config", "--no-check", "--cached-only"],
       ...[...PERMISSIONS, "--target", target, "--output", path],
-      ...["--include", `${bundle}/${WORKER}`, `${bundle}/${MAIN}`],
+      ...includedWorkers(bundle),
+      `${bundle}/${MAIN}`,
     ]);
     return null;
   } catch (error) {

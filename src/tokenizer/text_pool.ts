@@ -92,10 +92,14 @@ export class TextPool<K extends TextJob["kind"]> implements Disposable {
 class TextThread {
   #worker: Worker;
   #asked: PromiseWithResolvers<unknown>[] = [];
+  /** Why it will never answer again. */
+  #failure: unknown = null;
 
   constructor(job: TextJob) {
-    const url = new URL("text_worker.ts", import.meta.url);
-    this.#worker = new Worker(url, { workerData: job });
+    this.#worker = new Worker(
+      new URL("./text_worker.ts", import.meta.url),
+      { workerData: job },
+    );
     this.#worker.on("message", (answer: WorkerAnswer) => {
       const { resolve, reject } = this.#asked.shift()!;
       if (this.#asked.length === 0) this.#worker.unref();
@@ -106,6 +110,7 @@ class TextThread {
       );
     });
     this.#worker.on("error", (error) => {
+      this.#failure = error;
       for (const { reject } of this.#asked.splice(0)) reject(error);
     });
     this.#worker.unref();
@@ -118,6 +123,7 @@ class TextThread {
 
   /** @param batch null asks for what there is in the end. */
   ask(batch: TextBatch | null): Promise<unknown> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
     const asked = Promise.withResolvers<unknown>();
     this.#asked.push(asked);
     this.#worker.ref();

@@ -3,7 +3,6 @@
  */
 
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import type { RunState } from "../../src/run/run_state.ts";
 import { listRunIds } from "../../src/run/runs.ts";
 import {
@@ -100,31 +99,4 @@ Deno.test({
     assert.equal(last.status, "stopped");
     assert.match(last.lastCheckpoint!, /^step-\d{8}$/);
   },
-});
-
-Deno.test("hearth train --detach works from a bundle", async () => {
-  await using workspace = await Workspace.create();
-  await using _ended = endingRuns(workspace);
-  // A worker is a file of its own, beside the bundle.
-  const entries = [
-    ["mod.ts", "hearth.js"],
-    ["src/backend/cpu/cpu_worker.ts", "cpu_worker.ts"],
-  ];
-  for (const [source, name] of entries) {
-    const path = fileURLToPath(new URL(`../../${source}`, import.meta.url));
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["bundle", "--quiet", "--output", workspace.path(name), path],
-    }).output();
-    assert.ok(success, new TextDecoder().decode(stderr));
-  }
-  const program = ["run", "-A", "--no-lock", workspace.path("hearth.js")];
-  const argv = trainArgs(workspace, "--steps", ENDLESS, "--detach", "--json");
-  const { code, out, err } = await spawnHearth(workspace, argv, program).ended;
-  assert.deepEqual([code, err], [0, ""]);
-  const { pid } = JSON.parse(out);
-  const { alive, status, pid: training } = await stateOf(workspace, "owl-1");
-  assert.deepEqual([alive, status, training], [true, "running", pid]);
-  const stopped = await spawnHearth(workspace, ["stop"], program).ended;
-  assert.equal(stopped.code, 0, stopped.err);
-  assert.match(stopped.out, /^owl-1 has ended: stopped at step /);
 });
