@@ -54,15 +54,16 @@ function addGemm(bench: CommandUnknownOpts, app: App): void {
     .description("Time matrix products at the shapes of real models.")
     .argument("[shapes...]", "MxNxK in place of those shapes")
     .option("--seconds <n>", `${SECONDS_HELP}, each`, seconds, 0.3)
+    .option("--variants", "on a GPU: every way to compute them")
     .addHelpText(
       "after",
       examples(
-        "hearth bench gemm --threads 1",
         "hearth bench gemm 1024x1024x1024 --gemm wasm",
+        "hearth bench gemm 4096x4096x4096 --device gpu --variants",
       ),
     );
   addConfigFlags(command, MACHINE_SETTINGS);
-  command.action(async (shapes, { seconds }) => {
+  command.action(async (shapes, { seconds, variants }) => {
     const gemm = await import("./bench/bench_gemm.ts");
     const products = shapes.length > 0
       ? shapes.map(gemm.parseProduct)
@@ -71,7 +72,8 @@ function addGemm(bench: CommandUnknownOpts, app: App): void {
     await onDevice(app, { config }, async (backend) => {
       const figures = [];
       for (const product of products) {
-        figures.push(await gemm.benchProduct(backend, product, { seconds }));
+        const options = { seconds, variants };
+        figures.push(...await gemm.benchProduct(backend, product, options));
       }
       const gflops = Math.max(...figures.map((one) => one.gflops));
       return {

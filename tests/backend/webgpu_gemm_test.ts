@@ -1,39 +1,109 @@
 import assert from "node:assert/strict";
+import type { Backend } from "../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import {
   chooseGemm,
+  formatGemm,
   gemmCandidates,
+  parseGemm,
 } from "../../src/backend/webgpu/gemm_choice.ts";
+import { timeGemm } from "../../src/backend/webgpu/time_gemm.ts";
 import { assertOpClose, type OpCase, runOpCase } from "./_op_cases.ts";
 import { normal, opCase } from "./_op_inputs.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
 
+const NVIDIA = { isSoftware: false, vendor: "nvidia" } as const;
+
 Deno.test("chooseGemm() splits k only where tiles are few and k is long", () => {
   const choose = (M: number, N: number, K: number) =>
-    chooseGemm({ M, N, K, transA: false, transB: false }, { software: false });
+    chooseGemm({ M, N, K, transA: false, transB: false }, NVIDIA);
   assert.equal(choose(4096, 4096, 4096).splitK, 1);
   assert.equal(choose(128, 128, 128).splitK, 1);
-  assert.equal(choose(384, 384, 16384).splitK, 14); // 512 / 36 tiles
+  // 65,536 threads in groups of 64, for 6 * 6 tiles.
+  assert.equal(choose(384, 384, 16384).splitK, 28);
   assert.equal(choose(64, 64, 1 << 20).splitK, 32);
 });
 
+Deno.test("chooseGemm() gives large tiles where there are many", () => {
+  const choose = (M: number, N: number, vendor: "nvidia" | "apple") => {
+    const shape = { M, N, K: 768, transA: false, transB: false };
+    return formatGemm(chooseGemm(shape, { isSoftware: false, vendor }));
+  };
+  assert.equal(choose(4096, 4096, "nvidia"), "128x64x16 8x8 ahead block");
+  assert.equal(choose(512, 768, "nvidia"), "64x64x16 8x8 ahead block");
+  assert.equal(choose(4096, 4096, "apple"), "64x64x16 4x4 staged row");
+  assert.equal(choose(4096, 32, "nvidia"), "32x32x16 4x4 staged row");
+});
+
+Deno.test("gemmCandidates() heeds the limits of the device", () => {
+  const fits = gemmCandidates({
+    maxComputeInvocationsPerWorkgroup: 256,
+    maxComputeWorkgroupStorageSize: 8192,
+  });
+  assert.deepEqual(fits.map(formatGemm), [
+    "32x32x4 4x4 direct row",
+    "64x64x4 8x8 direct row",
+    "32x32x16 4x4 staged row",
+    "32x32x16 4x4 ahead row",
+  ]);
+});
+
+Deno.test("parseGemm() refuses what formatGemm() never writes", () => {
+  assert.throws(() => parseGemm("64x64x16 8x8 backwards row"), TypeError);
+  for (const tile of gemmCandidates()) {
+    assert.deepEqual(parseGemm(formatGemm(tile)), tile);
+  }
+});
+
 // Every variant that a GPU may be given, also on the software adapter, which
-// is given others by itself.
+// is given others by itself; the largest, which takes that one seconds to
+// compile, with less depth.
 for (const [i, candidate] of gemmCandidates().entries()) {
-  const variant = { ...candidate, splitK: i === 0 ? 3 : 1 };
-  const { tileM, tileN, perThread, staged, splitK } = variant;
-  const name = `webgpu multiplies in tiles of ${tileM} x ${tileN}, ` +
-    `${perThread} x ${perThread} per thread${staged ? ", staged" : ""}` +
-    (splitK > 1 ? `, k in ${splitK} parts` : "");
+  const tileK = candidate.threadM > 8 ? 4 : candidate.tileK;
+  const variant = { ...candidate, tileK, splitK: i % 7 === 2 ? 3 : 1 };
+  const name = `webgpu multiplies by ${formatGemm(variant)}` +
+    (variant.splitK > 1 ? `, k in ${variant.splitK} parts` : "");
   Deno.test(name, { ignore: noAdapter }, async () => {
-    const reference = openReferenceBackend();
     const gpu = await openTestGpu({ gemmVariant: () => variant });
-    for (const one of products()) {
-      const got = await runOpCase(gpu, one);
-      assertOpClose(one, got, await runOpCase(reference, one));
-    }
+    await expectProduct(gpu, products()[i % 3]);
     await gpu.dispose();
   });
+}
+
+// Every path of the generator, in tiles that are quickly compiled.
+for (
+  const tile of [
+    "32x64x8 4x8 staged row",
+    "64x32x4 8x4 ahead block",
+    "32x128x8 8x16 ahead block",
+  ]
+) {
+  Deno.test(`webgpu multiplies all layouts by ${tile}`, {
+    ignore: noAdapter,
+  }, async () => {
+    const variant = { ...parseGemm(tile), splitK: 1 };
+    const gpu = await openTestGpu({ gemmVariant: () => variant });
+    for (const one of products()) await expectProduct(gpu, one);
+    await gpu.dispose();
+  });
+}
+
+Deno.test("timeGemm() times every variant in every round", {
+  ignore: noAdapter,
+}, async () => {
+  const gpu = await openTestGpu();
+  const variants = ["32x32x4 4x4 direct row", "32x32x4 4x4 staged row"]
+    .map((tile) => ({ ...parseGemm(tile), splitK: 1 }));
+  const shape = { M: 64, N: 32, K: 48, transA: true, transB: false };
+  const times = await timeGemm(gpu, shape, { variants, rounds: 2, roundMs: 0 });
+  assert.deepEqual(times.map((all) => all.length), [2, 2]);
+  assert.ok(times.flat().every((ms) => ms > 0 && ms < 1e4));
+  await gpu.dispose();
+});
+
+async function expectProduct(gpu: Backend, one: OpCase): Promise<void> {
+  const want = await runOpCase(openReferenceBackend(), one);
+  assertOpClose(one, await runOpCase(gpu, one), want);
 }
 
 /** Whole tiles, and sizes that are no multiple of a tile or of 4. */

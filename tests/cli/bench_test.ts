@@ -9,11 +9,13 @@ import {
 import {
   formatProducts,
   parseProduct,
+  type ProductFigures,
 } from "../../src/cli/bench/bench_gemm.ts";
 import { formatOps } from "../../src/cli/bench/bench_ops.ts";
 import { formatTrain } from "../../src/cli/bench/bench_train.ts";
 import { spreadPct, summarize } from "../../src/cli/bench/timing.ts";
 import { parameters } from "../../src/model/parameters.ts";
+import { noAdapter, testAdapter } from "../backend/_webgpu.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** What every JSON line says about where it was measured. */
@@ -60,6 +62,27 @@ Deno.test("hearth bench --json prints nothing but the object", async () => {
   assert.deepEqual([first.M, first.N, first.K], [4, 5, 6]);
   const flops = first.gflops * first.time.medianMs * 1e6;
   assert.ok(Math.abs(flops - 2 * 4 * 5 * 6) < 1e-6);
+});
+
+Deno.test("hearth bench gemm --variants shows all that a GPU may take", {
+  ignore: noAdapter,
+}, async () => {
+  const argv = [
+    "gemm",
+    "8x12x16",
+    "--variants",
+    "--device",
+    testAdapter.info.id,
+  ];
+  const { json, out } = await bench([...argv, "--seconds", "0"]);
+  assert.match(out, /^product .* computed\n/);
+  const variants = json.products.map(({ variant }: ProductFigures) => variant);
+  assert.ok(variants.includes("32x32x4 4x4 direct row"));
+  assert.equal(new Set(variants).size, variants.length);
+  for (const { gflops, time } of json.products) {
+    const flops = gflops * time.medianMs * 1e6;
+    assert.ok(Math.abs(flops / (2 * 8 * 12 * 16) - 1) < 1e-9);
+  }
 });
 
 Deno.test("hearth bench ops accounts for the whole step", async () => {

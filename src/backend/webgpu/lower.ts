@@ -46,12 +46,14 @@ interface PlacedUpdate extends FlatUpdate {
   readonly arrays: Record<FlatRole, GpuTensor>;
 }
 
+/** How a product of many rows is computed: a pure function. */
+export type ChooseGemm = (shape: GemmShape, phase: string) => GemmVariant;
+
 /** What shaders are generated for. */
 export interface LowerOptions {
   /** The largest piece of memory that a shader can be given. */
   readonly maxBindingBytes: number;
-  /** How products of many rows are computed. */
-  gemmVariant(shape: GemmShape): GemmVariant;
+  readonly gemmVariant: ChooseGemm;
 }
 
 /** Lowers all phases. */
@@ -78,7 +80,7 @@ function lowerPhase(
     calls: readonly AnyCall<PlacedTensor>[];
     updates: readonly PlacedUpdate[];
     persistent: ReadonlyMap<string, GpuTensor>;
-    gemmVariant: LowerOptions["gemmVariant"];
+    gemmVariant: ChooseGemm;
   },
 ): Dispatch[] {
   const temps = tempViews(phase, calls);
@@ -216,7 +218,7 @@ function callContext(
     phase: string;
     op: OpName;
     at: number;
-    gemmVariant: LowerOptions["gemmVariant"];
+    gemmVariant: ChooseGemm;
   },
 ): KernelContext {
   const scratch = (dtype: "f32" | "u32", length: number): GpuTensor => ({
@@ -230,7 +232,7 @@ function callContext(
     },
   });
   return {
-    gemmVariant,
+    gemmVariant: (shape) => gemmVariant(shape, phase),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),
     table: (content) => ({

@@ -14,24 +14,28 @@ import type { Backend, DeviceInfo } from "../backend.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
-import type { GemmShape, GemmVariant } from "./gemm.ts";
-import { chooseGemm } from "./gemm_choice.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";
+import { chooseGemm, gemmCandidates } from "./gemm_choice.ts";
 import { loadProgram, programFits } from "./load_program.ts";
-import { lower, type LoweredProgram } from "./lower.ts";
+import { type ChooseGemm, lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
 
 /** How to open an adapter; what is absent is best for it. */
 export interface WebGpuOptions {
-  /** How products of more than a few rows are computed: a pure function. */
-  readonly gemmVariant?: (shape: GemmShape) => GemmVariant;
+  readonly gemmVariant?: ChooseGemm;
 }
 
 /** An open adapter. */
 export interface WebGpuBackend extends Backend {
-  compile(program: Program): Promise<WebGpuExecutable>;
+  /** @param options In place of those that the adapter was opened with. */
+  compile(program: Program, options?: WebGpuOptions): Promise<WebGpuExecutable>;
   /** Different shaders so far. */
   readonly pipelineCount: number;
+  /** How this adapter can multiply, but for the parts of k. */
+  readonly gemmCandidates: readonly GemmTile[];
+  /** How it does, where it is not told. */
+  gemmVariant(shape: GemmShape): GemmVariant;
 }
 
 /**
@@ -82,13 +86,24 @@ class OpenWebGpu implements WebGpuBackend {
     return this.#pipelines.size;
   }
 
-  async compile(program: Program): Promise<WebGpuExecutable> {
+  get gemmCandidates(): GemmTile[] {
+    return gemmCandidates(this.#gpu.device.limits);
+  }
+
+  gemmVariant(shape: GemmShape): GemmVariant {
+    return chooseGemm(shape, this.#gpu.adapter);
+  }
+
+  async compile(
+    program: Program,
+    options?: WebGpuOptions,
+  ): Promise<WebGpuExecutable> {
     this.#gpu.check();
     const executable = await loadProgram({
       gpu: this.#gpu,
       readback: this.#readback,
       pipelines: this.#pipelines,
-      lowered: this.#lower(program),
+      lowered: this.#lower(program, options),
       onDispose: (disposed) => this.#executables.delete(disposed),
     });
     this.#executables.add(executable);
@@ -109,12 +124,11 @@ class OpenWebGpu implements WebGpuBackend {
     this.#gpu.close();
   }
 
-  #lower(program: Program): LoweredProgram {
-    const { isSoftware: software } = this.#gpu.adapter;
+  #lower(program: Program, options?: WebGpuOptions): LoweredProgram {
     return lower(program, {
       maxBindingBytes: this.#gpu.maxBindingBytes,
-      gemmVariant: this.#gemmVariant ??
-        ((shape) => chooseGemm(shape, { software })),
+      gemmVariant: options?.gemmVariant ?? this.#gemmVariant ??
+        ((shape) => this.gemmVariant(shape)),
     });
   }
 }

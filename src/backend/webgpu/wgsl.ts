@@ -21,6 +21,11 @@ export function lines(n: number, line: (i: number) => string): string {
   return Array.from({ length: n }, (_, i) => line(i)).join("\n");
 }
 
+/** The numbers from 0 to n - 1. */
+export function range(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i);
+}
+
 /** An expression for each of 0 to n - 1, joined by `operator`. */
 export function joined(
   n: number,

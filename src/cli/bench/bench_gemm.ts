@@ -5,11 +5,15 @@
  */
 
 import type { Backend } from "../../backend/backend.ts";
+import { chooseSplit, formatGemm } from "../../backend/webgpu/gemm_choice.ts";
+import { MOST_GEMV_ROWS } from "../../backend/webgpu/gemv.ts";
+import { timeGemm } from "../../backend/webgpu/time_gemm.ts";
+import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { Graph } from "../../graph/graph.ts";
 import { plan } from "../../graph/plan.ts";
 import { formatTable } from "../table.ts";
-import { measure, spreadPct, type Timing } from "./timing.ts";
+import { measure, spreadPct, summarize, type Timing } from "./timing.ts";
 
 /** `out (M, N) = op(a) (M, K) * op(b) (K, N)`. */
 export interface Product {
@@ -23,6 +27,9 @@ export interface Product {
 
 /** What came out for one product. */
 export interface ProductFigures extends Product {
+  /** On a GPU: how it was computed, and into how many parts k was split. */
+  readonly variant?: string;
+  readonly splitK?: number;
   readonly time: Timing;
   readonly gflops: number;
   /** At which the larger matrix is read: what limits a single row. */
@@ -72,13 +79,48 @@ export function parseProduct(text: string): Product {
   );
 }
 
-/** Times one product for at least `seconds`. */
+/** Rounds on a GPU, each a part of the time. */
+const ROUNDS = 5;
+
+/**
+ * Times one product for at least `seconds`, each variant.
+ *
+ * @param options.variants On a GPU: all that it may choose from.
+ */
 export async function benchProduct(
   backend: Backend,
   product: Product,
-  { seconds }: { seconds: number },
-): Promise<ProductFigures> {
-  const { M, N, K, transA, transB } = product;
+  { seconds, variants = false }: { seconds: number; variants?: boolean },
+): Promise<ProductFigures[]> {
+  if (backend.device.backend !== "webgpu") {
+    return [figuresOf(product, await timeOnCpu(backend, product, seconds))];
+  }
+  const gpu = backend as WebGpuBackend;
+  const { transA = false, transB = false } = product;
+  const shape = { ...product, transA, transB };
+  const chosen = variants
+    ? gpu.gemmCandidates.map((tile) => ({
+      ...tile,
+      splitK: chooseSplit(shape, tile),
+    }))
+    : [gpu.gemmVariant(shape)];
+  const times = await timeGemm(gpu, shape, {
+    variants: chosen,
+    rounds: ROUNDS,
+    roundMs: 1000 * seconds / ROUNDS,
+  });
+  return chosen.map((variant, i) => ({
+    ...figuresOf(product, summarize(times[i])),
+    ...product.M > MOST_GEMV_ROWS &&
+      { variant: formatGemm(variant), splitK: variant.splitK },
+  }));
+}
+
+async function timeOnCpu(
+  backend: Backend,
+  { M, N, K, transA, transB }: Product,
+  seconds: number,
+): Promise<Timing> {
   const g = new Graph();
   const a = g.state("a", transA ? [K, M] : [M, K]);
   const b = g.state("b", transB ? [N, K] : [K, N]);
@@ -88,6 +130,11 @@ export async function benchProduct(
   executable.write("b", new Float32Array(N * K).fill(0.5));
   const time = await measure(() => executable.run("multiply"), { seconds });
   await executable.dispose();
+  return time;
+}
+
+function figuresOf(product: Product, time: Timing): ProductFigures {
+  const { M, N, K } = product;
   return {
     ...product,
     time,
@@ -98,6 +145,7 @@ export async function benchProduct(
 
 /** The figures for people; pure. */
 export function formatProducts(figures: readonly ProductFigures[]): string {
+  const onGpu = figures.some(({ variant }) => variant !== undefined);
   return formatTable(
     [
       ["product", "left"],
@@ -109,6 +157,7 @@ export function formatProducts(figures: readonly ProductFigures[]): string {
       ["spread", "right"],
       ["GFLOP/s", "right"],
       ["GB/s", "right"],
+      ...onGpu ? [["computed", "left"] as const] : [],
     ],
     figures.map((one) => [
       one.label,
@@ -120,6 +169,11 @@ export function formatProducts(figures: readonly ProductFigures[]): string {
       `${spreadPct(one.time).toFixed(1)} %`,
       one.gflops.toFixed(1),
       one.M === 1 ? one.gbPerSec.toFixed(1) : "",
+      ...onGpu ? [computed(one)] : [],
     ]),
   );
+}
+
+function computed({ variant = "", splitK = 1 }: ProductFigures): string {
+  return splitK > 1 ? `${variant}, k in ${splitK} parts` : variant;
 }

@@ -1,0 +1,218 @@
+/**
+ * The factors of a matrix product: how their numbers are read, and brought
+ * into workgroup memory as tiles, k-major.
+ *
+ * Every index that does not change from one tile of k to the next is written
+ * so that a compiler sees it: WebGPU clamps the indices of workgroup memory,
+ * and only what is constant in the loop is clamped outside of it. So a tile is
+ * an array of rows, `tile[k][o]`, with k a number in the text.
+ *
+ * @module
+ */
+
+import { joined, range } from "./wgsl.ts";
+
+/** A factor: `size` rows or columns of the result, K deep. */
+export interface Factor {
+  /** The variable in the shader. */
+  readonly name: string;
+  readonly size: number;
+  readonly K: number;
+  /** Rows or columns of a tile. */
+  readonly tile: number;
+  /** Whether neighbours in memory are neighbours in k. */
+  readonly alongK: boolean;
+  /** Whether it is read four numbers at a time. */
+  readonly vector: boolean;
+}
+
+/** Where a load begins, and whether it may go beyond the end. */
+export interface LoadPlace {
+  /** Row or column of the result. */
+  readonly o: string;
+  readonly k: string;
+  /** Whether k may be beyond the end. */
+  readonly guardK: boolean;
+}
+
+/**
+ * Statements for a block of 4 x 4: `let` of four vectors along the size, of
+ * depths k to k + 3, named after `prefix`.
+ */
+export function loadBlock(
+  prefix: string,
+  factor: Factor,
+  place: LoadPlace,
+): string {
+  const four = range(4);
+  if (!factor.alongK) {
+    return four.map((i) => {
+      const k = i === 0 ? place.k : `${place.k} + ${i}u`;
+      return `
+    let ${prefix}${i} = ${loadAlongSize(factor, { ...place, k })};`;
+    }).join("");
+  }
+  return four.map((j) => `
+    let ${prefix}row${j} = ${loadAlongK(factor, j, place)};`).join("") +
+    four.map((i) => `
+    let ${prefix}${i} = ${transposed((j) => `${prefix}row${j}`, i)};`).join("");
+}
+
+/** How a tile of a factor gets into workgroup memory. */
+export interface TileLoad {
+  /** Vectors of one depth of the tile. */
+  readonly width: number;
+  /** WGSL before the loop: what each thread loads. */
+  readonly begin: string;
+  /** Variables for what is read before it is put into the tile. */
+  readonly registers: readonly string[];
+  /** Statements that read the part of this thread at depth `k`. */
+  take(k: string): string;
+  /** Statements that write it into `array`, the tile. */
+  put(array: string): string;
+}
+
+/**
+ * Shares a tile out among the threads: vectors, or where the factor is
+ * contiguous in k blocks of 4 x 4, which are transposed on the way.
+ *
+ * @param options.prefix Begins the names of variables.
+ * @param options.first Row or column of the result where the tile begins.
+ * @param options.firstLane The thread that has the first part: others than
+ * for the other factor, where both have fewer parts than threads.
+ */
+export function tileLoad(
+  factor: Factor,
+  { prefix, tileK, threads, first, firstLane = 0 }: {
+    prefix: string;
+    tileK: number;
+    threads: number;
+    first: string;
+    firstLane?: number;
+  },
+): TileLoad {
+  const { tile, alongK, K } = factor;
+  const units = loadUnits(factor, tileK);
+  const quarter = tile / 4;
+  const guardK = K % tileK !== 0;
+  const turns = range(Math.ceil(units / threads));
+  const guarded = (turn: number, body: string) =>
+    (turn + 1) * threads <= units
+      ? body
+      : `if (${prefix}Unit${turn} < ${units}u) {${body}
+    }`;
+  // Two neighbours read 32 bytes of one row, the least that memory gives;
+  // their writes and those of the next lie apart in workgroup memory.
+  const pairs = tileK >= 8;
+  const unit = firstLane === 0
+    ? "lane"
+    : `(lane + ${threads - firstLane}u) % ${threads}u`;
+  const begin = turns.map((turn) => {
+    const name = `${prefix}Unit${turn}`;
+    const [k, o] = !alongK
+      ? [`${name} / ${quarter}u`, `${name} % ${quarter}u`]
+      : pairs
+      ? [
+        `4u * (${name} % 2u + ${name} / ${2 * quarter}u * 2u)`,
+        `${name} / 2u % ${quarter}u`,
+      ]
+      : ["0u", name];
+    return `
+  let ${name} = ${unit} + ${turn * threads}u;
+  let ${prefix}K${turn} = ${k};
+  let ${prefix}O${turn} = ${o};`;
+  }).join("");
+  const register = (turn: number, j: number) => `${prefix}${turn}_${j}`;
+  const perTurn = range(alongK ? 4 : 1);
+  return {
+    width: quarter + (alongK ? 1 : 0),
+    begin,
+    registers: turns.flatMap((turn) => perTurn.map((j) => register(turn, j))),
+    take: (k) =>
+      turns.map((turn) =>
+        guarded(
+          turn,
+          perTurn.map((j) => {
+            const place = {
+              o: `${first} + 4u * ${prefix}O${turn}`,
+              k: `${k} + ${prefix}K${turn}`,
+              guardK,
+            };
+            const value = alongK
+              ? loadAlongK(factor, j, place)
+              : loadAlongSize(factor, place);
+            return `
+      ${register(turn, j)} = ${value};`;
+          }).join(""),
+        )
+      ).join(""),
+    put: (array) =>
+      turns.map((turn) => {
+        const at = (i: number) =>
+          `${array}[${prefix}K${turn} + ${i}u][${prefix}O${turn}]`;
+        return guarded(
+          turn,
+          alongK
+            ? range(4).map((i) => `
+      ${at(i)} = ${transposed((j) => register(turn, j), i)};`).join("")
+            : `
+      ${at(0)} = ${register(turn, 0)};`,
+        );
+      }).join(""),
+  };
+}
+
+/** What threads take turns in loading: vectors, or blocks of 4 x 4. */
+export function loadUnits({ tile, alongK }: Factor, tileK: number): number {
+  return alongK ? tile / 4 * tileK / 4 : tile / 4 * tileK;
+}
+
+/** Component i of four vectors. */
+function transposed(row: (j: number) => string, i: number): string {
+  return `vec4<f32>(${joined(4, ", ", (j) => `${row(j)}.${"xyzw"[i]}`)})`;
+}
+
+/**
+ * Four neighbours along the size, where they are neighbours in memory.
+ *
+ * Rows and columns beyond the end repeat the last: they only reach results
+ * that are not stored. Depths beyond the end are 0.
+ */
+function loadAlongSize(
+  { name, size, tile, K, vector }: Factor,
+  { o, k, guardK }: LoadPlace,
+): string {
+  const row = guardK ? `min(${k}, ${K - 1}u)` : `(${k})`;
+  const guardSize = size % tile !== 0;
+  const first = guardSize ? `min(${o}, ${size - 4}u)` : `(${o})`;
+  const value = vector
+    ? `${name}[${row} * ${size / 4}u + ${first} / 4u]`
+    : `vec4<f32>(${
+      joined(
+        4,
+        ", ",
+        (j) => `${name}[${row} * ${size}u + min(${o} + ${j}u, ${size - 1}u)]`,
+      )
+    })`;
+  return guardK ? `select(vec4<f32>(), ${value}, ${k} < ${K}u)` : value;
+}
+
+/** Four neighbours along k of row `o + j`, where they are so in memory. */
+function loadAlongK(
+  { name, size, tile, K, vector }: Factor,
+  j: number,
+  { o, k, guardK }: LoadPlace,
+): string {
+  const guardSize = size % tile !== 0;
+  const row = guardSize ? `min(${o} + ${j}u, ${size - 1}u)` : `(${o} + ${j}u)`;
+  if (vector) {
+    const depth = guardK ? `min(${k}, ${K - 4}u)` : `(${k})`;
+    const value = `${name}[${row} * ${K / 4}u + ${depth} / 4u]`;
+    return guardK ? `select(vec4<f32>(), ${value}, ${k} < ${K}u)` : value;
+  }
+  const numbers = range(4).map((i) => {
+    const value = `${name}[${row} * ${K}u + min(${k} + ${i}u, ${K - 1}u)]`;
+    return guardK ? `select(0.0f, ${value}, ${k} + ${i}u < ${K}u)` : value;
+  });
+  return `vec4<f32>(${numbers.join(", ")})`;
+}

@@ -1,0 +1,290 @@
+/**
+ * Matrix products: WGSL for any shape and layout, cut into tiles.
+ *
+ * Each thread holds some squares of 4 x 4 numbers of the result in named
+ * vectors that every step of k adds an outer product to. Tiles of both factors
+ * go through workgroup memory, k-major, so that one step reads a vector of
+ * each. All but the loop over tiles of k is unrolled here. Compute bound.
+ *
+ * Shape of the kernel: "CUDA matmul kernel" of S. Boehm,
+ * https://siboehm.com/articles/22/CUDA-MMM, kernels 6 and 10, without
+ * pointers; places of threads in a block: NVIDIA's CUTLASS,
+ * https://developer.nvidia.com/blog/cutlass-linear-algebra-cuda.
+ *
+ * @module
+ */
+
+import { bind, type Dispatch } from "./dispatch.ts";
+import type { GemmShape, GemmTensors, GemmTile, GemmVariant } from "./gemm.ts";
+import { type Factor, loadBlock, loadUnits, tileLoad } from "./gemm_factor.ts";
+import { entry, range } from "./wgsl.ts";
+
+/** Threads that run in step on most GPUs, and where they lie in a block. */
+const BLOCK = 32, BLOCK_ROWS = 4, BLOCK_COLUMNS = 8;
+
+/** Threads of a workgroup. */
+export function gemmThreads(
+  { tileM, tileN, threadM, threadN }: GemmTile,
+): number {
+  return tileM / threadM * (tileN / threadN);
+}
+
+/** Bytes of workgroup memory, at most. */
+export function gemmWorkgroupBytes(
+  { tileM, tileN, tileK, flow }: GemmTile,
+): number {
+  if (flow === "direct") return 0;
+  return 4 * tileK * (tileM + 4 + tileN + 4);
+}
+
+/** Multiplies, with bias and `addTo`; or the parts of a split k apart. */
+export function gemmKernel(
+  { a, b, bias, addTo, out }: GemmTensors,
+  { shape, variant }: { shape: GemmShape; variant: GemmVariant },
+): Dispatch {
+  const { M, N, K, transA, transB } = shape;
+  const { tileM, tileN, tileK, threadM, threadN, splitK, flow } = variant;
+  const fits = (n: number) => n % 4 === 0;
+  const vectorA = fits(transA ? M : K), vectorB = fits(transB ? K : N);
+  const { bindings, names } = bind({
+    read: { a, b, bias, addTo },
+    write: { out },
+  }, {
+    vector: [
+      ...vectorA ? ["a"] : [],
+      ...vectorB ? ["b"] : [],
+      ...fits(N) ? ["bias", "addTo", "out"] : [],
+    ],
+  });
+  const factors: Factors = {
+    a: {
+      ...{ name: names.a, size: M, K, tile: tileM },
+      ...{ alongK: !transA, vector: vectorA },
+    },
+    b: {
+      ...{ name: names.b, size: N, K, tile: tileN },
+      ...{ alongK: transB, vector: vectorB },
+    },
+  };
+  const perSplit = Math.ceil(K / splitK / tileK) * tileK;
+  const down = range(threadM / 4), across = range(threadN / 4);
+  const squares = down.flatMap((i) =>
+    range(4).flatMap((r) => across.map((j) => ({ i, r, j, c: sum(i, r, j) })))
+  );
+  const { declarations, loop } = flow === "direct"
+    ? { declarations: "", loop: directLoop(factors, variant) }
+    : tiledLoop(factors, variant);
+  const stores = squares.map(({ i, r, j, c }) =>
+    store(c, {
+      row: `fromM + ${i * tileM / down.length + r}u + 4u * y`,
+      column: `fromN + ${j * tileN / across.length}u + 4u * x`,
+      shape,
+      guardRow: M % tileM !== 0,
+      guardColumn: N % tileN !== 0,
+      base: splitK > 1 ? `group.z * ${M * N}u + ` : "",
+      names: {
+        out: names.out,
+        bias: bias && names.bias,
+        addTo: addTo && names.addTo,
+      },
+    })
+  );
+  const code = `${declarations}
+${
+    entry(
+      gemmThreads(variant),
+      `${placeOfThread(variant)}
+  let fromM = group.y * ${tileM}u;
+  let fromN = group.x * ${tileN}u;
+  let fromK = group.z * ${perSplit}u;
+  let toK = min(fromK + ${perSplit}u, ${K}u);
+  ${squares.map(({ c }) => `var ${c} = vec4<f32>();`).join("\n  ")}
+${loop}
+  ${stores.join("\n  ")}`,
+    )
+  }`;
+  return {
+    label: "matmul",
+    bindings,
+    code,
+    workgroups: [Math.ceil(N / tileN), Math.ceil(M / tileM), splitK],
+    flops: 2 * M * N * K,
+  };
+}
+
+interface Factors {
+  readonly a: Factor;
+  readonly b: Factor;
+}
+
+/** The accumulator of row r of the square in row i and column j. */
+function sum(i: number, r: number, j: number): string {
+  return `c${i}${r}_${j}`;
+}
+
+/** WGSL: `x` and `y`, which squares of the tile a thread has. */
+function placeOfThread(variant: GemmVariant): string {
+  const { tileM, tileN, threadM, threadN, lanes } = variant;
+  const across = tileN / threadN, down = tileM / threadM;
+  if (
+    lanes === "row" || across % BLOCK_COLUMNS !== 0 || down % BLOCK_ROWS !== 0
+  ) {
+    return `
+  let x = lane % ${across}u;
+  let y = lane / ${across}u;`;
+  }
+  // Every other thread is in the next row: a wide read of workgroup memory
+  // serves neighbours at once where they read the same.
+  const blocks = across / BLOCK_COLUMNS;
+  return `
+  let block = lane / ${BLOCK}u;
+  let within = lane % ${BLOCK}u;
+  let x = block % ${blocks}u * ${BLOCK_COLUMNS}u + within / 2u % ${BLOCK_COLUMNS}u;
+  let y = block / ${blocks}u * ${BLOCK_ROWS}u + within / 16u * 2u + within % 2u;`;
+}
+
+/** The loop over k where factors go through workgroup memory. */
+function tiledLoop({ a, b }: Factors, variant: GemmVariant) {
+  const { tileK, flow } = variant;
+  const threads = gemmThreads(variant);
+  const common = { tileK, threads };
+  const loadA = tileLoad(a, { ...common, prefix: "a", first: "fromM" });
+  const firstLane = loadUnits(a, tileK) % threads;
+  const loadB = tileLoad(b, {
+    ...common,
+    ...{ prefix: "b", first: "fromN", firstLane },
+  });
+  const type = (width: number) => `array<array<vec4<f32>, ${width}>, ${tileK}>`;
+  const take = (k: string) => loadA.take(k) + loadB.take(k);
+  const put = loadA.put("tileA") + loadB.put("tileB");
+  const registers = [...loadA.registers, ...loadB.registers]
+    .map((name) => `var ${name} = vec4<f32>();`).join("\n  ");
+  const quarters = ({ tile }: Factor, perThread: number) => tile / perThread;
+  const step = range(tileK).map((k) =>
+    outerProduct({
+      variant,
+      row: (i) => `tileA[${k}][y + ${i * quarters(a, variant.threadM)}u]`,
+      column: (j) => `tileB[${k}][x + ${j * quarters(b, variant.threadN)}u]`,
+    })
+  ).join("\n    ");
+  const loop = (before: string, after: string) => `
+  for (var k = fromK; k < toK; k += ${tileK}u) {
+    ${before}${put}
+    workgroupBarrier();${after}
+    ${step}
+    workgroupBarrier();
+  }`;
+  const last = (Math.ceil(a.K / tileK) - 1) * tileK;
+  const staged = () => loop(take("k"), "");
+  const ahead = () =>
+    `
+  let firstK = min(fromK, ${last}u);${take("firstK")}` +
+    loop(
+      "",
+      `
+    let next = min(k + ${tileK}u, ${last}u);${take("next")}`,
+    );
+  return {
+    declarations: `var<workgroup> tileA: ${type(loadA.width)};
+var<workgroup> tileB: ${type(loadB.width)};`,
+    loop: `${loadA.begin}${loadB.begin}
+  ${registers}${flow === "ahead" ? ahead() : staged()}`,
+  };
+}
+
+/** The loop over k where each thread reads blocks of 4 x 4 of both factors. */
+function directLoop({ a, b }: Factors, variant: GemmVariant): string {
+  const { tileK, threadM, threadN } = variant;
+  const guardK = a.K % tileK !== 0;
+  const blocks = (
+    factor: Factor,
+    { prefix, first, at, perThread }: {
+      prefix: string;
+      first: string;
+      at: string;
+      perThread: number;
+    },
+  ) =>
+    range(perThread / 4).map((part) => {
+      const from = part * factor.tile / (perThread / 4);
+      const o = `${first} + ${from}u + 4u * ${at}`;
+      return loadBlock(`${prefix}${part}_`, factor, { o, k: "k", guardK });
+    }).join("");
+  return `
+  for (var k = fromK; k < toK; k += ${tileK}u) {
+    ${blocks(a, { prefix: "a", first: "fromM", at: "y", perThread: threadM })}${
+    blocks(b, { prefix: "b", first: "fromN", at: "x", perThread: threadN })
+  }
+    ${
+    range(4).map((k) =>
+      outerProduct({
+        variant,
+        row: (i) => `a${i}_${k}`,
+        column: (j) => `b${j}_${k}`,
+      })
+    ).join("\n    ")
+  }
+  }`;
+}
+
+/** Adds the outer product of one depth of both factors to the accumulators. */
+function outerProduct(
+  { variant: { threadM, threadN }, row, column }: {
+    variant: GemmVariant;
+    /** Vectors of the factors. */
+    row: (i: number) => string;
+    column: (j: number) => string;
+  },
+): string {
+  const down = range(threadM / 4), across = range(threadN / 4);
+  const products = down.flatMap((i) =>
+    range(4).flatMap((r) =>
+      across.map((j) => {
+        const c = sum(i, r, j);
+        return `      ${c} = fma(vec4<f32>(a${i}.${"xyzw"[r]}), b${j}, ${c});`;
+      })
+    )
+  );
+  return `{
+${down.map((i) => `      let a${i} = ${row(i)};`).join("\n")}
+${across.map((j) => `      let b${j} = ${column(j)};`).join("\n")}
+${products.join("\n")}
+    }`;
+}
+
+/** Stores four neighbours of a row of the result. */
+function store(
+  value: string,
+  { row, column, shape: { M, N }, guardRow, guardColumn, base, names }: {
+    row: string;
+    column: string;
+    shape: GemmShape;
+    guardRow: boolean;
+    guardColumn: boolean;
+    base: string;
+    names: { out: string; bias?: string; addTo?: string };
+  },
+): string {
+  const guards = [
+    ...guardRow ? [`row < ${M}u`] : [],
+    ...guardColumn ? [`column < ${N}u`] : [],
+  ];
+  const plus = (at: string, n: string) =>
+    (names.bias ? ` + ${names.bias}[${n}]` : "") +
+    (names.addTo ? ` + ${names.addTo}[${at}]` : "");
+  const body = N % 4 === 0
+    ? `let at = (${base}row * ${N}u + column) / 4u;
+      ${names.out}[at] = ${value}${plus("at", "column / 4u")};`
+    : range(4).map((j) => `
+      if (column + ${j}u < ${N}u) {
+        let at = ${base}row * ${N}u + column + ${j}u;
+        ${names.out}[at] = ${value}.${"xyzw"[j]}${plus("at", `column + ${j}u`)};
+      }`).join("");
+  return `{
+    let row = ${row};
+    let column = ${column};
+    ${guards.length > 0 ? `if (${guards.join(" && ")}) ` : ""}{
+      ${body}
+    }
+  }`;
+}

@@ -1,0 +1,101 @@
+/**
+ * How fast variants of a matrix product are on a device: for the choice among
+ * them, and for `hearth bench gemm`.
+ *
+ * @module
+ */
+
+import { Graph } from "../../graph/graph.ts";
+import { plan } from "../../graph/plan.ts";
+import type { GemmShape, GemmVariant } from "./gemm.ts";
+import type { WebGpuBackend } from "./webgpu_backend.ts";
+
+/** Operations of one submission, so that recording it is not what is timed. */
+const SUBMIT_FLOPS = 2e10;
+const MOST_IN_A_ROW = 32;
+/** Most submissions between two answers. */
+const MOST_RUNS = 1 << 10;
+
+/**
+ * Milliseconds of one product by each variant, in each round; all variants
+ * take turns, as a device gets warm and others use it.
+ *
+ * @param options.roundMs How long each variant is timed in a round, at least;
+ * runs before them do not count.
+ * @param options.limitMs No round begins later than that; the first one does.
+ */
+export async function timeGemm(
+  backend: WebGpuBackend,
+  shape: GemmShape,
+  { variants, rounds, roundMs, limitMs = Infinity }: {
+    variants: readonly GemmVariant[];
+    rounds: number;
+    roundMs: number;
+    limitMs?: number;
+  },
+): Promise<number[][]> {
+  const { M, N, K, transA, transB } = shape;
+  const inARow = Math.max(
+    1,
+    Math.min(MOST_IN_A_ROW, Math.floor(SUBMIT_FLOPS / (2 * M * N * K))),
+  );
+  const graphs = variants.map((): Graph => {
+    const g = new Graph();
+    const a = g.state("a", transA ? [K, M] : [M, K]);
+    const b = g.state("b", transB ? [N, K] : [K, N]);
+    const out = g.state("out", [M, N]);
+    for (let i = 0; i < inARow; i++) g.matmul(a, b, { transA, transB, out });
+    return g;
+  });
+  const answer = new Graph();
+  const sum = answer.state("sum", [1]);
+  answer.sumSquares(answer.state("one", [1]), { out: sum });
+  const start = performance.now();
+  const executable = await backend.compile(
+    plan({ ...Object.fromEntries(Object.entries(graphs)), answer }),
+    { gemmVariant: (_, phase) => variants[Number(phase)] },
+  );
+  try {
+    // Zeros would be multiplied with less power, and so at higher clocks.
+    executable.write("a", noise(M * K));
+    executable.write("b", noise(K * N));
+    const timed = async (phase: string, runs: number) => {
+      const start = performance.now();
+      for (let i = 0; i < runs; i++) await executable.run(phase);
+      await executable.read("sum");
+      return performance.now() - start;
+    };
+    await timed("answer", 1);
+    const answerMs = Math.min(
+      ...[await timed("answer", 0), await timed("answer", 0)],
+    );
+    const timedProducts = async (i: number, runs: number) =>
+      Math.max(await timed(`${i}`, runs) - answerMs, 1e-3) / runs;
+    const runs: number[] = [], times = variants.map((): number[] => []);
+    for (const i of variants.keys()) {
+      await timed(`${i}`, 1); // a driver may compile at the first use
+      const once = await timedProducts(i, 1);
+      const wanted = Math.min(MOST_RUNS, Math.ceil(roundMs / once));
+      runs[i] = Math.max(1, wanted);
+    }
+    for (let round = 0; round < rounds; round++) {
+      if (round > 0 && performance.now() - start > limitMs) break;
+      for (const i of variants.keys()) {
+        times[i].push(await timedProducts(i, runs[i]) / inARow);
+      }
+    }
+    return times;
+  } finally {
+    await executable.dispose();
+  }
+}
+
+/** Numbers from -1 to 1 that look random enough. */
+function noise(length: number): Float32Array {
+  const numbers = new Float32Array(length);
+  for (let i = 0, bits = 1; i < length; i++) {
+    bits = Math.imul(bits, 1664525) + 1013904223;
+    numbers[i] = bits / 2 ** 31;
+  }
+  return numbers;
+}
