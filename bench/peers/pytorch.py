@@ -8,6 +8,11 @@ Reads one JSON object from argv[1], prints one JSON object:
 - bench "gemm": one matrix product;
 - bench "generate": single tokens with the key-value cache of transformers.
 
+"device" is "cpu" or "cuda"; there, "tf32" lets tensor cores round the factors
+of fp32 products to 10 bits, which is off otherwise, as it is in PyTorch. A
+step ends when the loss is on the host, a product when the device has done it;
+products are queued many at a time.
+
 The warm-up and the quartiles are those of src/cli/bench/timing.ts.
 """
 
@@ -23,6 +28,8 @@ import torch.nn.functional as F
 
 LR = 1e-4
 WARM_UP, WARM_UP_SHARE, MIN_RUNS = 3, 0.25, 5
+# Milliseconds of products between two waits for a GPU.
+QUEUED_MS = 20
 
 
 class Block(nn.Module):
@@ -62,7 +69,7 @@ class GPT(nn.Module):
                 nn.init.normal_(module.weight, std=0.02)
 
     def forward(self, ids, targets):
-        x = self.wte(ids) + self.wpe(torch.arange(ids.size(1)))
+        x = self.wte(ids) + self.wpe(torch.arange(ids.size(1), device=ids.device))
         for block in self.blocks:
             x = block(x)
         logits = self.head(self.norm(x))
@@ -98,8 +105,8 @@ def summarize(times):
 
 
 def train(settings):
-    shape = settings["shape"]
-    model = GPT(shape)
+    shape, device = settings["shape"], settings["device"]
+    model = GPT(shape).to(device)
     optimizer = torch.optim.AdamW(
         [
             {"params": [p for p in model.parameters() if p.dim() >= 2]},
@@ -114,11 +121,13 @@ def train(settings):
         fused=True,
     )
     size = (shape["batchSize"], shape["seqLen"])
-    ids, targets = (torch.randint(shape["vocabSize"], size) for _ in range(2))
+    ids, targets = (
+        torch.randint(shape["vocabSize"], size).to(device) for _ in range(2)
+    )
     forward = torch.compile(model) if settings["compile"] else model
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings["bf16"]):
+        with torch.autocast(device, torch.bfloat16, enabled=settings["bf16"]):
             loss = forward(ids, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -134,18 +143,35 @@ def train(settings):
 def gemm(settings):
     M, N, K = settings["M"], settings["N"], settings["K"]
     dtype = torch.bfloat16 if settings["bf16"] else torch.float32
-    a, b = torch.full((M, K), 0.5, dtype=dtype), torch.full((K, N), 0.5, dtype=dtype)
-    out = torch.empty(M, N, dtype=dtype)
+    # Random, as constant numbers take less power and give higher clocks.
+    a, b = (torch.rand(size).mul(2).sub(1) for size in ((M, K), (K, N)))
+    a, b = (factor.to(settings["device"], dtype) for factor in (a, b))
+    out = torch.empty(M, N, dtype=dtype, device=settings["device"])
     run = lambda: torch.mm(a, b, out=out)
-    timing = summarize(measure(run, settings["seconds"]))
+    measure_products = measure_queued if a.is_cuda else measure
+    timing = summarize(measure_products(run, settings["seconds"]))
     return {"gflops": 2 * M * N * K / timing["medianMs"] / 1e6, "time": timing}
+
+
+def measure_queued(run, seconds):
+    """The same on a GPU, of so many runs that waiting for them is little."""
+    count = 1
+
+    def all_runs():
+        for _ in range(count):
+            run()
+        torch.cuda.synchronize()
+
+    while min(measure(all_runs, 0)) < QUEUED_MS:
+        count *= 2
+    return [ms / count for ms in measure(all_runs, seconds)]
 
 
 @torch.inference_mode()
 def generate(settings):
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    shape = settings["shape"]
+    shape, device = settings["shape"], settings["device"]
     config = GPT2Config(
         vocab_size=shape["vocabSize"],
         n_positions=shape["seqLen"],
@@ -153,8 +179,9 @@ def generate(settings):
         n_layer=shape["nLayer"],
         n_head=shape["nHead"],
     )
-    model = GPT2LMHeadModel(config).eval()
+    model = GPT2LMHeadModel(config).eval().to(device)
     prompt = torch.randint(shape["vocabSize"], (1, settings["promptTokens"]))
+    prompt = prompt.to(device)
 
     def draw(count):
         out = model(prompt, use_cache=True)
@@ -164,6 +191,7 @@ def generate(settings):
             probs = torch.softmax(out.logits[:, -1].topk(200).values / 0.8, -1)
             token = torch.multinomial(probs, 1)
             out = model(token, past_key_values=out.past_key_values, use_cache=True)
+            token.item()  # a person sees every token
             times.append(1000 * (time.perf_counter() - start))
         return times
 
@@ -172,9 +200,14 @@ def generate(settings):
     return {"tokensPerSec": 1000 / timing["medianMs"], "token": timing}
 
 
-settings = json.loads(sys.argv[1])
+settings = {"device": "cpu", "tf32": False, **json.loads(sys.argv[1])}
 torch.manual_seed(0)
 torch.set_num_threads(settings["threads"])
+on_gpu = settings["device"] == "cuda"
+if on_gpu:
+    torch.cuda.init()
+    torch.backends.cuda.matmul.allow_tf32 = settings["tf32"]
+    torch.backends.cudnn.allow_tf32 = settings["tf32"]
 figures = {"train": train, "gemm": gemm, "generate": generate}[settings["bench"]](
     settings
 )
@@ -184,6 +217,8 @@ print(
             **figures,
             "threads": settings["threads"],
             "torch": torch.__version__,
+            "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+            "peakDeviceBytes": torch.cuda.max_memory_allocated() if on_gpu else None,
             "peakRssBytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         }
     )
