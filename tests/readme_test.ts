@@ -35,3 +35,15 @@ Deno.test("README's tasks are in deno.json", async () => {
   assert.ok(used.includes("demo") && used.includes("test"));
   assert.deepEqual(used.filter((task) => !(task in tasks)), []);
 });
+
+Deno.test("docs/architecture.md names only files that exist", async () => {
+  const text = await Deno.readTextFile(new URL("docs/architecture.md", root));
+  const named = new Set(
+    [...text.matchAll(/\b(?:[a-z]+\/)+\w+\.ts\b/g)].map(([path]) => path),
+  );
+  assert.ok(named.size > 15);
+  for (const path of named) {
+    const inRoot = path.startsWith("tests/") ? path : `src/${path}`;
+    await Deno.stat(new URL(inRoot, root));
+  }
+});
