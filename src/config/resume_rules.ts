@@ -82,6 +82,7 @@ export const RESUME_RULES: Readonly<
   "tokenizer.path": TOKENIZER,
 
   "data.dataset": "checked",
+  "data.textColumn": "checked",
   "data.valDataset": "checked",
   "data.valFraction": SPLIT,
 

@@ -79,6 +79,9 @@ export const dataSchema = z.strictObject({
   dataset: sources.default("sample").describe(
     "sample, a file, a folder or a glob; or a list of them",
   ),
+  textColumn: z.string().min(1).optional().describe(
+    "column or field with the text; default: text",
+  ),
   valDataset: sources.optional().describe(
     "validation text; default: a part of the dataset",
   ),

@@ -15,6 +15,7 @@ import { createHash } from "node:crypto";
 import { EXIT, UserError } from "../base/errors.ts";
 import {
   checkFile,
+  contentKey,
   type FileFacts,
   isPlainText,
   readDocuments,
@@ -132,7 +133,7 @@ export function corpusFingerprint({ train, val }: Corpus): string {
   const content = (source: CheckedSource) =>
     source.kind === "sample"
       ? [`sample ${SAMPLE_VERSION}`]
-      : source.files.map((file) => `${file.format} ${file.sha256}`);
+      : source.files.map(contentKey);
   const all = [train.flatMap(content), val?.flatMap(content) ?? null];
   return createHash("sha256").update(JSON.stringify(all)).digest("hex");
 }

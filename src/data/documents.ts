@@ -7,8 +7,12 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { EXIT, UserError } from "../base/errors.ts";
+import type { ReadOptions, TextFile } from "./file_bytes.ts";
 import { readJsonLines } from "./json_lines.ts";
-import { type ReadOptions, readText, type TextFile } from "./text_file.ts";
+import { readParquet } from "./parquet_file.ts";
+import { readText } from "./text_file.ts";
+import { joinArticles } from "./wikitext_articles.ts";
 
 /** What reading a file in whole found out. */
 export interface FileFacts {
@@ -28,11 +32,23 @@ export function isPlainText(file: TextFile): boolean {
  *
  * @throws {UserError} When it is damaged, vanished, changed or lacks texts.
  */
-export function readDocuments(
+export async function* readDocuments(
   file: TextFile,
   options: ReadOptions = {},
 ): AsyncGenerator<string> {
-  return readJsonLines(file, options);
+  const rows = file.format === "parquet"
+    ? readParquet(file, options)
+    : readJsonLines(file, options);
+  const texts = file.rows === "wikitext" ? joinArticles(rows) : rows;
+  for await (const text of texts) if (text !== "") yield text;
+}
+
+/** What decides the text of a file, its path left out. */
+export function contentKey(
+  { format, column, rows, sha256 }: TextFile & FileFacts,
+): string {
+  const named = column === "text" ? undefined : column;
+  return [format, sha256, named, rows].filter(Boolean).join(" ");
 }
 
 /**
@@ -55,5 +71,16 @@ export async function checkFile(
       textBytes += Buffer.byteLength(text, "utf8");
     }
   }
-  return { sha256: hash.digest("hex"), textBytes };
+  const sha256 = hash.digest("hex");
+  if (file.sha256 !== undefined && file.sha256 !== sha256) {
+    throw new UserError(
+      `Cannot use "${file.name}": its download has changed on disk, in ` +
+        `"${file.path}"`,
+      {
+        hint: "hearth data clean --downloads removes it; it is downloaded anew",
+        exitCode: EXIT.usage,
+      },
+    );
+  }
+  return { sha256, textBytes };
 }

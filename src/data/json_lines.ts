@@ -1,8 +1,9 @@
 /**
- * Documents of a JSON Lines file: one object per line, text in "text".
+ * Documents of a JSON Lines file: one object per line, text in "text" or in
+ * another field that was named.
  *
- * Other fields are left alone, empty lines and empty texts are skipped. One
- * line is in memory at a time.
+ * Other fields are left alone, empty lines are skipped. One line is in memory
+ * at a time.
  *
  * @module
  */
@@ -22,7 +23,7 @@ export async function* readJsonLines(
   let line = 0;
   for await (const json of readLines(file, options)) {
     const document = parseLine(json, file, ++line);
-    if (document !== "") yield document;
+    if (document !== null) yield document;
   }
 }
 
@@ -42,27 +43,31 @@ async function* readLines(
   yield begun.join("");
 }
 
-function parseLine(json: string, file: TextFile, line: number): string {
-  if (json.trim() === "") return "";
+/** Null for an empty line. */
+function parseLine(json: string, file: TextFile, line: number): string | null {
+  if (json.trim() === "") return null;
+  const field = file.column ?? "text";
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (error) {
     throw wrongLine("is not JSON", error);
   }
-  if (typeof value !== "object" || value === null || !("text" in value)) {
-    throw wrongLine('has no field "text"');
+  if (typeof value !== "object" || value === null || !(field in value)) {
+    throw wrongLine(`has no field "${field}"`);
   }
-  if (typeof value.text !== "string") {
-    throw wrongLine('has a field "text" that is not a string');
+  const text = (value as Record<string, unknown>)[field];
+  if (typeof text !== "string") {
+    throw wrongLine(`has a field "${field}" that is not a string`);
   }
-  return value.text.toWellFormed();
+  return text.toWellFormed();
 
   function wrongLine(what: string, cause?: unknown): UserError {
     return new UserError(
       `Cannot read dataset "${file.name}": line ${line} ${what}`,
       {
-        hint: 'give one object per line, such as {"text": "Once upon a time"}',
+        hint: `give one object per line, such as {"${field}": "Once upon a ` +
+          'time"}, or name another field with --text-column',
         exitCode: EXIT.usage,
         cause,
       },

@@ -14,6 +14,8 @@ import { basename, join } from "node:path";
 import { z } from "zod";
 import { errorMessage } from "../base/errors.ts";
 import { errorCode } from "../base/io_problem.ts";
+import type { CheckedFile } from "./corpus.ts";
+import { fileKey } from "./file_bytes.ts";
 import { TOKEN_BYTES } from "./token_file.ts";
 import { entryNames, removeLeftovers } from "./workspace.ts";
 
@@ -43,6 +45,7 @@ const headerSchema = z.object({
   valFraction: z.number().nullable(),
   /** Files as they were when read, to know them again without reading. */
   files: z.array(z.object({
+    /** With what is read of it; see `fileKey`. */
     path: z.string(),
     sizeBytes: count,
     mtimeMs: z.number(),
@@ -62,9 +65,9 @@ export type PreparedHeader = z.output<typeof headerSchema>;
 export type FileRecord = PreparedHeader["files"][number];
 
 /** What the header keeps of a file. */
-export function fileRecord(file: FileRecord): FileRecord {
-  const { path, sizeBytes, mtimeMs, sha256, textBytes } = file;
-  return { path, sizeBytes, mtimeMs, sha256, textBytes };
+export function fileRecord(file: CheckedFile): FileRecord {
+  const { sizeBytes, mtimeMs, sha256, textBytes } = file;
+  return { path: fileKey(file), sizeBytes, mtimeMs, sha256, textBytes };
 }
 
 /** A prepared data set on disk. */

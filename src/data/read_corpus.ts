@@ -10,10 +10,10 @@
 
 import type { DataSection } from "../config/schema.ts";
 import { type CheckedSource, checkSources, type Corpus } from "./corpus.ts";
+import { fileKey, type TextFile } from "./file_bytes.ts";
 import type { FileRecord, Prepared } from "./prepared.ts";
 import { type DataProgress, meter } from "./progress.ts";
 import { resolveSources } from "./sources.ts";
-import type { TextFile } from "./text_file.ts";
 
 /** Who listens while text is read. */
 export interface ReadCorpusOptions {
@@ -33,14 +33,14 @@ export async function readCorpus(
   { data, onProgress, onNotice, signal }: ReadCorpusOptions,
   prepared: Prepared[],
 ): Promise<Corpus> {
-  const train = await resolveSources(data.dataset);
+  const train = await resolveSources(data.dataset, data);
   const val = data.valDataset === undefined
     ? null
-    : await resolveSources(data.valDataset);
+    : await resolveSources(data.valDataset, data);
 
   const records = knownFiles(prepared);
   const known = (file: TextFile) => {
-    const record = records.get(file.path);
+    const record = records.get(fileKey(file));
     const same = record?.sizeBytes === file.sizeBytes &&
       record.mtimeMs === file.mtimeMs;
     return same ? record : null;

@@ -2,18 +2,14 @@
  * What the config's `dataset` names: the sample, a file, a folder or a glob.
  *
  * Resolving lists files and checks that they can be meant; it reads none.
- * Files of a folder are taken in the order of their paths, so that the same
- * folder is the same text on every platform.
  *
  * @module
  */
 
-import { glob } from "node:fs/promises";
-import { join, relative, resolve, sep } from "node:path";
 import type { DataSection } from "../config/schema.ts";
 import { EXIT, UserError } from "../base/errors.ts";
-import { readFailure } from "./file_errors.ts";
-import type { TextFile } from "./text_file.ts";
+import type { TextFile } from "./file_bytes.ts";
+import { listFiles } from "./local_files.ts";
 
 /** One named source, and what it stands for. */
 export type Source =
@@ -22,12 +18,6 @@ export type Source =
 
 /** `dataset` or `valDataset` as the config has it. */
 export type SourceSetting = DataSection["dataset"];
-
-/** What is taken from a folder, each also with .gz or .zst after it. */
-const FOLDER_EXTENSIONS = [".txt", ".md", ".jsonl"];
-
-/** Formats that cannot be text, for a clearer word than "binary". */
-const OTHER_FORMATS = [".parquet", ".arrow", ".zip", ".tar", ".bin", ".pdf"];
 
 /** Names that are set aside for public data sets. */
 const PUBLIC_NAMES = [
@@ -45,6 +35,7 @@ const PUBLIC_NAMES = [
  */
 export async function resolveSources(
   setting: SourceSetting,
+  { textColumn }: Pick<DataSection, "textColumn"> = {},
 ): Promise<Source[]> {
   const sources: Source[] = [];
   for (const entry of Array.isArray(setting) ? setting : [setting]) {
@@ -58,7 +49,7 @@ export async function resolveSources(
         "leave the weight out, or name a source more than once",
       );
     }
-    sources.push(await resolveSource(source));
+    sources.push(withColumn(await resolveSource(source), textColumn));
   }
   return sources;
 }
@@ -76,131 +67,16 @@ async function resolveSource(name: string): Promise<Source> {
         : `download it and give its path; for a local file write ./${name}`,
     );
   }
-  const stat = await statOrNull(name);
-  if (stat?.isDirectory) {
-    return { kind: "files", name, files: await listFolder(name) };
-  }
-  if (stat === null && /[*?[\]{}]/.test(name)) {
-    return { kind: "files", name, files: await listGlob(name) };
-  }
-  return { kind: "files", name, files: [await describeFile(name)] };
+  return { kind: "files", name, files: await listFiles(name) };
 }
 
-/** Text files below a folder, hidden ones and linked folders left out. */
-async function listFolder(folder: string): Promise<TextFile[]> {
-  const paths: string[] = [];
-  await walk(folder);
-  if (paths.length === 0) {
-    throw usage(
-      `Cannot use folder "${folder}": it has no ` +
-        `${FOLDER_EXTENSIONS.join(", ")} file`,
-      "those may also be .gz or .zst; for other names give a quoted glob such " +
-        'as "texts/*.log"',
-    );
-  }
-  return await Promise.all(sortPaths(paths).map(describeFile));
-
-  async function walk(directory: string): Promise<void> {
-    try {
-      for await (const entry of Deno.readDir(directory)) {
-        if (entry.name.startsWith(".")) continue;
-        const path = join(directory, entry.name);
-        if (entry.isDirectory) await walk(path);
-        else if (!isTextName(entry.name)) continue;
-        else if (entry.isFile || await isFile(path)) paths.push(path);
-      }
-    } catch (error) {
-      throw readFailure(directory, error);
-    }
-  }
-}
-
-async function listGlob(pattern: string): Promise<TextFile[]> {
-  const paths: string[] = [];
-  for await (const path of glob(pattern)) {
-    if (await isFile(path)) paths.push(path);
-  }
-  if (paths.length === 0) {
-    throw usage(
-      `Cannot use dataset "${pattern}": no file matches`,
-      "check the pattern; ** stands for any folders, and it must be quoted " +
-        "from the shell",
-    );
-  }
-  return await Promise.all(sortPaths(paths).map(describeFile));
-}
-
-/** A file named by hand may have any extension; its bytes are checked later. */
-async function describeFile(path: string): Promise<TextFile> {
-  let stat: Deno.FileInfo;
-  try {
-    stat = await Deno.stat(path);
-  } catch (error) {
-    throw readFailure(path, error);
-  }
-  if (!stat.isFile) {
-    throw usage(
-      `Cannot read dataset "${path}": it is not a regular file`,
-      "write the text to a file first; it is read more than once",
-    );
-  }
-  const other = OTHER_FORMATS.find((ext) => path.toLowerCase().endsWith(ext));
-  if (other !== undefined) {
-    throw usage(
-      `Cannot use "${path}" as text: ${other} files cannot be read`,
-      `turn it into ${FOLDER_EXTENSIONS.join(", ")}, plain or with .gz or .zst`,
-    );
-  }
-  const { base, compression } = splitCompression(path);
-  return {
-    path: resolve(path),
-    name: path,
-    format: base.endsWith(".jsonl") ? "jsonl" : "text",
-    compression,
-    sizeBytes: stat.size,
-    mtimeMs: stat.mtime?.getTime() ?? 0,
-  };
-}
-
-function isTextName(name: string): boolean {
-  const { base } = splitCompression(name);
-  return FOLDER_EXTENSIONS.some((extension) => base.endsWith(extension));
-}
-
-function splitCompression(
-  path: string,
-): { base: string; compression: TextFile["compression"] } {
-  const lower = path.toLowerCase();
-  if (lower.endsWith(".gz")) {
-    return { base: lower.slice(0, -3), compression: "gzip" };
-  }
-  if (lower.endsWith(".zst")) {
-    return { base: lower.slice(0, -4), compression: "zstd" };
-  }
-  return { base: lower, compression: "none" };
-}
-
-/** By code unit, with "/" on every platform. */
-function sortPaths(paths: string[]): string[] {
-  const keyed = paths.map((path) => ({
-    path,
-    key: relative(".", path).replaceAll(sep, "/"),
-  }));
-  keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  return keyed.map(({ path }) => path);
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await statOrNull(path))?.isFile ?? false;
-}
-
-/** Null for what is not there or cannot be looked at; opening says why. */
-async function statOrNull(path: string): Promise<Deno.FileInfo | null> {
-  try {
-    return await Deno.stat(path);
-  } catch {
-    return null;
-  }
+/** Says which column to read, where a file has columns. */
+function withColumn(source: Source, column: string | undefined): Source {
+  if (source.kind === "sample") return source;
+  const files = source.files.map((file) =>
+    file.format === "text" ? file : { column, ...file }
+  );
+  return { ...source, files };
 }
 
 function usage(message: string, hint: string): UserError {

@@ -2,35 +2,15 @@
  * One file as checked UTF-8 text, a chunk at a time.
  *
  * A byte order mark at the start is dropped; everything else, CRLF included,
- * stays as it is. NUL bytes and invalid UTF-8 are refused with their place. A
- * file that changes while it is read is refused too: three passes go over it
- * (check, tokenizer, tokens), and they must see the same bytes.
+ * stays as it is. NUL bytes and invalid UTF-8 are refused with their place.
  *
  * @module
  */
 
-import type { Hash } from "node:crypto";
-import { pipeline, Readable } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { EXIT, UserError } from "../base/errors.ts";
-import { errorCode } from "../base/io_problem.ts";
-import { readFailure } from "./file_errors.ts";
-import { ZstdFrames } from "./zstd_frames.ts";
+import { type ReadOptions, readUnpacked, type TextFile } from "./file_bytes.ts";
 
-/** A text file as it was when it was listed. */
-export interface TextFile {
-  /** Absolute path. */
-  path: string;
-  /** As the user would write it; for messages. */
-  name: string;
-  /** `text`: one document. `jsonl`: one per line, in the field "text". */
-  format: "text" | "jsonl";
-  compression: "none" | "gzip" | "zstd";
-  /** On disk, compressed as it is. */
-  sizeBytes: number;
-  /** Last change, milliseconds since 1970. */
-  mtimeMs: number;
-}
+export type { ReadOptions, TextFile } from "./file_bytes.ts";
 
 /** A part of a file, cut between two characters. */
 export interface TextChunk {
@@ -38,18 +18,6 @@ export interface TextChunk {
   bytes: Uint8Array;
   text: string;
 }
-
-/** What a reader may listen to. */
-export interface ReadOptions {
-  /** Is updated with the bytes on disk. */
-  hash?: Hash;
-  /** Called with the number of bytes just read from disk. */
-  onBytes?: (count: number) => void;
-  signal?: AbortSignal;
-}
-
-/** Bytes per read: large enough that the calls do not count. */
-const READ_BYTES = 1 << 20;
 
 /**
  * The text of `file`, in chunks of about 1 MB.
@@ -63,7 +31,7 @@ export async function* readText(
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let rest = new Uint8Array(0); // the start of a character cut by a read
   let offset = 0; // of rest[0] in the text
-  for await (const read of inflate(file, readBytes(file, options))) {
+  for await (const read of readUnpacked(file, options)) {
     const joined = rest.length === 0 ? read : concat(rest, read);
     let start = 0;
     if (offset === 0) {
@@ -96,83 +64,6 @@ export async function* readText(
   }
 }
 
-/** The bytes on disk; checks that the file stays what was listed. */
-async function* readBytes(
-  file: TextFile,
-  { hash, onBytes, signal }: ReadOptions,
-): AsyncGenerator<Uint8Array> {
-  let handle: Deno.FsFile;
-  try {
-    handle = await Deno.open(file.path, { read: true });
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") throw changed(file, "vanished");
-    throw readFailure(file.name, error);
-  }
-  using opened = handle;
-  for (let total = 0;;) {
-    signal?.throwIfAborted();
-    const buffer = new Uint8Array(READ_BYTES);
-    const count = await opened.read(buffer);
-    if (count === null) {
-      const now = await opened.stat();
-      const mtimeMs = now.mtime?.getTime() ?? 0;
-      if (total !== file.sizeBytes || mtimeMs !== file.mtimeMs) {
-        throw changed(file, "changed");
-      }
-      return;
-    }
-    total += count;
-    hash?.update(buffer.subarray(0, count));
-    onBytes?.(count);
-    yield buffer.subarray(0, count);
-  }
-}
-
-async function* inflate(
-  file: TextFile,
-  source: AsyncGenerator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  if (file.compression === "none") return yield* source;
-  const isGzip = file.compression === "gzip";
-  const inflater = isGzip ? createGunzip() : createZstdDecompress();
-  const packed = isGzip ? source : checkFrames(file, source);
-  // An error on either side ends the loop below, so none is handled here.
-  pipeline(Readable.from(packed), inflater, () => {});
-  try {
-    for await (const chunk of inflater) yield chunk;
-  } catch (error) {
-    const code = errorCode(error);
-    if (code?.startsWith("Z_") || code?.startsWith("ZSTD_")) {
-      throw damaged(file, error);
-    }
-    throw error;
-  }
-}
-
-async function* checkFrames(
-  file: TextFile,
-  source: AsyncGenerator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  const frames = new ZstdFrames();
-  for await (const chunk of source) {
-    if (!frames.push(chunk)) throw damaged(file);
-    yield chunk;
-  }
-  if (!frames.complete) throw damaged(file);
-}
-
-function damaged(file: TextFile, cause?: unknown): UserError {
-  return new UserError(
-    `Cannot read dataset "${file.name}": its ${file.compression} data is ` +
-      "damaged or cut short",
-    {
-      hint: "make or download the file again",
-      exitCode: EXIT.usage,
-      cause,
-    },
-  );
-}
-
 function notText(file: TextFile, what: string, hint: string): UserError {
   return new UserError(`Cannot use "${file.name}" as text: ${what}`, {
     hint,
@@ -190,16 +81,6 @@ function hintFor(bytes: Uint8Array): string {
     ? "it looks like a binary file; give .txt, .md or .jsonl in UTF-8"
     : "give UTF-8 text; iconv -f latin1 -t utf-8 FILE converts an older " +
       "encoding";
-}
-
-function changed(file: TextFile, what: "changed" | "vanished"): UserError {
-  return new UserError(
-    `Cannot read dataset "${file.name}": it ${what} during preparation`,
-    {
-      hint: "let whatever writes it finish, then start again",
-      exitCode: EXIT.usage,
-    },
-  );
 }
 
 function startsWithBom(bytes: Uint8Array): boolean {

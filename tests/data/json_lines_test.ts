@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { readJsonLines } from "../../src/data/json_lines.ts";
 import { TempDir, textFile, userError } from "./_helpers.ts";
 
-Deno.test("readJsonLines() gives the texts of all lines but empty ones", async () => {
+Deno.test("readJsonLines() gives the texts of all lines that are not blank", async () => {
   await using dir = new TempDir();
   const path = await dir.write(
     "a.jsonl",
     '{"text": "one\\ntwo", "id": 7}\r\n\n  \n{"text": ""}\n{"text": "\\u00e4"}',
   );
-  assert.deepEqual(await textsOf(path), ["one\ntwo", "\u00e4"]);
+  assert.deepEqual(await textsOf(path), ["one\ntwo", "", "\u00e4"]);
 });
 
 Deno.test("readJsonLines() replaces lone surrogates, which UTF-8 cannot hold", async () => {
@@ -43,10 +43,23 @@ Deno.test("readJsonLines() names the line that is wrong", async () => {
     );
     assert.equal(
       error.hint,
-      'give one object per line, such as {"text": "Once upon a time"}',
+      'give one object per line, such as {"text": "Once upon a time"}, or ' +
+        "name another field with --text-column",
     );
     assert.equal(error.exitCode, 2);
   }
+});
+
+Deno.test("readJsonLines() takes the field that was named", async () => {
+  await using dir = new TempDir();
+  const line = '{"text": "no", "story": "yes"}\n';
+  const path = await dir.write("a.jsonl", line + '{"text": "no"}\n');
+  const file = await textFile(path, { format: "jsonl", column: "story" });
+  const reading = readJsonLines(file);
+  assert.equal((await reading.next()).value, "yes");
+  const error = await userError(() => reading.next());
+  assert.match(error.message, /: line 2 has no field "story"$/);
+  assert.match(error.hint, /such as \{"story": "Once upon a time"\}/);
 });
 
 async function textsOf(path: string): Promise<string[]> {

@@ -93,7 +93,7 @@ Deno.test("resolveSources() keeps the order of a list", async () => {
 Deno.test("resolveSources() says in one line what cannot be used", async () => {
   await using dir = new TempDir();
   const file = await dir.write("a.txt", "text");
-  const parquet = await dir.write("a.parquet", "PAR1");
+  const arrow = await dir.write("a.arrow", "ARROW1");
   const empty = join(dir.path, "empty");
   await Deno.mkdir(empty);
   const check = "check the path; a dataset is sample, a file, a folder or a " +
@@ -131,8 +131,9 @@ Deno.test("resolveSources() says in one line what cannot be used", async () => {
     ],
     [
       empty,
-      `Cannot use folder "${empty}": it has no .txt, .md, .jsonl file`,
-      "those may also be .gz or .zst; for other names give a quoted glob " +
+      `Cannot use folder "${empty}": it has no .txt, .md, .jsonl, .parquet ` +
+      "or .zip file",
+      "text may also be .gz or .zst; for other names give a quoted glob " +
       'such as "texts/*.log"',
     ],
     [
@@ -142,9 +143,9 @@ Deno.test("resolveSources() says in one line what cannot be used", async () => {
       "from the shell",
     ],
     [
-      parquet,
-      `Cannot use "${parquet}" as text: .parquet files cannot be read`,
-      "turn it into .txt, .md, .jsonl, plain or with .gz or .zst",
+      arrow,
+      `Cannot use "${arrow}" as text: .arrow files cannot be read`,
+      "turn it into .txt, .md, .jsonl, .parquet, plain or with .gz or .zst",
     ],
     [
       [{ source: file, weight: 0.5 }],
