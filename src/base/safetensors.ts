@@ -2,15 +2,20 @@
  * Safetensors: named tensors in one file that every framework opens.
  *
  * A file is an 8-byte little-endian header size, a JSON header that gives each
- * tensor's dtype, shape and byte range, and the bytes. Written as F32; read as
- * F32, F16 or BF16, always into f32. Every platform that Deno runs on is
- * little-endian, so bytes go to and from disk as they lie in memory.
+ * tensor's dtype, shape and byte range, and the bytes. In F32, F16 or BF16 on
+ * disk, always f32 in memory.
  * Format: https://github.com/huggingface/safetensors#format
  *
  * @module
  */
 
 import { UserError } from "./errors.ts";
+import {
+  BYTES_PER_VALUE,
+  decodeFloats,
+  encodeFloats,
+  type FloatFormat,
+} from "./float_formats.ts";
 import { release } from "./release.ts";
 import { type FileSeal, sizeMismatch, writeSealed } from "./sealed_file.ts";
 
@@ -40,7 +45,7 @@ export type TensorSource = NamedTensor | DeferredTensor;
 /** Where one tensor lies in a file. */
 export interface TensorEntry {
   name: string;
-  dtype: keyof typeof BYTES_PER_VALUE;
+  dtype: FloatFormat;
   shape: number[];
   /** Byte range [begin, end), counted from the end of the header. */
   begin: number;
@@ -56,7 +61,6 @@ export interface SafetensorsHeader {
   dataStart: number;
 }
 
-const BYTES_PER_VALUE = { F32: 4, F16: 2, BF16: 2 } as const;
 /** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 const PREFIX_BYTES = 8;
@@ -66,31 +70,39 @@ const PREFIX_BYTES = 8;
  * Not atomic, and makes no copy of the data: of deferred tensors one is in
  * memory at a time.
  *
- * @param metadata Texts for the header; `format: "pt"`, which the Hugging Face
- * libraries insist on, is added.
+ * @param options.metadata Texts for the header; `format: "pt"`, which the
+ * Hugging Face libraries insist on, is added.
+ * @param options.dtype Of every tensor.
  * @throws {RangeError} If a name repeats or a shape does not fit its data.
  */
 export async function writeSafetensors(
   path: string,
   tensors: readonly TensorSource[],
-  metadata: Record<string, string> = {},
+  { metadata = {}, dtype = "F32" }: {
+    metadata?: Record<string, string>;
+    dtype?: FloatFormat;
+  } = {},
 ): Promise<FileSeal> {
   for (const tensor of tensors) {
     if ("data" in tensor) expectFit(tensor, tensor.data);
   }
-  const head = encodeHeader(tensors, { format: "pt", ...metadata });
-  return await writeSealed(path, parts(head, tensors));
+  const head = encodeHeader(tensors, {
+    metadata: { format: "pt", ...metadata },
+    dtype,
+  });
+  return await writeSealed(path, parts(head, tensors, dtype));
 }
 
 async function* parts(
   head: Uint8Array,
   tensors: readonly TensorSource[],
+  dtype: FloatFormat,
 ): AsyncGenerator<Uint8Array> {
   yield head;
   for (const tensor of tensors) {
     const data = await valuesOf(tensor);
     expectFit(tensor, data);
-    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    yield encodeFloats(data, dtype);
     if (!("data" in tensor)) release(data);
   }
 }
@@ -126,7 +138,7 @@ export async function readSafetensors(path: string): Promise<NamedTensor[]> {
   for (const { name, dtype, shape, begin, end } of tensors) {
     const bytes = new Uint8Array(end - begin);
     await readFull(file, bytes, path);
-    result.push({ name, shape, data: toFloat32(bytes, dtype) });
+    result.push({ name, shape, data: decodeFloats(bytes, dtype) });
   }
   return result;
 }
@@ -149,7 +161,7 @@ export async function deferSafetensors(
       await file.seek(dataStart + begin, Deno.SeekMode.Start);
       const bytes = new Uint8Array(end - begin);
       await readFull(file, bytes, path);
-      return toFloat32(bytes, dtype);
+      return decodeFloats(bytes, dtype);
     },
   }));
 }
@@ -167,13 +179,19 @@ export async function readSafetensorsHeader(
 }
 
 /** Bytes that the values of a tensor take in a file. */
-export function sizeBytesOf({ shape }: Pick<TensorSource, "shape">): number {
-  return countOf(shape) * BYTES_PER_VALUE.F32;
+export function sizeBytesOf(
+  { shape }: Pick<TensorSource, "shape">,
+  dtype: FloatFormat = "F32",
+): number {
+  return countOf(shape) * BYTES_PER_VALUE[dtype];
 }
 
 function encodeHeader(
   tensors: readonly TensorSource[],
-  metadata: Record<string, string>,
+  { metadata, dtype }: {
+    metadata: Record<string, string>;
+    dtype: FloatFormat;
+  },
 ): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let at = 0;
@@ -181,8 +199,8 @@ function encodeHeader(
     if (Object.hasOwn(header, name)) {
       throw new RangeError(`Cannot write tensor "${name}" twice`);
     }
-    const end = at + sizeBytesOf({ shape });
-    header[name] = { dtype: "F32", shape, data_offsets: [at, end] };
+    const end = at + sizeBytesOf({ shape }, dtype);
+    header[name] = { dtype, shape, data_offsets: [at, end] };
     at = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
@@ -303,17 +321,6 @@ async function readFull(
     if (n === null) throw damaged(path, "it was cut short while being read");
     at += n;
   }
-}
-
-function toFloat32(
-  bytes: Uint8Array<ArrayBuffer>,
-  dtype: TensorEntry["dtype"],
-): Float32Array {
-  if (dtype === "F32") return new Float32Array(bytes.buffer);
-  if (dtype === "F16") return Float32Array.from(new Float16Array(bytes.buffer));
-  // A bfloat16 is the upper half of the same number in f32.
-  const bits = Uint32Array.from(new Uint16Array(bytes.buffer), (b) => b << 16);
-  return new Float32Array(bits.buffer);
 }
 
 function damaged(path: string, what: string, cause?: unknown): UserError {

@@ -67,9 +67,11 @@ export async function writeCheckpoint(
     writeSealed(join(dir, name), [new TextEncoder().encode(text)]);
 
   const files: Record<string, FileSeal> = {
-    [MODEL]: await writeSafetensors(join(dir, MODEL), params, { step }),
+    [MODEL]: await writeSafetensors(join(dir, MODEL), params, {
+      metadata: { step },
+    }),
     [OPTIMIZER]: await writeSafetensors(join(dir, OPTIMIZER), optimizer, {
-      step,
+      metadata: { step },
     }),
     [TRAINER]: await writeText(TRAINER, jsonText(trainer)),
     [TOKENIZER]: await writeText(TOKENIZER, tokenizerJson),

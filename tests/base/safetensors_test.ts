@@ -35,7 +35,9 @@ function rawFile(header: unknown, data: Uint8Array): Uint8Array<ArrayBuffer> {
 
 Deno.test("writeSafetensors() and readSafetensors() return the same bits", () =>
   inTempDir(async (dir) => {
-    await writeSafetensors(`${dir}/a`, TENSORS, { step: "5" });
+    await writeSafetensors(`${dir}/a`, TENSORS, {
+      metadata: { step: "5" },
+    });
     const back = await readSafetensors(`${dir}/a`);
     assert.deepEqual(
       back.map(({ name, shape }) => ({ name, shape })).sort((a, b) =>
