@@ -20,9 +20,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   run: ["train", "config", "base"],
   generate: ["model", "backend", "graph", "tokenizer", "base"],
+  export: ["run", "train", "model", "tokenizer", "base"],
   tui: ["run", "generate", "train", "data", "backend", "config", "base"],
   cli: [
     "tui",
+    "export",
     "run",
     "generate",
     "train",

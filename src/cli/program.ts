@@ -21,6 +21,7 @@ import { addDevicesCommand } from "./devices.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEvalCommand } from "./eval.ts";
 import { examples } from "./examples.ts";
+import { addExportCommand } from "./export.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addInitCommand } from "./init.ts";
 import { addLogsCommand } from "./logs.ts";
@@ -86,6 +87,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   program.commandsGroup("Use:");
   addGenerateCommand(program, app);
   addEvalCommand(program, app);
+  addExportCommand(program, app);
   program.commandsGroup("Prepare:");
   addDataCommand(program, app);
   addTokenizerCommand(program, app);

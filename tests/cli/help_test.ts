@@ -14,6 +14,7 @@ const COMMANDS = [
   "compare",
   "generate",
   "eval",
+  "export",
   "data",
   "data list",
   "data prepare",

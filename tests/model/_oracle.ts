@@ -156,7 +156,7 @@ function fnv1a(text: string): number {
 }
 
 /** Element i of the sequence called name: MurmurHash3's finalizer. */
-function hashU32(name: string, i: number): number {
+export function hashU32(name: string, i: number): number {
   let h = (fnv1a(name) + Math.imul(i, 0x9e3779b9)) >>> 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);

@@ -1,0 +1,272 @@
+/**
+ * A checkpoint as files for other programs: a Hugging Face folder, one
+ * safetensors file, or one GGUF file.
+ *
+ * Everything is written aside and renamed, so that what has the final name is
+ * whole. Of the tensors one is in memory at a time.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import {
+  makeDirectories,
+  syncDirectory,
+  writeFileSynced,
+} from "../base/atomic_file.ts";
+import { EXIT, UserError } from "../base/errors.ts";
+import { F16_MAX, type FloatFormat } from "../base/float_formats.ts";
+import { ioProblem } from "../base/io_problem.ts";
+import {
+  type DeferredTensor,
+  sizeBytesOf,
+  type TensorSource,
+  valuesOf,
+  writeSafetensors,
+} from "../base/safetensors.ts";
+import { configFromHf } from "../model/huggingface_config.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import type { ChosenCheckpoint } from "../run/checkpoint_ref.ts";
+import { freeBytes, noRoom } from "../run/disk_space.ts";
+import type { RunMeta } from "../run/meta.ts";
+import { ggufTensorBytes, writeGguf } from "./gguf_file.ts";
+import { ggufModelMetadata } from "./gguf_metadata.ts";
+import { ggufTensors } from "./gguf_tensors.ts";
+import { ggufTokenizer } from "./gguf_tokenizer.ts";
+import { folderTexts } from "./hugging_face_folder.ts";
+
+/** What can be written. */
+export const EXPORT_FORMATS = ["hf", "safetensors", "gguf"] as const;
+/** How its numbers can be stored. */
+export const EXPORT_DTYPES = ["f32", "f16", "bf16", "q8_0"] as const;
+export type ExportFormat = typeof EXPORT_FORMATS[number];
+export type ExportDtype = typeof EXPORT_DTYPES[number];
+
+/** What to export, and to where. */
+export interface ExportOptions {
+  chosen: ChosenCheckpoint;
+  /** The run's, for the model card; null where it cannot be read. */
+  meta: RunMeta | null;
+  format: ExportFormat;
+  dtype: ExportDtype;
+  /** Path of the file or folder; see {@linkcode defaultOutput}. */
+  output: string;
+  /** Replace what lies there. */
+  force?: boolean;
+  signal?: AbortSignal;
+  /** Hears the share of the tensors that is written. */
+  onProgress?: (fraction: number) => void;
+}
+
+/** What was written. */
+export interface Exported {
+  output: string;
+  sizeBytes: number;
+  /** What a person should know of it. */
+  warnings: string[];
+}
+
+/** The file or folder in the current directory where no other is named. */
+export function defaultOutput(
+  runId: string,
+  format: ExportFormat,
+  dtype: ExportDtype,
+): string {
+  if (format === "hf") return `${runId}-hf`;
+  return `${runId}-${dtype}.${format}`;
+}
+
+/**
+ * Writes the export.
+ *
+ * @throws {UserError} If format and dtype do not go together, something is in
+ * the way, the disk has no room, or the format cannot express the model.
+ */
+export async function exportModel(options: ExportOptions): Promise<Exported> {
+  const { chosen, format, dtype, force = false } = options;
+  const output = options.output.replace(/(?<=.)[/\\]+$/, ""); // of a folder
+  checkDtype(format, dtype);
+  if (!force) await checkFree(output);
+  const config = configFromHf(chosen.content.modelConfig);
+  const warnings: string[] = [];
+  const write = format === "gguf"
+    ? planGguf(options, config, warnings)
+    : planFloats(options, config);
+  const availableBytes = await freeBytes(dirname(output));
+  if (availableBytes !== null && availableBytes < write.neededBytes) {
+    const { neededBytes } = write;
+    throw noRoom(output, { neededBytes, availableBytes, what: "the export" });
+  }
+  try {
+    await makeDirectories(dirname(output));
+    const sizeBytes = await putInPlace(output, (aside) => write.to(aside));
+    return { output, sizeBytes, warnings };
+  } catch (cause) {
+    const problem = ioProblem(cause);
+    if (problem === null) throw cause;
+    throw new UserError(`Cannot write "${output}": ${problem}`, {
+      hint: "choose another place with --output PATH",
+      cause,
+    });
+  }
+}
+
+/** A file or folder that is ready to be written. */
+interface Planned {
+  neededBytes: number;
+  /** @returns The bytes written. */
+  to(path: string): Promise<number>;
+}
+
+function planFloats(options: ExportOptions, config: ModelConfig): Planned {
+  const { chosen: { runId, name, content }, meta, format } = options;
+  const dtype = options.dtype.toUpperCase() as FloatFormat;
+  const { params, trainer, modelConfig, tokenizerJson } = content;
+  const writeTensors = async (path: string) => {
+    const tensors = watched(params.map((t) => expectRange(t, dtype)), options);
+    const metadata = { step: String(trainer.step) };
+    return (await writeSafetensors(path, tensors, { metadata, dtype }))
+      .sizeBytes;
+  };
+  const tensorBytes = params.reduce((n, t) => n + sizeBytesOf(t, dtype), 0);
+  if (format === "safetensors") {
+    return { neededBytes: tensorBytes, to: writeTensors };
+  }
+  const facts = { name: runId, checkpoint: name, config, trainer, meta };
+  const texts = folderTexts(facts, { modelConfig, tokenizerJson, dtype })
+    .map(([name, text]) => [name, new TextEncoder().encode(text)] as const);
+  const textBytes = texts.reduce((n, [, bytes]) => n + bytes.length, 0);
+  return {
+    neededBytes: tensorBytes + textBytes,
+    async to(path) {
+      await Deno.mkdir(path);
+      const bytes = await writeTensors(join(path, "model.safetensors"));
+      for (const [name, text] of texts) {
+        await writeFileSynced(join(path, name), text);
+      }
+      await syncDirectory(path);
+      return bytes + textBytes;
+    },
+  };
+}
+
+function planGguf(
+  options: ExportOptions,
+  config: ModelConfig,
+  warnings: string[],
+): Planned {
+  const { runId, content } = options.chosen;
+  const { params, tokenizerJson, modelConfig } = content;
+  const type = options.dtype.toUpperCase() as Uppercase<ExportDtype>;
+  const tensors = ggufTensors(
+    config,
+    type === "F16" ? params.map((t) => expectRange(t, type)) : params,
+    type,
+  );
+  if (config.arch === "gpt2" && config.gelu === "exact") {
+    warnings.push(
+      "llama.cpp computes GELU by its tanh form, this model was trained with " +
+        "the exact one: logits differ by about 0.1 %",
+    );
+  }
+  const wide = tensors.filter((t) => t.shape.length === 2 && t.type === "F16");
+  if (type === "Q8_0" && wide.length > 0) {
+    warnings.push(
+      `${wide.length} of ${tensors.length} tensors are stored as f16: their ` +
+        "rows are no multiple of 32",
+    );
+  }
+  const metadata = [
+    ...ggufModelMetadata(config, { name: runId, type }),
+    ...ggufTokenizer(tokenizerJson, {
+      vocabSize: config.vocabSize,
+      config: modelConfig,
+    }),
+  ];
+  return {
+    neededBytes: tensors.reduce((n, t) => n + ggufTensorBytes(t), 0),
+    to: async (path) =>
+      (await writeGguf(path, { metadata, tensors: watched(tensors, options) }))
+        .sizeBytes,
+  };
+}
+
+function checkDtype(format: ExportFormat, dtype: ExportDtype): void {
+  if (format === "gguf" || dtype !== "q8_0") return;
+  throw new UserError(
+    `Cannot export as ${format} in q8_0: expected f32, f16 or bf16`,
+    {
+      hint: "use --format gguf for q8_0, or another --dtype",
+      exitCode: EXIT.usage,
+    },
+  );
+}
+
+async function checkFree(output: string): Promise<void> {
+  if (!await Deno.lstat(output).then(() => true, () => false)) return;
+  throw new UserError(`Cannot write "${output}": it is there already`, {
+    hint: "add --force to replace it, or choose another --output PATH",
+    exitCode: EXIT.usage,
+  });
+}
+
+/** Writes beside `output`, and renames once all is on disk. */
+async function putInPlace(
+  output: string,
+  write: (aside: string) => Promise<number>,
+): Promise<number> {
+  const aside = `${output}.tmp-${Deno.pid}`;
+  try {
+    const sizeBytes = await write(aside);
+    const before = `${output}.old-${Deno.pid}`;
+    // A folder cannot be renamed over another.
+    const replaced = await Deno.rename(output, before)
+      .then(() => true, () => false);
+    await Deno.rename(aside, output);
+    await syncDirectory(dirname(output));
+    if (replaced) await Deno.remove(before, { recursive: true });
+    return sizeBytes;
+  } catch (error) {
+    await Deno.remove(aside, { recursive: true }).catch(() => {}); // keep error
+    throw error;
+  }
+}
+
+/** The tensors, each telling when it is read. */
+function watched<T extends DeferredTensor>(
+  tensors: readonly T[],
+  { signal, onProgress }: ExportOptions,
+): T[] {
+  return tensors.map((tensor, i) => ({
+    ...tensor,
+    read: async () => {
+      signal?.throwIfAborted();
+      const values = await tensor.read();
+      onProgress?.((i + 1) / tensors.length);
+      return values;
+    },
+  }));
+}
+
+/** The tensor, refused when it is read if the format would make it infinite. */
+function expectRange(tensor: TensorSource, dtype: FloatFormat): DeferredTensor {
+  const { name, shape } = tensor;
+  return {
+    name,
+    shape,
+    async read() {
+      const values = "data" in tensor
+        ? tensor.data.slice()
+        : await valuesOf(tensor);
+      const wide = dtype === "F16"
+        ? values.find((value) => Math.abs(value) > F16_MAX)
+        : undefined;
+      if (wide === undefined) return values;
+      throw new UserError(
+        `Cannot export in f16: tensor "${name}" has the value ${wide}, f16 ` +
+          `ends at ${F16_MAX}`,
+        { hint: "use --dtype bf16 or f32", exitCode: EXIT.usage },
+      );
+    },
+  };
+}
