@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { formatBytes } from "../src/base/format.ts";
 import { VERSION } from "../src/base/version.ts";
 import { bundleProgram, deno, MAIN, sourceCommit, WORKERS } from "./bundle.ts";
+import { permissionFlags } from "./permissions.ts";
 import { sha256, writePortable } from "./portable.ts";
 
 /** What `deno compile` can make executables for. */
@@ -23,23 +24,6 @@ export const TARGETS = [
   "x86_64-apple-darwin",
   "aarch64-apple-darwin",
   "x86_64-pc-windows-msvc",
-];
-
-/**
- * What the program does to a machine: it reads and writes data and runs, asks
- * hubs for datasets, starts itself again, looks at memory and processors, and
- * calls the kernels that it assembles. Importing code from a network and
- * asking a person are not among it.
- */
-const PERMISSIONS = [
-  "--allow-read",
-  "--allow-write",
-  "--allow-net",
-  "--allow-env",
-  "--allow-run",
-  "--allow-sys",
-  "--allow-ffi",
-  "--no-prompt",
 ];
 
 /** An executable that was made. */
@@ -114,7 +98,7 @@ async function compileFor(
   try {
     await deno([
       ...["compile", "--quiet", "--no-config", "--no-check", "--cached-only"],
-      ...[...PERMISSIONS, "--target", target, "--output", path],
+      ...[...permissionFlags(target), "--target", target, "--output", path],
       ...includedWorkers(bundle),
       `${bundle}/${MAIN}`,
     ]);

@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip } from "node:zlib";
+import { permissionFlags } from "./permissions.ts";
 
 const HEADER = new URL("portable_header.sh", import.meta.url);
 const VERIFY = new URL("portable_verify.js", import.meta.url);
@@ -45,11 +46,13 @@ export async function writePortable(
 
   // 2. The header knows its own length.
   const template = await Deno.readTextFile(HEADER);
+  const permissions = permissionFlags(Deno.build.target);
   const header = (offset: string) =>
     template
       .replaceAll("@version@", version)
       .replaceAll("@target@", Deno.build.target)
       .replaceAll("@digest@", digest.slice(0, 16))
+      .replaceAll("@permissions@", permissions.join(" "))
       .replaceAll("@offset@", offset);
   const digits = 6;
   const length = new TextEncoder().encode(header("0".repeat(digits))).length;

@@ -58,5 +58,5 @@ unpack() {
 
 [ -f "$program/mod.js" ] || (unpack)
 exec "$program/deno" run --quiet --no-config --no-lock --cached-only \
-  --allow-all "$program/mod.js" "$@"
+  @permissions@ "$program/mod.js" "$@"
 # The shell never reads on from here.

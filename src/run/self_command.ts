@@ -9,6 +9,8 @@
  * @module
  */
 
+import { BUILT_COMMIT } from "../base/version.ts";
+
 /** A program, and what comes before the arguments of its own. */
 export interface SelfCommand {
   command: string;
@@ -27,11 +29,16 @@ export interface SelfFacts {
   /** The end of the command line: what the program itself was given. */
   args: readonly string[];
   /** Permissions that hold everywhere. */
-  granted: readonly Deno.PermissionName[];
+  granted: readonly Permission[];
+  /** One file with all that it needs, not sources. */
+  bundled: boolean;
 }
 
+/** Deno's types lack the last one (2.9.6). */
+export type Permission = Deno.PermissionName | "import";
+
 /** All that Deno can ask about. */
-const PERMISSIONS: readonly Deno.PermissionName[] = [
+const PERMISSIONS: readonly Permission[] = [
   "read",
   "write",
   "net",
@@ -39,6 +46,15 @@ const PERMISSIONS: readonly Deno.PermissionName[] = [
   "run",
   "sys",
   "ffi",
+  "import",
+];
+/** A bundle looks for nothing beside it, and asks nobody. */
+const BUNDLE_FLAGS = [
+  "--quiet",
+  "--no-config",
+  "--no-lock",
+  "--cached-only",
+  "--no-prompt",
 ];
 
 /** How to start this process again. @param args What it was given. */
@@ -51,10 +67,14 @@ export async function selfCommand(
     mainModule: Deno.mainModule,
     commandLine: await ownCommandLine(),
     args,
-    granted: PERMISSIONS.filter((name) =>
-      Deno.permissions.querySync({ name }).state === "granted"
-    ),
+    granted: PERMISSIONS.filter(isGranted),
+    bundled: BUILT_COMMIT !== null,
   });
+}
+
+function isGranted(name: Permission): boolean {
+  const descriptor = { name } as Deno.PermissionDescriptor;
+  return Deno.permissions.querySync(descriptor).state === "granted";
 }
 
 /** The same of any process; pure. */
@@ -63,9 +83,10 @@ export function selfCommandOf(facts: SelfFacts): SelfCommand {
   if (facts.standalone) return { command, prefix: [] };
   const prefix = runWords(facts.commandLine, args);
   if (prefix) return { command, prefix };
-  const flags = granted.length === PERMISSIONS.length
+  const allowed = granted.length === PERMISSIONS.length
     ? ["--allow-all"]
     : granted.map((name) => `--allow-${name}`);
+  const flags = [...facts.bundled ? BUNDLE_FLAGS : [], ...allowed];
   return { command, prefix: ["run", ...flags, facts.mainModule] };
 }
 

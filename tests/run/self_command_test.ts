@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  type Permission,
   selfCommand,
   selfCommandOf,
   type SelfFacts,
 } from "../../src/run/self_command.ts";
 
-const ALL: Deno.PermissionName[] = [
+const ALL: Permission[] = [
   "read",
   "write",
   "net",
@@ -13,6 +14,7 @@ const ALL: Deno.PermissionName[] = [
   "run",
   "sys",
   "ffi",
+  "import",
 ];
 
 const SOURCES: SelfFacts = {
@@ -22,6 +24,7 @@ const SOURCES: SelfFacts = {
   commandLine: ["deno", "run", "-A", "mod.ts", "train", "--detach"],
   args: ["train", "--detach"],
   granted: ALL,
+  bundled: false,
 };
 
 Deno.test("selfCommandOf() keeps what Deno was started with", () => {
@@ -70,6 +73,13 @@ Deno.test("selfCommandOf() goes by permissions where the system tells nothing", 
     selfCommandOf({ ...untold, granted: ["read", "ffi"] }).prefix,
     ["run", "--allow-read", "--allow-ffi", mainModule],
   );
+  const bundle = { ...untold, bundled: true, granted: ALL.slice(0, -1) };
+  assert.deepEqual(selfCommandOf(bundle).prefix, [
+    ...["run", "--quiet", "--no-config", "--no-lock", "--cached-only"],
+    ...["--no-prompt", "--allow-read", "--allow-write", "--allow-net"],
+    ...["--allow-env", "--allow-run", "--allow-sys", "--allow-ffi"],
+    mainModule,
+  ]);
   // A command line that does not end with the arguments is not understood.
   const other = ["deno", "run", "mod.ts", "train", "--quiet"];
   assert.deepEqual(
