@@ -75,11 +75,12 @@ async function compare(): Promise<void> {
     seed: config.seed,
     dataDir: join(root, "data"),
   });
+  const [val] = dataset.val;
   const words: number[] = [];
   for (let i = 0; i < STEPS + VAL_BATCHES; i++) {
     const { inputs, targets } = i < STEPS
       ? await dataset.train.at(i)
-      : await dataset.val.at(valCursor(i - STEPS, dataset.val));
+      : await val.batches.at(valCursor(i - STEPS, val.batches));
     words.push(...inputs, ...targets);
   }
   const bytes = new Uint8Array(Uint32Array.from(words).buffer);

@@ -63,6 +63,7 @@ export const STREAM = {
   sampling: 4,
   sampleText: 5,
   split: 6,
+  mix: 7,
 } as const;
 
 /** Random numbers drawn one after another from one counter-based stream. */

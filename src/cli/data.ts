@@ -128,9 +128,11 @@ function addPrepare(data: CommandUnknownOpts, app: App): void {
     });
     dataset.close();
     line[Symbol.dispose]();
-    if (app.json) return app.printJson({ ...described(prepared), reused });
+    if (app.json) {
+      return app.printJson({ sources: prepared.map(described), reused });
+    }
     if (reused) app.note("it was prepared before");
-    app.print(formatInfo(prepared));
+    app.print(prepared.map(formatInfo).join("\n\n"));
   });
 }
 
@@ -164,14 +166,14 @@ function formatPrepared(all: readonly Prepared[]): string {
   return formatTable(
     [
       ["id", "left"],
-      ["sources", "left"],
+      ["source", "left"],
       ["tokenizer", "left"],
       ["train tokens", "right"],
       ["val tokens", "right"],
     ],
     all.map(({ directory, header }) => [
       basename(directory),
-      header.sources.join(", "),
+      header.source,
       `${header.tokenizer.type} ${formatCount(header.tokenizer.vocabSize)}`,
       formatCount(header.train.tokens),
       formatCount(header.val.tokens),
@@ -181,18 +183,17 @@ function formatPrepared(all: readonly Prepared[]): string {
 
 /** The lines of `hearth data info`; pure. */
 function formatInfo({ directory, header }: Prepared): string {
-  const { tokenizer, train, val, valSources, valFraction } = header;
+  const { tokenizer, train, val, valFraction } = header;
   const side = ({ tokens, bytes }: typeof train) =>
-    `${formatCount(tokens)} tokens from ${formatBytes(bytes)} of text, ` +
-    `${(bytes / tokens).toFixed(2)} bytes per token`;
+    tokens === 0
+      ? "nothing"
+      : `${formatCount(tokens)} tokens from ${formatBytes(bytes)} of text, ` +
+        `${(bytes / tokens).toFixed(2)} bytes per token`;
   return formatFields([
     ["id", basename(directory)],
     ["directory", directory],
-    ["sources", header.sources.join(", ")],
-    [
-      "validation",
-      valSources?.join(", ") ?? `${100 * valFraction!} % of the sources`,
-    ],
+    ["source", header.source],
+    ["validation", `${100 * valFraction} % of the text`],
     ["files", formatCount(header.files.length)],
     [
       "tokenizer",

@@ -47,6 +47,11 @@ export function addEvalCommand(program: CommandUnknownOpts, app: App): void {
         ["valLoss", `${result.valLoss.toFixed(4)} nats per token`],
         ["valBpb", `${result.valBpb.toFixed(4)} bits per byte`],
         ["tokens", formatCount(result.tokens)],
+        ...result.sources.map(({ name, valLoss, valBpb }): [string, string] => [
+          name,
+          `${valLoss.toFixed(4)} nats per token, ` +
+          `${valBpb.toFixed(4)} bits per byte`,
+        ]),
       ]));
     });
 }

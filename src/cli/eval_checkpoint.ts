@@ -88,9 +88,8 @@ export async function evaluateCheckpoint(
   opened.defer(() => evaluation.dispose());
   onStage("evaluating", null);
   const result = await evaluation.evaluate({
-    batches: dataset.val,
+    sources: dataset.val,
     evalBatches: options.batches ?? 0,
-    bytesPerToken: dataset.valBytesPerToken,
     signal,
   });
   signal.throwIfAborted();

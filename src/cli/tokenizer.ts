@@ -136,7 +136,7 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
     )
     .action(async (dataset, { type, vocabSize, output, force }) => {
       const { loadConfig } = await import("../config/load.ts");
-      const { corpusBytes } = await import("../data/corpus.ts");
+      const { corpusParts, partsBytes } = await import("../data/corpus.ts");
       const { trainingTexts } = await import("../data/prepare.ts");
       const { meter } = await import("../data/progress.ts");
       const { readCorpus } = await import("../data/read_corpus.ts");
@@ -172,8 +172,8 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
       const { data } = config;
       const corpus = await readCorpus({ data, onProgress, signal }, []);
       // All of the text: there is nothing to validate here.
-      const whole = { ...corpus, val: [], valFraction: null };
-      const total = corpusBytes(whole);
+      const whole = corpusParts({ ...corpus, val: [], valFraction: null });
+      const total = partsBytes(whole);
       const trained = await trainTokenizer(
         config.tokenizer,
         trainingTexts(whole, {

@@ -66,7 +66,9 @@ export const tokenizerSchema = z.strictObject({
 
 const weightedSource = z.strictObject({
   source: z.string().min(1).describe("sample, a file, a folder or a glob"),
-  weight: z.number().positive().default(1).describe("share in a mix"),
+  weight: z.number().positive().optional().describe(
+    "share in a mix; default 1 if another source has one",
+  ),
 });
 
 const sources = z.union([

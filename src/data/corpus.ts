@@ -1,8 +1,8 @@
 /**
  * The checked text of a data set, and which side of it each part is on.
  *
- * Text files are joined in order, and the last `valFraction` of their bytes is
- * for validation, as nanoGPT does. Documents (stories of the sample, lines of
+ * Each source is split by itself. Its text files are joined in order, and the
+ * last `valFraction` of their bytes is for validation, as nanoGPT does. Documents (stories of the sample, lines of
  * JSON Lines) go to a side by a hash of their text: the same text twice is on
  * one side, and adding documents moves none. A separate validation set is
  * taken whole. The seed of the run has no part in this.
@@ -10,7 +10,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { EXIT, UserError } from "../base/errors.ts";
 import {
@@ -47,10 +46,19 @@ export type CheckedSource =
 /** All text of a data set. */
 export interface Corpus {
   train: CheckedSource[];
+  /** Shares of the sources of `train` in a mix; null: all are read whole. */
+  weights: number[] | null;
   /** Null when a part of `train` is for validation. */
   val: CheckedSource[] | null;
   /** The part of `train` for validation; null when `val` is given. */
   valFraction: number | null;
+}
+
+/** A source, and how it is split. */
+export interface CorpusPart {
+  source: CheckedSource;
+  /** The part of it for validation: 0 none, 1 all. */
+  valFraction: number;
 }
 
 /** A document, or the part of one that is on one side. */
@@ -94,11 +102,22 @@ export async function checkSources(
   return checked;
 }
 
-/** The files of both sides, in order. */
-export function corpusFiles({ train, val }: Corpus): CheckedFile[] {
-  return [...train, ...val ?? []].flatMap((source) =>
-    source.kind === "files" ? source.files : []
+/** The sources of both sides, in order. */
+export function corpusParts(
+  { train, val, valFraction }: Corpus,
+): CorpusPart[] {
+  const part = (valFraction: number) => (source: CheckedSource) => (
+    { source, valFraction }
   );
+  return [
+    ...train.map(part(valFraction ?? 0)),
+    ...val?.map(part(1)) ?? [],
+  ];
+}
+
+/** The files of a source. */
+export function sourceFiles(source: CheckedSource): CheckedFile[] {
+  return source.kind === "files" ? source.files : [];
 }
 
 /** Both sides as the user named them; val is null for a part of train. */
@@ -110,97 +129,70 @@ export function corpusNames(
   return { train: join(train), val: val && join(val) };
 }
 
-/** Bytes that {@linkcode readParts} reports for all of `corpus`. */
-export function corpusBytes(corpus: Corpus): number {
-  return sampleBytes(corpus) +
-    corpusFiles(corpus).reduce((sum, file) => sum + file.sizeBytes, 0);
+/** Bytes that {@linkcode readParts} reports for all of `parts`. */
+export function partsBytes(parts: readonly CorpusPart[]): number {
+  return parts.reduce(
+    (sum, { source }) =>
+      sum + (source.kind === "sample" ? SAMPLE_BYTES : sourceFiles(source)
+        .reduce((sum, file) => sum + file.sizeBytes, 0)),
+    0,
+  );
 }
 
-/** UTF-8 bytes of the text of `corpus`. */
-export function corpusTextBytes(corpus: Corpus): number {
-  return sampleBytes(corpus) +
-    corpusFiles(corpus).reduce((sum, file) => sum + file.textBytes, 0);
+/** UTF-8 bytes of the text of `source`. */
+export function textBytes(source: CheckedSource): number {
+  return source.kind === "sample"
+    ? SAMPLE_BYTES
+    : source.files.reduce((sum, file) => sum + file.textBytes, 0);
 }
 
-function sampleBytes({ train, val }: Corpus): number {
-  const samples = [...train, ...val ?? []]
-    .filter(({ kind }) => kind === "sample");
-  return samples.length * SAMPLE_BYTES;
-}
-
-/** sha256 (hex) of all that decides the text of `corpus`, paths left out. */
-export function corpusFingerprint({ train, val }: Corpus): string {
-  const content = (source: CheckedSource) =>
-    source.kind === "sample"
-      ? [`sample ${SAMPLE_VERSION}`]
-      : source.files.map(contentKey);
-  const all = [train.flatMap(content), val?.flatMap(content) ?? null];
-  return createHash("sha256").update(JSON.stringify(all)).digest("hex");
+/** sha256 (hex) of all that decides the text of a source, paths left out. */
+export function sourceFingerprint(source: CheckedSource): string {
+  const content = source.kind === "sample"
+    ? [`sample ${SAMPLE_VERSION}`]
+    : source.files.map(contentKey);
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
 
 /**
- * All text of `corpus`, in order.
+ * All text of a source, in order.
  *
  * Take the chunks of a part before you ask for the next one, or not at all.
  */
 export async function* readParts(
-  corpus: Corpus,
+  { source, valFraction }: CorpusPart,
   options: ReadOptions = {},
 ): AsyncGenerator<Part> {
-  if (corpus.val !== null) {
-    yield* sourceParts(corpus.train, () => "train", Infinity, options);
-    yield* sourceParts(corpus.val, () => "val", 0, options);
+  if (source.kind === "sample") {
+    for (const story of sampleStories()) {
+      options.signal?.throwIfAborted();
+      const side = sideOf(story, valFraction);
+      yield { side, chunks: [story], endsDocument: true };
+      options.onBytes?.(story.length); // the sample is ASCII
+    }
     return;
   }
-  const fraction = corpus.valFraction ?? 0;
-  const plainBytes = corpusFiles(corpus)
-    .filter(isPlainText)
-    .reduce((sum, file) => sum + file.textBytes, 0);
-  yield* sourceParts(
-    corpus.train,
-    (text) => sideOf(text, fraction),
-    Math.floor(plainBytes * (1 - fraction)),
-    options,
-  );
+  const plain = source.files.filter(isPlainText);
+  const plainBytes = plain.reduce((sum, file) => sum + file.textBytes, 0);
+  let cut = Math.floor(plainBytes * (1 - valFraction)); // from the next file on
+  for (const file of source.files) {
+    if (!isPlainText(file)) {
+      for await (const text of readDocuments(file, options)) {
+        const side = sideOf(text, valFraction);
+        yield { side, chunks: [text], endsDocument: true };
+      }
+    } else if (file.textBytes > 0) {
+      yield* plainParts(file, cut, options);
+      cut -= file.textBytes;
+    }
+  }
 }
 
 /** The side of a document, by a hash of its text. */
 export function sideOf(text: string, valFraction: number): Side {
+  if (valFraction === 0) return "train";
   const digest = createHash("sha256").update(text).digest();
   return digest.readUInt32BE(0) / 2 ** 32 < valFraction ? "val" : "train";
-}
-
-/**
- * @param side The side of a document.
- * @param plainCut Byte of the joined text files at which validation begins.
- */
-async function* sourceParts(
-  sources: CheckedSource[],
-  side: (text: string) => Side,
-  plainCut: number,
-  options: ReadOptions,
-): AsyncGenerator<Part> {
-  let plainBytes = 0; // of the text files so far
-  for (const source of sources) {
-    if (source.kind === "sample") {
-      for (const story of sampleStories()) {
-        options.signal?.throwIfAborted();
-        yield { side: side(story), chunks: [story], endsDocument: true };
-        options.onBytes?.(story.length); // the sample is ASCII
-      }
-      continue;
-    }
-    for (const file of source.files) {
-      if (!isPlainText(file)) {
-        for await (const text of readDocuments(file, options)) {
-          yield { side: side(text), chunks: [text], endsDocument: true };
-        }
-      } else if (file.textBytes > 0) {
-        yield* plainParts(file, plainCut - plainBytes, options);
-        plainBytes += file.textBytes;
-      }
-    }
-  }
 }
 
 /** A text file, of which the bytes before `cut` are for training. */
@@ -259,9 +251,4 @@ function splitChunk({ bytes }: TextChunk, at: number): [string, string] {
     decoder.decode(bytes.subarray(0, at)),
     decoder.decode(bytes.subarray(at)),
   ];
-}
-
-/** Bytes of `text` as UTF-8. */
-export function utf8Length(text: string): number {
-  return Buffer.byteLength(text, "utf8");
 }

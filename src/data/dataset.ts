@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { DatasetIdentity } from "./fingerprint.ts";
+
 /**
  * The target of a position that has none: the loss leaves it out. The same
  * number as in graph/ops.ts, which this layer does not import.
@@ -24,26 +26,38 @@ export interface Batches {
   readonly tokens: number;
   /** Whole windows of seqLen + 1 tokens, overlapping by one. */
   readonly windows: number;
-  /** Batches of batchSize windows in one epoch. */
+  /**
+   * Batches of batchSize windows in one epoch; of training batches with
+   * fraction, as the batch that ends an epoch also begins the next.
+   */
   readonly batchesPerEpoch: number;
   /** Targets of a full batch: batchSize * seqLen. */
   readonly tokensPerBatch: number;
   /**
    * Batch number `cursor` since the start of training, counting on across
-   * epochs: epoch = floor(cursor / batchesPerEpoch). Training batches are
-   * shuffled anew for every epoch; validation batches are in order and the
-   * last is padded with `IGNORED_TARGET`.
+   * epochs. Training batches are shuffled anew for every epoch; validation
+   * batches are in order and the last is padded with `IGNORED_TARGET`.
    */
   at(cursor: number): Promise<Batch>;
+}
+
+/** Validation text of one source. */
+export interface ValSource {
+  /** As the user named it. */
+  readonly name: string;
+  /** Its part in the validation loss; all shares add up to 1. */
+  readonly share: number;
+  readonly batches: Batches;
+  /** UTF-8 bytes per token, for bits per byte. */
+  readonly bytesPerToken: number;
 }
 
 /** The two sides of a data set, open for reading. */
 export interface Dataset {
   readonly train: Batches;
-  readonly val: Batches;
-  /** sha256 (hex) over sources, tokenizer and split: changes with the data. */
-  readonly fingerprint: string;
-  /** UTF-8 bytes per validation token, for bits per byte. */
-  readonly valBytesPerToken: number;
+  /** At least one, in the order of the sources. */
+  readonly val: readonly ValSource[];
+  /** Changes with sources, weights, split and tokenizer. */
+  readonly identity: DatasetIdentity;
   close(): void;
 }

@@ -6,7 +6,8 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { formatCount } from "../base/format.ts";
-import { type Corpus, corpusTextBytes } from "./corpus.ts";
+import { type Corpus, corpusNames, corpusParts, textBytes } from "./corpus.ts";
+import type { PreparedHeader } from "./prepared.ts";
 import { type BatchShape, countWindows, windowTokens } from "./windows.ts";
 
 /**
@@ -25,7 +26,8 @@ export function checkTextLength(
   shape: BatchShape,
   name: string,
 ): void {
-  const bytes = corpusTextBytes(corpus);
+  const bytes = corpusParts(corpus)
+    .reduce((sum, { source }) => sum + textBytes(source), 0);
   const needed = windowTokens(shape.batchSize, shape.seqLen);
   if (bytes * TOKENS_PER_BYTE >= needed) return;
   throw new UserError(
@@ -38,32 +40,74 @@ export function checkTextLength(
   );
 }
 
-/** Refuses data that has no full training batch or no validation window. */
-export function checkTokenCounts(
-  tokens: { train: number; val: number },
+/** Whether the sources so far make a training batch and a validation one. */
+export function hasEnoughTokens(
+  headers: readonly PreparedHeader[],
   { batchSize, seqLen }: BatchShape,
-  names: { train: string; val: string | null },
+): boolean {
+  const windows = (side: "train" | "val") =>
+    headers.reduce(
+      (sum, header) => sum + countWindows(header[side].tokens, seqLen),
+      0,
+    );
+  return windows("train") >= batchSize && windows("val") > 0;
+}
+
+/**
+ * Refuses data that has no full training batch or no validation window.
+ *
+ * @param headers Of all parts of `corpus`.
+ */
+export function checkTokenCounts(
+  headers: readonly PreparedHeader[],
+  corpus: Corpus,
+  { batchSize, seqLen }: BatchShape,
 ): void {
-  const windows = countWindows(tokens.train, seqLen);
-  if (windows < batchSize) {
+  const names = corpusNames(corpus);
+  const train = headers.slice(0, corpus.train.length);
+  const val = corpus.val === null ? train : headers.slice(train.length);
+  const count = (side: "train" | "val", of: readonly PreparedHeader[]) => ({
+    tokens: of.reduce((sum, header) => sum + header[side].tokens, 0),
+    windows: of.reduce(
+      (sum, header) => sum + countWindows(header[side].tokens, seqLen),
+      0,
+    ),
+  });
+
+  const trained = count("train", train);
+  if (trained.windows < batchSize) {
     const part = names.val === null ? "its training part" : "it";
     throw new UserError(
       `Cannot make one batch from "${names.train}": ${part} has ` +
-        `${formatCount(tokens.train)} tokens, a batch needs ` +
+        `${formatCount(trained.tokens)} tokens, a batch needs ` +
         formatCount(windowTokens(batchSize, seqLen)),
       {
-        hint: windows > 0
-          ? `give more text, or use --batch-size ${windows}`
+        hint: trained.windows > 0
+          ? `give more text, or use --batch-size ${trained.windows}`
           : "give more text, or use a smaller --seq-len and --batch-size",
         exitCode: EXIT.usage,
       },
     );
   }
-  if (countWindows(tokens.val, seqLen) === 0) {
+  const short = corpus.weights &&
+    train.find((header) => countWindows(header.train.tokens, seqLen) === 0);
+  if (short) {
+    throw new UserError(
+      `Cannot mix "${short.source}": it has ` +
+        `${formatCount(short.train.tokens)} tokens to train on, one sequence ` +
+        `needs ${formatCount(windowTokens(1, seqLen))}`,
+      {
+        hint: "give more text, leave it out, or use a smaller --seq-len",
+        exitCode: EXIT.usage,
+      },
+    );
+  }
+  const validated = count("val", val);
+  if (validated.windows === 0) {
     const part = names.val === null ? "its validation part" : "it";
     throw new UserError(
       `Cannot validate on "${names.val ?? names.train}": ${part} has ` +
-        `${formatCount(tokens.val)} tokens, one sequence needs ` +
+        `${formatCount(validated.tokens)} tokens, one sequence needs ` +
         formatCount(windowTokens(1, seqLen)),
       {
         hint: names.val === null

@@ -8,43 +8,39 @@
  * @module
  */
 
-import { join } from "node:path";
-import { formatCount } from "../base/format.ts";
 import type { DataSection, TokenizerSection } from "../config/schema.ts";
 import { type LoadedTokenizer, loadTokenizer } from "../tokenizer/load.ts";
-import { trainTokenizer } from "../tokenizer/train.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { trainTokenizer } from "../tokenizer/train.ts";
 import {
   type Corpus,
-  corpusBytes,
-  corpusFiles,
   corpusNames,
+  type CorpusPart,
+  corpusParts,
 } from "./corpus.ts";
 import type { Dataset } from "./dataset.ts";
 import {
   checkFingerprint,
   datasetFingerprint,
+  type DatasetIdentity,
+  partFingerprint,
   sha256,
+  sourceIdentities,
   textFingerprint,
 } from "./fingerprint.ts";
 import { checkTextLength, checkTokenCounts } from "./lengths.ts";
-import { trainingTexts, writeSynced, writeTokens } from "./prepare.ts";
+import { openBatches } from "./open_batches.ts";
+import { prepareTokens } from "./prepare_tokens.ts";
 import {
-  fileRecord,
   findDamage,
   listPrepared,
   type Prepared,
   preparedBytes,
-  type PreparedHeader,
   preparedPaths,
-  readPrepared,
-  tokensDirectory,
 } from "./prepared.ts";
 import { type DataProgress, meter } from "./progress.ts";
 import { readCorpus } from "./read_corpus.ts";
-import { TokenFile } from "./token_file.ts";
-import { countWindows, OrderedBatches, ShuffledBatches } from "./windows.ts";
-import { removeLeftovers, Workspace } from "./workspace.ts";
+import { countWindows } from "./windows.ts";
 
 /** What to open, and who listens. */
 export interface OpenDatasetOptions {
@@ -52,6 +48,8 @@ export interface OpenDatasetOptions {
   tokenizer: TokenizerSection;
   seqLen: number;
   batchSize: number;
+  /** Threads that make tokens; 0 or left out: one per core. */
+  threads?: number;
   /** Decides in place of `batchSize`, once the tokens are known. */
   chooseBatchSize?: (known: { vocabSize: number; windows: number }) => number;
   /** Of the shuffles alone; text, split and tokens do not depend on it. */
@@ -65,15 +63,16 @@ export interface OpenDatasetOptions {
   signal?: AbortSignal;
   /** The tokenizer of a checkpoint; then none is trained. */
   tokenizerJson?: string;
-  /** `Dataset.fingerprint` of the run that is resumed. */
-  expectFingerprint?: string;
+  /** `Dataset.identity` of the run that is resumed. */
+  expect?: DatasetIdentity;
 }
 
 /** An open data set, and where it came from. */
 export interface OpenedDataset {
   dataset: Dataset;
   tokenizer: Tokenizer;
-  prepared: Prepared;
+  /** Of each source, those of training first. */
+  prepared: Prepared[];
   /** Nothing had to be prepared. */
   reused: boolean;
 }
@@ -84,7 +83,7 @@ export interface OpenedDataset {
  * The caller closes the dataset.
  *
  * @throws {UserError} For sources that are missing, empty, not text or too
- * short, for data that is not what `expectFingerprint` says, and for a disk
+ * short, for data that is not what `expect` says, and for a disk
  * that is full.
  */
 export async function openDataset(
@@ -98,8 +97,10 @@ export async function openDataset(
   checkTextLength(corpus, options, names.train);
 
   // 2. The tokenizer, unless it has to be trained.
-  const given = await givenTokenizer(options);
-  const run = { expected: options.expectFingerprint, name: names.train };
+  const key = tokenizerKey(corpus, options);
+  const given = await givenTokenizer(options) ??
+    await knownTokenizer(known, key);
+  const run = { expected: options.expect, corpus, name: names.train };
   checkFingerprint({
     ...run,
     actual: given === null
@@ -108,33 +109,42 @@ export async function openDataset(
   });
 
   // 3. The tokens: those on disk if they are these and whole, else new ones.
-  const key = tokenizerKey(corpus, options);
-  const match = known.find(({ header }) =>
-    given === null
-      ? header.tokenizerKey === key
-      : header.fingerprint === datasetFingerprint(corpus, given.fingerprint)
-  );
-  const found = match !== undefined && await isUsable(match, options)
-    ? match
-    : null;
-  const { prepared, tokenizer } = found !== null
-    ? {
-      prepared: found,
-      tokenizer: given ?? await storedTokenizer(found.directory),
-    }
-    : await prepareNow({ corpus, given, key, listedAtMs }, options);
-  const { train, val } = prepared.header;
-  checkTokenCounts({ train: train.tokens, val: val.tokens }, options, names);
-  checkFingerprint({ ...run, actual: prepared.header.fingerprint });
+  const parts = corpusParts(corpus);
+  const found = await findTokens({ parts, known, given, key }, options);
+  const { tokenizer, prepared } = given !== null && isComplete(found)
+    ? { tokenizer: given, prepared: found }
+    : await prepareTokens({
+      parts,
+      found,
+      given,
+      key: isTrained(options) ? key : null,
+      listedAtMs,
+      checkCounts: (headers) => checkTokenCounts(headers, corpus, options),
+    }, options);
+  checkTokenCounts(prepared.map(({ header }) => header), corpus, options);
+  const identity = {
+    fingerprint: datasetFingerprint(corpus, tokenizer.fingerprint),
+    sources: sourceIdentities(corpus),
+  };
+  checkFingerprint({ ...run, actual: identity.fingerprint });
+
+  // 4. Batches of them.
+  const opening = { ...options, weights: corpus.weights, identity };
+  const train = prepared.slice(0, corpus.train.length);
+  const val = corpus.val === null ? train : prepared.slice(train.length);
   const batchSize = options.chooseBatchSize?.({
     vocabSize: tokenizer.vocabSize,
-    windows: countWindows(train.tokens, options.seqLen),
+    windows: train.reduce(
+      (sum, { header }) =>
+        sum + countWindows(header.train.tokens, options.seqLen),
+      0,
+    ),
   }) ?? options.batchSize;
   return {
-    dataset: openBatches(prepared, { ...options, batchSize }),
+    dataset: openBatches({ train, val }, { ...opening, batchSize }),
     tokenizer,
     prepared,
-    reused: found !== null,
+    reused: isComplete(found),
   };
 }
 
@@ -143,7 +153,8 @@ async function givenTokenizer(
   { tokenizer, tokenizerJson }: OpenDatasetOptions,
 ): Promise<LoadedTokenizer | null> {
   if (tokenizerJson !== undefined) return await loadTokenizer(tokenizerJson);
-  return tokenizer.type === "file" ? await trainTokenizer(tokenizer, []) : null;
+  const readsText = tokenizer.type === "bpe" || tokenizer.type === "char";
+  return readsText ? null : await trainTokenizer(tokenizer, []);
 }
 
 /** Names the tokenizer that training would give, without training it. */
@@ -151,7 +162,75 @@ function tokenizerKey(
   corpus: Corpus,
   { tokenizer: { type, vocabSize } }: OpenDatasetOptions,
 ): string {
-  return sha256(`${textFingerprint(corpus)} ${type} ${vocabSize}`);
+  const text = textFingerprint({ ...corpus, weights: null });
+  return sha256(`${text} ${type} ${vocabSize}`);
+}
+
+/** That of a resumed run was trained on this very text, so it counts as such. */
+function isTrained(
+  { tokenizer, tokenizerJson, expect }: OpenDatasetOptions,
+): boolean {
+  return tokenizer.type !== "file" &&
+    (tokenizerJson === undefined || expect !== undefined);
+}
+
+/** The tokenizer that was trained for tokens on disk, or null. */
+async function knownTokenizer(
+  known: readonly Prepared[],
+  key: string,
+): Promise<LoadedTokenizer | null> {
+  for (const { directory, header } of known) {
+    if (header.tokenizerKey !== key) continue;
+    const path = preparedPaths(directory).tokenizer;
+    const json = await Deno.readTextFile(path).catch(() => "");
+    // A damaged one is found out and said when its tokens are looked at.
+    if (sha256(json) === header.tokenizer.fingerprint) {
+      return await loadTokenizer(json, { type: header.tokenizer.type });
+    }
+  }
+  return null;
+}
+
+/**
+ * The prepared tokens of each part, or null. Damaged ones are removed, with a
+ * word.
+ */
+async function findTokens(
+  { parts, known, given, key }: {
+    parts: readonly CorpusPart[];
+    known: readonly Prepared[];
+    given: LoadedTokenizer | null;
+    key: string;
+  },
+  options: OpenDatasetOptions,
+): Promise<(Prepared | null)[]> {
+  const usable = new Map<string, boolean>();
+  const isGood = async (prepared: Prepared) => {
+    const { directory } = prepared;
+    const checked = usable.get(directory) ?? await isUsable(prepared, options);
+    usable.set(directory, checked);
+    return checked;
+  };
+  if (given === null) {
+    // Those whose tokenizer should have been found, and was not.
+    for (const prepared of known) {
+      if (prepared.header.tokenizerKey === key) await isGood(prepared);
+    }
+    return parts.map(() => null);
+  }
+  const found: (Prepared | null)[] = [];
+  for (const part of parts) {
+    const fingerprint = partFingerprint(part, given.fingerprint);
+    const match = known.find(({ header }) =>
+      header.fingerprint === fingerprint
+    );
+    found.push(match !== undefined && await isGood(match) ? match : null);
+  }
+  return found;
+}
+
+function isComplete(found: (Prepared | null)[]): found is Prepared[] {
+  return found.every((prepared) => prepared !== null);
 }
 
 /** Whether prepared tokens are whole. Damaged ones are removed, with a word. */
@@ -168,115 +247,4 @@ async function isUsable(
   onNotice?.(`prepared data is damaged and made again: ${damage}`);
   await Deno.remove(prepared.directory, { recursive: true });
   return false;
-}
-
-async function storedTokenizer(directory: string): Promise<Tokenizer> {
-  const { tokenizer } = preparedPaths(directory);
-  return await loadTokenizer(await Deno.readTextFile(tokenizer));
-}
-
-/** Trains the tokenizer if none is given, and writes the tokens. */
-async function prepareNow(
-  { corpus, given, key, listedAtMs }: {
-    corpus: Corpus;
-    given: LoadedTokenizer | null;
-    key: string;
-    listedAtMs: number;
-  },
-  options: OpenDatasetOptions,
-): Promise<{ prepared: Prepared; tokenizer: Tokenizer }> {
-  // 1. A place to write to; found out now, and not after the training.
-  const parent = tokensDirectory(options.dataDir);
-  await removeLeftovers(parent);
-  await using workspace = await Workspace.create(parent);
-
-  // 2. Tokens.
-  const { signal, onProgress, onNotice } = options;
-  const tokenizer = given ?? await trainOn(corpus, options);
-  const { sides, unknown } = await writeTokens(corpus, tokenizer, {
-    directory: workspace.directory,
-    onBytes: meter({
-      phase: "tokenize",
-      total: corpusBytes(corpus),
-    }, onProgress),
-    signal,
-  });
-  if (unknown > 0) {
-    onNotice?.(
-      `${formatCount(unknown)} characters of the text are not in the ` +
-        "tokenizer's vocabulary and were replaced",
-    );
-  }
-  const tokens = { train: sides.train.tokens, val: sides.val.tokens };
-  checkTokenCounts(tokens, options, corpusNames(corpus));
-
-  // 3. The header, which makes it a prepared data set.
-  const { type, vocabSize, fingerprint } = tokenizer;
-  // That of a resumed run was trained on this very text, so it counts as such.
-  const isTrained = given === null ||
-    (options.expectFingerprint !== undefined &&
-      options.tokenizer.type !== "file");
-  const header: PreparedHeader = {
-    version: 1,
-    fingerprint: datasetFingerprint(corpus, fingerprint),
-    tokenizerKey: isTrained ? key : null,
-    tokenizer: { type, vocabSize, fingerprint },
-    sources: corpus.train.map(({ name }) => name),
-    valSources: corpus.val?.map(({ name }) => name) ?? null,
-    valFraction: corpus.valFraction,
-    files: corpusFiles(corpus).map(fileRecord),
-    listedAtMs,
-    ...sides,
-  };
-  const { header: path } = preparedPaths(workspace.directory);
-  await writeSynced(path, JSON.stringify(header, null, 1));
-  signal?.throwIfAborted();
-
-  // 4. What is there already was made at the same time by another process, or
-  // is of another version of this program.
-  const name = sha256(header.fingerprint).slice(0, 16);
-  const directory = join(parent, name);
-  const published = await workspace.publish(name);
-  if (!published && await readPrepared(directory) === null) {
-    await Deno.remove(directory, { recursive: true });
-    await workspace.publish(name);
-  }
-  return { prepared: { directory, header }, tokenizer };
-}
-
-async function trainOn(
-  corpus: Corpus,
-  { tokenizer, onProgress, signal }: OpenDatasetOptions,
-): Promise<LoadedTokenizer> {
-  const total = corpusBytes(corpus);
-  const onBytes = meter({ phase: "tokenizer", total }, onProgress);
-  const texts = trainingTexts(corpus, { onBytes, signal });
-  return await trainTokenizer(tokenizer, texts, {
-    signal,
-    onProgress(progress) {
-      if (progress.phase !== "merging") return;
-      const { vocabSize: done, targetVocabSize: total } = progress;
-      onProgress?.({ phase: "tokenizer", done, total });
-    },
-  });
-}
-
-function openBatches(
-  { directory, header }: Prepared,
-  { seqLen, batchSize, seed }: OpenDatasetOptions,
-): Dataset {
-  const paths = preparedPaths(directory);
-  const { dtype, train, val, fingerprint } = header;
-  const trainFile = new TokenFile(paths.train, { tokens: train.tokens, dtype });
-  const valFile = new TokenFile(paths.val, { tokens: val.tokens, dtype });
-  return {
-    train: new ShuffledBatches(trainFile, { seqLen, batchSize }, seed),
-    val: new OrderedBatches(valFile, { seqLen, batchSize }),
-    fingerprint,
-    valBytesPerToken: val.bytes / val.tokens,
-    close() {
-      trainFile.close();
-      valFile.close();
-    },
-  };
 }

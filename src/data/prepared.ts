@@ -1,7 +1,8 @@
 /**
  * Prepared data sets on disk: `data/tokens/<hash>/`.
  *
- * Each holds train.bin, val.bin (see token_file.ts), tokenizer.json and
+ * Each is one source under one split and one tokenizer, whatever it is mixed
+ * with, and holds train.bin, val.bin (see token_file.ts), tokenizer.json and
  * header.json. The directory appears by one rename with all of it inside, so
  * one without a valid header is not ours and is left alone. Contents are
  * checked by sha256 before use, some 1.5 GB/s.
@@ -27,8 +28,8 @@ const sideSchema = z.object({
 });
 
 const headerSchema = z.object({
-  version: z.literal(1),
-  /** As `Dataset.fingerprint`. */
+  version: z.literal(2),
+  /** See `partFingerprint`. */
   fingerprint: z.string(),
   /** Text and settings the tokenizer was trained from; null: it was given. */
   tokenizerKey: z.string().nullable(),
@@ -38,11 +39,10 @@ const headerSchema = z.object({
     fingerprint: z.string(),
   }),
   dtype: z.enum(["u16", "u32"]),
-  /** As the user named them. */
-  sources: z.array(z.string()),
-  /** Separate validation sources, or null for a part of `sources`. */
-  valSources: z.array(z.string()).nullable(),
-  valFraction: z.number().nullable(),
+  /** As the user named it. */
+  source: z.string(),
+  /** The part of it for validation: 0 none, 1 all. */
+  valFraction: z.number().min(0).max(1),
   /** Files as they were when read, to know them again without reading. */
   files: z.array(z.object({
     /** With what is read of it; see `fileKey`. */

@@ -8,12 +8,14 @@
  * @module
  */
 
+import { EXIT, UserError } from "../base/errors.ts";
 import type { DataSection } from "../config/schema.ts";
 import { type CheckedSource, checkSources, type Corpus } from "./corpus.ts";
 import { fileKey, type TextFile } from "./file_bytes.ts";
 import type { FileRecord, Prepared } from "./prepared.ts";
 import { type DataProgress, meter } from "./progress.ts";
 import { resolveSources } from "./sources.ts";
+import { mixWeights, weightedSources } from "./weights.ts";
 
 /** Who listens while text is read. */
 export interface ReadCorpusOptions {
@@ -33,6 +35,8 @@ export async function readCorpus(
   { data, onProgress, onNotice, signal }: ReadCorpusOptions,
   prepared: Prepared[],
 ): Promise<Corpus> {
+  const weights = mixWeights(weightedSources(data.dataset));
+  refuseWeights(data.valDataset);
   const train = await resolveSources(data.dataset, data);
   const val = data.valDataset === undefined
     ? null
@@ -56,6 +60,7 @@ export async function readCorpus(
   };
   const corpus: Corpus = {
     train: await checkSources(train, options),
+    weights,
     val: val && await checkSources(val, options),
     valFraction: val === null ? data.valFraction : null,
   };
@@ -66,6 +71,19 @@ export async function readCorpus(
     );
   }
   return corpus;
+}
+
+/** Validation text is read whole: a weight there would mean nothing. */
+function refuseWeights(setting: DataSection["valDataset"]): void {
+  if (setting === undefined) return;
+  const weighted = weightedSources(setting).find(({ weight }) => weight);
+  if (weighted === undefined) return;
+  const { source, weight } = weighted;
+  throw new UserError(
+    `Cannot use weight ${weight} of validation text "${source}": it is read ` +
+      "whole",
+    { hint: "weights belong to --dataset", exitCode: EXIT.usage },
+  );
 }
 
 /**

@@ -10,6 +10,7 @@ import type { DataSection } from "../config/schema.ts";
 import { EXIT, UserError } from "../base/errors.ts";
 import type { TextFile } from "./file_bytes.ts";
 import { listFiles } from "./local_files.ts";
+import { weightedSources } from "./weights.ts";
 
 /** One named source, and what it stands for. */
 export type Source =
@@ -38,17 +39,7 @@ export async function resolveSources(
   { textColumn }: Pick<DataSection, "textColumn"> = {},
 ): Promise<Source[]> {
   const sources: Source[] = [];
-  for (const entry of Array.isArray(setting) ? setting : [setting]) {
-    const { source, weight } = typeof entry === "string"
-      ? { source: entry, weight: 1 }
-      : entry;
-    if (weight !== 1) {
-      throw usage(
-        `Cannot mix "${source}" with weight ${weight}: sources are joined ` +
-          "whole, weight is 1",
-        "leave the weight out, or name a source more than once",
-      );
-    }
+  for (const { source } of weightedSources(setting)) {
     sources.push(withColumn(await resolveSource(source), textColumn));
   }
   return sources;

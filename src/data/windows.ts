@@ -9,9 +9,9 @@
  * @module
  */
 
-import { PhiloxStream, STREAM } from "../base/philox.ts";
 import { type Batch, type Batches, IGNORED_TARGET } from "./dataset.ts";
 import type { TokenFile } from "./token_file.ts";
+import type { WindowOrder } from "./window_order.ts";
 
 /** Size of a batch: `batchSize` windows of `seqLen` targets. */
 export interface BatchShape {
@@ -30,46 +30,48 @@ export function windowTokens(windows: number, seqLen: number): number {
 }
 
 /**
- * Training batches: all windows in a new random order every epoch.
+ * Training batches: an endless sequence of windows, batchSize at a time.
  *
- * The windows left over when batchSize does not divide their number sit out
- * that epoch, each epoch others, so that every batch is full.
+ * Every batch is full: the one that ends an epoch goes on with the next.
  */
 export class ShuffledBatches implements Batches {
   readonly tokens: number;
   readonly windows: number;
   readonly batchesPerEpoch: number;
   readonly tokensPerBatch: number;
-  #file: TokenFile;
+  #files: readonly TokenFile[];
+  #order: WindowOrder;
   #shape: BatchShape;
-  #seed: number;
-  /** The order of one epoch, kept because the next batch needs it too. */
-  #order: { epoch: number; windows: Uint32Array } | null = null;
 
-  constructor(file: TokenFile, shape: BatchShape, seed: number) {
-    this.#file = file;
+  /**
+   * @param files One of each source.
+   * @param order Of the windows of these sources.
+   */
+  constructor(
+    files: readonly TokenFile[],
+    order: WindowOrder,
+    shape: BatchShape,
+  ) {
+    this.#files = files;
+    this.#order = order;
     this.#shape = shape;
-    this.#seed = seed;
-    this.tokens = file.tokens;
-    this.windows = countWindows(file.tokens, shape.seqLen);
-    this.batchesPerEpoch = Math.floor(this.windows / shape.batchSize);
+    this.tokens = files.reduce((sum, { tokens }) => sum + tokens, 0);
+    this.windows = order.windows;
+    this.batchesPerEpoch = order.windows / shape.batchSize;
     this.tokensPerBatch = shape.batchSize * shape.seqLen;
   }
 
   // async, so that a failure to read is a rejection and never a throw
   // deno-lint-ignore require-await
   async at(cursor: number): Promise<Batch> {
-    const { epoch, index } = locate(cursor, this.batchesPerEpoch);
-    if (this.#order?.epoch !== epoch) {
-      const stream = new PhiloxStream(this.#seed, STREAM.shuffle, epoch);
-      this.#order = { epoch, windows: stream.permutation(this.windows) };
+    checkCursor(cursor);
+    const { batchSize } = this.#shape;
+    const batch = emptyBatch(this.#shape);
+    for (let row = 0; row < batchSize; row++) {
+      const { source, window } = this.#order.at(cursor * batchSize + row);
+      readWindow(this.#files[source], window, { ...this.#shape, batch, row });
     }
-    const first = index * this.#shape.batchSize;
-    return readBatch(
-      this.#file,
-      this.#shape,
-      this.#order.windows.subarray(first, first + this.#shape.batchSize),
-    );
+    return batch;
   }
 }
 
@@ -93,44 +95,36 @@ export class OrderedBatches implements Batches {
 
   // deno-lint-ignore require-await -- as above
   async at(cursor: number): Promise<Batch> {
-    const { index } = locate(cursor, this.batchesPerEpoch);
-    const first = index * this.#shape.batchSize;
-    const last = Math.min(first + this.#shape.batchSize, this.windows);
-    const windows = Uint32Array.from(
-      { length: last - first },
-      (_, i) => first + i,
-    );
-    return readBatch(this.#file, this.#shape, windows);
+    checkCursor(cursor);
+    const { batchSize } = this.#shape;
+    const first = cursor % this.batchesPerEpoch * batchSize;
+    // Rows without a window keep id 0 and targets that the loss ignores.
+    const batch = emptyBatch(this.#shape);
+    for (let row = 0; row < batchSize && first + row < this.windows; row++) {
+      readWindow(this.#file, first + row, { ...this.#shape, batch, row });
+    }
+    return batch;
   }
 }
 
-function locate(
-  cursor: number,
-  batchesPerEpoch: number,
-): { epoch: number; index: number } {
-  if (!Number.isSafeInteger(cursor) || cursor < 0 || batchesPerEpoch === 0) {
-    throw new RangeError(
-      `Cannot read batch ${cursor} of ${batchesPerEpoch} per epoch`,
-    );
-  }
+function checkCursor(cursor: number): void {
+  if (Number.isSafeInteger(cursor) && cursor >= 0) return;
+  throw new RangeError(`Cannot read batch ${cursor}`);
+}
+
+function emptyBatch({ batchSize, seqLen }: BatchShape): Batch {
   return {
-    epoch: Math.floor(cursor / batchesPerEpoch),
-    index: cursor % batchesPerEpoch,
+    inputs: new Uint32Array(batchSize * seqLen),
+    targets: new Uint32Array(batchSize * seqLen).fill(IGNORED_TARGET),
   };
 }
 
-/** Rows without a window keep id 0 and targets that the loss ignores. */
-function readBatch(
+function readWindow(
   file: TokenFile,
-  { batchSize, seqLen }: BatchShape,
-  windows: Uint32Array,
-): Batch {
-  const inputs = new Uint32Array(batchSize * seqLen);
-  const targets = new Uint32Array(batchSize * seqLen).fill(IGNORED_TARGET);
-  windows.forEach((window, row) => {
-    const ids = file.read(window * seqLen, seqLen + 1);
-    inputs.set(ids.subarray(0, seqLen), row * seqLen);
-    targets.set(ids.subarray(1), row * seqLen);
-  });
-  return { inputs, targets };
+  window: number,
+  { batch, row, seqLen }: { batch: Batch; row: number; seqLen: number },
+): void {
+  const ids = file.read(window * seqLen, seqLen + 1);
+  batch.inputs.set(ids.subarray(0, seqLen), row * seqLen);
+  batch.targets.set(ids.subarray(1), row * seqLen);
 }

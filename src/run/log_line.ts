@@ -107,10 +107,13 @@ function rateLines({ isExtended, lrPlan }: RunOpened): string[] {
   return [`rate    ${words}${how}`, `        ${at.join(", ")}`];
 }
 
+/** Sources as they are written on the command line. */
 function sourceNames(dataset: RunOpened["config"]["data"]["dataset"]): string {
-  if (typeof dataset === "string") return dataset;
-  return dataset.map((one) => typeof one === "string" ? one : one.source)
-    .join(", ");
+  return [dataset].flat().map((one) =>
+    typeof one === "string"
+      ? one
+      : one.source + (one.weight === undefined ? "" : `:${one.weight}`)
+  ).join(", ");
 }
 
 type Kind<K extends TrainEvent["kind"]> = Extract<TrainEvent, { kind: K }>;
@@ -132,7 +135,15 @@ function evalLine(event: Kind<"eval">): string {
     `val loss ${event.valLoss.toFixed(4)}`,
     `${event.valBpb.toFixed(4)} bits/byte`,
     event.best ? "best so far" : `best ${event.bestValLoss.toFixed(4)}`,
+    ...event.sources.map(({ name, valLoss }) =>
+      `${shortName(name)} ${valLoss.toFixed(4)}`
+    ),
   ].join(" | ");
+}
+
+/** The end of a path, which tells it from others in a narrow line. */
+function shortName(source: string): string {
+  return source.split(/[/\\]/).findLast((part) => part !== "") ?? source;
 }
 
 function checkpointLine(event: Kind<"checkpoint">): string {

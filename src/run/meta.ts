@@ -59,7 +59,7 @@ export interface RunMeta {
     selected: Session["device"] | null;
   };
   versions: Versions;
-  dataset: { fingerprint: string } | null;
+  dataset: Session["dataset"]["identity"] | null;
   tokenizer: { type: string; vocabSize: number; fingerprint: string } | null;
   parameterCount: number | null;
   totalSteps: number | null;
@@ -117,7 +117,7 @@ export function withSession(
     config,
     device: { requested: config.device, selected: device },
     versions: currentVersions(),
-    dataset: { fingerprint: dataset.fingerprint },
+    dataset: dataset.identity,
     tokenizer: {
       type: tokenizer.type,
       vocabSize: tokenizer.vocabSize,

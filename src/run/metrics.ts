@@ -10,6 +10,7 @@
 
 import { replaceFile } from "../base/atomic_file.ts";
 import { unlessGone } from "../base/unless_gone.ts";
+import type { SourceLoss } from "../train/evaluate.ts";
 import type { TrainEvent } from "../train/events.ts";
 import { TailFile } from "./tail_file.ts";
 import { NO_TELEMETRY, type Telemetry } from "./telemetry.ts";
@@ -41,6 +42,8 @@ export interface EvalMetric {
   elapsedMs: number;
   valLoss: number | null;
   valBpb: number | null;
+  /** Each source by itself, where there is more than one. */
+  sources?: readonly SourceLoss[];
   best: boolean;
   dtMs: number;
 }
@@ -73,7 +76,7 @@ export function metricOf(
     };
   }
   if (kind === "eval") {
-    const { valLoss, valBpb, best } = event;
+    const { valLoss, valBpb, best, sources } = event;
     const dtMs = rounded(event.dtMs);
     return {
       kind,
@@ -84,6 +87,7 @@ export function metricOf(
       valLoss,
       valBpb,
       best,
+      ...sources.length > 0 && { sources },
       dtMs,
     };
   }

@@ -85,7 +85,7 @@ export async function prepareRun(
     dataDir: rootPaths(options.root).data,
     restore: startPoint?.content,
     plan,
-    dataFingerprint: meta.dataset?.fingerprint,
+    expectData: meta.dataset ?? undefined,
     previousDevice: startPoint ? meta.device.selected ?? undefined : undefined,
     freeGpuMemory,
     onPrepare: options.onPrepare,
@@ -193,7 +193,10 @@ function openedEvent(
     memoryBytes: session.memoryBytes,
     checkpointBytes: session.checkpointBytes,
     trainTokens: dataset.train.tokens,
-    valTokens: dataset.val.tokens,
+    valTokens: dataset.val.reduce(
+      (sum, { batches }) => sum + batches.tokens,
+      0,
+    ),
     resumedFrom: startPoint &&
       { checkpoint: startPoint.name, step: state.step },
     isExtended: plan?.more !== undefined,

@@ -23,7 +23,11 @@ export interface TokenizerSettings {
 
 /** Settings of {@linkcode trainTokenizer} that are not configuration. */
 export interface TrainTokenizerOptions {
+  /** Threads that count words; 0 or left out: one per core. */
+  threads?: number;
   onProgress?: (progress: BpeProgress) => void;
+  /** One line about something the user may want to know. */
+  onNotice?: (message: string) => void;
   signal?: AbortSignal;
 }
 

@@ -1,7 +1,8 @@
 /**
  * Validation loss: the exact mean over tokens, in fixed order.
  *
- * The last batch may be padded, so batches are weighted by their valid
+ * Each source has its own mean, and all together one by their shares. The last
+ * batch of a source may be padded, so batches are weighted by their valid
  * targets. Memory of an evaluation alone is parameters and activations, no
  * gradients or optimizer.
  *
@@ -9,7 +10,7 @@
  */
 
 import type { Backend, Executable } from "../backend/backend.ts";
-import type { Batches } from "../data/dataset.ts";
+import type { ValSource } from "../data/dataset.ts";
 import { IGNORED_TARGET } from "../graph/ops.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { ParamValues } from "../model/parameters.ts";
@@ -17,17 +18,18 @@ import { batchPositions, buildEvalProgram } from "./step_program.ts";
 
 /** What to evaluate on. */
 export interface EvaluateOptions {
-  batches: Batches;
-  /** Use this many batches, spread evenly; 0: all of them. */
+  sources: readonly ValSource[];
+  /**
+   * Use this many batches, spread evenly, and of each source by its share but
+   * at least one; 0: all of them.
+   */
   evalBatches: number;
-  /** UTF-8 bytes per token of this text. */
-  bytesPerToken: number;
   /** Ends the evaluation between two batches, without a result. */
   signal?: AbortSignal;
 }
 
-/** The outcome of an evaluation. */
-export interface EvalResult {
+/** Loss on a text. */
+export interface Loss {
   /** Mean nats per token. */
   valLoss: number;
   /** Bits per UTF-8 byte: comparable across tokenizers. */
@@ -36,12 +38,35 @@ export interface EvalResult {
   tokens: number;
 }
 
+/** Loss on one of several sources. */
+export interface SourceLoss extends Loss {
+  /** As the user named it. */
+  name: string;
+}
+
+/** The outcome of an evaluation. */
+export interface EvalResult extends Loss {
+  /** Each source by itself, where there is more than one. */
+  sources: SourceLoss[];
+}
+
 /** How many batches an evaluation runs. */
 export function evalBatchCount(
-  { batches, evalBatches }: Pick<EvaluateOptions, "batches" | "evalBatches">,
+  { sources, evalBatches }: Pick<EvaluateOptions, "sources" | "evalBatches">,
+): number {
+  return sources.reduce(
+    (sum, source) => sum + sourceBatchCount(source, evalBatches),
+    0,
+  );
+}
+
+function sourceBatchCount(
+  { batches, share }: ValSource,
+  evalBatches: number,
 ): number {
   const all = batches.batchesPerEpoch;
-  return evalBatches === 0 ? all : Math.min(evalBatches, all);
+  if (evalBatches === 0) return all;
+  return Math.min(all, Math.max(1, Math.round(evalBatches * share)));
 }
 
 /**
@@ -55,8 +80,31 @@ export async function evaluate(
   executable: Executable,
   options: EvaluateOptions,
 ): Promise<EvalResult | null> {
-  const { batches, bytesPerToken, signal } = options;
-  const count = evalBatchCount(options);
+  const losses: SourceLoss[] = [];
+  let valLoss = 0, bytesPerToken = 0, tokens = 0;
+  for (const source of options.sources) {
+    const loss = await evaluateSource(executable, source, options);
+    if (loss === null) return null;
+    losses.push({ name: source.name, ...loss });
+    valLoss += source.share * loss.valLoss;
+    bytesPerToken += source.share * source.bytesPerToken;
+    tokens += loss.tokens;
+  }
+  return {
+    valLoss,
+    valBpb: bitsPerByte(valLoss, bytesPerToken),
+    tokens,
+    sources: losses.length > 1 ? losses : [],
+  };
+}
+
+async function evaluateSource(
+  executable: Executable,
+  source: ValSource,
+  { evalBatches, signal }: EvaluateOptions,
+): Promise<Loss | null> {
+  const { batches, bytesPerToken } = source;
+  const count = sourceBatchCount(source, evalBatches);
   let sum = 0, tokens = 0; // f64: the mean adds no rounding of its own
   for (let i = 0; i < count; i++) {
     if (signal?.aborted) return null;
@@ -72,7 +120,11 @@ export async function evaluate(
     tokens += valid;
   }
   const valLoss = sum / tokens;
-  return { valLoss, valBpb: valLoss / Math.LN2 / bytesPerToken, tokens };
+  return { valLoss, valBpb: bitsPerByte(valLoss, bytesPerToken), tokens };
+}
+
+function bitsPerByte(nats: number, bytesPerToken: number): number {
+  return nats / Math.LN2 / bytesPerToken;
 }
 
 /** A model ready to be evaluated, and nothing more. */

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { SourceLoss } from "./evaluate.ts";
+
 /** Where a run stands; repeated in every event that a display needs. */
 export interface Progress {
   /** Optimizer steps done. */
@@ -49,6 +51,8 @@ export type TrainEvent =
       valBpb: number;
       bestValLoss: number;
       best: boolean;
+      /** Each source by itself, where there is more than one. */
+      sources: readonly SourceLoss[];
       dtMs: number;
     }
     | {

@@ -106,13 +106,12 @@ export async function* train(
     if (evaluationDue(state, cadence)) {
       tracker.begin();
       const result = await evaluate(executable, {
-        batches: dataset.val,
+        sources: dataset.val,
         evalBatches,
-        bytesPerToken: dataset.valBytesPerToken,
         signal,
       });
       if (result) { // else the signal ended it, and a resumed run makes it up
-        const { valLoss, valBpb } = result;
+        const { valLoss, valBpb, sources } = result;
         const dtMs = tracker.end("evaluation");
         newBest = recordEvaluation(state, valLoss);
         yield {
@@ -121,6 +120,7 @@ export async function* train(
           valBpb,
           bestValLoss: state.bestValLoss ?? valLoss,
           best: newBest,
+          sources,
           dtMs,
           ...tracker.progress(),
         };

@@ -7,6 +7,7 @@
 import type { DeviceInfo } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices.ts";
 import type { HearthConfig } from "../config/schema.ts";
+import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";
 import type { DataProgress } from "../data/progress.ts";
 import { describeBatch } from "./auto_batch.ts";
@@ -39,8 +40,8 @@ export interface OpenSessionOptions {
   restore?: SnapshotSource;
   /** How the restored run differs from one that just goes on. */
   plan?: ResumePlan;
-  /** Refuse data with another fingerprint. */
-  dataFingerprint?: string;
+  /** Refuse other data. */
+  expectData?: DatasetIdentity;
   /** The device that `auto` meant before: the run stays with its kind. */
   previousDevice?: DeviceInfo;
   /** Asks the system for the free memory of a GPU; null if it does not tell. */
@@ -104,7 +105,8 @@ export async function openSession(
     seed: config.seed,
     dataDir: options.dataDir,
     tokenizerJson: restore?.tokenizerJson,
-    expectFingerprint: options.dataFingerprint,
+    expect: options.expectData,
+    threads: config.threads,
     onProgress: ({ phase, done, total }) =>
       onPrepare?.({
         stage: STAGES[phase],

@@ -114,9 +114,9 @@ export function restoreState(
 }
 
 /**
- * Moves the cursor to batches of another size. The windows of an epoch keep
- * their order, so the first batch of the new size is the one that holds the
- * first window not seen yet.
+ * Moves the cursor to batches of another size. The windows keep their order,
+ * so the first batch of the new size is the one that holds the first window
+ * not seen yet.
  *
  * @returns What to say about it; nothing where an epoch begins anyway.
  */
@@ -124,34 +124,28 @@ function regroup(
   state: TrainerState,
   { train: { batchSize }, batches }: Pick<RestoreOptions, "train" | "batches">,
 ): string[] {
-  const perEpoch = batchesPerEpoch(state, batches);
-  const epoch = Math.floor(state.cursor / perEpoch);
-  const seen = (state.cursor % perEpoch) * state.batchSize;
-  const index = Math.floor(seen / batchSize);
-  const isFull = index < batches.batchesPerEpoch;
-  state.cursor = epoch * batches.batchesPerEpoch + index;
-  if (seen === 0) return [];
-  const again = seen - index * batchSize;
-  const left = batches.windows - seen;
+  const seen = state.cursor * state.batchSize;
+  state.cursor = Math.floor(seen / batchSize);
+  if (seen % batches.windows === 0) return [];
+  const begin = state.cursor * batchSize, again = seen - begin;
   const windows = (count: number) =>
     count === 1 ? "1 window" : `${formatCount(count)} windows`;
-  const place = isFull
-    ? `the epoch goes on after ${formatCount(index * batchSize)} of ` +
-      windows(batches.windows)
-    : "the next epoch begins; " +
-      `${windows(left)} of this one ${left === 1 ? "sits" : "sit"} out`;
-  const twice = isFull && again > 0
+  const twice = again > 0
     ? `; ${windows(again)} ${again === 1 ? "comes" : "come"} a second time`
     : "";
-  return [`In batches of ${batchSize}, ${place}${twice}`];
+  return [
+    `In batches of ${batchSize}, the epoch goes on after ` +
+    `${formatCount(begin % batches.windows)} of ${windows(batches.windows)}` +
+    twice,
+  ];
 }
 
-/** Batches of the size that the state counts in. */
+/** Batches of the size that the state counts in, with fraction. */
 function batchesPerEpoch(
   { batchSize }: TrainerState,
   { windows }: RestoreOptions["batches"],
 ): number {
-  return Math.floor(windows / batchSize);
+  return windows / batchSize;
 }
 
 function tooMany(more: NonNullable<ResumePlan["more"]>): UserError {

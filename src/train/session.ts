@@ -217,12 +217,17 @@ function lrWarnings({ train }: HearthConfig, state: TrainerState): string[] {
 /** The data layer says which file is too short; this guards the loop. */
 function checkEnoughData(config: HearthConfig, dataset: Dataset): void {
   const { batchSize } = config.train, { seqLen } = config.model;
-  for (const side of ["train", "val"] as const) {
-    if (dataset[side].batchesPerEpoch > 0) continue;
-    const needed = (side === "train" ? batchSize : 1) * seqLen + 1;
+  const val = { windows: 0, tokens: 0 };
+  for (const { batches } of dataset.val) {
+    val.windows += batches.windows;
+    val.tokens += batches.tokens;
+  }
+  for (const [name, side] of Object.entries({ train: dataset.train, val })) {
+    const windows = name === "train" ? batchSize : 1;
+    if (side.windows >= windows) continue;
     throw new UserError(
-      `Cannot make one batch of the ${side} data: it has ` +
-        `${dataset[side].tokens} tokens, a batch needs ${needed}`,
+      `Cannot make one batch of the ${name} data: it has ` +
+        `${side.tokens} tokens, a batch needs ${windows * seqLen + 1}`,
       {
         hint: "use more text, or a smaller --seq-len or --batch-size",
         exitCode: EXIT.usage,

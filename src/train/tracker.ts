@@ -56,7 +56,10 @@ export class Tracker {
     this.#lapStart = this.#began = now();
 
     const { state, dataset, config: { train }, checkpointBytes } = session;
-    this.#evalBatches = evalBatchCount({ ...train, batches: dataset.val });
+    this.#evalBatches = evalBatchCount({
+      ...train,
+      sources: dataset.val,
+    });
     this.#eta = new Eta({
       evalCost: this.#evalBatches / train.gradAccumSteps *
         (state.evalBatchCost ?? FORWARD_SHARE),

@@ -136,7 +136,7 @@ Deno.test("hearth data prepares, lists, describes and removes", async () => {
   const prepare = ["data", "prepare", "--dataset", text, "--vocab-size", "270"];
   const first = await workspace.run([...prepare, "--json"]);
   assert.equal(first.code, 0, first.err);
-  const { id, reused, tokenizer } = JSON.parse(first.out);
+  const { sources: [{ id, tokenizer }], reused } = JSON.parse(first.out);
   assert.deepEqual([reused, tokenizer.vocabSize], [false, 270]);
   const second = await workspace.run(prepare);
   assert.ok(second.err.endsWith("it was prepared before\n"), second.err);
@@ -144,7 +144,7 @@ Deno.test("hearth data prepares, lists, describes and removes", async () => {
   const list = await workspace.run(["data", "list"]);
   assert.match(list.out, new RegExp(`\n${id} +ROOT/text.txt +bpe 270 `));
   const info = await workspace.run(["data", "info", id.slice(0, 6)]);
-  assert.match(info.out, /\nvalidation {2}10 % of the sources\n/);
+  assert.match(info.out, /\nvalidation {2}10 % of the text\n/);
   const none = await workspace.run(["data", "info", "xyz"]);
   assert.deepEqual([none.code, none.err], [
     2,

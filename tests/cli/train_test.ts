@@ -33,11 +33,11 @@ memory  # kB to train, # kB on disk per checkpoint
 data    ROOT/text.txt: 4,761 tokens to train on, 530 to validate on
 plan    4 steps of 16 tokens = 0.01 epochs
 eval 0/4 | val loss 5.5461 | 8.0165 bits/byte | best so far
-step 2/4 | loss 5.5593 | norm 1.38 | lr 6.7e-4 | # tok/s | eta #
-eval 2/4 | val loss 5.5376 | 8.0042 bits/byte | best so far
+step 2/4 | loss 5.5213 | norm 1.39 | lr 6.7e-4 | # tok/s | eta #
+eval 2/4 | val loss 5.5378 | 8.0045 bits/byte | best so far
 save 2/4 | step-00000002 | # kB | best so far
-step 4/4 | loss 5.5392 | norm 1.38 | lr 5.5e-4 | # tok/s | eta #
-eval 4/4 | val loss 5.5224 | 7.9822 bits/byte | best so far
+step 4/4 | loss 5.5363 | norm 1.42 | lr 5.5e-4 | # tok/s | eta #
+eval 4/4 | val loss 5.5237 | 7.9841 bits/byte | best so far
 save 4/4 | step-00000004 | # kB | best so far
 done 4/4 | finished | 64 tokens in #
 
@@ -50,7 +50,7 @@ Next:
     withoutTimes(out),
     `\
 run         owl-1, completed at step 4/4 after #
-loss        train 5.5392, val 5.5224 (best 5.5224)
+loss        train 5.5363, val 5.5237 (best 5.5237)
 checkpoint  step-00000004
 `,
   );

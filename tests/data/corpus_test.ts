@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import {
   checkSources,
   type Corpus,
-  corpusFingerprint,
+  corpusParts,
   readParts,
   type Side,
   sideOf,
 } from "../../src/data/corpus.ts";
+import { textFingerprint } from "../../src/data/fingerprint.ts";
 import { resolveSources, type SourceSetting } from "../../src/data/sources.ts";
 import { TempDir, userError } from "./_helpers.ts";
 
@@ -49,6 +50,20 @@ Deno.test("readParts() cuts no file when the cut is at its end", async () => {
   assert.deepEqual(val, ["bbbb$"]);
 });
 
+Deno.test("readParts() splits each source by itself", async () => {
+  await using dir = new TempDir();
+  const a = await dir.write("a.txt", "aaaa");
+  const b = await dir.write("b.txt", "bbbbbb");
+  const train = await checked([a, b]);
+  const found = await sides({
+    train,
+    weights: null,
+    val: null,
+    valFraction: 0.5,
+  });
+  assert.deepEqual(found, { train: ["aa", "bbb"], val: ["aa$", "bbb$"] });
+});
+
 Deno.test("readParts() puts documents whole on a side by their text", async () => {
   await using dir = new TempDir();
   const texts = Array.from({ length: 2000 }, (_, i) => `document ${i % 1500}`);
@@ -81,6 +96,7 @@ Deno.test("readParts() takes separate validation files whole", async () => {
   const val = await dir.write("v.jsonl", '{"text": "one"}\n{"text": "two"}');
   const found = await sides({
     train: await checked(train),
+    weights: null,
     val: await checked(val),
     valFraction: null,
   });
@@ -90,7 +106,9 @@ Deno.test("readParts() takes separate validation files whole", async () => {
 Deno.test("readParts() closes the file of a part that is not taken", async () => {
   await using dir = new TempDir();
   const path = await dir.write("a.txt", "x".repeat(3_000_000));
-  for await (const { side, chunks } of readParts(await corpus(path, 0.9))) {
+  const [source] = await checked(path);
+  const parts = readParts({ source, valFraction: 0.9 });
+  for await (const { side, chunks } of parts) {
     if (side === "train") { for await (const _ of chunks); }
   } // the sanitizer of Deno.test fails on an open file
 });
@@ -113,13 +131,14 @@ Deno.test("checkSources() refuses sources without text", async () => {
   }
 });
 
-Deno.test("corpusFingerprint() knows contents, order and sides, not names", async () => {
+Deno.test("textFingerprint() knows contents, order and sides, not names", async () => {
   await using dir = new TempDir();
   const a = await dir.write("a.txt", "a"), b = await dir.write("b.txt", "b");
   const copy = await dir.write("copy.txt", "a");
   const of = async (train: SourceSetting, val: SourceSetting | null) =>
-    corpusFingerprint({
+    textFingerprint({
       train: await checked(train),
+      weights: null,
       val: val === null ? null : await checked(val),
       valFraction: null,
     });
@@ -142,15 +161,18 @@ async function checked(setting: SourceSetting) {
 }
 
 async function corpus(path: string, valFraction: number): Promise<Corpus> {
-  return { train: await checked(path), val: null, valFraction };
+  const train = await checked(path);
+  return { train, weights: null, val: null, valFraction };
 }
 
 /** The parts of each side, with "$" where a document ends. */
 async function sides(corpus: Corpus): Promise<Record<Side, string[]>> {
   const found: Record<Side, string[]> = { train: [], val: [] };
-  for await (const { side, chunks, endsDocument } of readParts(corpus)) {
-    const text = (await Array.fromAsync(chunks)).join("");
-    found[side].push(text + (endsDocument ? "$" : ""));
+  for (const part of corpusParts(corpus)) {
+    for await (const { side, chunks, endsDocument } of readParts(part)) {
+      const text = (await Array.fromAsync(chunks)).join("");
+      found[side].push(text + (endsDocument ? "$" : ""));
+    }
   }
   return found;
 }

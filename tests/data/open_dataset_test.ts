@@ -23,24 +23,26 @@ Deno.test("openDataset() gives batches of the text's tokens", async () => {
   const path = await dir.write("a.txt", "abcdefghij".repeat(10));
   const settings = options(dir, path, { valFraction: 0.2 });
   const { dataset, tokenizer, prepared } = await openDataset(settings);
+  const [val] = dataset.val;
   const bytes = (text: string) => [...new TextEncoder().encode(text)];
   assert.equal(dataset.train.tokens, 80);
-  assert.equal(dataset.val.tokens, 21); // end-of-text too
-  assert.equal(dataset.valBytesPerToken, 20 / 21);
+  assert.equal(val.batches.tokens, 21); // end-of-text too
+  assert.equal(val.bytesPerToken, 20 / 21);
+  assert.deepEqual([val.name, val.share], [path, 1]);
   assert.equal(dataset.train.windows, 19);
-  assert.equal(dataset.train.batchesPerEpoch, 9);
-  assert.equal(dataset.val.batchesPerEpoch, 3);
-  const { inputs, targets } = await dataset.val.at(0);
+  assert.equal(dataset.train.batchesPerEpoch, 9.5);
+  assert.equal(val.batches.batchesPerEpoch, 3);
+  const { inputs, targets } = await val.batches.at(0);
   assert.deepEqual([...inputs], bytes("abcdefgh"));
   assert.deepEqual([...targets], bytes("bcdefghi"));
-  const last = await dataset.val.at(2);
+  const last = await val.batches.at(2);
   assert.deepEqual(
     [...last.inputs],
     [...bytes("ghij"), 0, 0, 0, 0].slice(0, 8),
   );
   assert.equal(last.targets[3], END);
   assert.equal(tokenizer.decode(inputs), "abcdefgh");
-  assert.equal(prepared.header.dtype, "u16");
+  assert.equal(prepared[0].header.dtype, "u16");
   dataset.close();
 });
 
@@ -117,16 +119,17 @@ Deno.test("openDataset() prepares anew when text, split or tokenizer differ", as
   await using dir = new TempDir();
   const path = await dir.write("a.txt", text);
   const fingerprints = new Set<string>();
-  const open = async (settings: OpenDatasetOptions) => {
+  const open = async (settings: OpenDatasetOptions, expected = false) => {
     const { reused, fingerprint } = await openAndClose(settings);
-    assert.equal(reused, false);
+    assert.equal(reused, expected);
     fingerprints.add(fingerprint);
   };
   await open(options(dir, path));
   await open(options(dir, path, { valFraction: 0.3 }));
   await open(options(dir, path, { tokenizerType: "char" }));
   await open(options(dir, path, { valDataset: path }));
-  await open(options(dir, [path, path]));
+  // the same source twice is another data set made of the same tokens
+  await open(options(dir, [path, path]), true);
   // another text of the same size and time: what was just written may change
   // again within one tick of the file system's clock
   const { mtime } = await Deno.stat(path);
@@ -253,11 +256,11 @@ Deno.test("openDataset() goes on with a run's own tokenizer and data", async () 
   const resumed = await openDataset({
     ...settings,
     tokenizerJson: tokenizer.json,
-    expectFingerprint: dataset.fingerprint,
+    expect: dataset.identity,
     onProgress: ({ phase }) => phases.add(phase),
   });
   assert.deepEqual([...phases], ["read", "tokenize"]); // nothing is trained
-  assert.equal(resumed.dataset.fingerprint, dataset.fingerprint);
+  assert.deepEqual(resumed.dataset.identity, dataset.identity);
   assert.deepEqual(await resumed.dataset.train.at(11), expected);
   resumed.dataset.close();
   // and a new run finds what the resumed one prepared
@@ -276,11 +279,14 @@ Deno.test("openDataset() says what changed since a run began", async () => {
   const changed = await dir.write("b.txt", text.replace("fox", "cat"));
   const run = {
     tokenizerJson: tokenizer.json,
-    expectFingerprint: dataset.fingerprint,
+    expect: dataset.identity,
   };
   const before = await filesBelow(settings.dataDir);
   const cases: [OpenDatasetOptions, string][] = [
-    [{ ...options(dir, changed), ...run }, `"${changed}": its text changed`],
+    [
+      { ...options(dir, changed), ...run },
+      `"${changed}": its text is not that of "${path}"`,
+    ],
     [
       { ...options(dir, path, { valFraction: 0.2 }), ...run },
       `"${path}": the split into training and validation changed`,
@@ -290,7 +296,7 @@ Deno.test("openDataset() says what changed since a run began", async () => {
       `"${path}": the tokenizer changed`,
     ],
     [
-      { ...other, expectFingerprint: run.expectFingerprint },
+      { ...other, expect: run.expect },
       `"${path}": the tokenizer changed`,
     ],
   ];
@@ -440,9 +446,10 @@ Deno.test("openDataset() encodes a file in pieces as it would in whole", async (
   const cut = Math.floor(bytes.length * 0.9);
   const head = new TextDecoder().decode(bytes.subarray(0, cut));
   const expected = tokenizer.encode(head.replace(/\ufffd$/, "\u00e9"));
-  const file = new TokenFile(preparedPaths(prepared.directory).train, {
+  const [{ directory, header }] = prepared;
+  const file = new TokenFile(preparedPaths(directory).train, {
     dtype: "u16",
-    tokens: prepared.header.train.tokens,
+    tokens: header.train.tokens,
   });
   const ids = file.read(0, file.tokens);
   file.close();
@@ -461,8 +468,8 @@ Deno.test("listPrepared() and cleanPrepared() see finished data sets alone", asy
   await dir.write("data/tokens/mine/notes.txt", "kept");
   const [{ directory: found, header }, ...rest] = await listPrepared(dataDir);
   assert.deepEqual([found, rest], [directory, []]);
-  assert.deepEqual(header.sources, [path]);
-  assert.equal(header.valSources, null);
+  assert.equal(header.source, path);
+  assert.equal(header.valFraction, 0.1);
   assert.deepEqual(header.files.map(({ path }) => path), [path]);
 
   const bytes = 2 * (header.train.tokens + header.val.tokens);
@@ -489,25 +496,24 @@ Deno.test("openDataset() prepares the same data in two processes at once", async
 async function openAndClose(settings: OpenDatasetOptions) {
   const { dataset, prepared, reused } = await openDataset(settings);
   dataset.close();
-  const { fingerprint } = dataset;
-  return { reused, fingerprint, directory: prepared.directory };
+  const { fingerprint } = dataset.identity;
+  return { reused, fingerprint, directory: prepared[0].directory };
 }
 
-/** All ids of both sides. */
+/** All ids of both sides, source by source. */
 async function prepare(settings: OpenDatasetOptions) {
   const small = { ...settings, seqLen: 1, batchSize: 1 };
   const { dataset, prepared } = await openDataset(small);
   dataset.close();
-  const paths = preparedPaths(prepared.directory);
-  const { dtype, train, val } = prepared.header;
-  const read = (path: string, tokens: number) => {
-    const file = new TokenFile(path, { tokens, dtype });
-    const ids = [...file.read(0, tokens)];
-    file.close();
-    return ids;
-  };
-  return {
-    train: read(paths.train, train.tokens),
-    val: read(paths.val, val.tokens),
-  };
+  const ids = { train: [] as number[], val: [] as number[] };
+  for (const { directory, header } of prepared) {
+    for (const side of ["train", "val"] as const) {
+      const { tokens } = header[side];
+      const path = preparedPaths(directory)[side];
+      const file = new TokenFile(path, { tokens, dtype: header.dtype });
+      ids[side].push(...file.read(0, tokens));
+      file.close();
+    }
+  }
+  return ids;
 }

@@ -148,12 +148,6 @@ Deno.test("resolveSources() says in one line what cannot be used", async () => {
       "turn it into .txt, .md, .jsonl, .parquet, plain or with .gz or .zst",
     ],
     [
-      [{ source: file, weight: 0.5 }],
-      `Cannot mix "${file}" with weight 0.5: sources are joined whole, ` +
-      "weight is 1",
-      "leave the weight out, or name a source more than once",
-    ],
-    [
       "a\0b",
       'Cannot read dataset "a\0b": not a valid path',
       "check the path after --dataset",

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { IGNORED_TARGET } from "../../src/data/dataset.ts";
 import { IGNORED_TARGET as GRAPH_TARGET } from "../../src/graph/ops.ts";
 import { TokenFile, TokenWriter } from "../../src/data/token_file.ts";
+import { WholeOrder } from "../../src/data/window_order.ts";
 import {
   countWindows,
   OrderedBatches,
@@ -26,8 +27,11 @@ Deno.test("countWindows() counts windows that overlap by one token", () => {
 
 Deno.test("OrderedBatches.at() gives windows in order and pads the last", async () => {
   await using dir = new TempDir();
-  using tokens = await counting(dir, 14); // 3 windows of 4, one token unused
-  const batches = new OrderedBatches(tokens.file, { batchSize: 2, seqLen: 4 });
+  using tokens = await countingFiles(dir, [14]); // 3 windows of 4, and 1 token
+  const batches = new OrderedBatches(tokens.all[0], {
+    batchSize: 2,
+    seqLen: 4,
+  });
   assert.equal(batches.windows, 3);
   assert.equal(batches.batchesPerEpoch, 2);
   assert.equal(batches.tokensPerBatch, 8);
@@ -43,41 +47,60 @@ Deno.test("OrderedBatches.at() gives windows in order and pads the last", async 
   assert.deepEqual(await batches.at(2), await batches.at(0));
 });
 
-Deno.test("ShuffledBatches.at() gives each window once per epoch", async () => {
+Deno.test("ShuffledBatches.at() gives every token of an epoch once, however often it is interrupted", async () => {
   await using dir = new TempDir();
   const sizes = fc.record({
-    windows: fc.integer({ min: 1, max: 40 }),
+    // Windows of one to three sources, and tokens that make no window.
+    windows: fc.array(fc.integer({ min: 0, max: 20 }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
     extra: fc.nat(5),
     batchSize: fc.integer({ min: 1, max: 7 }),
     seqLen: fc.integer({ min: 1, max: 6 }),
     seed: fc.maxSafeNat(),
-    epoch: fc.nat(1000),
+    // After how many batches each process is killed.
+    lives: fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 5 }),
   });
   await fc.assert(
     fc.asyncProperty(sizes, async (size) => {
-      const { windows, batchSize, seqLen, seed, epoch } = size;
-      fc.pre(windows >= batchSize);
-      const extra = size.extra % seqLen;
-      using tokens = await counting(dir, windows * seqLen + 1 + extra);
-      const batches = new ShuffledBatches(
-        tokens.file,
-        { batchSize, seqLen },
-        seed,
+      const { windows, batchSize, seqLen, seed, lives } = size;
+      const total = windows.reduce((a, b) => a + b);
+      fc.pre(total >= batchSize);
+      const tokens = windows.map((count) =>
+        count * seqLen + 1 + size.extra % seqLen
       );
-      assert.equal(batches.windows, windows);
-      assert.equal(batches.batchesPerEpoch, Math.floor(windows / batchSize));
-      const seen = new Set<number>();
-      for (let i = 0; i < batches.batchesPerEpoch; i++) {
-        const cursor = epoch * batches.batchesPerEpoch + i;
-        const { inputs, targets } = await batches.at(cursor);
-        for (let at = 0; at < inputs.length; at++) {
-          assert.equal(targets[at], inputs[at] + 1); // the tokens count up
-          if (at % seqLen === 0) seen.add(inputs[at] / seqLen);
+      const epochs = 3, times = tokens.map((n) => new Uint8Array(n));
+      let cursor = 0;
+      for (let life = 0; cursor * batchSize < epochs * total; life++) {
+        using files = await countingFiles(dir, tokens);
+        const order = new WholeOrder(windows, seed);
+        const shape = { batchSize, seqLen };
+        const batches = new ShuffledBatches(files.all, order, shape);
+        assert.equal(batches.batchesPerEpoch, total / batchSize);
+        const until = cursor + (lives[life] ?? Infinity);
+        for (
+          ;
+          cursor < until && cursor * batchSize < epochs * total;
+          cursor++
+        ) {
+          const { inputs, targets } = await batches.at(cursor);
+          for (let at = 0; at < targets.length; at++) {
+            const window = cursor * batchSize + Math.floor(at / seqLen);
+            if (window >= epochs * total) break; // of the epoch after
+            // The tokens count up, from 1000 on in the next source: a window
+            // that crossed from one to another would skip some.
+            assert.equal(targets[at], inputs[at] + 1);
+            times[Math.floor(targets[at] / 1000)][targets[at] % 1000]++;
+          }
         }
       }
-      assert.equal(seen.size, batches.batchesPerEpoch * batchSize);
-      for (const window of seen) {
-        assert.ok(Number.isInteger(window) && window < windows);
+      for (const [source, counts] of times.entries()) {
+        const used = windows[source] * seqLen;
+        counts.forEach((count, token) => {
+          // The first token of a source is no target.
+          assert.equal(count, token > 0 && token <= used ? epochs : 0);
+        });
       }
     }),
     { numRuns: 60 },
@@ -86,9 +109,10 @@ Deno.test("ShuffledBatches.at() gives each window once per epoch", async () => {
 
 Deno.test("ShuffledBatches.at() depends on seed and position alone", async () => {
   await using dir = new TempDir();
-  using tokens = await counting(dir, 401);
+  using tokens = await countingFiles(dir, [401]);
   const shape = { batchSize: 3, seqLen: 4 };
-  const open = (seed: number) => new ShuffledBatches(tokens.file, shape, seed);
+  const open = (seed: number) =>
+    new ShuffledBatches(tokens.all, new WholeOrder([100], seed), shape);
   const inOrder = open(7);
   const expected = await Array.fromAsync(
     { length: 99 },
@@ -104,11 +128,11 @@ Deno.test("ShuffledBatches.at() depends on seed and position alone", async () =>
 
 Deno.test("ShuffledBatches.at() shuffles anew every epoch", async () => {
   await using dir = new TempDir();
-  using tokens = await counting(dir, 401); // 100 windows
+  using tokens = await countingFiles(dir, [401]); // 100 windows
   const batches = new ShuffledBatches(
-    tokens.file,
+    tokens.all,
+    new WholeOrder([100], 1),
     { batchSize: 100, seqLen: 4 },
-    1,
   );
   const first = await batches.at(0), second = await batches.at(1);
   assert.notDeepEqual(first, second);
@@ -118,21 +142,28 @@ Deno.test("ShuffledBatches.at() shuffles anew every epoch", async () => {
 
 Deno.test("at() rejects what is not a position", async () => {
   await using dir = new TempDir();
-  using tokens = await counting(dir, 9);
+  using tokens = await countingFiles(dir, [9]);
   const shape = { batchSize: 1, seqLen: 4 };
-  const batches = new ShuffledBatches(tokens.file, shape, 1);
+  const order = new WholeOrder([2], 1);
+  const batches = new ShuffledBatches(tokens.all, order, shape);
   for (const cursor of [-1, 0.5, NaN]) {
     await assert.rejects(() => batches.at(cursor), RangeError);
   }
 });
 
-/** The ids 0, 1, 2 … as a file. */
-async function counting(dir: TempDir, count: number) {
-  const path = `${dir.path}/counting.bin`;
-  const writer = await TokenWriter.create(path, "u32");
-  await writer.write(Uint32Array.from({ length: count }, (_, i) => i));
-  await writer.finish();
-  writer.close();
-  const file = new TokenFile(path, { tokens: count, dtype: "u32" });
-  return { file, [Symbol.dispose]: () => file.close() };
+/** The ids 0, 1, 2 … as a file; 1000, 1001 … as the next one. */
+async function countingFiles(dir: TempDir, counts: number[]) {
+  const all: TokenFile[] = [];
+  for (const [i, count] of counts.entries()) {
+    const path = `${dir.path}/counting-${i}.bin`;
+    const writer = await TokenWriter.create(path, "u32");
+    await writer.write(
+      Uint32Array.from({ length: count }, (_, k) => 1000 * i + k),
+    );
+    await writer.finish();
+    writer.close();
+    all.push(new TokenFile(path, { tokens: count, dtype: "u32" }));
+  }
+  const close = () => all.forEach((file) => file.close());
+  return { all, [Symbol.dispose]: close };
 }

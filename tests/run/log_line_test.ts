@@ -68,6 +68,7 @@ const lines: [string, RunEvent, string[]][] = [
       valBpb: 1.2345,
       bestValLoss: 3.31,
       best: true,
+      sources: [],
       dtMs: 1,
       ...progress,
     },
@@ -81,10 +82,17 @@ const lines: [string, RunEvent, string[]][] = [
       valBpb: 1.2345,
       bestValLoss: 3.2,
       best: false,
+      sources: [
+        { name: "wikitext-2", valLoss: 3.5, valBpb: 1, tokens: 9 },
+        { name: "./my/notes/", valLoss: 3.1, valBpb: 1, tokens: 9 },
+      ],
       dtMs: 1,
       ...progress,
     },
-    ["eval  120/2000 | val loss 3.3100 | 1.2345 bits/byte | best 3.2000"],
+    [
+      "eval  120/2000 | val loss 3.3100 | 1.2345 bits/byte | best 3.2000 | " +
+      "wikitext-2 3.5000 | notes 3.1000",
+    ],
   ],
   [
     "a checkpoint",

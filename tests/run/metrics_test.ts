@@ -50,6 +50,7 @@ Deno.test("metricOf() keeps the bits of losses and rounds times", () => {
       valBpb: 1.25,
       bestValLoss: 2,
       best: false,
+      sources: [],
       dtMs: 7,
       ...progress,
     }),

@@ -410,8 +410,10 @@ Deno.test("resumeRun() leaves the run as it was when it cannot begin", () =>
     const before = await status(root);
     const engine: Engine = {
       ...testEngine,
-      openSession: ({ dataFingerprint }) =>
-        Promise.reject(new UserError(`not ${dataFingerprint}`, { hint: "" })),
+      openSession: ({ expectData }) =>
+        Promise.reject(
+          new UserError(`not ${expectData?.fingerprint}`, { hint: "" }),
+        ),
     };
     await assert.rejects(collectRun(resume(root, { engine })), {
       message: "not dataset",

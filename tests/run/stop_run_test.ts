@@ -101,13 +101,16 @@ Deno.test("stopRun() ends a run that evaluates, and it saves", () =>
       ...testEngine,
       async openSession(options: Parameters<OpenSession>[0]) {
         const session = await testEngine.openSession(options);
-        const { val } = session.dataset;
+        const { val: [{ batches: val, ...one }] } = session.dataset;
         const at: typeof val.at = async (cursor) => {
           // The first of the second evaluation, which is at step 4.
           if (cursor === 0 && ++evaluations === 2) await here();
           return await val.at(cursor);
         };
-        const dataset = { ...session.dataset, val: { ...val, at } };
+        const dataset = {
+          ...session.dataset,
+          val: [{ ...one, batches: { ...val, at } }],
+        };
         return { ...session, dataset };
       },
     }));

@@ -74,9 +74,13 @@ export function fakeDataset(
   });
   const dataset = {
     train: batches(0, trainBatches, shape.B),
-    val: batches(1, valBatches, validInLast),
-    fingerprint: "dataset",
-    valBytesPerToken: 2,
+    val: [{
+      name: "fake",
+      share: 1,
+      batches: batches(1, valBatches, validInLast),
+      bytesPerToken: 2,
+    }],
+    identity: { fingerprint: "dataset" },
     reads: [] as number[],
     closed: false,
     close() {

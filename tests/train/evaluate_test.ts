@@ -5,6 +5,7 @@ import { fromHuggingFace } from "../../src/model/huggingface.ts";
 import { initParams } from "../../src/model/init.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import {
+  evalBatchCount,
   evaluate,
   type EvaluateOptions,
   openEvaluation,
@@ -28,7 +29,7 @@ async function evaluateScripted(
   losses: number[],
   options: Partial<EvaluateOptions> & { validInLast?: number } = {},
 ) {
-  const { val } = fakeDataset(CONFIG, {
+  const { val: [{ batches: val }] } = fakeDataset(CONFIG, {
     valBatches: 5,
     validInLast: options.validInLast,
   });
@@ -43,9 +44,8 @@ async function evaluateScripted(
   const executable = await scriptedBackend({ evalLoss: (n) => losses[n] })
     .compile(buildEvalProgram(MODEL, CONFIG.train));
   const result = await evaluate(executable, {
-    batches,
+    sources: [{ name: "a", share: 1, batches, bytesPerToken: 4 }],
     evalBatches: 0,
-    bytesPerToken: 4,
     ...options,
   });
   return { result, reads };
@@ -78,6 +78,42 @@ Deno.test("evaluate() spreads evalBatches evenly", async () => {
   assert.deepEqual(many.reads, [0, 1, 2, 3, 4]);
 });
 
+Deno.test("evaluate() weighs sources by their shares, and tells each", async () => {
+  // Batches are asked for source by source: 2 of 5 of the first, all 3 of the
+  // second, of which the last has one window less.
+  const source = (share: number, valBatches: number, validInLast?: number) => ({
+    name: `share ${share}`,
+    share,
+    batches: fakeDataset(CONFIG, { valBatches, validInLast }).val[0].batches,
+    bytesPerToken: 10 * share,
+  });
+  const { result } = await evaluateScripted([1, 3, 4, 5, 9], {
+    sources: [source(0.4, 5), source(0.6, 3, 1)],
+    evalBatches: 5,
+  });
+  const second = (12 * (4 + 5) + 6 * 9) / 30;
+  assert.deepEqual(result!.sources, [
+    { name: "share 0.4", valLoss: 2, valBpb: 2 / Math.LN2 / 4, tokens: 24 },
+    {
+      name: "share 0.6",
+      valLoss: second,
+      valBpb: second / Math.LN2 / 6,
+      tokens: 30,
+    },
+  ]);
+  const valLoss = 0.4 * 2 + 0.6 * second;
+  assert.equal(result!.valLoss, valLoss);
+  assert.equal(result!.valBpb, valLoss / Math.LN2 / (0.4 * 4 + 0.6 * 6));
+  assert.equal(result!.tokens, 54);
+});
+
+Deno.test("evaluate() takes one batch of a source however small its share", () => {
+  const { val: [one] } = fakeDataset(CONFIG, { valBatches: 9 });
+  const sources = [{ ...one, share: 0.99 }, { ...one, share: 0.01 }];
+  assert.equal(evalBatchCount({ sources, evalBatches: 8 }), 9);
+  assert.equal(evalBatchCount({ sources, evalBatches: 0 }), 18);
+});
+
 Deno.test("evaluate() gives no result when it is told to stop", async () => {
   const signal = AbortSignal.abort();
   const { result, reads } = await evaluateScripted([1], { signal });
@@ -102,9 +138,8 @@ Deno.test("openEvaluation() gives the loss that training reported", async () => 
     batchSize: config.train.batchSize,
   });
   const result = await evaluation.evaluate({
-    batches: dataset.val,
+    sources: dataset.val,
     evalBatches: 0,
-    bytesPerToken: 2,
   });
   await evaluation.dispose();
   assert.equal(result!.valLoss, reported.valLoss);
@@ -121,16 +156,16 @@ Deno.test("openEvaluation() is exact for a model that says nothing", async () =>
     batchSize: 2,
   });
   const targets = new Uint32Array(12).fill(IGNORED_TARGET, 5);
+  const batches = {
+    tokens: 13,
+    windows: 1,
+    batchesPerEpoch: 1,
+    tokensPerBatch: 12,
+    at: () => Promise.resolve({ inputs: new Uint32Array(12), targets }),
+  };
   const result = await evaluation.evaluate({
-    batches: {
-      tokens: 13,
-      windows: 1,
-      batchesPerEpoch: 1,
-      tokensPerBatch: 12,
-      at: () => Promise.resolve({ inputs: new Uint32Array(12), targets }),
-    },
+    sources: [{ name: "a", share: 1, batches, bytesPerToken: 1 }],
     evalBatches: 0,
-    bytesPerToken: 1,
   });
   assert.equal(result!.tokens, 5);
   assert.equal(result!.valLoss, Math.fround(Math.log(V)));

@@ -56,14 +56,14 @@ Deno.test("openSession() trains on a text file, and goes on with the same bits",
     const start = await openSession({ config, dataDir });
     for await (const event of train(start)) if (event.step === 3) break;
     const restore = structuredClone(await start.snapshot());
-    const dataFingerprint = start.dataset.fingerprint;
+    const expectData = start.dataset.identity;
     await start.dispose();
 
     const end = await openSession({
       config,
       dataDir,
       restore,
-      dataFingerprint,
+      expectData,
     });
     await collect(end);
     const { params, optimizer, trainer } = await end.snapshot();
@@ -76,9 +76,9 @@ Deno.test("openSession() trains on a text file, and goes on with the same bits",
 
 Deno.test("openSession() refuses other data than it is told to expect", async () => {
   await withText({}, async (config, dataDir) => {
-    const dataFingerprint = "0".repeat(64);
+    const expectData = { fingerprint: "0".repeat(64) };
     await assert.rejects(
-      openSession({ config, dataDir, dataFingerprint }),
+      openSession({ config, dataDir, expectData }),
       UserError,
     );
   });

@@ -130,9 +130,9 @@ Deno.test("tellStory() says who the friend is before using the name", () => {
 
 Deno.test("the sample's training and validation stories differ", async () => {
   const sides = { train: new Set<string>(), val: new Set<string>() };
-  const sample = { kind: "sample", name: "sample" } as const;
-  const corpus = { train: [sample], val: null, valFraction: 0.1 };
-  for await (const { side, chunks } of readParts(corpus)) {
+  const source = { kind: "sample", name: "sample" } as const;
+  const parts = readParts({ source, valFraction: 0.1 });
+  for await (const { side, chunks } of parts) {
     for await (const story of chunks) sides[side].add(story);
   }
   assert.equal(sides.train.size + sides.val.size, stories.length);
