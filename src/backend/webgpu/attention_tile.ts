@@ -1,22 +1,20 @@
 /**
- * What the attention kernels share: tiles of 32 x 32 scores, 4 x 4 per thread,
+ * What the attention kernels share: square tiles of scores, 4 x 4 per thread,
  * and the way to the numbers of a head in packed rows.
  *
- * A workgroup of 64 threads is 8 x 8: `y` counts groups of four rows of the
- * tile, `x` groups of four columns, and later, with the same rows, vectors of
- * the head. Scores are computed anew in the backward kernels, so nothing of
- * size T x T is ever in memory.
+ * The threads of a workgroup are a square: `y` counts groups of four rows of
+ * the tile, `x` groups of four columns, and later, with the same rows, vectors
+ * of the head. Scores are computed anew in the backward kernels, so nothing of
+ * size T x T is ever in memory. How factors of the products get to the threads
+ * is attention_products.ts's.
  *
  * @module
  */
 
 import type { AttentionAttrs } from "../../graph/ops.ts";
+import type { AttentionFlow } from "./attention_products.ts";
 import { f32, lines } from "./wgsl.ts";
 
-/** Rows and columns of a tile of scores. */
-export const TILE = 32;
-/** Threads of a workgroup: a tile in squares of 4 x 4. */
-export const TILE_THREADS = 64;
 /** Vectors of a head that one workgroup makes results for. */
 const MOST_VECTORS = 16;
 /** What scores of later positions are set to; exp gives 0. */
@@ -28,6 +26,12 @@ export interface AttentionShape extends AttentionAttrs {
   readonly D4: number;
   /** Whether rows of heads can be read as vectors. */
   readonly vector: boolean;
+  readonly flow: AttentionFlow;
+  /** Threads of a workgroup along each side of a tile. */
+  readonly side: 8 | 16;
+  /** Rows and columns of a tile of scores: four per thread. */
+  readonly tile: number;
+  readonly threads: 64 | 256;
   /** Tiles of T. */
   readonly tiles: number;
   /** Parts of a head that different workgroups make results for. */
@@ -38,18 +42,25 @@ export interface AttentionShape extends AttentionAttrs {
 }
 
 /** Fixes how a call is cut. */
-export function attentionShape(attrs: AttentionAttrs): AttentionShape {
+export function attentionShape(
+  attrs: AttentionAttrs,
+  flow: AttentionFlow,
+): AttentionShape {
   const D4 = Math.ceil(attrs.D / 4);
+  const side = flow === "staged" ? 16 : 8;
+  const tile = 4 * side;
   const chunks = Math.ceil(D4 / MOST_VECTORS);
   const chunkVectors = Math.ceil(D4 / chunks);
   return {
     ...attrs,
     D4,
     vector: attrs.D % 4 === 0,
-    tiles: Math.ceil(attrs.T / TILE),
+    ...{ flow, side, tile },
+    threads: flow === "staged" ? 256 : 64,
+    tiles: Math.ceil(attrs.T / tile),
     chunks,
     chunkVectors,
-    perThread: Math.ceil(chunkVectors / 8),
+    perThread: Math.ceil(chunkVectors / side),
   };
 }
 
@@ -94,41 +105,6 @@ export function storeHead(
   return lines(4, (j) =>
     `if (4u * ${d4} + ${j}u < ${D}u) { ` +
     `${array}[${start} + 4u * ${d4} + ${j}u] = ${value}[${j}]; }`);
-}
-
-/**
- * WGSL: adds to `name0` … `name3` the products of four row heads of one array
- * with four column heads of another; the variables hold the starts.
- */
-export function tileProducts(
-  { name, rows, columns, D4 }: {
-    /** Accumulators, vectors along the columns. */
-    name: string;
-    rows: { array: string; starts: string };
-    columns: { array: string; starts: string };
-    D4: number;
-  },
-): string {
-  const unroll = D4 % 2 === 0 ? 2 : 1;
-  return `
-    for (var d4 = 0u; d4 < ${D4}u; d4 += ${unroll}u) {
-${
-    lines(unroll, (u) =>
-      `{
-${
-        lines(4, (r) =>
-          `      let r${r} = load_${rows.array}(${rows.starts}${r}, d4 + ${u}u);
-      let c${r} = load_${columns.array}(${columns.starts}${r}, d4 + ${u}u);`)
-      }
-${
-        lines(4, (r) =>
-          `      ${name}${r} += vec4<f32>(${
-            [0, 1, 2, 3].map((c) => `dot(r${r}, c${c})`).join(", ")
-          });`)
-      }
-      }`)
-  }
-    }`;
 }
 
 /** WGSL: dropout factors `f0` … `f3` of four rows, vectors along columns. */

@@ -6,10 +6,12 @@
 
 import type { Call, OpName } from "../../graph/ops.ts";
 import type { Dispatch, GpuTensor } from "./dispatch.ts";
+import type { AttentionFlow } from "./attention_products.ts";
 import type { GemmShape, GemmVariant } from "./gemm.ts";
 
 /** What a kernel may ask for beside its tensors. */
 export interface KernelContext {
+  readonly attentionFlow: AttentionFlow;
   /** How to compute a product of many rows. */
   gemmVariant(shape: GemmShape): GemmVariant;
   /** Memory for the time of this call, f32. */

@@ -19,6 +19,7 @@ import {
   SUM_CHUNK,
 } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
+import type { AttentionFlow } from "./attention_products.ts";
 import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
 import {
   findFlatUpdates,
@@ -54,12 +55,16 @@ export interface LowerOptions {
   /** The largest piece of memory that a shader can be given. */
   readonly maxBindingBytes: number;
   readonly gemmVariant: ChooseGemm;
+  readonly attentionFlow: AttentionFlow;
 }
+
+/** Which of several kernels compute. */
+type Choices = Omit<LowerOptions, "maxBindingBytes">;
 
 /** Lowers all phases. */
 export function lower(
   program: Program,
-  { maxBindingBytes, gemmVariant }: LowerOptions,
+  { maxBindingBytes, ...choices }: LowerOptions,
 ): LoweredProgram {
   const updates = findFlatUpdates(program, { maxBytes: maxBindingBytes })
     .map((update): PlacedUpdate => ({ ...update, arrays: arraysOf(update) }));
@@ -68,19 +73,19 @@ export function lower(
   for (const [phase, calls] of Object.entries(program.phases)) {
     phases.set(
       phase,
-      lowerPhase({ phase, calls, updates, persistent, gemmVariant }),
+      lowerPhase({ phase, calls, updates, persistent, choices }),
     );
   }
   return { phases, persistent };
 }
 
 function lowerPhase(
-  { phase, calls, updates, persistent, gemmVariant }: {
+  { phase, calls, updates, persistent, choices }: {
     phase: string;
     calls: readonly AnyCall<PlacedTensor>[];
     updates: readonly PlacedUpdate[];
     persistent: ReadonlyMap<string, GpuTensor>;
-    gemmVariant: ChooseGemm;
+    choices: Choices;
   },
 ): Dispatch[] {
   const temps = tempViews(phase, calls);
@@ -99,7 +104,7 @@ function lowerPhase(
   }
   return calls.flatMap((call, at) => {
     if (absorbed.has(call)) return [];
-    const context = callContext({ phase, op: call.op, at, gemmVariant });
+    const context = callContext({ phase, op: call.op, at, choices });
     const update = updateOf.get(call);
     if (update) {
       const { scale, hyper } = update.calls[0].in;
@@ -214,11 +219,11 @@ function tempViews(
 }
 
 function callContext(
-  { phase, op, at, gemmVariant }: {
+  { phase, op, at, choices }: {
     phase: string;
     op: OpName;
     at: number;
-    gemmVariant: ChooseGemm;
+    choices: Choices;
   },
 ): KernelContext {
   const scratch = (dtype: "f32" | "u32", length: number): GpuTensor => ({
@@ -232,7 +237,8 @@ function callContext(
     },
   });
   return {
-    gemmVariant: (shape) => gemmVariant(shape, phase),
+    attentionFlow: choices.attentionFlow,
+    gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),
     table: (content) => ({

@@ -12,6 +12,7 @@
 import type { Program } from "../../graph/program.ts";
 import type { Backend, DeviceInfo } from "../backend.ts";
 import type { FoundAdapter } from "./adapters.ts";
+import { type AttentionFlow, STAGED_BYTES } from "./attention_products.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";
@@ -24,6 +25,7 @@ import { Readback } from "./readback.ts";
 /** How to open an adapter; what is absent is best for it. */
 export interface WebGpuOptions {
   readonly gemmVariant?: ChooseGemm;
+  readonly attentionFlow?: AttentionFlow;
 }
 
 /** An open adapter. */
@@ -49,22 +51,22 @@ export async function openWebGpuBackend(
 ): Promise<WebGpuBackend> {
   const gpu = await GpuDevice.open(adapter);
   const readback = await Readback.open(gpu.device);
-  return new OpenWebGpu(gpu, { readback, ...options });
+  return new OpenWebGpu(gpu, { readback, options });
 }
 
 class OpenWebGpu implements WebGpuBackend {
   readonly device: DeviceInfo;
   readonly #gpu: GpuDevice;
   readonly #readback: Readback;
-  readonly #gemmVariant: WebGpuOptions["gemmVariant"];
+  readonly #options: WebGpuOptions;
   readonly #pipelines: PipelineCache;
   readonly #executables = new Set<WebGpuExecutable>();
 
   constructor(
     gpu: GpuDevice,
-    { readback, gemmVariant }: WebGpuOptions & { readback: Readback },
+    { readback, options }: { readback: Readback; options: WebGpuOptions },
   ) {
-    this.#gemmVariant = gemmVariant;
+    this.#options = options;
     const { id, name, vendorId, deviceId, isSoftware } = gpu.adapter;
     this.device = {
       backend: "webgpu",
@@ -124,11 +126,21 @@ class OpenWebGpu implements WebGpuBackend {
     this.#gpu.close();
   }
 
-  #lower(program: Program, options?: WebGpuOptions): LoweredProgram {
+  #lower(program: Program, options: WebGpuOptions = {}): LoweredProgram {
     return lower(program, {
       maxBindingBytes: this.#gpu.maxBindingBytes,
-      gemmVariant: options?.gemmVariant ?? this.#gemmVariant ??
-        ((shape) => this.gemmVariant(shape)),
+      gemmVariant: (shape) => this.gemmVariant(shape),
+      attentionFlow: this.#attentionFlow(),
+      ...this.#options,
+      ...options,
     });
+  }
+
+  /** Through workgroup memory where that was measured to be faster. */
+  #attentionFlow(): AttentionFlow {
+    const { adapter, device } = this.#gpu;
+    const room = device.limits.maxComputeWorkgroupStorageSize;
+    const isStaged = adapter.vendor === "nvidia" && room >= STAGED_BYTES;
+    return isStaged ? "staged" : "direct";
   }
 }

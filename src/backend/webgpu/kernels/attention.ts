@@ -16,10 +16,13 @@ import {
   packed,
   scoreScale,
   storeHead,
-  TILE,
-  TILE_THREADS,
-  tileProducts,
 } from "../attention_tile.ts";
+import {
+  addHeads,
+  addScores,
+  keepScores,
+  productMemory,
+} from "../attention_products.ts";
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
 import { dropoutFunctions } from "../philox.ts";
@@ -27,26 +30,28 @@ import { entry, joined, lines } from "../wgsl.ts";
 
 /** Kernel of attention. */
 export const attentionKernels: Kernels<"attention"> = {
-  attention({ in: read, out: write, attrs }) {
-    const shape = attentionShape(attrs);
+  attention({ in: read, out: write, attrs }, context) {
+    const shape = attentionShape(attrs, context.attentionFlow);
     const { B, T, H, Hkv, D, D4, tiles, chunks, chunkVectors } = shape;
-    const { perThread, p, site } = shape;
+    const { perThread, p, site, side, tile, threads } = shape;
     const vector = shape.vector ? ["qkv", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });
     const { qkv, rng, out, lse } = names;
     const { width, query, key, value } = packed(attrs);
     const total = B * H * tiles * chunks;
+    /** Where row `t` of the sequence begins; past the end it is the last. */
+    const row = (t: string) => `(first + min(${t}, ${T - 1}u)) * ${width}u`;
     const each = (line: (r: number) => string) => lines(4, line);
     const outs = (line: (r: number, j: number) => string) =>
       lines(perThread, (j) => each((r) => line(r, j)));
     const code = `
 ${rng ? dropoutFunctions({ p, site, rng }) : ""}
 ${headLoader(qkv, shape)}
-var<workgroup> rowParts: array<vec4<f32>, ${TILE_THREADS}>;
-var<workgroup> probs: array<vec4<f32>, ${TILE * TILE / 4}>;
+var<workgroup> rowParts: array<array<vec4<f32>, ${side}>, ${side}>;
+${productMemory(shape)}
 ${
       entry(
-        TILE_THREADS,
+        threads,
         `
   var work = ${groupIndex(total)};
   if (work >= ${total}u) { return; }
@@ -57,19 +62,13 @@ ${
   let h = work % ${H}u;
   let first = work / ${H}u * ${T}u; // row of the sequence
   let hkv = h * ${Hkv}u / ${H}u;
-  let x = lane % 8u;
-  let y = lane / 8u;
-  let q = tile * ${TILE}u + 4u * y;
-${
-          each((r) =>
-            `  let qAt${r} = (first + min(q + ${r}u, ${
-              T - 1
-            }u)) * ${width}u + ${query("h")};`
-          )
-        }
+  let x = lane % ${side}u;
+  let y = lane / ${side}u;
+  let fromQ = tile * ${tile}u;
+  let q = fromQ + 4u * y;
 ${
           lines(perThread, (j) =>
-            `  let d${j} = min(chunk * ${chunkVectors}u + x + ${8 * j}u, ${
+            `  let d${j} = min(chunk * ${chunkVectors}u + x + ${side * j}u, ${
               D4 - 1
             }u);`)
         }
@@ -77,23 +76,21 @@ ${
   var sum = vec4<f32>();
 ${outs((r, j) => `  var o${r}_${j} = vec4<f32>();`)}
   for (var keyTile = 0u; keyTile <= tile; keyTile++) {
-    let begin = keyTile * ${TILE}u;
+    let begin = keyTile * ${tile}u;
     let k = begin + 4u * x;
     // 1. Scores, with later positions masked.
-${
-          each((c) =>
-            `    let kAt${c} = (first + min(k + ${c}u, ${
-              T - 1
-            }u)) * ${width}u + ${key("hkv")};`
-          )
-        }
 ${each((r) => `    var s${r} = vec4<f32>();`)}
 ${
-          tileProducts({
-            name: "s",
-            rows: { array: qkv, starts: "qAt" },
-            columns: { array: qkv, starts: "kAt" },
-            D4,
+          addScores("s", {
+            rows: {
+              array: qkv,
+              at: (o) => `${row(`fromQ + ${o}`)} + ${query("h")}`,
+            },
+            columns: {
+              array: qkv,
+              at: (o) => `${row(`begin + ${o}`)} + ${key("hkv")}`,
+            },
+            shape,
           })
         }
     let keys = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
@@ -105,7 +102,7 @@ ${
           )
         }
     // 2. The largest of each row so far; what was summed is scaled to it.
-    rowParts[x * 8u + y] = vec4<f32>(
+    rowParts[x][y] = vec4<f32>(
 ${
           joined(
             4,
@@ -115,7 +112,7 @@ ${
         });
     workgroupBarrier();
     let before = top;
-${lines(8, (j) => `    top = max(top, rowParts[${8 * j}u + y]);`)}
+${lines(side, (j) => `    top = max(top, rowParts[${j}][y]);`)}
     let shrink = exp(before - top);
 ${each((r) => `    s${r} = exp(s${r} - top[${r}]);`)}
     sum = sum * shrink + vec4<f32>(
@@ -128,39 +125,21 @@ ${
             }) + "\n" + each((r) => `    s${r} *= f${r};`)
             : ""
         }
-${
-          each((c) =>
-            `    probs[(4u * x + ${c}u) * 8u + y] = vec4<f32>(${
-              joined(4, ", ", (r) => `s${r}[${c}]`)
-            });`
-          )
-        }
+${keepScores((r, c) => `s${r}[${c}]`)}
     workgroupBarrier();
     // 3. Probabilities times values.
 ${outs((r, j) => `    o${r}_${j} *= shrink[${r}];`)}
-    for (var j = 0u; j < ${TILE}u; j += 4u) {
 ${
-          each((u) =>
-            `{
-      let p = probs[(j + ${u}u) * 8u + y];
-      let at = (first + min(begin + j + ${u}u, ${T - 1}u)) * ${width}u + ${
-              value("hkv")
-            };
-${lines(perThread, (j) => `      let v${j} = load_${qkv}(at, d${j});`)}
-${
-              outs((r, j) =>
-                `      o${r}_${j} = fma(vec4<f32>(p[${r}]), v${j}, o${r}_${j});`
-              )
-            }
-      }`
-          )
+          addHeads("o", {
+            array: qkv,
+            at: (o) => `${row(`begin + ${o}`)} + ${value("hkv")}`,
+          }, shape)
         }
-    }
   }
   // 4. Totals over the threads of a row, and the results.
-  rowParts[x * 8u + y] = sum;
+  rowParts[x][y] = sum;
   workgroupBarrier();
-  let all = ${joined(8, " + ", (j) => `rowParts[${8 * j}u + y]`)};
+  let all = ${joined(side, " + ", (j) => `rowParts[${j}][y]`)};
 ${
           each((r) =>
             `  if (q + ${r}u < ${T}u) {
@@ -168,9 +147,9 @@ ${
 ${
               lines(perThread, (j) =>
                 `    if (x + ${
-                  8 * j
+                  side * j
                 }u < ${chunkVectors}u && chunk * ${chunkVectors}u + x + ${
-                  8 * j
+                  side * j
                 }u < ${D4}u) {
       let y${j} = o${r}_${j} / all[${r}];
       ${

@@ -20,10 +20,14 @@ import {
   packed,
   scoreScale,
   storeHead,
-  TILE,
-  TILE_THREADS,
-  tileProducts,
 } from "../attention_tile.ts";
+import {
+  addHeads,
+  addScores,
+  type Heads,
+  keepScores,
+  productMemory,
+} from "../attention_products.ts";
 import {
   bind,
   type Dispatch,
@@ -41,7 +45,7 @@ const LABEL = "attentionBackward";
 export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
   attentionBackward({ in: inputs, out: { dQkv }, attrs }, context) {
     const { dOut, qkv, out, lse, rng } = inputs;
-    const shape = attentionShape(attrs);
+    const shape = attentionShape(attrs, context.attentionFlow);
     const { B, T, H } = shape;
     const rowDots = context.scratch(B * H * T);
     const tensors = { dOut, qkv, lse, rng, rowDots, dQkv };
@@ -93,25 +97,27 @@ function dotRows(
 /** dk and dv: rows of the tile are keys, columns are queries. */
 function keyGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const { dQkv, ...read } = tensors;
-  const { B, T, H, Hkv, D, D4, tiles, chunks, perThread, p, site } = shape;
+  const { B, T, H, Hkv, tiles, chunks, perThread, p, site } = shape;
+  const { side, tile, threads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv } },
     { vector: shape.vector ? ["dOut", "qkv", "dQkv"] : [] },
   );
   const { dOut, qkv, rng, lse, rowDots } = names;
-  const { width, query, key, value } = packed(shape);
+  const { width, key, value } = packed(shape);
   const total = B * Hkv * tiles * chunks;
   const group = H / Hkv;
   const scale = scoreScale(shape);
+  const { keys, values } = keyHeads(qkv, shape, "fromK");
+  const { queries, slopes } = queryHeads({ qkv, dOut }, shape, "begin");
   const code = `
 ${rng ? dropoutFunctions({ p, site, rng }) : ""}
 ${headLoader(qkv, shape)}
 ${dOut === qkv ? "" : headLoader(dOut, shape)}
-var<workgroup> probs: array<vec4<f32>, ${TILE * TILE / 4}>;
-var<workgroup> slopes: array<vec4<f32>, ${TILE * TILE / 4}>;
+${productMemory(shape)}
 ${
     entry(
-      TILE_THREADS,
+      threads,
       `
   var work = ${groupIndex(total)};
   if (work >= ${total}u) { return; }
@@ -122,9 +128,10 @@ ${
   let hkv = work % ${Hkv}u;
   let b = work / ${Hkv}u;
   let first = b * ${T}u;
-  let x = lane % 8u;
-  let y = lane / 8u;
-  let k = tile * ${TILE}u + 4u * y;
+  let x = lane % ${side}u;
+  let y = lane / ${side}u;
+  let fromK = tile * ${tile}u;
+  let k = fromK + 4u * y;
 ${
         each((r) =>
           `  let row${r} = (first + min(k + ${r}u, ${T - 1}u)) * ${width}u;
@@ -140,38 +147,18 @@ ${
       }
   for (var turn = 0u; turn < ${group}u * (${tiles}u - tile); turn++) {
     let h = hkv * ${group}u + turn / (${tiles}u - tile);
-    let begin = (tile + turn % (${tiles}u - tile)) * ${TILE}u;
+    let begin = (tile + turn % (${tiles}u - tile)) * ${tile}u;
     let q = begin + 4u * x;
     let rows = (b * ${H}u + h) * ${T}u;
-${
-        each((c) =>
-          `    let q${c} = min(q + ${c}u, ${T - 1}u);
-    let qAt${c} = (first + q${c}) * ${width}u + ${query("h")};
-    let dAt${c} = ((first + q${c}) * ${H}u + h) * ${D}u;`
-        )
-      }
+${each((c) => `    let q${c} = min(q + ${c}u, ${T - 1}u);`)}
 ${
         each((r) =>
           `    var s${r} = vec4<f32>();
     var g${r} = vec4<f32>();`
         )
       }
-${
-        tileProducts({
-          name: "s",
-          rows: { array: qkv, starts: "kAt" },
-          columns: { array: qkv, starts: "qAt" },
-          D4,
-        })
-      }
-${
-        tileProducts({
-          name: "g",
-          rows: { array: qkv, starts: "vAt" },
-          columns: { array: dOut, starts: "dAt" },
-          D4,
-        })
-      }
+${addScores("s", { rows: keys, columns: queries, shape })}
+${addScores("g", { rows: values, columns: slopes, shape })}
     let queries = vec4<u32>(q) + vec4<u32>(0u, 1u, 2u, 3u);
     let sums = vec4<f32>(${joined(4, ", ", (c) => `${lse}[rows + q${c}]`)});
     let dots = vec4<f32>(${joined(4, ", ", (c) => `${rowDots}[rows + q${c}]`)});
@@ -191,39 +178,13 @@ ${
     let ds${r} = p${r} * (g${r}${rng ? ` * f${r}` : ""} - dots) * ${scale};`
         )
       }
-${
-        each((c) =>
-          `    probs[(4u * x + ${c}u) * 8u + y] = vec4<f32>(${
-            joined(4, ", ", (r) => `p${r}[${c}]${rng ? ` * f${r}[${c}]` : ""}`)
-          });
-    slopes[(4u * x + ${c}u) * 8u + y] = vec4<f32>(${
-            joined(4, ", ", (r) => `ds${r}[${c}]`)
-          });`
-        )
-      }
+${keepScores((r, c) => `p${r}[${c}]${rng ? ` * f${r}[${c}]` : ""}`)}
     workgroupBarrier();
-    for (var j = 0u; j < ${TILE}u; j += 2u) {
-${
-        lines(2, (u) =>
-          `{
-      let p = probs[(j + ${u}u) * 8u + y];
-      let ds = slopes[(j + ${u}u) * 8u + y];
-      let row = first + min(begin + j + ${u}u, ${T - 1}u);
-      let qAt = row * ${width}u + ${query("h")};
-      let dAt = (row * ${H}u + h) * ${D}u;
-${
-            lines(shape.perThread, (j) =>
-              `      let qv${j} = load_${qkv}(qAt, d${j});
-      let dy${j} = load_${dOut}(dAt, d${j});`)
-          }
-${
-            results(shape, (r, j) =>
-              `      dv${r}_${j} = fma(vec4<f32>(p[${r}]), dy${j}, dv${r}_${j});
-      dk${r}_${j} = fma(vec4<f32>(ds[${r}]), qv${j}, dk${r}_${j});`)
-          }
-      }`)
-      }
-    }
+${addHeads("dv", slopes, shape)}
+    workgroupBarrier();
+${keepScores((r, c) => `ds${r}[${c}]`)}
+    workgroupBarrier();
+${addHeads("dk", queries, shape)}
     workgroupBarrier();
   }
 ${
@@ -267,23 +228,26 @@ ${
 /** dq: rows of the tile are queries, columns are keys. */
 function queryGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const { dQkv, ...read } = tensors;
-  const { B, T, H, Hkv, D, D4, tiles, chunks, perThread, p, site } = shape;
+  const { B, T, H, Hkv, tiles, chunks, perThread, p, site } = shape;
+  const { side, tile, threads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv } },
     { vector: shape.vector ? ["dOut", "qkv", "dQkv"] : [] },
   );
   const { dOut, qkv, rng, lse, rowDots } = names;
-  const { width, query, key, value } = packed(shape);
+  const { width, query } = packed(shape);
   const total = B * H * tiles * chunks;
   const scale = scoreScale(shape);
+  const { keys, values } = keyHeads(qkv, shape, "begin");
+  const { queries, slopes } = queryHeads({ qkv, dOut }, shape, "fromQ");
   const code = `
 ${rng ? dropoutFunctions({ p, site, rng }) : ""}
 ${headLoader(qkv, shape)}
 ${dOut === qkv ? "" : headLoader(dOut, shape)}
-var<workgroup> slopes: array<vec4<f32>, ${TILE * TILE / 4}>;
+${productMemory(shape)}
 ${
     entry(
-      TILE_THREADS,
+      threads,
       `
   var work = ${groupIndex(total)};
   if (work >= ${total}u) { return; }
@@ -294,15 +258,15 @@ ${
   let h = work % ${H}u;
   let first = work / ${H}u * ${T}u;
   let hkv = h * ${Hkv}u / ${H}u;
-  let x = lane % 8u;
-  let y = lane / 8u;
-  let q = tile * ${TILE}u + 4u * y;
+  let x = lane % ${side}u;
+  let y = lane / ${side}u;
+  let fromQ = tile * ${tile}u;
+  let q = fromQ + 4u * y;
   let rows = work * ${T}u;
 ${
         each((r) =>
           `  let q${r} = min(q + ${r}u, ${T - 1}u);
-  let qAt${r} = (first + q${r}) * ${width}u + ${query("h")};
-  let dAt${r} = ((first + q${r}) * ${H}u + h) * ${D}u;`
+  let qAt${r} = (first + q${r}) * ${width}u + ${query("h")};`
         )
       }
   let sums = vec4<f32>(${joined(4, ", ", (r) => `${lse}[rows + q${r}]`)});
@@ -310,37 +274,16 @@ ${
 ${vectors(shape)}
 ${results(shape, (r, j) => `  var dq${r}_${j} = vec4<f32>();`)}
   for (var keyTile = 0u; keyTile <= tile; keyTile++) {
-    let begin = keyTile * ${TILE}u;
+    let begin = keyTile * ${tile}u;
     let k = begin + 4u * x;
-${
-        each((c) =>
-          `    let row${c} = (first + min(k + ${c}u, ${T - 1}u)) * ${width}u;
-    let kAt${c} = row${c} + ${key("hkv")};
-    let vAt${c} = row${c} + ${value("hkv")};`
-        )
-      }
 ${
         each((r) =>
           `    var s${r} = vec4<f32>();
     var g${r} = vec4<f32>();`
         )
       }
-${
-        tileProducts({
-          name: "s",
-          rows: { array: qkv, starts: "qAt" },
-          columns: { array: qkv, starts: "kAt" },
-          D4,
-        })
-      }
-${
-        tileProducts({
-          name: "g",
-          rows: { array: dOut, starts: "dAt" },
-          columns: { array: qkv, starts: "vAt" },
-          D4,
-        })
-      }
+${addScores("s", { rows: queries, columns: keys, shape })}
+${addScores("g", { rows: slopes, columns: values, shape })}
     let keys = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
 ${
         rng
@@ -359,33 +302,9 @@ ${
           } - dots[${r}]) * ${scale};`
         )
       }
-${
-        each((c) =>
-          `    slopes[(4u * x + ${c}u) * 8u + y] = vec4<f32>(${
-            joined(4, ", ", (r) => `ds${r}[${c}]`)
-          });`
-        )
-      }
+${keepScores((r, c) => `ds${r}[${c}]`)}
     workgroupBarrier();
-    for (var j = 0u; j < ${TILE}u; j += 4u) {
-${
-        lines(4, (u) =>
-          `{
-      let ds = slopes[(j + ${u}u) * 8u + y];
-      let at = (first + min(begin + j + ${u}u, ${T - 1}u)) * ${width}u + ${
-            key("hkv")
-          };
-${lines(perThread, (j) => `      let kv${j} = load_${qkv}(at, d${j});`)}
-${
-            results(
-              shape,
-              (r, j) =>
-                `      dq${r}_${j} = fma(vec4<f32>(ds[${r}]), kv${j}, dq${r}_${j});`,
-            )
-          }
-      }`)
-      }
-    }
+${addHeads("dq", keys, shape)}
     workgroupBarrier();
   }
 ${
@@ -418,6 +337,42 @@ ${
   };
 }
 
+/** Keys and values of the tile that begins at row `begin` of a sequence. */
+function keyHeads(
+  qkv: string,
+  shape: AttentionShape,
+  begin: string,
+): { keys: Heads; values: Heads } {
+  const { width, key, value } = packed(shape);
+  const row = (o: string) =>
+    `(first + min(${begin} + ${o}, ${shape.T - 1}u)) * ${width}u`;
+  return {
+    keys: { array: qkv, at: (o) => `${row(o)} + ${key("hkv")}` },
+    values: { array: qkv, at: (o) => `${row(o)} + ${value("hkv")}` },
+  };
+}
+
+/** Queries and gradients of the output of such a tile. */
+function queryHeads(
+  { qkv, dOut }: { qkv: string; dOut: string },
+  shape: AttentionShape,
+  begin: string,
+): { queries: Heads; slopes: Heads } {
+  const { T, H, D } = shape;
+  const { width, query } = packed(shape);
+  const row = (o: string) => `(first + min(${begin} + ${o}, ${T - 1}u))`;
+  return {
+    queries: {
+      array: qkv,
+      at: (o) => `${row(o)} * ${width}u + ${query("h")}`,
+    },
+    slopes: {
+      array: dOut,
+      at: (o) => `(${row(o)} * ${H}u + h) * ${D}u`,
+    },
+  };
+}
+
 function each(line: (r: number) => string): string {
   return lines(4, line);
 }
@@ -431,18 +386,23 @@ function results(
 }
 
 /** The numbers of this thread's vectors of the head; see `hasVector`. */
-function vectors({ perThread, chunkVectors, D4 }: AttentionShape): string {
+function vectors(
+  { perThread, chunkVectors, D4, side }: AttentionShape,
+): string {
   return lines(
     perThread,
     (j) =>
-      `  let d${j} = min(chunk * ${chunkVectors}u + x + ${8 * j}u, ${
+      `  let d${j} = min(chunk * ${chunkVectors}u + x + ${side * j}u, ${
         D4 - 1
       }u);`,
   );
 }
 
 /** Whether vector j of this thread is one, and no repetition of the last. */
-function hasVector({ chunkVectors, D4 }: AttentionShape, j: number): string {
-  return `x + ${8 * j}u < ${chunkVectors}u && ` +
-    `chunk * ${chunkVectors}u + x + ${8 * j}u < ${D4}u`;
+function hasVector(
+  { chunkVectors, D4, side }: AttentionShape,
+  j: number,
+): string {
+  return `x + ${side * j}u < ${chunkVectors}u && ` +
+    `chunk * ${chunkVectors}u + x + ${side * j}u < ${D4}u`;
 }

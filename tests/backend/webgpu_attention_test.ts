@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
+import {
+  productMemory,
+  STAGED_BYTES,
+} from "../../src/backend/webgpu/attention_products.ts";
+import { attentionShape } from "../../src/backend/webgpu/attention_tile.ts";
+import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
+import { noAdapter, openTestGpu } from "./_webgpu.ts";
+
+// A software adapter is given the other kernels by itself.
+Deno.test("webgpu computes attention through workgroup memory", {
+  ignore: noAdapter,
+}, async () => {
+  const reference = openReferenceBackend();
+  const gpu = await openTestGpu({ attentionFlow: "staged" });
+  // A software adapter takes seconds to compile each of these.
+  const sizes = [
+    "B=1 T=37 H=2 Hkv=2 D=5", // heads that are no vectors
+    "B=2 T=37 H=4 Hkv=1 D=64", // shared keys
+    "B=2 T=65 H=2 Hkv=1 D=12", // several tiles, dropout
+  ];
+  const cases = opCases.filter(({ name }) =>
+    sizes.some((size) => name.startsWith(`attention ${size}`)) ||
+    sizes.some((size) => name.startsWith(`attentionBackward ${size}`))
+  );
+  assert.equal(cases.length, 2 * sizes.length);
+  for (const one of cases) {
+    const got = await runOpCase(gpu, one);
+    assertOpClose(one, got, await runOpCase(reference, one));
+  }
+  await gpu.dispose();
+});
+
+Deno.test("staged attention declares no more memory than STAGED_BYTES", () => {
+  const attrs = { B: 1, T: 64, H: 1, Hkv: 1, D: 128, p: 0, site: 0 };
+  const shape = attentionShape(attrs, "staged");
+  // The forward kernel has a vector per thread for sums of rows as well.
+  let vectors = shape.threads;
+  for (const [, type] of productMemory(shape).matchAll(/: ([^;]*);/g)) {
+    const sizes = [...type.matchAll(/, (\d+)>/g)].map(([, n]) => Number(n));
+    vectors += sizes.reduce((product, n) => product * n, 1);
+  }
+  assert.ok(16 * vectors <= STAGED_BYTES, `${16 * vectors} bytes`);
+});
