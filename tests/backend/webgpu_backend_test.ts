@@ -128,6 +128,7 @@ Deno.test(
       lowered: lower(plan({ g }), {
         maxBindingBytes: gpu.maxBindingBytes,
         gemmVariant: () => assert.fail("there is no product"),
+        attentionFlow: "direct",
       }),
     });
     await executable.run("g");
