@@ -1,21 +1,30 @@
 /**
- * Text from a model, token by token: what `hearth generate` streams.
+ * Text from a model, token by token: what `hearth generate` streams. A GPU
+ * draws some tokens between two looks, as a look can take longer than those.
  *
  * @module
  */
 
 import { UserError } from "../base/errors.ts";
-import { PhiloxStream, STREAM } from "../base/philox.ts";
+import { LookPace } from "../backend/look_pace.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Decoder } from "./decoder.ts";
+import { type Decoder, MOST_DRAWN } from "./decoder.ts";
 import {
   checkFlag,
   checkSampling,
   DEFAULT_SAMPLING,
-  sampleToken,
   type SamplingOptions,
 } from "./sampling.ts";
 import { TextStream } from "./text_stream.ts";
+
+/** Text that comes twenty times a second looks as if it flowed. */
+const LOOKS = {
+  name: "drawn",
+  share: 20,
+  shortestMs: 50,
+  longestMs: 200,
+  most: MOST_DRAWN,
+};
 
 /** How much to generate, and how tokens are drawn. */
 export interface GenerationSettings extends SamplingOptions {
@@ -98,26 +107,28 @@ export async function* generate(
       { hint: "use the tokenizer.json of the same checkpoint" },
     );
   }
-  const random = new PhiloxStream(settings.seed, STREAM.sampling);
   const start = promptIds(tokenizer, prompt);
   const text = new TextStream(tokenizer, start);
-  const history = Array.from(start);
+  const pace = new LookPace(decoder.executable, LOOKS);
 
   decoder.reset();
-  let logits = await decoder.feed(start);
-  for (let drawn = 1; !signal?.aborted; drawn++) {
-    const id = sampleToken(
-      // A vocabulary may be padded with ids that no text has.
-      logits.subarray(0, vocabSize),
-      { options: settings, history, random },
-    );
-    const ended = id === tokenizer.endOfText;
-    const last = ended || drawn === settings.maxNewTokens;
-    const piece = ended ? "" : text.push(id);
-    yield { id, text: last ? piece + text.flush() : piece };
-    if (last) return;
-    history.push(id);
-    logits = await decoder.feed([id]);
+  await decoder.feed(start);
+  decoder.begin({ ...settings, vocabSize, history: start });
+  let left = settings.maxNewTokens;
+  while (!signal?.aborted) {
+    const startedAt = performance.now();
+    const ids = await decoder.draw(Math.min(pace.pieces, left));
+    const ms = performance.now() - startedAt;
+    for (const id of ids) {
+      if (signal?.aborted) return;
+      left--;
+      const ended = id === tokenizer.endOfText;
+      const last = ended || left === 0;
+      const piece = ended ? "" : text.push(id);
+      yield { id, text: last ? piece + text.flush() : piece };
+      if (last) return;
+    }
+    await pace.record(ids.length, ms);
   }
 }
 

@@ -143,6 +143,7 @@ const backwardRules: BackwardRules = {
   },
   attentionBackward: null,
   attentionCached: null,
+  sample: null,
 
   gelu({ in: { x }, out: { out }, attrs }, pass) {
     const dOut = pass.take(out);

@@ -209,6 +209,28 @@ export class Graph extends CallRecorder {
     }).out;
   }
 
+  /** Draws a token by logits (1, V), and notes it; see ops.ts. */
+  sample(
+    logits: Tensor,
+    tensors: Omit<Ops<Tensor>["sample"]["in"], "logits"> & { id: Tensor },
+  ): void {
+    const { settings, choice, used, drawn, id } = tensors;
+    const check = new ShapeChecks("sample");
+    const [rows, V] = check.matrix({ logits });
+    check.setting(rows === 1, `logits have ${rows} rows, expected 1`);
+    check.shape({ settings }, [3]);
+    check.integers({ choice }, 6);
+    check.integers({ used }, Math.ceil(V / 32));
+    check.integers({ drawn }, sizeOf(drawn.shape));
+    check.integers({ id }, 1);
+    check.persistent({ used, drawn, id });
+    this.record("sample", {
+      in: { logits, settings, choice, used, drawn },
+      out: { id, drawn, used },
+      attrs: { V, rows: sizeOf(drawn.shape) },
+    });
+  }
+
   /** GELU: exact, or by tanh. */
   gelu(x: Tensor, { tanh }: { tanh: boolean }): Tensor {
     new ShapeChecks("gelu").f32({ x });

@@ -146,6 +146,27 @@ export interface Ops<T> {
     attrs: { T: number; S: number; H: number; Hkv: number; D: number };
   };
 
+  /**
+   * Draws the next token by logits (1, V), one of the first `n` ids, and notes
+   * it: `id` u32 (1), row `slot` of `drawn` u32 (rows), and its bit in `used`
+   * u32 (ceil(V / 32)), the set of ids to penalize. Generation only.
+   *
+   * `settings` f32 (3): temperature, topP, penalty. `choice` u32 (6): seed low,
+   * seed high, number of the draw, slot, topK, n. In this order: the penalty
+   * divides positive and multiplies negative logits of ids in `used`;
+   * temperature divides, 0 taking the first of the largest at once; topK keeps
+   * that many of the largest (0: all), topP the fewest, likeliest first, whose
+   * probabilities reach it. Of equals the lower id comes first. In the order of
+   * ids, the first is taken whose probabilities so far exceed the draw's number
+   * of the Philox stream `STREAM.sampling`. Where a logit is not finite, row
+   * `slot` becomes {@linkcode NO_TOKEN}, id 0 and `used` stays.
+   */
+  sample: {
+    in: { logits: T; settings: T; choice: T; used: T; drawn: T };
+    out: { id: T; drawn: T; used: T };
+    attrs: { V: number; rows: number };
+  };
+
   /** GELU: exact with erf, or by tanh when `tanh` is 1. n elements. */
   gelu: { in: { x: T }; out: { out: T }; attrs: { n: number; tanh: Bit } };
   geluBackward: {
@@ -306,6 +327,9 @@ export function mapCall<A, B>(
 
 /** A target that no loss is taken for (padding of the last batch). */
 export const IGNORED_TARGET = 0xffffffff;
+
+/** In place of a token where the logits are not numbers. */
+export const NO_TOKEN = 0xffffffff;
 
 /** Elements per partial sum of `sumSquares`: the order of that sum. */
 export const SUM_CHUNK = 8192;

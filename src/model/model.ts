@@ -127,6 +127,28 @@ export function buildDecode(
   return g;
 }
 
+/** Tokens that {@linkcode buildSample} notes between two looks. */
+export const DRAWN_ROWS = 128;
+
+/**
+ * Draws a token by the `logits` that a graph of {@linkcode buildDecode} left,
+ * as the id that the one with T = 1 reads next: text comes without the host.
+ *
+ * Inputs `settings` f32 (3), `choice` u32 (6), `used` u32 (ceil(V / 32)) and
+ * `drawn` u32 (DRAWN_ROWS): see `sample` in graph/ops.ts.
+ */
+export function buildSample({ vocabSize: V }: ModelConfig): Graph {
+  const g = new Graph();
+  g.sample(g.output("logits", [1, V]), {
+    settings: g.input("settings", [3], "f32"),
+    choice: g.input("choice", [6], "u32"),
+    used: g.input("used", [Math.ceil(V / 32)], "u32"),
+    drawn: g.input("drawn", [DRAWN_ROWS], "u32"),
+    id: g.input(decodeInputs(1).ids, [1], "u32"),
+  });
+  return g;
+}
+
 function trunk(g: Graph, config: ModelConfig, inputs: ForwardInputs): Tensor {
   return config.arch === "gpt2"
     ? gpt2Trunk(g, config, inputs)

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { LookPace } from "../backend/look_pace.ts";
 import { errorMessage, UserError } from "../base/errors.ts";
 import { ioProblem, isDiskFull } from "../base/io_problem.ts";
 import {
@@ -20,13 +21,21 @@ import {
 } from "./cadence.ts";
 import { evaluate } from "./evaluate.ts";
 import type { TrainEvent } from "./events.ts";
-import { ReadPace } from "./read_pace.ts";
 import type { Session } from "./session.ts";
 import type { SnapshotSource } from "./snapshot.ts";
 import { countStep, runSteps } from "./step.ts";
-import type { StepResult } from "./step_log.ts";
+import { LOG_ROWS, type StepResult } from "./step_log.ts";
 import { Tracker } from "./tracker.ts";
 import type { TrainerState } from "./trainer_state.ts";
+
+/** A step costs at most a fiftieth more for being looked at. */
+const LOOKS = {
+  name: "log",
+  share: 50,
+  shortestMs: 100,
+  longestMs: 500,
+  most: LOG_ROWS,
+};
 
 /** Why a checkpoint is written. */
 export interface SaveInfo {
@@ -85,7 +94,7 @@ export async function* train(
     saveBest: config.checkpoint.best,
   };
   const tracker = new Tracker(session, { cadence, now });
-  const pace = new ReadPace(executable, { now });
+  const pace = new LookPace(executable, { ...LOOKS, now });
   const warning = (message: string, replaces?: string): TrainEvent => (
     {
       kind: "warning",
@@ -174,7 +183,7 @@ export async function* train(
 
     // 4. Optimizer steps, as many as the device makes between two looks.
     tracker.begin();
-    const count = Math.min(pace.steps, stepsUntilDue(state, cadence));
+    const count = Math.min(pace.pieces, stepsUntilDue(state, cadence));
     const results = await runSteps(session, { count, signal });
     if (results.length === 0) continue; // stopped in the middle of a step
     const times = tracker.endSteps(results.length);

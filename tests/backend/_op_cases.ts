@@ -28,6 +28,7 @@ import {
   u32,
 } from "./_op_inputs.ts";
 import type { OpCase } from "./_run_op_case.ts";
+import { sampleCases } from "./_sample_cases.ts";
 
 export { assertOpClose, type OpCase, runOpCase } from "./_run_op_case.ts";
 
@@ -65,6 +66,7 @@ export const opCases: readonly OpCase[] = [
   ...losses(),
   ...optimizer(),
   ...opEdgeCases,
+  ...sampleCases,
 ];
 
 function fillAndAdd(): OpCase[] {

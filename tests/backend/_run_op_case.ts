@@ -171,8 +171,8 @@ function recordCase(
   given: Record<string, Tensor>,
 ): void {
   const outputs = Object.entries(shapes(opCase)).map(([name, shape]) => {
-    const own = name in opCase.in
-      ? inputs[name]
+    const own = name in opCase.in ? inputs[name] : opCase.op === "sample" // ids are integers
+      ? g.input(outputName(opCase, name), shape, "u32")
       : g.state(outputName(opCase, name), shape);
     return [name, given[name] ?? own];
   });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../src/backend/backend.ts";
+import { candidates } from "../../src/backend/reference/sample.ts";
+import { UserError } from "../../src/base/errors.ts";
+import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
 import {
   contextAfter,
   type Decoder,
@@ -53,7 +56,7 @@ for (const [backendName, openBackend] of Object.entries(BACKENDS)) {
         for (let t = 0; t < T; t++) {
           const row = b * T + t;
           assertClose(
-            await decoder.feed([ids[row]]),
+            await feed(decoder, [ids[row]]),
             oracle.logits.slice(row * V, (row + 1) * V),
             { rtol: RTOL, what: `logits of sequence ${b}, position ${t}` },
           );
@@ -106,6 +109,64 @@ Deno.test("Decoder reads long prompts in long pieces", async () => {
   });
 });
 
+for (const [backendName, openBackend] of Object.entries(BACKENDS)) {
+  Deno.test(`Decoder draws the same tokens, one by one or together, on ${backendName}`, async () => {
+    const { config, weights } = longModel("llama", { seqLen: 37 });
+    const backend = await openBackend();
+    const decoder = await openDecoder(backend, { config, weights });
+    const drawn = async (parts: number[]) => {
+      decoder.reset();
+      await decoder.feed([3, 5, 7]);
+      decoder.begin({ ...PENALIZED, history: [3, 5, 7] });
+      const ids: number[] = [];
+      for (const most of parts) {
+        for (let left = most; left > 0;) {
+          const some = await decoder.draw(left);
+          assert.ok(some.length >= 1 && some.length <= left);
+          ids.push(...some);
+          left -= some.length;
+        }
+      }
+      return ids;
+    };
+    // Beyond the context, whose newer half is read again after 37 and 56.
+    const one = await drawn(Array(70).fill(1));
+    assert.ok(new Set(one).size > 10, `${one}`);
+    assert.deepEqual(await drawn([70]), one);
+    assert.deepEqual(await drawn([33, 1, 2, 34]), one);
+
+    // The reference draws by the logits of the same ids.
+    const ids = [3, 5, 7];
+    for (const id of one.slice(0, 20)) {
+      decoder.reset();
+      const logits = await feed(decoder, ids);
+      assert.equal(drawByHand(logits, ids), id, `after ${ids}`);
+      ids.push(id);
+    }
+    await decoder.dispose();
+    await backend.dispose();
+  });
+}
+
+Deno.test("Decoder.draw() refuses logits that are not numbers", async () => {
+  const { config, weights } = loadOracle("gpt2");
+  const broken = new Map(weights);
+  broken.set("lnF.weight", new Float32Array(config.nEmbd).fill(NaN));
+  const backend = await BACKENDS.reference();
+  const decoder = await openDecoder(backend, { config, weights: broken });
+  await decoder.feed([1]);
+  decoder.begin({ ...PENALIZED, vocabSize: 61, history: [] });
+  await assert.rejects(() => decoder.draw(3), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.equal(
+      error.message,
+      "Cannot choose a token: the model gives no numbers",
+    );
+    return true;
+  });
+  await backend.dispose();
+});
+
 Deno.test("Decoder.feed() refuses no ids, and ids beyond the vocabulary", async () => {
   const oracle = loadOracle("gpt2");
   const backend = await BACKENDS.reference();
@@ -130,6 +191,14 @@ Deno.test("openDecoder() refuses weights that lack a parameter", async () => {
   await backend.dispose();
 });
 
+async function feed(
+  decoder: Decoder,
+  ids: ArrayLike<number>,
+): Promise<Float32Array> {
+  await decoder.feed(ids);
+  return await decoder.logits();
+}
+
 interface LongContext {
   decoder: Decoder;
   /**
@@ -137,6 +206,38 @@ interface LongContext {
    * forward pass over the last `seen` ids.
    */
   assertFeeds(parts: number[], seen: number): Promise<void>;
+}
+
+const PENALIZED = {
+  temperature: 0.9,
+  topK: 12,
+  topP: 0.95,
+  repetitionPenalty: 1.1,
+  seed: 77,
+  vocabSize: 17,
+};
+
+/** Draw number `ids.length - 3` of {@linkcode PENALIZED}. */
+function drawByHand(logits: Float32Array, ids: number[]): number {
+  const { temperature, topK, topP, repetitionPenalty, seed } = PENALIZED;
+  const { ids: allowed, probs } = candidates(logits, {
+    ...{ temperature, topK, topP, penalty: repetitionPenalty },
+    isUsed: (id) => ids.includes(id),
+  });
+  const stream = new PhiloxStream(seed, STREAM.sampling);
+  for (let i = 3; i < ids.length; i++) stream.uniform();
+  let rest = stream.uniform();
+  return allowed[probs.findIndex((p) => (rest -= p) < 0)];
+}
+
+function longModel(arch: string, { seqLen }: { seqLen: number }) {
+  const config: ModelConfig = {
+    ...loadOracle(arch).config,
+    nLayer: 1,
+    seqLen,
+    vocabSize: 17,
+  };
+  return { config, weights: fromHuggingFace(config, hashedWeights(config)) };
 }
 
 /** Runs `body` with a model of 70 tokens of context: more than two pieces. */
@@ -148,13 +249,7 @@ async function withLongContext(
   },
   body: (context: LongContext) => Promise<void>,
 ): Promise<void> {
-  const config: ModelConfig = {
-    ...loadOracle(arch).config,
-    nLayer: 1,
-    seqLen,
-    vocabSize: 17,
-  };
-  const weights = fromHuggingFace(config, hashedWeights(config));
+  const { config, weights } = longModel(arch, { seqLen });
   const reference = await BACKENDS.reference();
   const backend = await openBackend();
   const decoder = await openDecoder(backend, { config, weights });
@@ -169,7 +264,7 @@ async function withLongContext(
           (_, i) => (fed.length + i) * 7 % 17,
         );
         fed.push(...ids);
-        logits = await decoder.feed(ids) as typeof logits;
+        logits = await feed(decoder, ids) as typeof logits;
       }
       const ids = Uint32Array.from(fed.slice(-seen));
       // Every length is another program, which would be new shaders on a GPU.

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
-import { type Decoder, openDecoder } from "../../src/generate/decoder.ts";
+import { sampleKernels } from "../../src/backend/reference/sample.ts";
+import {
+  type Decoder,
+  type DrawOptions,
+  MOST_DRAWN,
+  openDecoder,
+} from "../../src/generate/decoder.ts";
 import {
   DEFAULT_GENERATION,
   generate,
@@ -8,6 +14,11 @@ import {
   type GenerateOptions,
   resolveGeneration,
 } from "../../src/generate/generate.ts";
+import {
+  samplingChoice,
+  samplingSettings,
+  usedIds,
+} from "../../src/generate/sampling.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { loadOracle } from "../model/_oracle.ts";
 import { BACKENDS, forwardLogits } from "../model/_programs.ts";
@@ -38,14 +49,20 @@ Deno.test("generate() streams text up to end-of-text, which it yields", async ()
     { id: 0x21, text: "!" },
     { id: END, text: "" },
   ]);
-  // The prompt at once, then what was drawn; end-of-text is not fed.
-  assert.deepEqual(decoder.fed, [
-    bytesOf("Oh "),
-    [0x68],
-    [0xc3],
-    [0xa9],
-    [0x21],
-  ]);
+  assert.deepEqual(decoder.fed, [bytesOf("Oh ")]);
+  assert.deepEqual(decoder.draws, [1, 1, 1, 1, 1]);
+});
+
+Deno.test("generate() streams the same from a device that draws ahead", async () => {
+  const script = [...bytesOf("hé! And so on"), END, 65, 65, 65];
+  const want = await collect({ decoder: scripted(script) });
+  const decoder = scripted(script, { isQueued: true });
+  assert.deepEqual(await collect({ decoder }), want);
+  assert.deepEqual(decoder.draws, [1, 4, 16]); // and two for nothing
+  // No more than were asked for.
+  const few = scripted(script, { isQueued: true });
+  assert.equal((await collect({ decoder: few, maxNewTokens: 7 })).length, 7);
+  assert.deepEqual(few.draws, [1, 4, 2]);
 });
 
 Deno.test("generate() stops after maxNewTokens with all of the text", async () => {
@@ -53,7 +70,7 @@ Deno.test("generate() stops after maxNewTokens with all of the text", async () =
   const tokens = await collect({ decoder, maxNewTokens: 3 });
   assert.deepEqual(tokens.map(({ text }) => text), ["a", "", "\ufffd"]);
   // Nothing is computed for a token that nobody wants.
-  assert.equal(decoder.fed.length, 3);
+  assert.equal(decoder.draws.length, 3);
 });
 
 Deno.test("generate() stops when the signal says so", async () => {
@@ -82,7 +99,7 @@ Deno.test("generate() begins an empty prompt with what precedes a text", async (
 
 Deno.test("generate() penalizes tokens of the prompt and of its own", async () => {
   const decoder = scripted([]);
-  decoder.logits.set([2, 1.9, 1.8], 0x61); // a, b, c; the others have 0
+  decoder.logits_.set([2, 1.9, 1.8], 0x61); // a, b, c; the others have 0
   const tokens = await collect({
     decoder,
     prompt: "a",
@@ -95,8 +112,8 @@ Deno.test("generate() penalizes tokens of the prompt and of its own", async () =
 
 Deno.test("generate() never draws ids that the tokenizer does not have", async () => {
   const decoder = scripted([], { vocabSize: 300 });
-  decoder.logits[299] = 9;
-  decoder.logits[0x62] = 1;
+  decoder.logits_[299] = 9;
+  decoder.logits_[0x62] = 1;
   const [token] = await collect({ decoder, maxNewTokens: 1 });
   assert.equal(token.text, "b");
 });
@@ -185,23 +202,54 @@ for (
   });
 }
 
-/** A decoder that wants the ids of `script` one after another. */
+/**
+ * A decoder that wants the ids of `script` one after another, and draws by the
+ * reference.
+ */
 function scripted(
   script: number[],
-  { vocabSize = 257 }: { vocabSize?: number } = {},
-): Decoder & { fed: number[][]; logits: Float32Array } {
-  const fed: number[][] = [];
-  const logits = new Float32Array(vocabSize);
+  { vocabSize = 257, isQueued = false } = {},
+): Decoder & { fed: number[][]; draws: number[]; logits_: Float32Array } {
+  const fed: number[][] = [], draws: number[] = [];
+  const logits_ = new Float32Array(vocabSize);
+  const rows = new Uint32Array(MOST_DRAWN);
+  let settings = samplingSettings(DEFAULT_GENERATION),
+    used = usedIds([], {
+      vocabSize,
+    });
+  let options: DrawOptions | null = null, drawn = 0;
   return {
     config: { ...loadOracle("gpt2").config, vocabSize },
+    executable: { isQueued, read: () => Promise.resolve(new Uint32Array()) },
     fed,
-    logits,
+    draws,
+    logits_,
     feed(ids) {
-      const wanted = script[fed.length];
       fed.push(Array.from(ids));
-      return Promise.resolve(
-        wanted === undefined ? logits.slice() : logits.with(wanted, 100),
-      );
+      return Promise.resolve();
+    },
+    logits: () => Promise.resolve(logits_),
+    begin(given) {
+      options = given;
+      settings = samplingSettings(given);
+      used = usedIds(given.history, { vocabSize });
+    },
+    draw(most) {
+      draws.push(most);
+      return Promise.resolve(Array.from({ length: most }, (_, slot) => {
+        const wanted = script[drawn];
+        const logits = wanted === undefined
+          ? logits_
+          : logits_.with(wanted, 100);
+        const choice = samplingChoice({ ...options!, draw: drawn++, slot });
+        sampleKernels.sample({
+          op: "sample",
+          in: { settings, used, drawn: rows, logits, choice },
+          out: { id: new Uint32Array(1), drawn: rows, used },
+          attrs: { V: vocabSize, rows: rows.length },
+        });
+        return rows[slot];
+      }));
     },
     reset: () => {},
     dispose: () => Promise.resolve(),

@@ -4,9 +4,15 @@ import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
 import {
   type Candidates,
   candidates,
+  sampleKernels,
+} from "../../src/backend/reference/sample.ts";
+import { NO_TOKEN } from "../../src/graph/ops.ts";
+import {
   checkSampling,
-  sampleToken,
+  samplingChoice,
   type SamplingOptions,
+  samplingSettings,
+  usedIds,
 } from "../../src/generate/sampling.ts";
 import { readFixture } from "../model/_oracle.ts";
 
@@ -111,39 +117,73 @@ Deno.test("candidates() survive a temperature close to 0", () => {
   assertProbs(allow(HALVES, { temperature: 1e-6 }).probs, [1, 0, 0, 0]);
 });
 
-Deno.test("candidates() refuse logits that are not numbers", () => {
-  const logits = Float32Array.of(1, NaN);
-  for (const temperature of [0, 1]) {
-    assert.throws(
-      () => allow(logits, { temperature }),
-      UserError,
-    );
-  }
-});
-
-Deno.test("sampleToken() draws as often as the probabilities say", () => {
-  const random = new PhiloxStream(5, STREAM.sampling);
-  const counts = [0, 0, 0, 0], draws = 8000;
-  for (let i = 0; i < draws; i++) {
-    counts[sampleToken(HALVES, { options: PLAIN, history: [], random })]++;
-  }
-  // Standard deviation of the first is sqrt(0.25 / 8000) = 0.0056.
+Deno.test("sample draws as often as the probabilities say", () => {
+  const counts = [0, 0, 0, 0], draws = 4000;
+  for (let i = 0; i < draws; i++) counts[draw(i)]++;
+  // Standard deviation of the first is sqrt(0.25 / 4000) = 0.008.
   for (const [id, p] of [0.5, 0.25, 0.125, 0.125].entries()) {
-    assert.ok(Math.abs(counts[id] / draws - p) < 0.02, `${counts}`);
+    assert.ok(Math.abs(counts[id] / draws - p) < 0.03, `${counts}`);
   }
 });
 
-Deno.test("sampleToken() gives the same tokens for the same seed only", () => {
-  const draw = (seed: number) => {
-    const random = new PhiloxStream(seed, STREAM.sampling);
-    return Array.from(
-      { length: 40 },
-      () => sampleToken(HALVES, { options: PLAIN, history: [], random }),
-    );
-  };
-  assert.deepEqual(draw(1), draw(1));
-  assert.notDeepEqual(draw(1), draw(2));
+Deno.test("sample gives the same tokens for the same seed only", () => {
+  const draws = (seed: number) =>
+    Array.from({ length: 40 }, (_, i) => draw(i, { seed }));
+  assert.deepEqual(draws(1), draws(1));
+  assert.notDeepEqual(draws(1), draws(2));
 });
+
+Deno.test("sample notes that logits are not numbers", () => {
+  for (const temperature of [0, 1]) {
+    const logits = Float32Array.of(1, NaN);
+    assert.equal(draw(0, { temperature, logits }), NO_TOKEN);
+    // Beyond the vocabulary it does not matter.
+    assert.equal(draw(0, { temperature, logits, vocabSize: 1 }), 0);
+  }
+});
+
+Deno.test("samplingSettings() take the coldest temperatures for none", () => {
+  const cold = { ...PLAIN, temperature: 1e-50 };
+  assert.deepEqual([...samplingSettings(cold)], [0, 1, 1]);
+  assert.equal(draw(0, { temperature: 1e-50 }), 0);
+});
+
+Deno.test("samplingChoice() splits the seed, and asks for no more than there are", () => {
+  const choice = { seed: 2 ** 40 + 7, draw: 5, slot: 2, vocabSize: 9 };
+  assert.deepEqual(
+    [...samplingChoice({ ...choice, topK: 2 ** 33 })],
+    [7, 256, 5, 2, 9, 9],
+  );
+});
+
+Deno.test("usedIds() has a bit for each id of the vocabulary", () => {
+  const used = usedIds([0, 33, 33, 31, 64, 99], { vocabSize: 65 });
+  assert.deepEqual([...used], [0x80000001, 2, 1]);
+});
+
+/** The token that the reference draws, from {@linkcode HALVES}. */
+function draw(
+  n: number,
+  { logits = HALVES, seed = 5, vocabSize = logits.length, ...change }:
+    & Partial<SamplingOptions>
+    & { logits?: Float32Array; seed?: number; vocabSize?: number } = {},
+): number {
+  const options = { ...PLAIN, ...change };
+  const drawn = new Uint32Array(1);
+  sampleKernels.sample({
+    op: "sample",
+    in: {
+      logits,
+      settings: samplingSettings(options),
+      choice: samplingChoice({ ...options, seed, draw: n, slot: 0, vocabSize }),
+      used: usedIds([], { vocabSize }),
+      drawn,
+    },
+    out: { id: new Uint32Array(1), drawn, used: new Uint32Array(1) },
+    attrs: { V: logits.length, rows: 1 },
+  });
+  return drawn[0];
+}
 
 const REFUSED: [Partial<SamplingOptions>, string][] = [
   [{ topK: -1 }, "--top-k -1: expected a whole number of 0 or more"],
@@ -172,10 +212,12 @@ function allow(
   change: Partial<SamplingOptions> = {},
   history: number[] = [],
 ): Candidates {
-  return candidates(logits, { options: { ...PLAIN, ...change }, history });
+  const { repetitionPenalty: penalty, ...rest } = { ...PLAIN, ...change };
+  const isUsed = (id: number) => history.includes(id);
+  return candidates(logits, { ...rest, penalty, isUsed });
 }
 
-function assertProbs(actual: Float64Array, expected: number[]): void {
+function assertProbs(actual: readonly number[], expected: number[]): void {
   assert.equal(actual.length, expected.length);
   for (const [i, p] of expected.entries()) {
     assert.ok(

@@ -118,6 +118,10 @@ export const CALL_LAYOUT: Record<OpName, readonly Field[]> = {
     ...ints("T S H Hkv D"),
     float("scale", (a) => 1 / Math.sqrt(a.D)),
   ],
+  sample: [
+    ...tensors("id drawn used logits settings choice"),
+    ...ints("V"),
+  ],
   gelu: [...tensors("out x"), ...ints("n tanh")],
   geluBackward: [...tensors("out dOut x"), ...ints("n tanh")],
   swiglu: [...tensors("out x"), ...ints("rows F")],

@@ -28,6 +28,7 @@ import { lossKernels } from "./losses.ts";
 import { matmulKernels } from "./matmul.ts";
 import { normKernels } from "./norms.ts";
 import { optimizerKernels } from "./optimizer.ts";
+import { sampleKernels } from "./sample.ts";
 
 /** One slow kernel per op. */
 export const referenceKernels: Kernels<OpName> = {
@@ -39,6 +40,7 @@ export const referenceKernels: Kernels<OpName> = {
   ...matmulKernels,
   ...normKernels,
   ...optimizerKernels,
+  ...sampleKernels,
 };
 
 const DEVICE: DeviceInfo = {

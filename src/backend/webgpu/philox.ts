@@ -8,7 +8,7 @@
 import { f32 } from "./wgsl.ts";
 
 /** `philox(counter, key)`: a block of four words. WGSL has no 64-bit product. */
-const PHILOX = `
+export const PHILOX = `
 fn mulHigh(a: u32, b: u32) -> u32 {
   let a0 = a & 0xffffu;
   let a1 = a >> 16u;

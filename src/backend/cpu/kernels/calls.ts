@@ -28,6 +28,7 @@ export const enum Op {
   attention,
   attentionBackward,
   attentionCached,
+  sample,
   gelu,
   geluBackward,
   swiglu,
@@ -226,6 +227,17 @@ export class AttentionCachedCall extends AnyCall {
   Hkv: i32;
   D: i32;
   scale: f32;
+}
+
+@unmanaged
+export class SampleCall extends AnyCall {
+  id: usize;
+  drawn: usize;
+  used: usize;
+  logits: usize;
+  settings: usize;
+  choice: usize;
+  V: i32;
 }
 
 @unmanaged

@@ -26,6 +26,7 @@ import { sumRows } from "./norms";
 import { adamw, clipScale, recordStep, sumSquares } from "./optimizer";
 import { dropout } from "./philox";
 import { rope, ropeScratch } from "./rope";
+import { sample, sampleScratch } from "./sample";
 import {
   barrier,
   isAborted,
@@ -130,6 +131,9 @@ function run(call: AnyCall): void {
     case Op.attentionCached:
       attentionCached(changetype<calls.AttentionCachedCall>(record));
       break;
+    case Op.sample:
+      sample(changetype<calls.SampleCall>(record));
+      break;
     case Op.gelu:
       gelu(changetype<calls.GeluCall>(record));
       break;
@@ -199,6 +203,8 @@ function scratchBytes(record: usize): usize {
       return attentionCachedScratch(
         changetype<calls.AttentionCachedCall>(record),
       );
+    case Op.sample:
+      return sampleScratch(changetype<calls.SampleCall>(record));
     case Op.rope:
       return ropeScratch(changetype<calls.RopeCall>(record));
     case Op.dropout:

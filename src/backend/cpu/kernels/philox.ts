@@ -70,6 +70,32 @@ export function keepFactors(
   v128.store(to, v128.shuffle<i64>(high01, high23, 1, 3), 48);
 }
 
+/** STREAM.sampling of base/philox.ts. */
+const SAMPLING: u32 = 4;
+
+/**
+ * Number `draw` of the stream of sampling: uniform in [0, 1), 24 bits.
+ *
+ * @param key Seed low and high, u32.
+ */
+export function uniform(key: usize, draw: u32): f64 {
+  let c0 = draw >> 2, c1: u32 = 0, c2: u32 = 0, c3 = SAMPLING;
+  let k0 = load<u32>(key), k1 = load<u32>(key, 4);
+  for (let round = 0; round < ROUNDS; round++) {
+    const product0 = <u64> <u32> MULTIPLIER_0 * c0;
+    const product1 = <u64> <u32> MULTIPLIER_1 * c2;
+    c0 = <u32> (product1 >> 32) ^ c1 ^ k0;
+    c1 = <u32> product1;
+    c2 = <u32> (product0 >> 32) ^ c3 ^ k1;
+    c3 = <u32> product0;
+    k0 += WEYL_0;
+    k1 += WEYL_1;
+  }
+  const word = draw & 3;
+  const bits = word == 0 ? c0 : word == 1 ? c1 : word == 2 ? c2 : c3;
+  return <f64> (bits >> 8) / 16777216;
+}
+
 /** `out = addTo + x * keep / (1 - p)`. */
 export function dropout(c: DropoutCall): void {
   const end = lineStart(c.n, thread + 1);
