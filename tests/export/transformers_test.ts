@@ -95,13 +95,16 @@ async function open(
 /** Logits after the prompt, and the ids that follow. */
 async function greedy(decoder: Decoder, prompt: readonly number[]) {
   decoder.reset();
-  const logits = (await decoder.feed(prompt)).slice();
+  await decoder.feed(prompt);
+  const logits = await decoder.logits();
   const continuation: number[] = [];
   let next: Float32Array = logits;
   while (continuation.length < NEW_TOKENS) {
     const id = next.indexOf(Math.max(...next));
     continuation.push(id);
-    if (continuation.length < NEW_TOKENS) next = await decoder.feed([id]);
+    if (continuation.length === NEW_TOKENS) break;
+    await decoder.feed([id]);
+    next = await decoder.logits();
   }
   return { logits, continuation };
 }
