@@ -26,7 +26,8 @@ export class App {
   json = false;
   /** Nothing on stderr but warnings and errors. */
   quiet = false;
-  #color = false;
+  /** Nothing was said against colors. */
+  wantsColor = false;
 
   constructor(io: Io) {
     this.io = io;
@@ -37,7 +38,7 @@ export class App {
     this.root = flags.root ?? this.io.env("HEARTH_ROOT") ?? ".";
     this.json = flags.json ?? false;
     this.quiet = flags.quiet ?? false;
-    this.#color = flags.color && this.io.env("NO_COLOR") === undefined &&
+    this.wantsColor = flags.color && this.io.env("NO_COLOR") === undefined &&
       this.io.env("TERM") !== "dumb";
   }
 
@@ -69,7 +70,7 @@ export class App {
 
   /** `text` in a color, where stderr shows colors. */
   paint(color: keyof typeof COLORS, text: string): string {
-    if (!this.#color || !this.io.stderr.isTty) return text;
+    if (!this.wantsColor || !this.io.stderr.isTty) return text;
     return `\x1b[${COLORS[color]}m${text}\x1b[0m`;
   }
 }

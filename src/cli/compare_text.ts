@@ -12,7 +12,7 @@ import {
   UNKNOWN as unknown,
 } from "../base/format.ts";
 import type { Comparison, RunSummary } from "../run/comparison.ts";
-import { renderChart } from "../tui/braille_chart.ts";
+import { renderChart } from "../tui/charts/braille_chart.ts";
 import { formatTable } from "./table.ts";
 
 /** A longer value is cut: it would push the other runs off the screen. */

@@ -91,7 +91,7 @@ async function finish(
     return;
   }
   if (app.json) return;
-  const { renderChart } = await import("../tui/braille_chart.ts");
+  const { renderChart } = await import("../tui/charts/braille_chart.ts");
   app.print();
   app.print("How the loss fell (nats per token):");
   app.print();

@@ -7,7 +7,8 @@
 import process from "node:process";
 import type { Readable, Writable } from "node:stream";
 import { confirm, intro, isCancel, select, text } from "@clack/prompts";
-import { PROFILES } from "../config/profiles.ts";
+import { PROFILES, profileSummary } from "../config/profiles.ts";
+import { questionFor } from "../config/run_questions.ts";
 import type { InitAnswers } from "./init_file.ts";
 
 /** What to ask, and where. */
@@ -42,27 +43,28 @@ export async function ask(
   const profile = given.profile ?? await select({
     input,
     output,
-    message: "Which profile to start from?",
+    message: questionFor("profile").message,
     initialValue: "tiny",
     options: Object.entries(PROFILES).map(([value, { text }]) => ({
       value,
       label: value,
-      hint: summaryOf(text),
+      hint: profileSummary(text),
     })),
   });
   if (isCancel(profile)) return null;
   const dataset = given.dataset ?? await text({
     input,
     output,
-    message: "Which text? (sample, a file, a folder or a glob)",
-    placeholder: "sample",
-    defaultValue: "sample",
+    message: questionFor("dataset").message,
+    placeholder: questionFor("dataset").empty,
+    defaultValue: questionFor("dataset").empty,
   });
   if (isCancel(dataset)) return null;
   const steps = await text({
     input,
     output,
-    message: "How many optimizer steps? (empty: as in the profile)",
+    message: `${questionFor("steps").message} ` +
+      `(empty: ${questionFor("steps").empty})`,
     validate: (value) =>
       !value || /^[1-9]\d{0,8}$/.test(value)
         ? undefined
@@ -70,10 +72,4 @@ export async function ask(
   });
   if (isCancel(steps)) return null;
   return { profile, dataset, ...steps ? { steps: Number(steps) } : {} };
-}
-
-/** The first sentence of a profile's comment. */
-function summaryOf(text: string): string {
-  const comment = text.split("\n\n")[0].replaceAll(/\n?# ?/g, " ");
-  return /: (.*?)\. /.exec(comment)?.[1] ?? "";
 }

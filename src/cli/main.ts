@@ -27,7 +27,7 @@ export async function runCli(
   const app = new App(io);
   const program = createProgram(app);
   try {
-    await program.parseAsync(askedFor(argv), { from: "user" });
+    await program.parseAsync(askedFor(argv, io), { from: "user" });
     return app.exitCode;
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return app.exitCode;
@@ -60,9 +60,14 @@ export async function runCli(
   }
 }
 
-/** `hearth` alone and `hearth help train` ask for help. */
-function askedFor(argv: readonly string[]): readonly string[] {
-  if (argv.length === 0) return ["--help"];
+/**
+ * `hearth help train` asks for help, and so does `hearth` alone where there
+ * is no terminal for the dashboard.
+ */
+function askedFor(argv: readonly string[], io: Io): readonly string[] {
+  if (argv.length === 0) {
+    return [io.stdinIsTty && io.stdout.isTty ? "tui" : "--help"];
+  }
   return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
 }
 

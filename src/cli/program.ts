@@ -32,6 +32,7 @@ import { addStatusCommand } from "./status.ts";
 import { addStopCommand } from "./stop.ts";
 import { addTokenizerCommand } from "./tokenizer.ts";
 import { addTrainCommand } from "./train.ts";
+import { addTuiCommand } from "./tui.ts";
 
 /** Builds the parser; its actions talk through `app`. */
 export function createProgram(app: App): CommandUnknownOpts {
@@ -79,6 +80,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   addStopCommand(program, app);
   addRmCommand(program, app);
   program.commandsGroup("Look:");
+  addTuiCommand(program, app);
   addStatusCommand(program, app);
   addRunsCommand(program, app);
   addLogsCommand(program, app);

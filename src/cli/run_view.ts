@@ -17,7 +17,7 @@ import { LiveLine } from "./live_line.ts";
 import { formatBar, formatStage } from "./progress_bar.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { safeText } from "../base/safe_text.ts";
-import { formatSilence } from "./status_text.ts";
+import { formatSilence } from "../run/silence.ts";
 
 /** How often to look whether a run of another process has fallen silent. */
 const SILENCE_INTERVAL_MS = 1000;

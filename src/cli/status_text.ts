@@ -12,14 +12,13 @@ import {
   UNKNOWN as unknown,
 } from "../base/format.ts";
 import type { RunState } from "../run/run_state.ts";
+import { formatSilence } from "../run/silence.ts";
 import type { Telemetry } from "../run/telemetry.ts";
 import { formatFields } from "./table.ts";
 import { formatAge, formatClock } from "../base/when.ts";
 
 /** So that a run in trouble still fits the screen; train.log has them all. */
 const SHOWN_WARNINGS = 3;
-/** The state is written twice a second. */
-const STALE_MS = 5000;
 
 /** The state as lines of text. @param now Milliseconds since 1970. */
 export function formatStatus(state: RunState, now: number): string {
@@ -137,19 +136,6 @@ function updatedField(
   const silence = formatSilence(state, now);
   if (silence !== null) return [["updated", silence]];
   return state.alive ? [] : [["updated", formatAge(state.updatedAt, now)]];
-}
-
-/**
- * `12s ago; is the process suspended, or the disk full?`; null for a run that
- * has not been silent for long, or that has nothing more to say.
- */
-export function formatSilence(
-  { alive, updatedAt }: RunState,
-  now: number,
-): string | null {
-  if (!alive || now - Date.parse(updatedAt) < STALE_MS) return null;
-  const age = formatAge(updatedAt, now);
-  return `${age}; is the process suspended, or the disk full?`;
 }
 
 /** The newest warnings, and how many there are before them. */

@@ -36,3 +36,9 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   "shakespeare-char-cpu": { text: shakespeareCharCpu, needsDataset: true },
   "shakespeare-char": { text: shakespeareChar, needsDataset: true },
 };
+
+/** The first sentence of a profile's comment. @param text Of its file. */
+export function profileSummary(text: string): string {
+  const comment = text.split("\n\n")[0].replaceAll(/\n?# ?/g, " ");
+  return /: (.*?)\. /.exec(comment)?.[1] ?? "";
+}

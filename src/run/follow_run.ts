@@ -15,6 +15,7 @@ import { isLocked } from "./lock.ts";
 import { type Metric, parseMetric } from "./metrics.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
 import { isActive, loadRunState, type RunState } from "./run_state.ts";
+import { fileSignature } from "./file_signature.ts";
 import { TailFile } from "./tail_file.ts";
 
 /** Something new about the run. */
@@ -155,7 +156,7 @@ class StateReader {
 
   async look(): Promise<Look> {
     const now = performance.now();
-    const signature = await signatureOf(this.#paths.state);
+    const signature = await fileSignature(this.#paths.state);
     const isFresh = now - this.#askedAt < ASK_AFTER * this.#intervalMs;
     if (isFresh && signature === this.#signature) {
       return { ...this.#last, changed: null };
@@ -198,16 +199,6 @@ class StateReader {
   async #withoutState(problem: string): Promise<Look> {
     const phase = await isLocked(this.#paths.lock) ? "going" : "ended";
     return { phase, changed: null, problem };
-  }
-}
-
-/** Changes whenever the file does; a replaced file has another inode. */
-async function signatureOf(path: string): Promise<string> {
-  try {
-    const { ino, size, mtime } = await Deno.stat(path);
-    return `${ino} ${size} ${mtime?.getTime()}`;
-  } catch {
-    return ""; // not there; reading it tells more
   }
 }
 

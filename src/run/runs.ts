@@ -8,7 +8,7 @@
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { editDistance } from "../config/near_miss.ts";
 import { loadMeta, type RunMeta } from "./meta.ts";
-import { rootPaths, runPaths } from "./run_paths.ts";
+import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
 import { loadRunState, type RunState } from "./run_state.ts";
 
 /** A run as it is on disk. */
@@ -27,6 +27,20 @@ export interface RunInfo {
 /** A hint names at most this many runs. */
 const MAX_NAMED = 5;
 
+/** What came of reading a file. */
+export type Attempt<T> = { value: T | null; problem: string | null };
+
+/** Waits for a file to be read; failure becomes a problem. */
+export async function attempt<T>(
+  read: Promise<T | undefined>,
+): Promise<Attempt<T>> {
+  try {
+    return { value: await read ?? null, problem: null };
+  } catch (error) {
+    return { value: null, problem: errorMessage(error) };
+  }
+}
+
 /**
  * Reads a run's files. Damage is told in `broken`, not thrown.
  *
@@ -34,17 +48,24 @@ const MAX_NAMED = 5;
  */
 export async function readRun(root: string, runId: string): Promise<RunInfo> {
   const paths = runPaths(root, runId);
-  const problems: string[] = [];
-  const orNull = async <T>(read: Promise<T>): Promise<T | null> => {
-    try {
-      return await read;
-    } catch (error) {
-      problems.push(errorMessage(error));
-      return null;
-    }
-  };
-  const meta = await orNull(loadMeta(paths.meta));
-  const state = await orNull(loadRunState(paths)) ?? null;
+  const meta = await attempt(loadMeta(paths.meta));
+  return runInfo(paths, runId, {
+    meta,
+    state: await attempt(loadRunState(paths)),
+  });
+}
+
+/** What the files of a run say together. */
+export function runInfo(
+  paths: RunPaths,
+  runId: string,
+  { meta: { value: meta, ...ofMeta }, state: { value: state, ...ofState } }: {
+    meta: Attempt<RunMeta>;
+    state: Attempt<RunState>;
+  },
+): RunInfo {
+  const problems = [ofMeta.problem, ofState.problem]
+    .filter((problem) => problem !== null);
   if (state === null && problems.length === 0) {
     problems.push(`Cannot read "${paths.state}": there is no such file`);
   }
@@ -73,11 +94,14 @@ function lastStart(meta: RunMeta | null): string | null {
 export async function listRuns(root: string): Promise<RunInfo[]> {
   const ids = await listRunIds(root);
   const runs = await Promise.all(ids.map((runId) => readRun(root, runId)));
-  return runs.sort((a, b) =>
-    orderOf(b) - orderOf(a) ||
+  return runs.sort(byStart);
+}
+
+/** Compares two runs: the one started last comes first. */
+export function byStart(a: RunInfo, b: RunInfo): number {
+  return orderOf(b) - orderOf(a) ||
     (b.startedAt ?? "").localeCompare(a.startedAt ?? "") ||
-    a.runId.localeCompare(b.runId)
-  );
+    a.runId.localeCompare(b.runId);
 }
 
 /** The `order` of a run that starts now. */

@@ -49,8 +49,10 @@ export async function stopRun(
     if (trainer === null) {
       if (!wasRunning) return null;
       await clearStopRequests(paths.dir); // what came too late to be read
-      const isCut = now && state.status === "interrupted";
-      return isCut ? await noteStopped(paths, state) : state;
+      // Read again: it has written its last word since it was asked about.
+      const last = await stateOf(paths, runId);
+      const isCut = now && last.status === "interrupted";
+      return isCut ? await noteStopped(paths, last) : last;
     }
     wasRunning = true;
     if (state.status === "queued") {

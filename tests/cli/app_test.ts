@@ -9,6 +9,15 @@ Deno.test("hearth without arguments, and hearth help, print the help", async () 
   assert.deepEqual(await run(["help", "train"]), train);
 });
 
+Deno.test("hearth tui says that it needs a terminal", async () => {
+  assert.deepEqual(await run(["tui"]), {
+    code: 2,
+    out: "",
+    err: "error: Cannot open the dashboard: this is not a terminal\n" +
+      "hint: hearth runs lists the runs, hearth status shows one\n",
+  });
+});
+
 Deno.test("--root comes before HEARTH_ROOT, which comes before the folder", async () => {
   await using workspace = await Workspace.create();
   await workspace.train(["--steps", "1", "--quiet"]);

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
 import { flopsPerToken } from "../../src/model/model_size.ts";
-import {
-  BENCH_PROFILES,
-  benchModel,
-  benchParams,
-} from "../../src/cli/bench/bench_model.ts";
+import { BENCH_PROFILES, benchModel } from "../../src/cli/bench/bench_model.ts";
+import { trialParams } from "../../src/train/trial_params.ts";
 import {
   formatProducts,
   parseProduct,
@@ -176,10 +173,10 @@ Deno.test("benchModel() takes every profile, and flags over it", async () => {
   }
 });
 
-Deno.test("benchParams() gives every parameter its scale", async () => {
+Deno.test("trialParams() gives every parameter its scale", async () => {
   const { model } = await benchModel("char-cpu", []);
   const values = new Map<string, Float32Array>();
-  for (const [name, lent] of benchParams(model)) values.set(name, lent.slice());
+  for (const [name, lent] of trialParams(model)) values.set(name, lent.slice());
   for (const { name, init } of parameters(model)) {
     const tensor = values.get(name)!;
     const square = tensor.reduce((sum, x) => sum + x * x, 0) / tensor.length;

@@ -9,6 +9,7 @@ const COMMANDS = [
   "rm",
   "status",
   "runs",
+  "tui",
   "logs",
   "attach",
   "compare",

@@ -16,7 +16,8 @@ import { Graph, sizeOf } from "../../graph/graph.ts";
 import { plan } from "../../graph/plan.ts";
 import { parameters } from "../../model/parameters.ts";
 import { formatFields } from "../table.ts";
-import { type BenchModel, benchParams } from "./bench_model.ts";
+import { trialParams } from "../../train/trial_params.ts";
+import type { BenchModel } from "./bench_model.ts";
 import { peakRssBytes } from "./machine.ts";
 import { measure, spreadPct, summarize, type Timing } from "./timing.ts";
 
@@ -49,7 +50,7 @@ export async function benchGenerate(
   { model }: BenchModel,
   { promptTokens, newTokens }: { promptTokens: number; newTokens: number },
 ): Promise<GenerateFigures> {
-  const weights = benchParams(model);
+  const weights = trialParams(model);
   const decoder = await openDecoder(backend, { config: model, weights });
   const stream = new PhiloxStream(1, STREAM.sampling);
   const prompt = Uint32Array.from(

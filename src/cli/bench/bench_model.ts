@@ -5,16 +5,12 @@
  */
 
 import { EXIT, UserError } from "../../base/errors.ts";
-import { PhiloxStream, STREAM } from "../../base/philox.ts";
-import { release } from "../../base/release.ts";
 import { loadConfig } from "../../config/load.ts";
 import { nearMiss } from "../../config/near_miss.ts";
 import type { FlagSetting } from "../../config/parse.ts";
 import { PROFILE_NAMES } from "../../config/profile_names.ts";
 import type { HearthConfig } from "../../config/schema.ts";
-import { sizeOf } from "../../graph/graph.ts";
 import { type ModelConfig, resolveModel } from "../../model/model_config.ts";
-import { parameters } from "../../model/parameters.ts";
 import { BENCH_SHAPES, type BenchShape } from "./shapes.ts";
 
 /** What to measure. */
@@ -76,28 +72,3 @@ export const BENCH_PROFILES: readonly string[] = [
   ...Object.keys(BENCH_SHAPES),
   ...PROFILE_NAMES,
 ];
-
-/** Normal numbers drawn once; a large model's own would take a minute. */
-const POOL = 1 << 16;
-
-/**
- * Values as after initialization, only that they repeat, one tensor a time:
- * they last until the next ones are asked for.
- */
-export function* benchParams(
-  model: ModelConfig,
-): Generator<[name: string, values: Float32Array]> {
-  const stream = new PhiloxStream(1, STREAM.init);
-  const pool = Float32Array.from({ length: POOL }, () => stream.normal());
-  for (const { name, shape, init } of parameters(model)) {
-    const values = new Float32Array(sizeOf(shape));
-    if (init.kind === "constant") values.fill(init.value);
-    else {
-      for (let i = 0; i < values.length; i++) {
-        values[i] = init.std * pool[i % POOL];
-      }
-    }
-    yield [name, values];
-    release(values);
-  }
-}

@@ -13,7 +13,7 @@ import type { AnyCall } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import { formatTable } from "../table.ts";
 import type { BenchModel } from "./bench_model.ts";
-import { openBenchStep } from "./step_inputs.ts";
+import { openTrialStep } from "../../train/trial_step.ts";
 import { measure, summarize, type Timing } from "./timing.ts";
 
 /** All calls of an op in a step, or one call. */
@@ -54,7 +54,7 @@ export async function benchOps(
   bench: BenchModel,
   { seconds }: { seconds: number },
 ): Promise<OpsFigures> {
-  const opened = await openBenchStep(backend, bench);
+  const opened = await openTrialStep(backend, bench);
   const { executable, program, tokens } = opened;
   const step = await measure(opened.run, { seconds });
   const fits = Math.round(seconds * 1000 / step.medianMs);

@@ -10,7 +10,7 @@ import { flopsPerToken, parameterCount } from "../../model/model_size.ts";
 import { formatFields } from "../table.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { peakRssBytes } from "./machine.ts";
-import { openBenchStep } from "./step_inputs.ts";
+import { openTrialStep } from "../../train/trial_step.ts";
 import { measure, spreadPct, type Timing } from "./timing.ts";
 
 /** What came out. */
@@ -34,7 +34,7 @@ export async function benchTrain(
   bench: BenchModel,
   { seconds }: { seconds: number },
 ): Promise<TrainFigures> {
-  const { executable, tokens, steps, run } = await openBenchStep(
+  const { executable, tokens, steps, run } = await openTrialStep(
     backend,
     bench,
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { axisTicks, formatTick } from "../../src/tui/axis_ticks.ts";
-import { renderChart } from "../../src/tui/braille_chart.ts";
+import { axisTicks, formatTick } from "../../../src/tui/charts/axis_ticks.ts";
+import { renderChart } from "../../../src/tui/charts/braille_chart.ts";
 
 const lines = (...text: string[]) => text.join("\n");
 

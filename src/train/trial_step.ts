@@ -4,12 +4,14 @@
  * @module
  */
 
-import type { Backend, Executable } from "../../backend/backend.ts";
-import { PhiloxStream, STREAM } from "../../base/philox.ts";
-import type { Program } from "../../graph/program.ts";
-import { LOG_ROWS } from "../../train/step_log.ts";
-import { batchPositions, buildStepProgram } from "../../train/step_program.ts";
-import { type BenchModel, benchParams } from "./bench_model.ts";
+import type { Backend, Executable } from "../backend/backend.ts";
+import { PhiloxStream, STREAM } from "../base/philox.ts";
+import type { HearthConfig } from "../config/schema.ts";
+import type { Program } from "../graph/program.ts";
+import { LOG_ROWS } from "../train/step_log.ts";
+import { batchPositions, buildStepProgram } from "./step_program.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { trialParams } from "./trial_params.ts";
 
 /** Small, so that nothing overflows however long the measurement goes on. */
 const LR = 1e-4;
@@ -18,7 +20,7 @@ const LR = 1e-4;
 const QUEUED_STEPS = 16;
 
 /** One micro-step and one update, over and over the same batch. */
-export interface BenchStep<E extends Executable> {
+export interface TrialStep<E extends Executable> {
   readonly program: Program;
   readonly executable: E;
   /** Tokens of a step. */
@@ -30,17 +32,20 @@ export interface BenchStep<E extends Executable> {
 }
 
 /** Compiles and fills it; the caller disposes of the executable. */
-export async function openBenchStep<E extends Executable>(
+export async function openTrialStep<E extends Executable>(
   backend: Omit<Backend, "compile"> & {
     compile(program: Program): Promise<E>;
   },
-  { model, config: { train } }: BenchModel,
-): Promise<BenchStep<E>> {
+  { model, config: { train } }: {
+    model: ModelConfig;
+    config: Pick<HearthConfig, "train">;
+  },
+): Promise<TrialStep<E>> {
   const { batchSize } = train;
   const program = buildStepProgram(model, { ...train, gradAccumSteps: 1 });
   const executable = await backend.compile(program);
   const tokens = batchSize * model.seqLen;
-  for (const [name, values] of benchParams(model)) {
+  for (const [name, values] of trialParams(model)) {
     executable.write(name, values);
   }
   const stream = new PhiloxStream(1, STREAM.shuffle);

@@ -29,6 +29,34 @@ export function axisTicks(
   return [];
 }
 
+/**
+ * The same for an axis on which equal steps are equal factors.
+ *
+ * @param decades Ends of the axis, as powers of ten.
+ */
+export function logTicks(
+  decades: { low: number; high: number },
+  most: number,
+): number[] {
+  const powers = Array.from(
+    { length: Math.floor(decades.high) - Math.floor(decades.low) + 1 },
+    (_, i) => Math.floor(decades.low) + i,
+  );
+  const inside = (tick: number) =>
+    Math.log10(tick) >= decades.low - 1e-9 &&
+    Math.log10(tick) <= decades.high + 1e-9;
+  for (const factors of [[1, 2, 5], [1, 3], [1]]) {
+    const ticks = powers
+      .flatMap((power) => factors.map((factor) => factor * 10 ** power))
+      .filter(inside);
+    if (ticks.length < 2) break;
+    if (ticks.length <= most) return ticks;
+  }
+  // Less than a decade, so that round numbers are not far apart.
+  const linear = { low: 10 ** decades.low, high: 10 ** decades.high };
+  return axisTicks(linear, most);
+}
+
 /** A tick with as many decimals as tell all `ticks` apart. */
 export function formatTick(tick: number, ticks: readonly number[]): string {
   for (let decimals = 0; decimals < 10; decimals++) {

@@ -1,0 +1,171 @@
+/**
+ * What a run will take, before anything is opened.
+ *
+ * @module
+ */
+
+import { openBackend } from "../backend/devices.ts";
+import type { HearthConfig, TokenizerSection } from "../config/schema.ts";
+import { aboutTextBytes } from "../data/text_size.ts";
+import { programMemory } from "../graph/program_memory.ts";
+import { resolveModel } from "../model/model_config.ts";
+import { flopsPerToken, parameterCount } from "../model/model_size.ts";
+import { loadTokenizer } from "../tokenizer/load.ts";
+import { stepWork } from "./device_fit.ts";
+import { buildStepProgram } from "./step_program.ts";
+import { openTrialStep } from "./trial_step.ts";
+
+/** What can be told without trying. */
+export interface RunEstimate {
+  parameterCount: number;
+  /** Parameters, optimizer and activations; null for a batch of auto. */
+  memoryBytes: number | null;
+  /** Of one checkpoint: parameters and the two moments of AdamW. */
+  checkpointBytes: number;
+  /** What all checkpoints that are kept take at most. */
+  diskBytes: number;
+  /** Null for a batch of auto. */
+  tokensPerStep: number | null;
+  /** Roughly, unless the steps are given; null where only the data tells. */
+  totalSteps: number | null;
+}
+
+/** How fast it is. */
+export interface TrialResult {
+  /** Of one optimizer step. */
+  stepMs: number;
+  tokensPerSec: number;
+  /** Such as `cpu: AMD EPYC`. */
+  device: string;
+  /** Why it is not the device that was asked for. */
+  warnings: readonly string[];
+}
+
+/** Vocabulary of `byte`, and more than most texts have characters. */
+const BYTES = 256;
+/** The trial takes about as long, after a first step that does not count. */
+const TRIAL_MS = 1200;
+/** F32 values per parameter in a checkpoint. */
+const VALUES_PER_PARAMETER = 3;
+
+/**
+ * Estimates a run.
+ *
+ * @throws {UserError} For settings that do not go together, and for sources
+ * or a tokenizer that are not there.
+ */
+export async function estimateRun(
+  { model, tokenizer, data, train, checkpoint }: HearthConfig,
+): Promise<RunEstimate> {
+  const vocabSize = await aboutVocabulary(tokenizer);
+  const resolved = resolveModel(model, vocabSize);
+  const parameters = parameterCount(resolved);
+  const checkpointBytes = 4 * VALUES_PER_PARAMETER * parameters;
+  const { batchSize, gradAccumSteps, steps } = train;
+  const tokensPerStep = batchSize === 0
+    ? null
+    : batchSize * gradAccumSteps * model.seqLen;
+  const textBytes = await aboutTextBytes(data.dataset);
+  const kept = checkpoint.keep + (checkpoint.best ? 1 : 0);
+  let totalSteps = steps ?? null;
+  if (steps === undefined && tokensPerStep !== null && textBytes !== null) {
+    const tokens = textBytes * (1 - data.valFraction) /
+      aboutBytesPerToken(tokenizer.type, vocabSize);
+    const epochs = train.epochs ?? 1;
+    totalSteps = Math.max(1, Math.floor(epochs * tokens / tokensPerStep));
+  }
+  const saves = totalSteps === null || checkpoint.every === 0
+    ? 1
+    : Math.ceil(totalSteps / checkpoint.every);
+  return {
+    parameterCount: parameters,
+    memoryBytes: batchSize === 0
+      ? null
+      : programMemory(buildStepProgram(resolved, train)).total,
+    checkpointBytes,
+    diskBytes: checkpointBytes * Math.min(kept, saves),
+    tokensPerStep,
+    totalSteps,
+  };
+}
+
+/**
+ * Trains some steps on made-up tokens, on the device of the configuration.
+ *
+ * @throws {UserError} If there is no such device, or too little memory.
+ */
+export async function tryRun(
+  config: HearthConfig,
+  { signal }: { signal: AbortSignal },
+): Promise<TrialResult> {
+  const { device, threads, gemm, precision, strictDevice: strict } = config;
+  const vocabSize = await aboutVocabulary(config.tokenizer);
+  const model = resolveModel(config.model, vocabSize);
+  const { backend, warnings } = await openBackend({
+    ...{ device, threads, gemm, precision, strict },
+    work: stepWork(config),
+  });
+  try {
+    const train = { ...config.train, batchSize: config.train.batchSize || 1 };
+    const trial = await openTrialStep(backend, { model, config: { train } });
+    try {
+      await trial.run(); // the first one makes everything ready
+      const startMs = performance.now();
+      let passedMs = 0, steps = 0;
+      while (passedMs < TRIAL_MS && !signal.aborted) {
+        await trial.run();
+        steps++;
+        passedMs = performance.now() - startMs;
+      }
+      signal.throwIfAborted();
+      const microStepMs = passedMs / steps;
+      const { id, name } = backend.device;
+      return {
+        stepMs: microStepMs * train.gradAccumSteps,
+        tokensPerSec: trial.tokens / microStepMs * 1000,
+        device: `${id}: ${name}`,
+        warnings,
+      };
+    } finally {
+      await trial.executable.dispose();
+    }
+  } finally {
+    await backend.dispose();
+  }
+}
+
+async function aboutVocabulary(
+  { type, vocabSize, path }: TokenizerSection,
+): Promise<number> {
+  if (type === "bpe") return vocabSize;
+  if (type !== "file") return BYTES;
+  const { vocabSize: size } = await loadTokenizer(
+    await Deno.readTextFile(path!),
+  );
+  return size;
+}
+
+/**
+ * Measured on the built-in stories: 3.2 for 1024 ids, 3.9 for 2048; a word of
+ * English is five letters and a space.
+ */
+function aboutBytesPerToken(
+  type: TokenizerSection["type"],
+  vocabSize: number,
+): number {
+  if (type === "byte" || type === "char") return 1;
+  return Math.max(1, Math.log2(vocabSize) / 2.85);
+}
+
+/** Operations that even one core does in a second or two. */
+const QUICK_OPERATIONS = 3e10;
+
+/** Whether {@linkcode tryRun} takes no longer than a person likes to wait. */
+export function isQuickToTry(
+  { model, tokenizer, train }: HearthConfig,
+): boolean {
+  const { type, vocabSize } = tokenizer;
+  const resolved = resolveModel(model, type === "bpe" ? vocabSize : BYTES);
+  const tokens = (train.batchSize || 1) * model.seqLen;
+  return tokens * flopsPerToken(resolved) < QUICK_OPERATIONS;
+}

@@ -1,0 +1,65 @@
+/**
+ * The dashboard in Ink: draws its frames, hands it the keys.
+ *
+ * @module
+ */
+
+import { Box, Text, useInput, usePaste, useWindowSize } from "ink";
+import { type ReactNode, useSyncExternalStore } from "react";
+import type { Dashboard } from "./dashboard.ts";
+import { keyNames } from "./keys.ts";
+import type { Size } from "./screen.ts";
+import type { Line } from "./text/line.ts";
+import { type ColorDepth, paintLine } from "./theme.ts";
+
+/** Counts the frames that were asked for. */
+export class Frames {
+  #count = 0;
+  readonly #listeners = new Set<() => void>();
+
+  /** Asks for a new frame. */
+  readonly draw = (): void => {
+    this.#count++;
+    for (const listener of this.#listeners) listener();
+  };
+
+  readonly subscribe = (listener: () => void): () => void => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly count = (): number => this.#count;
+}
+
+/** The whole screen. */
+export function App(
+  { dashboard, frames, color, size }: {
+    dashboard: Dashboard;
+    frames: Frames;
+    color: ColorDepth;
+    /** In place of the terminal's own. */
+    size?: Size;
+  },
+): ReactNode {
+  useSyncExternalStore(frames.subscribe, frames.count);
+  const window = useWindowSize();
+  const { columns, rows } = size ?? window;
+  useInput((input, key) => {
+    for (const name of keyNames(input, key)) dashboard.press(name);
+  });
+  usePaste((text) => dashboard.paste(text));
+  const lines = dashboard.frame({ columns, rows });
+  return (
+    <Box flexDirection="column" width={columns} height={rows}>
+      <Lines lines={lines} color={color} />
+    </Box>
+  );
+}
+
+/** Lines below each other, as wide as they are. */
+function Lines(
+  { lines, color }: { lines: readonly Line[]; color: ColorDepth },
+): ReactNode {
+  const text = lines.map((line) => paintLine(line, color)).join("\n");
+  return <Text wrap="truncate">{text}</Text>;
+}

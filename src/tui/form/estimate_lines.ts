@@ -1,0 +1,84 @@
+/**
+ * What a run will take, as lines. Pure.
+ *
+ * @module
+ */
+
+import {
+  formatApprox,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  UNKNOWN,
+} from "../../base/format.ts";
+import type { RunEstimate, TrialResult } from "../../train/estimate.ts";
+import { bold, fields, type Line, type Span, span } from "../text/line.ts";
+
+/** What is known so far. */
+export interface EstimateView {
+  /** Null while it is computed. */
+  estimate: RunEstimate | null;
+  /** What came of trying it; null: nobody has. */
+  trial: TrialResult | "running" | { problem: string } | null;
+  freeDiskBytes: number | null;
+  isDetached: boolean;
+}
+
+/** The figures, one a line. */
+export function estimateLines(view: EstimateView): Line[] {
+  const { estimate, freeDiskBytes } = view;
+  if (estimate === null) return [[span("estimating …", "dim")]];
+  const { parameterCount, memoryBytes, diskBytes, tokensPerStep } = estimate;
+  const isScarce = freeDiskBytes !== null && freeDiskBytes < diskBytes;
+  return fields([
+    ["parameters", bold(formatApprox(parameterCount))],
+    [
+      "memory",
+      bold(memoryBytes === null ? UNKNOWN : formatBytes(memoryBytes)),
+      span(memoryBytes === null ? " (batch size auto)" : " to train", "dim"),
+    ],
+    [
+      "disk",
+      { ...bold(formatBytes(diskBytes)), ...(isScarce && { tone: "bad" }) },
+      span(` of ${formatBytes(freeDiskBytes)} free`, "dim"),
+    ],
+    [
+      "steps",
+      bold(
+        estimate.totalSteps === null
+          ? UNKNOWN
+          : `about ${formatCount(estimate.totalSteps)}`,
+      ),
+      span(
+        tokensPerStep === null
+          ? ""
+          : ` of ${formatCount(tokensPerStep)} tokens`,
+        "dim",
+      ),
+    ],
+    ["time", ...timeSpans(view)],
+  ]);
+}
+
+function timeSpans({ estimate, trial }: EstimateView): Span[] {
+  if (trial === null) {
+    return [span("t", "accent"), span(" tries some steps", "dim")];
+  }
+  if (trial === "running") return [span("trying some steps …", "dim")];
+  if ("problem" in trial) return [span(trial.problem, "bad")];
+  const { stepMs, tokensPerSec } = trial;
+  const speed = span(
+    ` at ${formatCount(tokensPerSec)} tok/s` +
+      (stepMs >= 1000 ? `, ${formatDuration(stepMs)} a step` : ""),
+    "dim",
+  );
+  const totalSteps = estimate?.totalSteps ?? null;
+  return [
+    bold(
+      totalSteps === null
+        ? UNKNOWN
+        : `about ${formatDuration(totalSteps * stepMs)}`,
+    ),
+    speed,
+  ];
+}

@@ -1,0 +1,188 @@
+/**
+ * All keys in one table: it drives what a key does, the footer, and the help.
+ *
+ * @module
+ */
+
+/** What can be on the screen. */
+export type ScreenName =
+  | "runs"
+  | "detail"
+  | "form"
+  | "resume"
+  | "review"
+  | "generate"
+  | "confirm"
+  | "filter"
+  | "help";
+
+/** Some keys and what they do. */
+export interface Binding {
+  /** What the screen is told. */
+  readonly action: string;
+  readonly keys: readonly string[];
+  /** In the footer; empty: only in the help. */
+  readonly label: string;
+  readonly help: string;
+}
+
+const bind = (
+  keys: string,
+  action: string,
+  label: string,
+  help: string,
+): Binding => ({ action, keys: keys.split(" "), label, help });
+
+const HELP = bind("?", "help", "help", "all keys of this screen");
+const QUIT = bind("q ctrl-c", "quit", "quit", "quit; training goes on");
+const BACK = bind("esc", "back", "back", "back");
+const LEAVE = bind("ctrl-c", "quit", "", "quit; training goes on");
+const TYPING_HELP = bind("ctrl-g ?", "help", "help", "all keys");
+const PACE = [
+  bind("+ =", "faster", "", "refresh more often"),
+  bind("-", "slower", "", "refresh less often"),
+  bind("p", "pause", "pause", "stand still, and go on"),
+];
+const RUN_KEYS = [
+  bind("n", "new", "new", "start a run"),
+  bind("r", "resume", "resume", "go on with the run, or train it for longer"),
+  bind("s", "stop", "stop", "let the run save a checkpoint and end"),
+  bind("g", "generate", "generate", "write text with the run"),
+  bind("d", "delete", "delete", "remove the run and its checkpoints"),
+];
+const LIST_KEYS = [
+  bind("up k", "up", "", "one up"),
+  bind("down j", "down", "", "one down"),
+  bind("pageup", "pageup", "", "a page up"),
+  bind("pagedown", "pagedown", "", "a page down"),
+  bind("home", "home", "", "to the first"),
+  bind("end G", "end", "", "to the last"),
+];
+const FORM_KEYS = [
+  bind("up shift-tab", "previous", "", "the field before"),
+  bind("down tab", "next", "field", "the next field"),
+  bind("left", "left", "", "the choice before, or the cursor"),
+  bind("right", "right", "", "the next choice, or the cursor"),
+  bind("ctrl-u", "clear", "", "empty the field: as in the profile"),
+];
+
+/** By screen, the most used first. */
+export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
+  runs: [
+    bind("enter", "open", "open", "look at the run"),
+    ...RUN_KEYS,
+    bind("/", "filter", "filter", "show only some runs"),
+    bind("o", "sort", "sort", "sort by the next column"),
+    bind("O", "reverse", "", "sort the other way round"),
+    bind("esc", "clearFilter", "", "show all runs again"),
+    ...PACE,
+    ...LIST_KEYS,
+    HELP,
+    QUIT,
+  ],
+  detail: [
+    BACK,
+    bind("tab", "nextTab", "tab", "the next page"),
+    bind("shift-tab", "previousTab", "", "the page before"),
+    bind("1", "tab1", "", "overview"),
+    bind("2", "tab2", "", "log"),
+    bind("3", "tab3", "", "checkpoints"),
+    bind("4", "tab4", "", "settings"),
+    bind("5", "tab5", "", "warnings and errors"),
+    bind("z", "zoomIn", "zoom", "only the last part of the curves"),
+    bind("x", "zoomOut", "", "more of the curves"),
+    bind("left h", "left", "", "earlier steps"),
+    bind("right l", "right", "", "later steps"),
+    bind("e", "smooth", "smooth", "smooth the curves more, or not at all"),
+    bind("y", "log", "log y", "a logarithmic axis, or not"),
+    ...RUN_KEYS.slice(1),
+    ...PACE,
+    ...LIST_KEYS,
+    HELP,
+    QUIT,
+  ],
+  form: [
+    bind("enter", "submit", "go on", "to the summary"),
+    ...FORM_KEYS,
+    bind("ctrl-y", "copy", "copy command", "copy the command line"),
+    TYPING_HELP,
+    BACK,
+    LEAVE,
+  ],
+  resume: [
+    bind("enter", "submit", "go on", "to the summary"),
+    ...FORM_KEYS,
+    bind("ctrl-y", "copy", "copy command", "copy the command line"),
+    TYPING_HELP,
+    BACK,
+    LEAVE,
+  ],
+  review: [
+    bind("enter", "submit", "start", "start it; when it runs: look at it"),
+    bind("c ctrl-y", "copy", "copy command", "copy the command line"),
+    bind(
+      "t",
+      "probe",
+      "time it",
+      "train a few steps to tell how long it takes",
+    ),
+    BACK,
+    HELP,
+    QUIT,
+  ],
+  generate: [
+    bind("enter", "submit", "write", "write a text"),
+    bind("ctrl-r", "again", "again", "another text: with the next seed"),
+    bind("ctrl-s", "halt", "stop", "stop writing"),
+    ...FORM_KEYS,
+    bind("ctrl-p", "older", "history", "the text before"),
+    bind("ctrl-n", "newer", "", "the text after"),
+    bind("pageup", "pageup", "", "scroll the text up"),
+    bind("pagedown", "pagedown", "", "scroll the text down"),
+    TYPING_HELP,
+    BACK,
+    LEAVE,
+  ],
+  confirm: [
+    bind("y", "yes", "yes", "do it"),
+    bind("n esc q", "no", "no", "leave it"),
+    LEAVE,
+  ],
+  filter: [
+    bind("enter", "submit", "keep", "keep the filter"),
+    bind("esc", "back", "clear", "show all runs again"),
+    LEAVE,
+  ],
+  help: [
+    bind("esc ? q enter ctrl-g", "back", "close", "close the help"),
+    ...LIST_KEYS,
+    LEAVE,
+  ],
+};
+
+/** The action of a key on a screen, or null. */
+export function actionOf(screen: ScreenName, key: string): string | null {
+  return KEYMAP[screen].find(({ keys }) => keys.includes(key))?.action ?? null;
+}
+
+/** How keys are written for people. */
+const SIGNS: Record<string, string> = {
+  up: "↑",
+  down: "↓",
+  left: "←",
+  right: "→",
+  enter: "Enter",
+  pageup: "PgUp",
+  pagedown: "PgDn",
+  home: "Home",
+  end: "End",
+  tab: "Tab",
+  "shift-tab": "Shift+Tab",
+  esc: "Esc",
+};
+
+/** `Enter`, `^R`, `n`. */
+export function keySign(key: string): string {
+  const ctrl = /^ctrl-(.)$/.exec(key);
+  return ctrl ? `^${ctrl[1].toUpperCase()}` : SIGNS[key] ?? key;
+}

@@ -1,0 +1,336 @@
+/**
+ * The pages of one run: overview, log, checkpoints, settings, problems. Pure.
+ *
+ * @module
+ */
+
+import { formatBytes, formatCount, formatDuration } from "../../base/format.ts";
+import { formatAge, formatClock } from "../../base/when.ts";
+import type { RunMeta } from "../../run/meta.ts";
+import type { RunState } from "../../run/run_state.ts";
+import { formatSilence } from "../../run/silence.ts";
+import { gauge } from "../charts/gauge.ts";
+import { type ChartView, lossChart, shownSteps } from "../charts/loss_chart.ts";
+import { metricTiles } from "../charts/metric_tiles.ts";
+import type { Size } from "../screen.ts";
+import type { RunRecord } from "../state/run_feed.ts";
+import { statusSpan } from "../state/status_signs.ts";
+import {
+  beside,
+  bold,
+  type Line,
+  line,
+  selected,
+  type Span,
+  span,
+} from "../text/line.ts";
+import { insidePanel, panel } from "../text/panel.ts";
+import { tableLines } from "../text/table.ts";
+import { wrapWidth } from "../text/width.ts";
+import { problemLines } from "./problem_lines.ts";
+
+const SEPARATOR = span("  ·  ", "dim");
+
+/** Where the run stands, in two to four lines. */
+export function summaryLines(
+  { state, problems }: RunRecord,
+  { columns, now }: { columns: number; now: number },
+): Line[] {
+  if (state === null) {
+    const text = problems.at(-1) ?? "reading …";
+    return wrapWidth(text, columns).map((one) => [span(one, "bad")]);
+  }
+  const { step, totalSteps, epoch, epochs } = state;
+  const done = step !== null && totalSteps ? step / totalSteps : 0;
+  const progress = state.preparing
+    ? [span(state.preparing.stage, "accent"), span("  ")]
+    : [];
+  const fraction = state.preparing ? state.preparing.fraction ?? 0 : done;
+  const wide = columns >= 100;
+  const value = (text: string | null): Span =>
+    text === null ? span("–", "dim") : bold(text);
+  const loss = (one: number | null) => value(one?.toFixed(4) ?? null);
+  const label = (text: string) => span(`${text} `, "dim");
+  const time: Span[] = state.alive
+    ? [
+      label("left"),
+      value(
+        state.remainingMs === null ? null : formatDuration(state.remainingMs),
+      ),
+      ...(state.etaAt === null
+        ? []
+        : [span(`  until ${formatClock(state.etaAt, now)}`, "dim")]),
+    ]
+    : [
+      label("trained"),
+      value(formatDuration(state.elapsedMs)),
+      span(`  ${formatAge(state.updatedAt, now)}`, "dim"),
+    ];
+  const lines: Line[] = [
+    [
+      { ...statusSpan(state.status), bold: true },
+      span("  "),
+      ...progress,
+      ...gauge(fraction, wide ? 32 : 14, state.alive ? "good" : "dim"),
+      span(` ${(fraction * 100).toFixed(0)} %  `),
+      label("step"),
+      value(step === null ? null : formatCount(step)),
+      span(`/${totalSteps === null ? "?" : formatCount(totalSteps)}`, "dim"),
+      ...(columns >= 80
+        ? [
+          span("  "),
+          label("epoch"),
+          value(epoch?.toFixed(2) ?? null),
+          span(`/${epochs?.toFixed(2) ?? "?"}`, "dim"),
+        ]
+        : []),
+    ],
+    [
+      label("loss"),
+      loss(state.trainLoss),
+      span("  "),
+      label("val"),
+      loss(state.valLoss),
+      span("  "),
+      label("best"),
+      loss(state.bestValLoss),
+      SEPARATOR,
+      ...time,
+    ],
+  ];
+  if (wide || columns >= 80) {
+    lines.push([
+      label("device"),
+      span(state.device ?? "–"),
+      span(state.precision ? `, ${state.precision}` : ""),
+      SEPARATOR,
+      label("seen"),
+      span(state.tokens === null ? "–" : `${formatCount(state.tokens)} tokens`),
+      ...(state.pid !== null && state.alive
+        ? [SEPARATOR, label("process"), span(String(state.pid))]
+        : []),
+    ]);
+  }
+  const silence = formatSilence(state, now);
+  if (silence !== null) {
+    lines.push([span(`! last heard of ${silence}`, "warn")]);
+  }
+  const trouble = state.error ?? state.warnings.at(-1) ?? problems.at(-1);
+  if (trouble !== undefined && trouble !== null) {
+    const tone = state.error !== null ? "bad" : "warn";
+    lines.push([span(`! ${trouble}`, tone), span("  (5: all)", "dim")]);
+  }
+  return lines;
+}
+
+/** Curves, small graphs and the end of the log. */
+export function overviewPage(
+  record: RunRecord,
+  { size: { columns, rows }, chart, now }: {
+    size: Size;
+    chart: ChartView;
+    now: number;
+  },
+): Line[] {
+  const lines = summaryLines(record, { columns, now });
+  const { curves, state, log } = record;
+  const steps = shownSteps([curves.trainLoss, curves.valLoss], chart);
+  const data = { curves, state, steps };
+  const left = rows - lines.length;
+  if (columns >= 110 && left >= 20) {
+    // Chart and log at the left, graphs in a column at the right.
+    const side = columns >= 160 ? 46 : 34;
+    const main = columns - side - 1;
+    const logRows = Math.max(6, Math.floor(left * 0.3));
+    const chartSize = { columns: main, rows: left - logRows };
+    const tiles = metricTiles(data, {
+      ...insidePanel({ columns: side, rows: left }),
+      across: 1,
+    });
+    return [
+      ...lines,
+      ...beside([
+        {
+          width: main,
+          lines: [
+            ...chartPanel(record, chart, chartSize),
+            ...logPanel(log, { columns: main, rows: logRows }),
+          ],
+        },
+        {
+          width: side,
+          lines: panel(tiles, { title: "measured", columns: side, rows: left }),
+        },
+      ]),
+    ];
+  }
+  // One below the other; a small terminal has no room for frames.
+  const across = Math.max(1, Math.min(6, Math.floor((columns + 2) / 20)));
+  const framed = rows >= 26;
+  const tileRows = framed ? 3 : 2;
+  const logRows = framed
+    ? Math.max(5, Math.floor(left * 0.25))
+    : left >= 16
+    ? 4
+    : 2;
+  const chartRows = left - tileRows - logRows;
+  const tiles = metricTiles(data, {
+    columns,
+    rows: tileRows,
+    across,
+  });
+  return [
+    ...lines,
+    ...(framed
+      ? chartPanel(record, chart, { columns, rows: chartRows })
+      : lossChart(curves, chart, { columns, rows: chartRows })),
+    ...tiles,
+    ...(framed
+      ? logPanel(log, { columns, rows: logRows })
+      : tail(log, logRows).map((one) => [span(one, "dim")])),
+  ];
+}
+
+function chartPanel(
+  { curves }: RunRecord,
+  chart: ChartView,
+  size: Size,
+): Line[] {
+  const lines = lossChart(curves, chart, insidePanel(size));
+  return panel(lines, { title: "loss", ...size });
+}
+
+function logPanel(log: readonly string[], size: Size): Line[] {
+  const { rows } = insidePanel(size);
+  return panel(tail(log, rows).map((one) => logLine(one)), {
+    title: "log",
+    ...size,
+  });
+}
+
+function tail<T>(items: readonly T[], count: number): T[] {
+  return count > 0 ? items.slice(-count) : [];
+}
+
+function logLine(text: string): Line {
+  if (/^warning: /.test(text)) return [span(text, "warn")];
+  if (/^(eval|save|done)\b/.test(text)) return [span(text)];
+  return [span(text, "dim")];
+}
+
+/** The log; `back` lines before its end. */
+export function logPage(
+  { log }: RunRecord,
+  { size: { columns, rows }, back }: { size: Size; back: number },
+): Line[] {
+  if (log.length === 0) return [[span("nothing was logged yet", "dim")]];
+  const wrapped = log.flatMap((text) =>
+    wrapWidth(text, columns).map((part) => logLine(part))
+  );
+  const end = Math.max(rows, wrapped.length - back);
+  return wrapped.slice(Math.max(0, end - rows), end);
+}
+
+/** All checkpoints, with one selected. */
+export function checkpointsPage(
+  { checkpoints, state }: RunRecord,
+  { size: { columns, rows }, at, now }: { size: Size; at: number; now: number },
+): Line[] {
+  if (checkpoints.length === 0) {
+    return [
+      [span("no checkpoint is saved yet", "dim")],
+      ...(state?.alive
+        ? [line(span("s", "accent"), span(" stops the run, which saves one"))]
+        : []),
+    ];
+  }
+  const { header, rows: lines } = tableLines(
+    [
+      { title: "checkpoint", align: "left" },
+      { title: "step", align: "right" },
+      { title: "size", align: "right", rank: 1 },
+      { title: "saved", align: "right", rank: 2 },
+      { title: "", align: "left" },
+    ],
+    checkpoints.map(({ name, step, sizeBytes, savedAt, isLatest, isBest }) => [
+      bold(name),
+      span(
+        step === null ? "damaged" : formatCount(step),
+        step === null ? "bad" : undefined,
+      ),
+      span(sizeBytes === null ? "–" : formatBytes(sizeBytes)),
+      span(savedAt === null ? "–" : formatAge(savedAt, now), "dim"),
+      span(
+        [isLatest ? "latest" : "", isBest ? "best" : ""].filter(Boolean)
+          .join(", "),
+        "good",
+      ),
+    ]),
+    columns,
+  );
+  const top = Math.max(0, Math.min(at - rows + 4, lines.length - rows + 3));
+  return [
+    header,
+    ...lines.slice(top, top + rows - 3).map((one, i) =>
+      top + i === at ? selected(one, columns) : one
+    ),
+    [],
+    line(
+      span("r", "accent"),
+      span(" resumes from it, ", "dim"),
+      span("g", "accent"),
+      span(" writes text with it", "dim"),
+    ),
+  ];
+}
+
+/** The configuration of the run, and how it was started. */
+export function settingsPage(
+  meta: RunMeta | null,
+  { size: { columns, rows }, top }: { size: Size; top: number },
+): Line[] {
+  if (meta === null) return [[span("meta.json cannot be read", "bad")]];
+  const lines: Line[] = [
+    ...wrapWidth(meta.commandLine.join(" "), columns).map((one) => [
+      span(one, "accent"),
+    ]),
+    [],
+    ...settingLines(meta.config, ""),
+  ];
+  const from = Math.max(0, Math.min(top, lines.length - rows));
+  return lines.slice(from, from + rows);
+}
+
+function settingLines(value: object, indent: string): Line[] {
+  return Object.entries(value).flatMap(([key, child]): Line[] =>
+    typeof child === "object" && child !== null && !Array.isArray(child)
+      ? [
+        [span(`${indent}${key}`, "dim")],
+        ...settingLines(child, `${indent}  `),
+      ]
+      : [
+        line(
+          span(`${indent}${key}: `.padEnd(22), "dim"),
+          typeof child === "string" ? child : JSON.stringify(child),
+        ),
+      ]
+  );
+}
+
+/** Warnings and errors in full. */
+export function problemsPage(
+  record: RunRecord,
+  { size: { columns, rows }, top }: { size: Size; top: number },
+): Line[] {
+  const lines = problemLines(record, columns);
+  const from = Math.max(0, Math.min(top, lines.length - rows));
+  return lines.slice(from, from + rows);
+}
+
+/** For the note of a tab: how many there are. */
+export function problemCount(state: RunState | null, problems: number): number {
+  const own = state === null
+    ? 0
+    : state.warnings.length + Number(state.error !== null);
+  return own + problems;
+}

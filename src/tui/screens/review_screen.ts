@@ -1,0 +1,225 @@
+/**
+ * The last look before a run starts: what it will take and the command line
+ * that does the same. Then what the start comes to.
+ *
+ * @module
+ */
+
+import { errorMessage, UserError } from "../../base/errors.ts";
+import { safeText } from "../../base/safe_text.ts";
+import type { HearthConfig } from "../../config/schema.ts";
+import { freeBytes } from "../../run/disk_space.ts";
+import { type Launched, LaunchFailure } from "../../run/launch.ts";
+import type { RunState } from "../../run/run_state.ts";
+import { rootPaths } from "../../run/run_paths.ts";
+import {
+  estimateRun,
+  isQuickToTry,
+  type RunEstimate,
+  tryRun,
+} from "../../train/estimate.ts";
+import { gauge } from "../charts/gauge.ts";
+import { commandLine } from "../form/command_line.ts";
+import { estimateLines, type EstimateView } from "../form/estimate_lines.ts";
+import type { Host, Screen, Size } from "../screen.ts";
+import { bold, type Line, span } from "../text/line.ts";
+import { wrapWidth } from "../text/width.ts";
+import { DetailScreen } from "./detail_screen.ts";
+import type { StartOptions } from "./launch.ts";
+
+/** What is to start. */
+export interface ReviewOptions {
+  title: string;
+  /** What it is, above the figures. */
+  about: readonly Line[];
+  /** Of `hearth`, that do the same. */
+  args: readonly string[];
+  /** For the figures; null: there are none. */
+  config: HearthConfig | null;
+  /** Steps to come, where that is known better than by the configuration. */
+  steps?: number | null;
+  /** Starts it; null: in this terminal, in place of the dashboard. */
+  start: ((options: StartOptions) => Promise<Launched>) | null;
+}
+
+/** How far the start has come. */
+type Phase =
+  | { kind: "waiting" }
+  | { kind: "starting"; state: RunState | null }
+  | { kind: "failed"; message: string; hint: string; output: string };
+
+/** The screen. */
+export class ReviewScreen implements Screen {
+  readonly name = "review";
+  readonly title: string;
+  readonly #host: Host;
+  readonly #options: ReviewOptions;
+  readonly #over = new AbortController();
+  readonly #trialOver = new AbortController();
+  #estimate: RunEstimate | null = null;
+  #trial: EstimateView["trial"] = null;
+  #freeDiskBytes: number | null = null;
+  #phase: Phase = { kind: "waiting" };
+
+  constructor(host: Host, options: ReviewOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.title = options.title;
+    void this.#prepare();
+  }
+
+  view({ columns }: Size): Line[] {
+    const { about, config, start } = this.#options;
+    const command = wrapWidth(this.#commandLine(), columns - 2);
+    return [
+      ...about,
+      [],
+      ...(config === null ? [] : [
+        ...estimateLines({
+          estimate: this.#estimate,
+          trial: this.#trial,
+          freeDiskBytes: this.#freeDiskBytes,
+          isDetached: start !== null,
+        }),
+        [],
+      ]),
+      ...command.map((one, i): Line => [
+        span(i === 0 ? "$ " : "  ", "dim"),
+        span(one, "accent"),
+      ]),
+      [],
+      ...this.#phaseLines(columns),
+    ];
+  }
+
+  act(action: string): void {
+    if (action === "copy") return this.#host.copy(this.#commandLine());
+    if (action === "probe") return void this.#try();
+    if (action === "back") return this.#back();
+    if (action === "submit") void this.#start();
+  }
+
+  [Symbol.dispose](): void {
+    this.#over.abort();
+    this.#trialOver.abort();
+  }
+
+  #commandLine(): string {
+    const { program } = this.#host;
+    return commandLine([...program.split(" "), ...this.#options.args]);
+  }
+
+  #phaseLines(columns: number): Line[] {
+    const phase = this.#phase;
+    switch (phase.kind) {
+      case "waiting":
+        return [[
+          bold("Enter", "accent"),
+          span(
+            this.#options.start === null
+              ? " closes the dashboard and trains in this terminal"
+              : " starts it in the background: it goes on without the dashboard",
+          ),
+        ]];
+      case "starting": {
+        const { state } = phase;
+        const stage = state?.preparing?.stage ?? "starting";
+        const fraction = state?.preparing?.fraction ?? 0;
+        return [
+          [span(`${stage} `), ...gauge(fraction, 24)],
+          [span(
+            state?.pid == null
+              ? "waiting for its process"
+              : `${state.runId} in process ${state.pid}`,
+            "dim",
+          )],
+        ];
+      }
+      case "failed":
+        return [
+          ...wrapWidth(`✗ ${phase.message}`, columns)
+            .map((one): Line => [bold(one, "bad")]),
+          ...wrapWidth(phase.hint, columns).map((one): Line => [span(one)]),
+          ...wrapWidth(phase.output, columns)
+            .map((one): Line => [span(one, "dim")]),
+        ];
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const { config, steps } = this.#options;
+    if (config === null) return;
+    try {
+      const estimate = await estimateRun(config);
+      this.#estimate = steps === undefined
+        ? estimate
+        : { ...estimate, totalSteps: steps };
+      this.#freeDiskBytes = await freeBytes(
+        rootPaths(this.#host.root).checkpoints,
+      );
+      this.#host.changed(true);
+      if (isQuickToTry(config)) await this.#try();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #try(): Promise<void> {
+    const { config } = this.#options;
+    const { signal } = this.#trialOver;
+    if (config === null || this.#trial === "running") return;
+    this.#trial = "running";
+    this.#host.changed(true);
+    try {
+      this.#trial = await tryRun(config, { signal });
+    } catch (error) {
+      this.#trial = signal.aborted ? null : { problem: errorMessage(error) };
+    }
+    this.#host.changed(true);
+  }
+
+  #back(): void {
+    if (this.#phase.kind === "starting") this.#over.abort();
+    this.#host.back();
+  }
+
+  async #start(): Promise<void> {
+    const { start, args } = this.#options;
+    if (this.#phase.kind === "starting") return;
+    if (start === null) return this.#host.leaveFor(args);
+    this.#trialOver.abort(); // the run needs the device
+    this.#phase = { kind: "starting", state: null };
+    this.#host.changed(true);
+    try {
+      const { runId, pid, outcome } = await start({
+        onState: (state) => {
+          this.#phase = { kind: "starting", state };
+          this.#host.changed(true);
+        },
+        signal: this.#over.signal,
+      });
+      if (outcome === null) return; // nobody waits any more
+      const { status } = outcome.state;
+      this.#host.back();
+      this.#host.replace(new DetailScreen(this.#host, runId));
+      this.#host.say(
+        outcome.end === null
+          ? `${runId} trains in process ${pid}`
+          : `${runId} is ${status} already`,
+        "good",
+      );
+    } catch (error) {
+      if (!this.#over.signal.aborted) this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#phase = {
+      kind: "failed",
+      message: safeText(errorMessage(error)),
+      hint: error instanceof UserError ? safeText(error.hint) : "",
+      output: error instanceof LaunchFailure ? safeText(error.output) : "",
+    };
+    this.#host.changed(true);
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * All that is known of one run, kept up to date: what the detail screen draws.
+ *
+ * @module
+ */
+
+import { errorMessage } from "../../base/errors.ts";
+import { safeText } from "../../base/safe_text.ts";
+import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
+import { fileSignature } from "../../run/file_signature.ts";
+import { type FollowEvent, followRun } from "../../run/follow_run.ts";
+import type { Metric } from "../../run/metrics.ts";
+import { runPaths } from "../../run/run_paths.ts";
+import type { RunState } from "../../run/run_state.ts";
+
+/** What is drawn over the steps of a run. */
+export const CURVES = [
+  "trainLoss",
+  "valLoss",
+  "lr",
+  "gradNorm",
+  "tokensPerSec",
+  "gpuUtilPct",
+  "vramUsedBytes",
+  "powerW",
+  "cpuPct",
+  "rssBytes",
+] as const;
+/** One of {@linkcode CURVES}. */
+export type CurveName = typeof CURVES[number];
+
+/** Points in ascending order of steps. */
+export type Curves = Record<CurveName, [step: number, value: number][]>;
+
+/** What is known of a run. */
+export interface RunRecord {
+  runId: string;
+  /** Null until it was read, and for one that cannot be. */
+  state: RunState | null;
+  curves: Curves;
+  /** The last lines of `train.log`. */
+  log: string[];
+  /** Why files cannot be read; newest last. */
+  problems: string[];
+  checkpoints: CheckpointRow[];
+  /** Its directory is gone. */
+  removed: boolean;
+  /** Files were looked at. */
+  loaded: boolean;
+}
+
+/** Lines of the log that are kept. */
+const LOG_LINES = 2000;
+/** A run that has ended may be resumed. */
+const REVIVAL_INTERVAL_MS = 1000;
+
+/** An empty record. */
+export function emptyRecord(runId: string): RunRecord {
+  return {
+    runId,
+    state: null,
+    curves: emptyCurves(),
+    log: [],
+    problems: [],
+    checkpoints: [],
+    removed: false,
+    loaded: false,
+  };
+}
+
+function emptyCurves(): Curves {
+  return Object.fromEntries(CURVES.map((name) => [name, []])) as never;
+}
+
+/** Adds rows of `metrics.jsonl` to the curves. */
+export function addMetrics(curves: Curves, metrics: readonly Metric[]): void {
+  for (const metric of metrics) {
+    const values: Partial<Record<string, number | null>> =
+      metric.kind === "step"
+        ? { ...metric, ...metric.telemetry } as never
+        : { valLoss: metric.valLoss };
+    for (const name of CURVES) {
+      const value = values[name];
+      if (value != null) curves[name].push([metric.step, value]);
+    }
+  }
+}
+
+/** Follows one run until it is disposed of. */
+export class RunFeed implements Disposable {
+  readonly record: RunRecord;
+  readonly #root: string;
+  readonly #onChange: () => void;
+  readonly #over = new AbortController();
+  #checkpoint: string | null | undefined;
+
+  constructor(root: string, runId: string, onChange: () => void) {
+    this.#root = root;
+    this.#onChange = onChange;
+    this.record = emptyRecord(runId);
+    void this.#run();
+  }
+
+  [Symbol.dispose](): void {
+    this.#over.abort();
+  }
+
+  /** Reads the list of checkpoints again. */
+  async reloadCheckpoints(): Promise<void> {
+    const { runId } = this.record;
+    const dir = runPaths(this.#root, runId).checkpoints;
+    this.record.checkpoints = await checkpointRows(dir).catch(() => []);
+    this.#changed();
+  }
+
+  async #run(): Promise<void> {
+    const { runId } = this.record;
+    const { signal } = this.#over;
+    const { state: path } = runPaths(this.#root, runId);
+    while (!signal.aborted && !this.record.removed) {
+      let isFirst = true;
+      try {
+        const events = followRun(this.#root, runId, {
+          signal,
+          metrics: "all",
+          lastLogLines: LOG_LINES,
+        });
+        for await (const event of events) {
+          if (isFirst) this.#restart();
+          isFirst = false;
+          this.#take(event);
+        }
+      } catch (error) {
+        this.record.problems.push(errorMessage(error));
+      }
+      this.record.loaded = true;
+      this.#changed();
+      const signature = await fileSignature(path);
+      while (
+        !signal.aborted && !this.record.removed &&
+        await fileSignature(path) === signature
+      ) await pause(REVIVAL_INTERVAL_MS, signal);
+    }
+  }
+
+  #restart(): void {
+    this.record.curves = emptyCurves();
+    this.record.log = [];
+    this.record.problems = [];
+  }
+
+  #take(event: FollowEvent): void {
+    const { record } = this;
+    switch (event.kind) {
+      case "state":
+        record.state = event.state;
+        if (event.state.lastCheckpoint !== this.#checkpoint) {
+          this.#checkpoint = event.state.lastCheckpoint;
+          void this.reloadCheckpoints();
+        }
+        break;
+      case "metrics":
+        if (event.restarted) record.curves = emptyCurves();
+        addMetrics(record.curves, event.metrics);
+        break;
+      case "log":
+        if (event.restarted) record.log = [];
+        record.log.push(...event.lines.map(safeText));
+        record.log.splice(0, record.log.length - LOG_LINES);
+        break;
+      case "damaged":
+        record.problems.push(safeText(event.message));
+        if (this.#checkpoint === undefined) void this.reloadCheckpoints();
+        break;
+      case "removed":
+        record.removed = true;
+        break;
+    }
+    this.#changed();
+  }
+
+  #changed(): void {
+    if (!this.#over.signal.aborted) this.#onChange();
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * The dashboard in Ink: keys in, frames out, on the files of real runs.
+ */
+
+import assert from "node:assert/strict";
+import { runPaths } from "../../src/run/run_paths.ts";
+import { initialRunState } from "../../src/run/run_state.ts";
+import { FakeRun, stepMetric } from "../run/_fake_run.ts";
+import { inTempDir } from "../run/_helpers.ts";
+import { TestTui } from "./_ink.tsx";
+
+Deno.test("the dashboard of an empty root, exactly", async () => {
+  await inTempDir(async (root) => {
+    await using tui = new TestTui(root, { columns: 60, rows: 20 });
+    await tui.dashboard.look();
+    const lines = tui.frame.replace(root, "ROOT").split("\n");
+    assert.deepEqual(lines, [
+      " hearth › runs                                  0 runs  2/s",
+      ...Array(5).fill(""),
+      "         No runs yet",
+      "",
+      "         n  starts one: on the built-in stories,",
+      "            or on your own text",
+      "",
+      "         runs are kept in ROOT",
+      ...Array(7).fill(""),
+      " Enter open  n new  r resume  s stop  ? help  q quit",
+    ]);
+    await tui.press("q");
+    assert.deepEqual(tui.left, { args: null });
+  });
+});
+
+Deno.test("the dashboard says when the window is too small", async () => {
+  await inTempDir(async (root) => {
+    await using tui = new TestTui(root, { columns: 38, rows: 8 });
+    await tui.dashboard.look();
+    assert.match(tui.frame, /^This window is 38x8; 40x12 are needed/);
+  });
+});
+
+Deno.test("the dashboard follows a run, and tells that it was killed", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    await using tui = new TestTui(root, { columns: 100, rows: 30 });
+    await tui.dashboard.look();
+    await tui.shows("● running");
+    await tui.press("enter");
+    await tui.shows("1 overview");
+    const metrics = Array.from({ length: 40 }, (_, i) => stepMetric(10 * i));
+    await run.append(
+      "metrics",
+      metrics.map((m) => JSON.stringify(m) + "\n").join(""),
+    );
+    await run.append("log", "step 390/1000 | loss 3.0000\nwarning: hot\n");
+    await run.set({ step: 390, totalSteps: 1000, warnings: ["hot"] });
+    await tui.shows("step 390/1,000");
+    await tui.shows("⠒⠒ loss");
+    await tui.shows("step 390/1000 | loss 3.0000");
+    await tui.press("5");
+    await tui.shows(/warning\n +hot/);
+
+    await run.die();
+    await run.set({ pid: 2 ** 30 });
+    await tui.shows("interrupted");
+    await tui.press("esc");
+    await tui.dashboard.look();
+    await tui.shows("! interrupted");
+  });
+});
+
+Deno.test("the dashboard survives a state file that is damaged while it watches", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    await using tui = new TestTui(root);
+    await tui.dashboard.look();
+    await tui.press("enter");
+    await tui.shows("● running");
+    await Deno.writeTextFile(run.paths.state, "{");
+    await tui.press("5");
+    await tui.shows(/it is\s+not JSON/);
+    await tui.press("esc");
+    await tui.dashboard.look();
+    await tui.shows("✗ broken");
+    await run.set({ status: "running", step: 5 });
+    await tui.dashboard.look();
+    await tui.shows("● running");
+  });
+});
+
+Deno.test("the dashboard shows 50 runs, filters, sorts and goes to the end", async () => {
+  await inTempDir(async (root) => {
+    for (let i = 1; i <= 50; i++) {
+      const { dir, state } = runPaths(root, `run-${i}`);
+      await Deno.mkdir(dir, { recursive: true });
+      const status = i % 10 === 0 ? "failed" : "completed";
+      const text = JSON.stringify(initialRunState(`run-${i}`, status));
+      await Deno.writeTextFile(state, text);
+    }
+    await using tui = new TestTui(root);
+    await tui.dashboard.look();
+    await tui.shows("50 runs");
+    await tui.press("G");
+    await tui.press("/");
+    await tui.press("failed");
+    await tui.shows("5 of 50");
+    await tui.press("enter", "o");
+    await tui.shows(/▾run/);
+    const shown = tui.frame.match(/run-\d+/g);
+    assert.deepEqual(shown?.slice(0, 5), [
+      ...["run-10", "run-20", "run-30", "run-40", "run-50"],
+    ]);
+    await tui.press("esc");
+    await tui.shows(/run-1 /);
+  });
+});
+
+Deno.test("the help has every key of the screen", async () => {
+  await inTempDir(async (root) => {
+    await using tui = new TestTui(root, { columns: 80, rows: 40 });
+    await tui.dashboard.look();
+    await tui.press("?");
+    const frame = await tui.shows("keys");
+    assert.match(frame, /│ n +start a run/);
+    assert.match(frame, /│ \+ = +refresh more often/);
+    await tui.press("esc");
+    assert.doesNotMatch(tui.frame, /refresh more often/);
+    await tui.press("+", "p");
+    assert.match(tui.frame, /paused/);
+  });
+});
+
+Deno.test("delete asks, refuses while a run trains, and removes it", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    await using tui = new TestTui(root);
+    await tui.dashboard.look();
+    await tui.press("d");
+    await tui.shows("is training it");
+    await run.end("stopped");
+    await tui.dashboard.look();
+    await tui.press("d");
+    await tui.shows("Remove owl-1 and its checkpoints");
+    await tui.press("n");
+    assert.ok((await Deno.stat(run.paths.dir)).isDirectory);
+    await tui.press("d");
+    await tui.shows("Remove owl-1 and its checkpoints");
+    await tui.press("y");
+    await tui.shows("owl-1 is removed");
+    await tui.dashboard.look();
+    await tui.shows("No runs yet");
+  });
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { WHOLE_CHART } from "../../../src/tui/charts/loss_chart.ts";
+import {
+  checkpointsPage,
+  logPage,
+  overviewPage,
+} from "../../../src/tui/screens/detail_pages.ts";
+import { problemLines } from "../../../src/tui/screens/problem_lines.ts";
+import { lineWidth } from "../../../src/tui/text/line.ts";
+import { NOW, runRecord, textOf } from "../_runs.ts";
+
+for (const [columns, rows] of [[58, 17], [78, 21], [118, 37], [198, 57]]) {
+  Deno.test(`overviewPage() fits ${columns}x${rows}`, async (t) => {
+    const size = { columns, rows };
+    const lines = overviewPage(runRecord(), {
+      size,
+      chart: WHOLE_CHART,
+      now: NOW,
+    });
+    assert.ok(lines.every((line) => lineWidth(line) <= columns));
+    assert.ok(lines.length <= rows, `${lines.length} lines`);
+    await t.assertSnapshot(textOf(lines));
+  });
+}
+
+Deno.test("overviewPage() has room for trouble", () => {
+  const record = runRecord({
+    status: "failed",
+    alive: false,
+    error: "Stopped at step 1500: loss is NaN",
+    warnings: ["one", "two"],
+  });
+  const size = { columns: 78, rows: 22 };
+  const text = textOf(
+    overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
+  );
+  assert.match(text, /^✗ failed/);
+  assert.match(text, /^! Stopped at step 1500: loss is NaN {2}\(5: all\)$/m);
+});
+
+Deno.test("overviewPage() of a run without measurements says so", () => {
+  const record = runRecord();
+  for (const points of Object.values(record.curves)) points.length = 0;
+  record.log = [];
+  const size = { columns: 78, rows: 22 };
+  const text = textOf(
+    overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
+  );
+  assert.match(text, /no losses yet/);
+});
+
+Deno.test("logPage() follows the end, or stays lines before it", () => {
+  const record = runRecord();
+  const size = { columns: 60, rows: 2 };
+  const last = (back: number) => textOf(logPage(record, { size, back }));
+  assert.equal(
+    last(0),
+    "step 1490/3000 | loss 2.3457 | norm 1.07\n" +
+      "step 1500/3000 | loss 2.3457 | norm 1.07",
+  );
+  assert.match(last(1), /^step 1480.*\nstep 1490/);
+  assert.match(last(1000), /^step 1110.*\nstep 1120/);
+});
+
+Deno.test("checkpointsPage() lists the newest first", () => {
+  const size = { columns: 78, rows: 10 };
+  assert.equal(
+    textOf(checkpointsPage(runRecord(), { size, at: 0, now: NOW })),
+    [
+      "checkpoint      step     size    saved",
+      "step-00001000  1,000  11.3 MB  16m ago  latest",
+      "step-00000500    500  11.3 MB   8m ago  best",
+      "",
+      "r resumes from it, g writes text with it",
+    ].join("\n"),
+  );
+});
+
+Deno.test("problemLines() tells errors, damage and warnings in full", () => {
+  const record = runRecord({
+    status: "interrupted",
+    alive: false,
+    warnings: ["the first one", "the second one"],
+  });
+  record.problems = ['Cannot read "state.json": it is not JSON'];
+  assert.equal(
+    textOf(problemLines(record, 40)),
+    [
+      "damaged",
+      '  Cannot read "state.json": it is not',
+      "  JSON",
+      "",
+      "interrupted",
+      "  The process of the run is gone: it was",
+      "  killed, or the machine was switched",
+      "  off. r goes on from the newest",
+      "  checkpoint.",
+      "",
+      "warning",
+      "  the second one",
+      "",
+      "warning",
+      "  the first one",
+      "",
+    ].join("\n"),
+  );
+});
