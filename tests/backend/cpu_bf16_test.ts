@@ -6,6 +6,7 @@ import { initParams } from "../../src/model/init.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
+import { normal, opCase } from "./_op_inputs.ts";
 import type { OpCase, OpCaseOf, OpInput } from "./_run_op_case.ts";
 import { writeRates } from "../train/_rates.ts";
 
@@ -51,6 +52,45 @@ Deno.test({
     await cpu.dispose();
   },
 });
+
+/** [M, N, K, transA] at which kernels/gemm.ts packs A … */
+const PACKED_A: Record<string, [number, number, number, 0 | 1]> = {
+  "once, several blocks deep": [205, 301, 389, 0],
+  "once, from columns": [205, 301, 389, 1],
+  "once, for several slices of columns": [5, 16500, 259, 0],
+  "tile by tile, as all of it is too much": [5200, 5, 421, 0],
+  "slice by slice, from columns": [6000, 5, 400, 1],
+  "tile by tile, as a slice of columns is too much": [11000, 5, 385, 1],
+};
+
+for (const [how, [M, N, K, transA]] of Object.entries(PACKED_A)) {
+  Deno.test({
+    name: `matmul in bf16 is right when A is packed ${how}`,
+    ignore,
+    async fn() {
+      const product = opCase("matmul", how, {
+        in: {
+          a: normal(1, transA ? [K, M] : [M, K]),
+          b: normal(2, [K, N]),
+          bias: normal(3, [N]),
+          addTo: normal(4, [M, N]),
+        },
+        out: { out: [M, N] },
+        attrs: { M, N, K, transA, transB: 0 },
+        tolerance: 1e-4,
+        reason: "f32 sums of up to 421 terms of size 1",
+      });
+      assert(product.op === "matmul");
+      const reference = openReferenceBackend();
+      const expected = await runOpCase(reference, withRoundedFactors(product));
+      for (const threads of [1, 3]) {
+        const cpu = await openCpuBackend({ threads, precision: "bf16" });
+        assertOpClose(product, await runOpCase(cpu, product), expected);
+        await cpu.dispose();
+      }
+    },
+  });
+}
 
 const MODEL: ModelConfig = {
   arch: "gpt2",

@@ -20,14 +20,17 @@ import { MatmulCall } from "./calls";
 import { KC } from "./gemm_block";
 import {
   aPackBytes,
+  Code,
   matmulCode,
   packPanels,
+  packStrips,
   panelCols,
   panelsBytes,
   readsStoredB,
   stripRows,
+  wholeStripsBytes,
 } from "./gemm_kernel";
-import { multiplyTile } from "./gemm_tile";
+import { multiplyPackedTile, multiplyTile } from "./gemm_tile";
 import { isMatvec, matvec, matvecSharedScratch } from "./matvec";
 import {
   barrier,
@@ -49,8 +52,17 @@ const TILES_PER_THREAD: i32 = 24;
 const MIN_TILE_WORK: i64 = 500_000;
 /** Packed bytes of B that are worked on at a time: for the last cache. */
 const SLICE_BYTES: i32 = 16 << 20;
-/** B is not packed for fewer rows, nor if it is no larger: half a cache. */
-const FEW_ROWS: i32 = 256;
+/**
+ * A in bf16 is packed once, beside B, if that takes no more; else each tile
+ * packs its part. Of a transposed A one KC must fit, as slices follow it.
+ */
+const WHOLE_A_BYTES: usize = 4 << 20, TRANSPOSED_A_BYTES: usize = 8 << 20;
+/** Rows of the result this long are written by low and wide tiles alone. */
+const LONG_ROW: i32 = 8192;
+/** B is not packed for fewer rows, unless it is more than a slice … */
+const FEW_ROWS: i32 = 512;
+/** … nor for still fewer, nor if it is no larger: half a cache. */
+const VERY_FEW_ROWS: i32 = 256;
 const SMALL_B_BYTES: i64 = 512 << 10;
 
 /** `out = addTo + op(a) op(b) + bias`. */
@@ -74,6 +86,8 @@ export function matmul(c: MatmulCall): void {
       if (n + k > 0) barrier(); // the slice before is still being read
       const depth = min(sliceK, c.K - k);
       packSlice(c, n, cols, k, depth);
+      // For other columns of B, A stays as it is.
+      if (packsA(c) && (n == 0 || depth < c.K)) packRows(c, k, depth);
       barrier();
       multiplySlice(c, n, cols, k, depth);
     }
@@ -84,7 +98,10 @@ export function matmul(c: MatmulCall): void {
 export function matmulSharedScratch(c: MatmulCall): usize {
   if (isMatvec(c)) return matvecSharedScratch(c);
   if (usesBlas || readsB(c)) return 0;
-  return panelsBytes(matmulCode(), sliceCols(c), sliceDepth(c));
+  const a = packsA(c)
+    ? wholeStripsBytes(matmulCode(), c.M, sliceDepth(c))
+    : 0;
+  return panelsBytes(matmulCode(), sliceCols(c), sliceDepth(c)) + a;
 }
 
 /** Bytes that each thread needs for itself. */
@@ -96,8 +113,23 @@ export function matmulThreadScratch(c: MatmulCall): usize {
 
 /** Whether B is read where it is stored: a question of shape and code. */
 function readsB(c: MatmulCall): bool {
-  return readsStoredB(matmulCode(), c.transB != 0) &&
-    (c.M <= FEW_ROWS || <i64> c.K * c.N * 4 <= SMALL_B_BYTES);
+  if (!readsStoredB(matmulCode(), c.transB != 0)) return false;
+  const bytes = <i64> c.K * c.N * 4;
+  return c.M <= VERY_FEW_ROWS || bytes <= SMALL_B_BYTES ||
+    c.M <= FEW_ROWS && bytes <= SLICE_BYTES;
+}
+
+/**
+ * Whether A is packed as a whole. In f32 it is read where it is stored, or
+ * packing it is a small part of the work; and only the code for bf16 writes
+ * nothing beyond a strip, so that threads can pack neighbors.
+ */
+function packsA(c: MatmulCall): bool {
+  const code = matmulCode();
+  if (code != Code.bf16) return false;
+  return c.transA
+    ? wholeStripsBytes(code, c.M, min(KC, c.K)) <= TRANSPOSED_A_BYTES
+    : wholeStripsBytes(code, c.M, c.K) <= WHOLE_A_BYTES;
 }
 
 @inline
@@ -120,8 +152,45 @@ function sliceCols(c: MatmulCall): i32 {
 
 /** Depth of a slice: all, or a multiple of KC. */
 function sliceDepth(c: MatmulCall): i32 {
-  const bytes = panelsBytes(matmulCode(), sliceCols(c), KC);
-  return min(c.K, max(1, SLICE_BYTES / <i32> bytes) * KC);
+  const code = matmulCode();
+  let blocks = SLICE_BYTES / <i32> panelsBytes(code, sliceCols(c), KC);
+  if (packsA(c)) {
+    blocks = min(blocks, <i32> (TRANSPOSED_A_BYTES / wholeStripsBytes(code, c.M, KC)));
+  }
+  return min(c.K, max(1, blocks) * KC);
+}
+
+/** Packed rows of A lie behind the slice of B. */
+@inline
+function packedRows(c: MatmulCall): usize {
+  return sharedScratch +
+    panelsBytes(matmulCode(), sliceCols(c), sliceDepth(c));
+}
+
+/** Packs a slice of A as [block of KC][strip][k][mr]; threads take strips. */
+function packRows(c: MatmulCall, k: i32, depth: i32): void {
+  const code = matmulCode(), mr = stripRows(code);
+  const strips = (c.M + mr - 1) / mr;
+  const first = shareStart(strips, thread) * mr;
+  const end = min(c.M, shareStart(strips, thread + 1) * mr);
+  if (first >= end) return;
+  let block = packedRows(c);
+  for (let at = 0; at < depth; at += KC) {
+    const blockDepth = min(KC, depth - at), row = k + at;
+    const from = c.transA
+      ? <usize> row * c.M + first
+      : <usize> first * c.K + row;
+    packStrips(
+      code,
+      block + wholeStripsBytes(code, first, blockDepth),
+      c.a + (from << 2),
+      aStride(c),
+      c.transA != 0,
+      end - first,
+      blockDepth,
+    );
+    block += wholeStripsBytes(code, c.M, blockDepth);
+  }
 }
 
 /** Packs a slice of B as [block of KC][panel][k][nr]; threads take panels. */
@@ -169,20 +238,22 @@ function multiplySlice(
   k: i32,
   depth: i32,
 ): void {
-  // 1. Many tiles, but not too small: first of few rows, then of few columns.
+  // 1. Many tiles, but not too small. High ones read B less often, low and
+  // wide ones have fewer parts of A to pack, if they pack them.
   const code = matmulCode(), mr = stripRows(code), nr = panelCols(code);
-  const strips = (c.M + mr - 1) / mr;
+  const strips = (c.M + mr - 1) / mr, packed = packsA(c);
   const work = <i64> c.M * cols * depth;
   const wanted = max(
     1,
     <i32> min<i64>(TILES_PER_THREAD * nThreads, work / MIN_TILE_WORK),
   );
-  const tileStrips = max(1, min(mostStrips(c.M), strips / wanted));
+  const mostColTiles = max(1, cols / MIN_TILE_COLS);
+  const high = c.N < LONG_ROW && (packed || code == Code.native && !c.transA);
+  const wantedRowTiles = high ? (wanted + mostColTiles - 1) / mostColTiles
+    : wanted;
+  const tileStrips = max(1, min(mostStrips(c.M), strips / wantedRowTiles));
   const rowTiles = (strips + tileStrips - 1) / tileStrips;
-  const colTiles = max(
-    1,
-    min((wanted + rowTiles - 1) / rowTiles, cols / MIN_TILE_COLS),
-  );
+  const colTiles = min((wanted + rowTiles - 1) / rowTiles, mostColTiles);
   const rowsPerTile = tileStrips * mr;
   const panels = (cols + nr - 1) / nr;
   const tileCols = (panels + colTiles - 1) / colTiles * nr;
@@ -197,9 +268,32 @@ function multiplySlice(
     if (col >= cols) continue;
     const a = c.transA ? <usize> k * c.M + row : <usize> row * c.K + k;
     const outStride = <usize> c.N << 2;
-    const at = <usize> row * outStride + (<usize> (n + col) << 2);
+    const firstCol = <usize> (n + col) << 2;
+    const at = <usize> row * outStride + firstCol;
     // The first slice starts the sum, the others add to what is there.
-    const add = k > 0 ? c.out : c.addTo;
+    const addTo = k > 0 ? c.out : c.addTo;
+    const add: usize = addTo ? addTo + at : 0;
+    const bias: usize = k > 0 || !c.bias ? 0 : c.bias + firstCol;
+    const rows = min(rowsPerTile, c.M - row);
+    if (packed) {
+      multiplyPackedTile(
+        code,
+        packedRows(c),
+        c.M,
+        row,
+        b,
+        cols,
+        depth,
+        col,
+        rows,
+        min(tileCols, cols - col),
+        c.out + at,
+        outStride,
+        add,
+        bias,
+      );
+      continue;
+    }
     multiplyTile(
       code,
       c.a + (a << 2),
@@ -211,13 +305,13 @@ function multiplySlice(
       cols,
       depth,
       col,
-      min(rowsPerTile, c.M - row),
+      rows,
       min(tileCols, cols - col),
       depth,
       c.out + at,
       outStride,
-      add ? add + at : 0,
-      k > 0 || !c.bias ? 0 : c.bias + (<usize> (n + col) << 2),
+      add,
+      bias,
     );
   }
 }

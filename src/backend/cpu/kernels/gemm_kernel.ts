@@ -63,10 +63,15 @@ export function panelCols(code: Code): i32 {
 
 /** Bytes of `rows` packed rows of A, `depth` deep. */
 @inline
-export function stripsBytes(code: Code, rows: i32, depth: i32): usize {
+export function wholeStripsBytes(code: Code, rows: i32, depth: i32): usize {
   const mr = stripRows(code);
-  const words = (rows + mr - 1) / mr * mr * packedDepth(code, depth);
-  return (<usize> words << 2) + SPILL_BYTES;
+  return <usize> ((rows + mr - 1) / mr * mr) * packedDepth(code, depth) * 4;
+}
+
+/** The same and room for what some code writes beyond them. */
+@inline
+export function stripsBytes(code: Code, rows: i32, depth: i32): usize {
+  return wholeStripsBytes(code, rows, depth) + SPILL_BYTES;
 }
 
 /** Bytes of `cols` packed columns of B, `depth` deep. */
@@ -227,9 +232,40 @@ export function multiplyBlock(
     return;
   }
   packStrips(code, aPack, a, aStride, transA, rows, depth);
+  multiplyPacked(
+    code,
+    aPack,
+    b,
+    panelBytes,
+    bStep,
+    rows,
+    cols,
+    depth,
+    out,
+    outStride,
+    add,
+    bias,
+  );
+}
+
+/** The same for rows of A that are packed already. */
+export function multiplyPacked(
+  code: Code,
+  a: usize,
+  b: usize,
+  panelBytes: usize,
+  bStep: usize,
+  rows: i32,
+  cols: i32,
+  depth: i32,
+  out: usize,
+  outStride: usize,
+  add: usize,
+  bias: usize,
+): void {
   if (code == Code.wasm) {
     gemmBlock(
-      aPack,
+      a,
       b,
       panelBytes,
       rows,
@@ -245,7 +281,7 @@ export function multiplyBlock(
   }
   nativeGemmBlock(
     code == Code.bf16,
-    aPack,
+    a,
     <usize> nativeMr << 2,
     b,
     panelBytes,

@@ -12,10 +12,12 @@ import { KC } from "./gemm_block";
 import {
   Code,
   multiplyBlock,
+  multiplyPacked,
   packedStep,
   packPanels,
   panelCols,
   panelsBytes,
+  wholeStripsBytes,
 } from "./gemm_kernel";
 
 /** Packs all of a small B for {@linkcode multiplyTile}. */
@@ -102,6 +104,52 @@ export function multiplyTile(
       ? <usize> (bStride * KC) << 2
       : panelsBytes(code, bCols, packedDepth);
     // The first block starts the sum, the others add to what is there.
+    add = out;
+    bias = 0;
+  }
+}
+
+/**
+ * The same for factors that are both packed, in blocks of KC.
+ *
+ * @param a [block of KC][strip][k][MR], `aRows` rows in whole strips, of which
+ * `rows` from `row` on are used.
+ * @param bDepth How deep both are.
+ */
+export function multiplyPackedTile(
+  code: Code,
+  a: usize,
+  aRows: i32,
+  row: i32,
+  b: usize,
+  bCols: i32,
+  bDepth: i32,
+  col: i32,
+  rows: i32,
+  cols: i32,
+  out: usize,
+  outStride: usize,
+  add: usize,
+  bias: usize,
+): void {
+  for (let k = 0; k < bDepth; k += KC) {
+    const depth = min(KC, bDepth - k);
+    multiplyPacked(
+      code,
+      a + wholeStripsBytes(code, row, depth),
+      b + panelsBytes(code, col, depth),
+      panelsBytes(code, panelCols(code), depth),
+      packedStep(code),
+      rows,
+      cols,
+      depth,
+      out,
+      outStride,
+      add,
+      bias,
+    );
+    a += wholeStripsBytes(code, aRows, depth);
+    b += panelsBytes(code, bCols, depth);
     add = out;
     bias = 0;
   }

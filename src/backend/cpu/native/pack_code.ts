@@ -6,9 +6,10 @@
  * the edges. What is stored along k is copied; what is stored across it is
  * transposed in registers, 16 x 16 or 8 x 8 at a time. Memory bound.
  *
- * A vector may be wider than a strip: what it writes too far is overwritten
- * by the next vector, so the last one needs room for it, and no two threads
- * may pack neighboring strips. Panels are whole vectors.
+ * A vector may be wider than a strip. AVX-512 masks what would be too far. In
+ * AVX2, which has no fast way for that, the next vector overwrites it, so that
+ * the last one needs room for it, and no two threads may pack neighboring
+ * strips. Panels are whole vectors.
  *
  * In the format bf16, which AVX-512 alone has, each packed word holds two
  * neighbors in k, rounded to nearest even; an odd depth ends with a zero.
@@ -36,8 +37,21 @@ const BASE = R.rdi, ARGS = R.rsi;
 const TO = R.rbx, FROM = R.rbp, STRIDE = R.r8, LEFT = R.r9, DEPTH = R.r10;
 const K_LEFT = R.r11, PUT = R.r12, GET = R.r13, ROW = R.r14, ROWS = R.r15;
 const COUNT = R.rcx, SCRATCH = R.rdx, MASKS = R.rax;
-/** AVX-512 mask registers of the columns copied, and of a depth's tail. */
-const COL_MASK = [1, 2], DEPTH_MASK = [3, 4];
+/** AVX-512 needs no masks from memory. */
+const AHEAD = R.rax;
+const PUT_SKIP = R.r14, GET_SKIP = R.r11;
+/**
+ * Rows that are copied side by side, each from its beginning to its end, and
+ * how far ahead of them memory is asked for. Single vectors of many rows far
+ * apart come at 3e9 elements a second from memory on one core, these at 6.5
+ * (2048 x 1536 to panels of bf16; AMD Zen 5, November 2026).
+ */
+const BLOCK_ROWS = 16, BYTES_AHEAD = 512;
+/**
+ * AVX-512 mask registers of the columns copied, of a depth's tail, and of what
+ * is stored of the last vector of a group.
+ */
+const COL_MASK = [1, 2], DEPTH_MASK = [3, 4], GROUP_MASK = 5;
 
 /** What is packed: `a` in groups of mr, `b` in groups of nr. */
 export type Side = "a" | "b";
@@ -63,7 +77,28 @@ export function emitPackCopy(
   const vectors = Math.ceil(group / lanes);
   // AVX2 keeps its masks in the last registers.
   const maskVector = (v: number) => 14 + v;
+  // Where a vector writes too far, all k of a group must come before the next.
+  const rowsPerBlock = asm.width === 256 && side === "a" ? 1 << 30 : BLOCK_ROWS;
   emitLoadArguments(asm);
+  const nextBlock = asm.here();
+
+  // 1. From one group to the next, behind the rows of a block.
+  emitMin(asm, COUNT, DEPTH, rowsPerBlock);
+  asm.movImm(GET_SKIP, group * 4);
+  asm.mov(SCRATCH, STRIDE);
+  asm.imul(SCRATCH, COUNT);
+  asm.sub(GET_SKIP, SCRATCH);
+  if (format === "bf16") emitPairs(asm, COUNT);
+  asm.load32(PUT_SKIP, argument("depth"));
+  if (format === "bf16") emitPairs(asm, PUT_SKIP);
+  asm.sub(PUT_SKIP, COUNT);
+  asm.movImm(SCRATCH, group * 4);
+  asm.imul(PUT_SKIP, SCRATCH);
+  asm.mov(GET, FROM);
+  asm.mov(PUT, TO);
+  asm.load32(LEFT, argument("count"));
+
+  // 2. The rows of a block, group by group.
   const nextGroup = asm.here();
   emitMin(asm, COUNT, LEFT, group);
   if (asm.width === 512) {
@@ -79,38 +114,52 @@ export function emitPackCopy(
       asm.vload(maskVector(v), { base: MASKS, index: SCRATCH, scale: 4, disp });
     }
   }
-  asm.mov(GET, FROM);
-  asm.mov(K_LEFT, DEPTH);
+  emitMin(asm, ROWS, DEPTH, rowsPerBlock);
   const nextK = asm.here();
-  if (format === "bf16") emitCopyPair(asm, vectors);
+  if (format === "bf16") emitCopyPair(asm, vectors, group);
   else {
     for (let v = 0; v < vectors; v++) {
       const from = { base: GET, disp: v * asm.vectorBytes };
+      asm.prefetch({ ...from, disp: from.disp + BYTES_AHEAD });
       if (asm.width === 512) asm.vload(v, from, COL_MASK[v]);
       else asm.vmaskLoad(v, maskVector(v), from);
-      asm.vstore(v, { base: TO, disp: v * asm.vectorBytes });
+      storeOfGroup(asm, v, { base: PUT, disp: v * asm.vectorBytes }, group);
     }
     asm.add(GET, STRIDE);
-    asm.subImm(K_LEFT, 1);
+    asm.subImm(ROWS, 1);
   }
   // The flags of the subtraction must live: lea leaves them alone.
-  asm.lea(TO, { base: TO, disp: group * 4 });
+  asm.lea(PUT, { base: PUT, disp: group * 4 });
   asm.jump(nextK, CONDITION.greater);
-  asm.addImm(FROM, group * 4);
+  asm.add(GET, GET_SKIP);
+  asm.add(PUT, PUT_SKIP);
   asm.subImm(LEFT, group);
   asm.jump(nextGroup, CONDITION.greater);
+
+  // 3. The next block of rows.
+  asm.mov(SCRATCH, STRIDE);
+  asm.movImm(COUNT, rowsPerBlock);
+  asm.imul(SCRATCH, COUNT);
+  asm.add(FROM, SCRATCH);
+  const words = format === "bf16" ? rowsPerBlock / 2 : rowsPerBlock;
+  if (rowsPerBlock === BLOCK_ROWS) asm.addImm(TO, words * group * 4);
+  asm.subImm(DEPTH, rowsPerBlock);
+  asm.jump(nextBlock, CONDITION.greater);
 }
 
 /** Copies two rows, or the last one and zeros, as pairs of bf16. */
-function emitCopyPair(asm: Assembler, vectors: number): void {
+function emitCopyPair(asm: Assembler, vectors: number, group: number): void {
   const even = (v: number) => v, odd = (v: number) => vectors + v;
   const oddDepth = asm.label();
   for (let v = 0; v < vectors; v++) {
+    const disp = v * 64 + BYTES_AHEAD;
+    asm.prefetch({ base: GET, disp });
+    asm.prefetch({ base: GET, index: STRIDE, disp });
     asm.vload(even(v), { base: GET, disp: v * 64 }, COL_MASK[v]);
     asm.vzero(odd(v));
   }
   asm.add(GET, STRIDE);
-  asm.cmpImm(K_LEFT, 1);
+  asm.cmpImm(ROWS, 1);
   asm.jump(oddDepth, CONDITION.equal);
   for (let v = 0; v < vectors; v++) {
     asm.vload(odd(v), { base: GET, disp: v * 64 }, COL_MASK[v]);
@@ -124,9 +173,21 @@ function emitCopyPair(asm: Assembler, vectors: number): void {
     }
     asm.vshl32(odd(v), odd(v), 16);
     asm.vor(even(v), even(v), odd(v));
-    asm.vstore(even(v), { base: TO, disp: v * 64 });
+    storeOfGroup(asm, even(v), { base: PUT, disp: v * 64 }, group);
   }
-  asm.subImm(K_LEFT, 2);
+  asm.subImm(ROWS, 2);
+}
+
+/** Stores a vector of a packed k, which has `group` elements. */
+function storeOfGroup(
+  asm: Assembler,
+  v: number,
+  to: Address,
+  group: number,
+): void {
+  const { lanes } = TILE_SHAPE[asm.width];
+  const isPart = asm.width === 512 && group < lanes;
+  asm.vstore(v, to, isPart ? GROUP_MASK : 0);
 }
 
 /** Emits the body that packs what is stored across k: columns are k. */
@@ -188,12 +249,24 @@ function emitBlocks(
     asm.vload(2 * lanes - 1, masks);
   }
   for (let i = 0; i < lanes; i++) asm.vzero(i);
+  if (asm.width === 512) {
+    // Rows of the next group are asked for: 3.9 -> 7.0e9 elements a second,
+    // measured as above. Beyond the last row that does no harm.
+    asm.movImm(AHEAD, rowsPerBlock);
+    asm.imul(AHEAD, STRIDE);
+  }
   const loaded = asm.label();
   asm.mov(ROW, GET);
   asm.mov(ROWS, LEFT);
   for (let i = 0; i < rowsPerBlock; i++) {
     asm.cmpImm(ROWS, i);
     asm.jump(loaded, CONDITION.lessOrEqual);
+    if (asm.width === 512) {
+      asm.prefetch({ base: ROW, index: AHEAD });
+      if (format === "bf16") {
+        asm.prefetch({ base: ROW, index: AHEAD, disp: 64 });
+      }
+    }
     if (format === "bf16") {
       const [low, high] = [lanes, lanes + 1];
       asm.vload(low, { base: ROW }, DEPTH_MASK[0]);
@@ -210,7 +283,12 @@ function emitBlocks(
   if (format === "bf16") emitPairs(asm, COUNT);
   const stored = asm.label();
   for (let k = 0; k < lanes; k++) {
-    asm.vstore(columns[k], { base: PUT, disp: k * toStride });
+    storeOfGroup(
+      asm,
+      columns[k],
+      { base: PUT, disp: k * toStride },
+      toStride / 4,
+    );
     if (k === lanes - 1) continue;
     asm.subImm(COUNT, 1);
     asm.jump(stored, CONDITION.equal);
@@ -278,7 +356,11 @@ function emitLoadArguments(asm: Assembler): void {
   asm.load32(STRIDE, argument("stride"));
   asm.load32(LEFT, argument("count"));
   asm.load32(DEPTH, argument("depth"));
-  if (asm.width === 512) return;
+  if (asm.width === 512) {
+    asm.movImm(SCRATCH, (1 << TILE_SHAPE[512].mr) - 1);
+    asm.kmov(GROUP_MASK, SCRATCH);
+    return;
+  }
   asm.load32(MASKS, argument("masks"));
   asm.add(MASKS, BASE);
 }
