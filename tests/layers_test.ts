@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   run: ["train", "config", "base"],
   generate: ["model", "backend", "graph", "tokenizer", "base"],
-  export: ["run", "train", "model", "tokenizer", "base"],
+  export: ["run", "train", "model", "tokenizer", "config", "base"],
   tui: ["run", "generate", "train", "data", "backend", "config", "base"],
   cli: [
     "tui",

@@ -5,6 +5,7 @@
  */
 
 import { openBackend } from "../backend/devices.ts";
+import { EXIT, UserError } from "../base/errors.ts";
 import { openDataset } from "../data/open_dataset.ts";
 import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
@@ -47,7 +48,16 @@ export async function evaluateCheckpoint(
   const { signal, onStage, device = "auto", threads = 0 } = options;
   const chosen = await loadChosen(app.root, ref);
   const { runId, content } = chosen;
-  const { config } = await loadMeta(runPaths(app.root, runId).meta);
+  const { config, imported } = await loadMeta(runPaths(app.root, runId).meta);
+  if (imported && options.dataset === undefined) {
+    throw new UserError(
+      `Cannot evaluate "${runId}" on its own text: it was imported without`,
+      {
+        hint: `type hearth eval ${runId} --dataset TEXT`,
+        exitCode: EXIT.usage,
+      },
+    );
+  }
   const model = configFromHf(content.modelConfig);
   const { batchSize } = config.train;
 

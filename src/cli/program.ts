@@ -23,6 +23,7 @@ import { addEvalCommand } from "./eval.ts";
 import { examples } from "./examples.ts";
 import { addExportCommand } from "./export.ts";
 import { addGenerateCommand } from "./generate.ts";
+import { addImportCommand } from "./import.ts";
 import { addInitCommand } from "./init.ts";
 import { addLogsCommand } from "./logs.ts";
 import { addResumeCommand } from "./resume.ts";
@@ -90,6 +91,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   addGenerateCommand(program, app);
   addEvalCommand(program, app);
   addExportCommand(program, app);
+  addImportCommand(program, app);
   program.commandsGroup("Prepare:");
   addDataCommand(program, app);
   addTokenizerCommand(program, app);

@@ -47,7 +47,7 @@ export function ggufTokenizer(
   const eos = typeof firstEos === "number"
     ? firstEos
     : findEndOfText(file.addedTokens);
-  const start = findStartOfText(file, config);
+  const start = findStartOfText(file.root.post_processor, config);
   const bos = start ?? eos;
   const entries: Entries = [
     ["model", { text: kind.model }],

@@ -46,6 +46,8 @@ export interface GenerateOptions extends Partial<GenerationSettings> {
   /** Its sequence is begun anew. The caller disposes of it. */
   decoder: Decoder;
   tokenizer: Tokenizer;
+  /** An id that the model wants in front of every text. */
+  startOfText?: number | null;
   /** Empty: the model begins a text of its own. */
   prompt: string;
   /** Ends the text after the token at work. */
@@ -97,7 +99,7 @@ export function resolveGeneration(
 export async function* generate(
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedToken> {
-  const { decoder, tokenizer, prompt, signal } = options;
+  const { decoder, tokenizer, signal } = options;
   const settings = resolveGeneration(options);
   const { vocabSize } = tokenizer;
   if (vocabSize > decoder.config.vocabSize) {
@@ -107,7 +109,7 @@ export async function* generate(
       { hint: "use the tokenizer.json of the same checkpoint" },
     );
   }
-  const start = promptIds(tokenizer, prompt);
+  const start = promptIds(options);
   const text = new TextStream(tokenizer, start);
   const pace = new LookPace(decoder.executable, LOOKS);
 
@@ -133,8 +135,11 @@ export async function* generate(
 }
 
 /** Ids to begin with: of the prompt, or of what comes before any text. */
-function promptIds(tokenizer: Tokenizer, prompt: string): Uint32Array {
+function promptIds(
+  { tokenizer, prompt, startOfText = null }: GenerateOptions,
+): Uint32Array {
   const ids = tokenizer.encode(prompt);
+  if (startOfText !== null) return Uint32Array.from([startOfText, ...ids]);
   if (ids.length > 0) return ids;
   if (tokenizer.endOfText !== null) return Uint32Array.of(tokenizer.endOfText);
   const newline = tokenizer.encode("\n");

@@ -40,7 +40,10 @@ export interface ModelDevice {
 }
 
 /** What to write; settings left out have the defaults of `generate`. */
-export type TextOptions = Omit<GenerateOptions, "decoder" | "tokenizer">;
+export type TextOptions = Omit<
+  GenerateOptions,
+  "decoder" | "tokenizer" | "startOfText"
+>;
 
 /** A model and its tokenizer; disposing frees the device. */
 export interface OpenModel extends AsyncDisposable {
@@ -68,6 +71,7 @@ export async function openModel(
   await using opened = new AsyncDisposableStack();
   const config = configFromHf(content.modelConfig);
   const tokenizer = await loadTokenizer(content.tokenizerJson);
+  const startOfText = tokenizer.startOfText(content.modelConfig as object);
   const choice = await openBackend({ device, threads });
   const { backend } = choice;
   opened.defer(() => backend.dispose());
@@ -80,7 +84,8 @@ export async function openModel(
     device: backend.device,
     warnings: [...warnings, ...choice.warnings],
     countUnknown: (text) => tokenizer.countUnknown(text),
-    generate: (options) => generate({ ...options, decoder, tokenizer }),
+    generate: (options) =>
+      generate({ ...options, decoder, tokenizer, startOfText }),
     [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
   };
 }

@@ -97,6 +97,22 @@ export async function* eachFromHuggingFace(
   }
 }
 
+/**
+ * The tensors of a checkpoint under their full names and in Hugging Face's
+ * order, and no others.
+ *
+ * @throws {UserError} If tensors are missing, unknown or of another shape.
+ */
+export function canonicalTensors<T extends TensorSource>(
+  config: ModelConfig,
+  tensors: readonly T[],
+): T[] {
+  matched(config, tensors);
+  const given = new Map(tensors.map((t) => [fullName(config, t.name), t]));
+  return huggingFaceTensors(config)
+    .map(({ name }) => ({ ...given.get(name)!, name }));
+}
+
 /** Where the values of a parameter come from. */
 interface Matched<T> {
   /** Null: they must be 0. */

@@ -97,9 +97,9 @@ function fromGpt2(keys: Keys): ModelConfig {
   );
   return resolveModel({
     arch: "gpt2",
-    nLayer: keys.count("n_layer"),
-    nHead: keys.count("n_head"),
-    nEmbd: keys.count("n_embd"),
+    nLayer: keys.count("n_layer", MAX_LAYERS),
+    nHead: keys.count("n_head", MAX_HEADS),
+    nEmbd: keys.count("n_embd", MAX_CHANNELS),
     seqLen: keys.count("n_positions"),
     ffnDim: keys.optionalCount("n_inner"),
     bias: true,
@@ -120,10 +120,10 @@ function fromLlama(keys: Keys): ModelConfig {
   rope.require("rope_type", "default");
   const config = resolveModel({
     arch: "llama",
-    nLayer: keys.count("num_hidden_layers"),
-    nHead: keys.count("num_attention_heads"),
-    nKvHead: keys.optionalCount("num_key_value_heads"),
-    nEmbd: keys.count("hidden_size"),
+    nLayer: keys.count("num_hidden_layers", MAX_LAYERS),
+    nHead: keys.count("num_attention_heads", MAX_HEADS),
+    nKvHead: keys.optionalCount("num_key_value_heads", MAX_HEADS),
+    nEmbd: keys.count("hidden_size", MAX_CHANNELS),
     seqLen: keys.count("max_position_embeddings"),
     ffnDim: keys.count("intermediate_size"),
     bias: false,
@@ -140,10 +140,10 @@ function fromLlama(keys: Keys): ModelConfig {
 function ownConfig(keys: Keys): ModelConfig {
   const config = resolveModel({
     arch: keys.choice("arch", ["gpt2", "llama"]),
-    nLayer: keys.count("nLayer"),
-    nHead: keys.count("nHead"),
-    nKvHead: keys.count("nKvHead"),
-    nEmbd: keys.count("nEmbd"),
+    nLayer: keys.count("nLayer", MAX_LAYERS),
+    nHead: keys.count("nHead", MAX_HEADS),
+    nKvHead: keys.count("nKvHead", MAX_HEADS),
+    nEmbd: keys.count("nEmbd", MAX_CHANNELS),
     seqLen: keys.count("seqLen"),
     ffnDim: keys.count("ffnDim"),
     bias: keys.flag("bias"),
@@ -170,6 +170,10 @@ function withHeadDim(
   return { ...config, headDim };
 }
 
+/** The limits of the settings: a list of a billion layers has no place. */
+const MAX_LAYERS = 1000, MAX_HEADS = 1024, MAX_CHANNELS = 65536;
+const MAX_SIZE = 2 ** 20;
+
 /** The keys of a JSON object, each read as what it has to be. */
 class Keys {
   readonly #values: Record<string, unknown>;
@@ -190,16 +194,17 @@ class Keys {
     return absent && !this.has(key) ? absent : new Keys(this.#value(key));
   }
 
-  count(key: string): number {
-    const value = this.#value(key);
-    if (Number.isSafeInteger(value) && value as number > 0) {
-      return value as number;
-    }
-    throw this.#wrong(key, "a whole number above 0");
+  count(key: string, max = MAX_SIZE): number {
+    const value = this.#value(key) as number;
+    if (Number.isSafeInteger(value) && value > 0 && value <= max) return value;
+    throw this.#wrong(
+      key,
+      value > max ? `at most ${max}` : "a whole number above 0",
+    );
   }
 
-  optionalCount(key: string): number | undefined {
-    return this.has(key) ? this.count(key) : undefined;
+  optionalCount(key: string, max = MAX_SIZE): number | undefined {
+    return this.has(key) ? this.count(key, max) : undefined;
   }
 
   number(key: string, absent?: number): number {

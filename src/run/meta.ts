@@ -65,6 +65,8 @@ export interface RunMeta {
   totalSteps: number | null;
   stepsPerEpoch: number | null;
   config: HearthConfig;
+  /** A model that was trained elsewhere: where it came from. */
+  imported?: { source: string };
   sessions: SessionRecord[];
 }
 

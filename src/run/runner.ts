@@ -96,6 +96,7 @@ export async function* resumeRun(
   if (lrPolicy && !more) throw policyWithoutMore(runId, lrPolicy);
   const paths = runPaths(root, runId);
   const { meta: saved, warning } = await findMeta(paths, runId);
+  if (saved.imported) throw nothingBegun(runId);
   const { config, changes, given } = overrideConfig(
     saved.config,
     options.overrides ?? {},
@@ -122,6 +123,16 @@ export async function* resumeRun(
     paths,
     before,
   });
+}
+
+function nothingBegun(runId: string): UserError {
+  return new UserError(
+    `Cannot resume "${runId}": it was imported, and nothing trained it here`,
+    {
+      hint: `type hearth train --from ${runId} --dataset YOUR-TEXT.txt`,
+      exitCode: EXIT.usage,
+    },
+  );
 }
 
 function policyWithoutMore(runId: string, lrPolicy: LrPolicy): UserError {

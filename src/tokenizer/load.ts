@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { ByteLevelBpe, readByteLevel } from "./byte_level_bpe.ts";
 import { CharacterCodec, readCharacters } from "./characters.ts";
 import { HuggingFaceCodec } from "./hugging_face.ts";
+import { type ConfigTokens, findStartOfText } from "./start_of_text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import {
   findEndOfText,
@@ -42,11 +43,12 @@ export class LoadedTokenizer implements Tokenizer {
    */
   readonly cutsAt: "characters" | "words" | "request";
   readonly #codec: Codec;
+  readonly #postProcessor: unknown;
 
   /** Use {@linkcode loadTokenizer}. */
   constructor(
     json: string,
-    { vocabSize, addedTokens }: TokenizerFile,
+    { vocabSize, addedTokens, root }: TokenizerFile,
     { type, codec, cutsAt }: Opened,
   ) {
     this.type = type;
@@ -56,6 +58,7 @@ export class LoadedTokenizer implements Tokenizer {
     this.fingerprint = createHash("sha256").update(json).digest("hex");
     this.cutsAt = cutsAt;
     this.#codec = codec;
+    this.#postProcessor = root.post_processor;
   }
 
   encode(text: string): Uint32Array {
@@ -71,6 +74,11 @@ export class LoadedTokenizer implements Tokenizer {
 
   decode(ids: ArrayLike<number>): string {
     return this.#codec.decode(ids);
+  }
+
+  /** The id that a model with this `config.json` wants before a text. */
+  startOfText(config: ConfigTokens): number | null {
+    return findStartOfText(this.#postProcessor, config);
   }
 
   /**

@@ -9,21 +9,23 @@
  * @module
  */
 
-import type { TokenizerFile } from "./tokenizer_json.ts";
-
 /** The ids that `config.json` has; several may end a text. */
 export interface ConfigTokens {
   bos_token_id?: unknown;
   eos_token_id?: unknown;
 }
 
-/** The id to put in front of a text, or null. */
+/**
+ * The id to put in front of a text, or null.
+ *
+ * @param postProcessor That of `tokenizer.json`.
+ */
 export function findStartOfText(
-  { root }: Pick<TokenizerFile, "root">,
+  postProcessor: unknown,
   { bos_token_id: bos, eos_token_id: eos }: ConfigTokens,
 ): number | null {
   if (typeof bos !== "number" || [eos].flat().includes(bos)) return null;
-  return templateIds(root.post_processor).includes(bos) ? bos : null;
+  return templateIds(postProcessor).includes(bos) ? bos : null;
 }
 
 /** Ids that a post-processor puts before the text. */

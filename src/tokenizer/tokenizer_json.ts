@@ -60,7 +60,9 @@ export function parseTokenizerJson(json: string, name: string): TokenizerFile {
   try {
     root = JSON.parse(json);
   } catch (cause) {
-    throw notATokenizer(name, `it is not JSON (${errorMessage(cause)})`, cause);
+    // The message quotes the text, over several lines.
+    const reason = errorMessage(cause).replaceAll(/\s+/g, " ");
+    throw notATokenizer(name, `it is not JSON (${reason})`, cause);
   }
   const parsed = fileSchema.safeParse(root);
   if (!parsed.success) {

@@ -16,6 +16,7 @@ const COMMANDS = [
   "generate",
   "eval",
   "export",
+  "import",
   "data",
   "data list",
   "data prepare",

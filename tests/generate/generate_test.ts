@@ -65,6 +65,20 @@ Deno.test("generate() streams the same from a device that draws ahead", async ()
   assert.deepEqual(few.draws, [1, 4, 2]);
 });
 
+Deno.test("generate() begins with what the model wants before a text", async () => {
+  const decoder = scripted(bytesOf("ab"));
+  await collect({ decoder, prompt: "Oh", startOfText: 7, maxNewTokens: 1 });
+  assert.deepEqual(decoder.fed, [[7, ...bytesOf("Oh")]]);
+  const empty = scripted(bytesOf("ab"));
+  await collect({
+    decoder: empty,
+    prompt: "",
+    startOfText: 7,
+    maxNewTokens: 1,
+  });
+  assert.deepEqual(empty.fed, [[7]]);
+});
+
 Deno.test("generate() stops after maxNewTokens with all of the text", async () => {
   const decoder = scripted(bytesOf("a€"));
   const tokens = await collect({ decoder, maxNewTokens: 3 });

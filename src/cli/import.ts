@@ -1,0 +1,68 @@
+/** `hearth import`: a model from elsewhere. @module */
+
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { formatApprox, formatBytes } from "../base/format.ts";
+import type { App } from "./app.ts";
+import { examples } from "./examples.ts";
+import { LiveLine } from "./live_line.ts";
+import { countFlag } from "./numbers.ts";
+import { formatStage } from "./progress_bar.ts";
+import { StopSignal } from "./stop_signal.ts";
+import { formatFields } from "./table.ts";
+
+/** Adds the command. */
+export function addImportCommand(program: CommandUnknownOpts, app: App): void {
+  program.command("import")
+    .summary("take over a model from elsewhere")
+    .description(
+      "Take over a GPT-2 or Llama model from a Hugging Face folder, to " +
+        "generate, evaluate, export, or train it on.",
+    )
+    .argument("<folder>", "with config.json, tokenizer.json and safetensors")
+    .option("--as <id>", "name of the run; default: a new one")
+    .option(
+      "--seq-len <n>",
+      "a shorter context than the model's own",
+      countFlag("--seq-len", 1),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "hearth import models/gpt2 --as gpt2",
+        "hearth import owl-1-hf --as owl-2",
+      ),
+    )
+    .action(async (folder, flags) => {
+      const { importModel } = await import("../export/import_model.ts");
+      using line = new LiveLine(app);
+      using stop = new StopSignal(app, () => {});
+      const imported = await importModel({
+        root: app.root,
+        folder,
+        runId: flags.as,
+        seqLen: flags.seqLen,
+        commandLine: app.io.commandLine,
+        signal: stop.signal,
+        onProgress: (fraction) =>
+          line.update((columns) => formatStage("reading", fraction, columns)),
+      });
+      line[Symbol.dispose]();
+      const { runId, checkpoint, config, sizeBytes } = imported;
+      if (app.json) return app.printJson(imported);
+      if (app.quiet) return app.print(runId);
+      const { arch, nLayer, nHead, nEmbd, seqLen } = config;
+      app.print(formatFields([
+        ["run", `${runId}/${checkpoint}`],
+        [
+          "model",
+          `${arch}, ${formatApprox(imported.parameterCount)} parameters ` +
+          `(nLayer ${nLayer}, nHead ${nHead}, nEmbd ${nEmbd}, ` +
+          `seqLen ${seqLen})`,
+        ],
+        ["size", formatBytes(sizeBytes)],
+      ]));
+      app.note();
+      app.note(`hearth generate ${runId} --prompt "Once upon a time"`);
+      app.note(`hearth train --from ${runId} --dataset YOUR-TEXT.txt`);
+    });
+}

@@ -1,0 +1,147 @@
+/**
+ * A model from elsewhere as a run with one checkpoint, at step 0: what
+ * generates, evaluates, exports and is trained on like a run made here.
+ *
+ * @module
+ */
+
+import { writeJson } from "../base/json_file.ts";
+import type { DeferredTensor } from "../base/safetensors.ts";
+import { sizeBytesOf, valuesOf } from "../base/safetensors.ts";
+import { configSchema, type HearthConfig } from "../config/schema.ts";
+import { cropContext } from "../model/crop_context.ts";
+import { hfConfig } from "../model/huggingface_config.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { parameterCount } from "../model/model_size.ts";
+import { CheckpointStore } from "../run/checkpoint_store.ts";
+import { explainingIo } from "../run/explaining_io.ts";
+import { initialMeta, type RunMeta, saveMeta } from "../run/meta.ts";
+import { makeRunDirectory } from "../run/run_directory.ts";
+import { initialRunState } from "../run/run_state.ts";
+import { nextOrder } from "../run/runs.ts";
+import { initialState } from "../train/trainer_state.ts";
+import { openModelFolder } from "./model_folder.ts";
+
+/** What to import, and as what. */
+export interface ImportOptions {
+  /** The directory of `data`, `runs` and `checkpoints`. */
+  root: string;
+  /** A folder as Hugging Face's `save_pretrained` writes it. */
+  folder: string;
+  /** What a person called it, for `meta.json`. Default: the folder. */
+  source?: string;
+  /** Chosen for it if left out. */
+  runId?: string;
+  /** A shorter context than the model's own. */
+  seqLen?: number;
+  commandLine: readonly string[];
+  signal?: AbortSignal;
+  /** Hears the share of the tensors that is read. */
+  onProgress?: (fraction: number) => void;
+}
+
+/** What came of it. */
+export interface Imported {
+  runId: string;
+  checkpoint: string;
+  config: ModelConfig;
+  parameterCount: number;
+  sizeBytes: number;
+}
+
+/**
+ * Imports a model.
+ *
+ * @throws {UserError} If the folder holds none that runs here, the id is taken
+ * or the disk has no room; nothing is left on it then.
+ */
+export async function importModel(options: ImportOptions): Promise<Imported> {
+  const { root, folder, runId: wanted, commandLine, seqLen } = options;
+  const opened = await openModelFolder(folder);
+  const { config, tensors } = seqLen === undefined
+    ? opened
+    : cropContext(opened, seqLen);
+  const parameters = parameterCount(config);
+  const { bos_token_id = null, eos_token_id = null } = opened.tokens;
+
+  const created = await makeRunDirectory(root, wanted);
+  const { runId, paths } = created;
+  try {
+    const meta: RunMeta = {
+      ...initialMeta({
+        runId,
+        config: importedSettings(config),
+        commandLine,
+        order: await nextOrder(root),
+      }),
+      parameterCount: parameters,
+      imported: { source: options.source ?? folder },
+    };
+    const store = new CheckpointStore(paths.checkpoints, {
+      keep: 1,
+      neededBytes: tensors.reduce((n, t) => n + sizeBytesOf(t), 0) +
+        3 * opened.tokenizerJson.length + 1_000_000,
+      meta,
+    });
+    await store.checkRoom();
+    const saved = await explainingIo(paths.checkpoints, () =>
+      store.save({
+        params: watched(tensors, options),
+        optimizer: [],
+        trainer: initialState({ totalSteps: 0, kernels: "" }),
+        modelConfig: {
+          ...hfConfig(config, { endOfText: opened.endOfText }),
+          bos_token_id,
+          eos_token_id,
+        },
+        tokenizerJson: opened.tokenizerJson,
+      }, { step: 0, best: false, periodic: false, final: true }));
+    await explainingIo(paths.dir, async () => {
+      await saveMeta(paths.meta, meta);
+      await writeJson(paths.state, {
+        ...initialRunState(runId, "completed"),
+        step: 0,
+        totalSteps: 0,
+        lastCheckpoint: saved.name,
+        updatedAt: new Date().toISOString(),
+      });
+    });
+    return {
+      runId,
+      checkpoint: saved.name,
+      config,
+      parameterCount: parameters,
+      sizeBytes: saved.sizeBytes,
+    };
+  } catch (error) {
+    await Deno.remove(paths.checkpoints, { recursive: true }).catch(() => {});
+    await created.undo();
+    throw error;
+  }
+}
+
+/** The model's shape as settings; all else is at its default. */
+function importedSettings(config: ModelConfig): HearthConfig {
+  const { headDim: _, vocabSize: _vocabSize, ...model } = config;
+  return configSchema.parse({
+    model: { ...model, dropout: 0 },
+    tokenizer: { type: "file", path: "tokenizer.json" },
+  });
+}
+
+/** The tensors, each telling when it is read. */
+function watched(
+  tensors: Parameters<typeof cropContext>[0]["tensors"],
+  { signal, onProgress }: ImportOptions,
+): DeferredTensor[] {
+  return tensors.map((tensor, i) => ({
+    name: tensor.name,
+    shape: tensor.shape,
+    read: async () => {
+      signal?.throwIfAborted();
+      const values = await valuesOf(tensor);
+      onProgress?.((i + 1) / tensors.length);
+      return values;
+    },
+  }));
+}
