@@ -63,10 +63,10 @@ export interface DeviceSources {
 export const SYSTEM_DEVICES: DeviceSources = {
   listAdapters,
   openCpu: openCpuBackend,
-  async openGpu(adapter) {
+  async openGpu(adapter, options) {
     // Only who opens an adapter needs the generators of shaders.
     const { openWebGpuBackend } = await import("./webgpu/webgpu_backend.ts");
-    return await openWebGpuBackend(adapter);
+    return await openWebGpuBackend(adapter, options);
   },
   measureSpeed,
 };
@@ -138,9 +138,12 @@ async function openGpu(
   onCpu: Opening,
 ): Promise<Backend | null> {
   const { choice, sources } = opening;
-  const { id, name } = adapter.info;
+  const { id, name, features } = adapter.info;
   const precision = usePrecision(
-    () => "the WebGPU backend offers fp32",
+    (wanted) =>
+      wanted === "fp16" && !features.includes("shader-f16")
+        ? `${name} lacks shader-f16`
+        : null,
     opening,
   );
   try {

@@ -25,13 +25,18 @@ export function sizeBytesOf(tensor: Tensor): number {
 /**
  * The buffers that the temporaries of `calls` need.
  *
+ * @param options.bytesOf How large a temporary is, where that is not 4 bytes
+ * an element; only those of one size share a buffer.
  * @param options.inPlace False gives every temporary a buffer of its own; for
  * tests that compare the two.
  * @throws {TypeError} If a temporary is read before a call has written it.
  */
 export function tempBuffers(
   calls: readonly AnyCall<Tensor>[],
-  { inPlace }: { inPlace: boolean },
+  { inPlace, bytesOf = sizeBytesOf }: {
+    inPlace: boolean;
+    bytesOf?: (tensor: Tensor) => number;
+  },
 ): TempBuffer[] {
   const lastUse = lastUses(calls);
   const buffers: { tensors: Tensor[]; start: number; end: number }[] = [];
@@ -50,7 +55,8 @@ export function tempBuffers(
       if (tensor.kind !== "temp") continue;
       const end = lastUse.get(tensor)!;
       const ends = (input: Tensor) =>
-        lastUse.get(input) === now && !taken.has(input);
+        lastUse.get(input) === now && !taken.has(input) &&
+        bytesOf(input) === bytesOf(tensor);
       const replaced = inPlace ? replaceable(call, name, ends) : undefined;
       const buffer = replaced && bufferOf.get(replaced)!;
       if (buffer) {
@@ -67,7 +73,7 @@ export function tempBuffers(
   });
   return buffers.map((buffer) => ({
     ...buffer,
-    sizeBytes: sizeBytesOf(buffer.tensors[0]),
+    sizeBytes: bytesOf(buffer.tensors[0]),
   }));
 }
 
@@ -87,7 +93,8 @@ function lastUses(calls: readonly AnyCall<Tensor>[]): Map<Tensor, number> {
 /**
  * The input whose memory an output of `call` may take over.
  *
- * @param ends Whether an input is a temporary that ends with this call.
+ * @param ends Whether an input is a temporary that ends with this call and
+ * takes as many bytes.
  */
 function replaceable(
   call: AnyCall<Tensor>,

@@ -1,11 +1,18 @@
 /** An adapter that only describes itself. */
 export function adapter(
-  { name, vendor = 0, device = 0, isFallback = false }: {
+  {
+    name,
+    vendor = 0,
+    device = 0,
+    isFallback = false,
+    features = ["subgroups", "shader-f16"],
+  }: {
     name: string;
     /** PCI ids. */
     vendor?: number;
     device?: number;
     isFallback?: boolean;
+    features?: string[];
   },
 ): GPUAdapter {
   // Limits are getters of a prototype, as those of a real adapter.
@@ -21,6 +28,6 @@ export function adapter(
       subgroupMaxSize: 32,
     },
     limits,
-    features: new Set(["subgroups", "shader-f16"]),
+    features: new Set(features),
   } as unknown as GPUAdapter;
 }

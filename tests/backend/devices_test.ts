@@ -4,6 +4,7 @@ import { estimateWork } from "../../src/backend/auto_device.ts";
 import {
   type DeviceSources,
   openBackend,
+  type Precision,
   SYSTEM_DEVICES,
 } from "../../src/backend/devices.ts";
 import { listDevices } from "../../src/backend/list_devices.ts";
@@ -149,14 +150,22 @@ Deno.test({
 
 /** A machine with an A30 and a software adapter, whose GPU computes nothing. */
 function gpuMachine(
-  { fails, gflops = { cpu: 100, gpu: 1000 }, callUs = { cpu: 1, gpu: 10 } }: {
+  {
+    fails,
+    gflops = { cpu: 100, gpu: 1000 },
+    callUs = { cpu: 1, gpu: 10 },
+    features,
+  }: {
     fails?: string;
+    features?: string[];
     gflops?: { cpu: number; gpu: number };
     callUs?: { cpu: number; gpu: number };
   } = {},
 ) {
   const events: string[] = [];
-  const a30 = adapter({ name: "NVIDIA A30", vendor: 0x10de, device: 0x20b7 });
+  const a30 = adapter({
+    ...{ name: "NVIDIA A30", vendor: 0x10de, device: 0x20b7, features },
+  });
   const slow = adapter({ name: "llvmpipe (LLVM 15)", isFallback: true });
   const sources: DeviceSources = {
     listAdapters() {
@@ -225,16 +234,24 @@ Deno.test("openBackend() takes the CPU when the GPU does not open", async () => 
   );
 });
 
-Deno.test("openBackend() computes in fp32 on an adapter, and says so", async () => {
-  const { sources, events } = gpuMachine();
-  const { warnings } = await choose(
-    { device: "gpu", precision: "bf16" },
-    sources,
-  );
-  assert.equal(events[1], "open gpu:0 fp32");
-  assert.deepEqual(warnings, [
-    "Cannot compute in bf16: the WebGPU backend offers fp32: using fp32",
+Deno.test("openBackend() computes in fp16 where the adapter has it", async () => {
+  const opened = async (precision: Precision, features: string[]) => {
+    const { sources, events } = gpuMachine({ features });
+    const { warnings } = await choose({ device: "gpu", precision }, sources);
+    return [events[1], ...warnings];
+  };
+  assert.deepEqual(await opened("fp16", ["shader-f16"]), ["open gpu:0 fp16"]);
+  assert.deepEqual(await opened("bf16", []), ["open gpu:0 bf16"]);
+  const problem = "Cannot compute in fp16: NVIDIA A30 lacks shader-f16";
+  assert.deepEqual(await opened("fp16", []), [
+    "open gpu:0 fp32",
+    `${problem}: using fp32`,
   ]);
+  const { sources } = gpuMachine({ features: [] });
+  await assert.rejects(
+    openBackend({ device: "gpu", precision: "fp16", strict: true }, sources),
+    (error) => error instanceof UserError && error.message === problem,
+  );
 });
 
 Deno.test("openBackend() times both devices for a small model", async () => {
@@ -261,23 +278,24 @@ Deno.test("openBackend() times both devices for a small model", async () => {
   assert.match(onGpu.notes[0], /takes the GPU .*: gpu:0/);
 });
 
-Deno.test("openBackend() warns of what the device taken lacks, no other", {
-  ignore: loadKernels().noBf16 !== null,
-}, async () => {
-  const choice = { device: "auto", work: tiny, precision: "bf16" } as const;
+Deno.test("openBackend() warns of what the device taken lacks, no other", async () => {
+  const choice = { device: "auto", work: tiny, precision: "fp16" } as const;
   const slow = {
     gflops: { cpu: 100, gpu: 1000 },
     callUs: { cpu: 1, gpu: 999 },
   };
+  const lacking = "Cannot compute in fp16: the CPU backend offers fp32 and " +
+    "bf16: using fp32";
   const onCpu = await choose(choice, gpuMachine(slow).sources);
-  assert.equal(onCpu.precision, "bf16");
-  assert.deepEqual(onCpu.warnings, []);
+  assert.equal(onCpu.id, "cpu");
+  assert.deepEqual(onCpu.warnings, [lacking]);
   const onGpu = await choose(choice, gpuMachine().sources);
-  assert.match(onGpu.warnings.join(), /^Cannot compute in bf16: [^:]*: using/);
+  assert.equal(onGpu.id, "gpu:0");
+  assert.deepEqual(onGpu.warnings, []);
   const failed = gpuMachine({ fails: "it is gone" });
   const instead = await choose({ ...choice, device: "gpu" }, failed.sources);
-  assert.equal(instead.precision, "bf16");
-  assert.match(instead.warnings.join(), /^Cannot open gpu:0 [^:]*: it is gone/);
+  assert.match(instead.warnings[0], /^Cannot open gpu:0 [^:]*: it is gone/);
+  assert.deepEqual(instead.warnings.slice(1), [lacking]);
 });
 
 Deno.test("openBackend() takes the GPU where a strict choice rules out the CPU", async () => {

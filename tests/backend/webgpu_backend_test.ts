@@ -129,6 +129,7 @@ Deno.test(
         maxBindingBytes: gpu.maxBindingBytes,
         gemmVariant: () => assert.fail("there is no product"),
         attentionFlow: "direct",
+        precision: "fp32",
       }),
     });
     await executable.run("g");

@@ -43,6 +43,7 @@ export class GpuDevice {
       const adapter = await request();
       if (!adapter) throw new Error("the adapter is gone");
       const device = await adapter.requestDevice({
+        requiredFeatures: FEATURES.filter((one) => adapter.features.has(one)),
         requiredLimits: limitsOf(adapter.limits),
       });
       return new GpuDevice(info, device);
@@ -96,6 +97,9 @@ export class GpuDevice {
     });
   }
 }
+
+/** What shaders make use of where it is there. */
+const FEATURES: readonly GPUFeatureName[] = ["shader-f16"];
 
 /** Without being asked, a device has the least that WebGPU promises. */
 function limitsOf(limits: GPUSupportedLimits): Record<string, number> {

@@ -26,9 +26,16 @@ export interface Memory {
   readonly content?: Float32Array<ArrayBuffer>;
 }
 
+/**
+ * How numbers are stored. Those of two bytes are f32 where they are computed
+ * with; see two_bytes.ts.
+ */
+export type StoredType = DType | TwoBytes;
+export type TwoBytes = "bf16" | "f16";
+
 /** A tensor as a kernel sees it. */
 export interface GpuTensor {
-  readonly dtype: DType;
+  readonly dtype: StoredType;
   /** Elements. */
   readonly length: number;
   /** Shared with the tensors whose place this one takes. */
@@ -95,7 +102,7 @@ export function bind<R extends string, W extends string>(
     for (const [name, tensor] of Object.entries(given)) {
       if (!tensor) continue;
       const wide = typeof vector === "boolean" ? vector : vector.includes(name);
-      const type = tensor.dtype === "u32" ? "u32" : wide ? "vec4<f32>" : "f32";
+      const type = elementType(tensor.dtype, wide);
       const known = bindings.find((binding) => isSame(binding.tensor, tensor));
       names[name] = known?.name ?? name;
       if (!known) {
@@ -112,6 +119,19 @@ export function bind<R extends string, W extends string>(
   add(tensors.read as NamedTensors, false);
   add(tensors.write as NamedTensors, true);
   return { bindings, names: names as Record<R | W, string> };
+}
+
+/** What an array of such numbers is made of in WGSL. */
+function elementType(dtype: StoredType, wide: boolean): string {
+  if (dtype === "u32") return "u32";
+  if (dtype === "f32") return wide ? "vec4<f32>" : "f32";
+  if (wide) return dtype === "f16" ? "vec4<f16>" : "vec2<u32>";
+  throw new TypeError(`Cannot read ${dtype} one by one`);
+}
+
+/** Bytes of one number. */
+export function bytesPerNumber(dtype: StoredType): 2 | 4 {
+  return dtype === "bf16" || dtype === "f16" ? 2 : 4;
 }
 
 /** Whether two tensors have the same place. */

@@ -5,10 +5,9 @@
  * @module
  */
 
-import type { DType } from "../../graph/graph.ts";
 import type { Executable, TensorData } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
-import type { GpuTensor } from "./dispatch.ts";
+import type { GpuTensor, StoredType } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, placeOf } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
@@ -258,7 +257,7 @@ function record(
 }
 
 function arrayOf(
-  dtype: DType,
+  dtype: StoredType, // of a persistent tensor, so never of two bytes
 ): Float32ArrayConstructor | Uint32ArrayConstructor {
-  return dtype === "f32" ? Float32Array : Uint32Array;
+  return dtype === "u32" ? Uint32Array : Float32Array;
 }

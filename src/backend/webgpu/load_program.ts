@@ -9,7 +9,7 @@
 import { UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
 import type { GpuDevice } from "./device.ts";
-import type { Dispatch, Memory } from "./dispatch.ts";
+import { bytesPerNumber, type Dispatch, type Memory } from "./dispatch.ts";
 import {
   type ExecutableParts,
   type Step,
@@ -182,7 +182,8 @@ function prepare(
         buffer: buffers[buffer],
         offset,
         // A vector of four is read whole; pieces of memory do not touch.
-        size: Math.ceil(bindings[binding].tensor.length / 4) * 16,
+        size: Math.ceil(bindings[binding].tensor.length / 4) * 4 *
+          bytesPerNumber(bindings[binding].tensor.dtype),
       },
     })),
   });

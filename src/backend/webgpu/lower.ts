@@ -19,8 +19,15 @@ import {
   SUM_CHUNK,
 } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
+import type { Tensor } from "../../graph/tensor.ts";
 import type { AttentionFlow } from "./attention_products.ts";
-import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
+import {
+  bytesPerNumber,
+  type Dispatch,
+  type GpuTensor,
+  type Memory,
+  type StoredType,
+} from "./dispatch.ts";
 import {
   findFlatUpdates,
   findSumChains,
@@ -33,6 +40,7 @@ import type { GemmShape, GemmVariant } from "./gemm.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { flatAdamw } from "./kernels/flat_adamw.ts";
+import { chooseTwoBytes, type StoredPrecision } from "./two_bytes.ts";
 
 /** A program as dispatches. */
 export interface LoweredProgram {
@@ -56,6 +64,8 @@ export interface LowerOptions {
   readonly maxBindingBytes: number;
   readonly gemmVariant: ChooseGemm;
   readonly attentionFlow: AttentionFlow;
+  /** How activations are stored. */
+  readonly precision: StoredPrecision;
 }
 
 /** Which of several kernels compute. */
@@ -88,7 +98,7 @@ function lowerPhase(
     choices: Choices;
   },
 ): Dispatch[] {
-  const temps = tempViews(phase, calls);
+  const temps = tempViews({ phase, calls, precision: choices.precision });
   const viewOf = (tensor: PlacedTensor) =>
     temps.get(tensor) ?? persistent.get(tensor.name)!;
   const chains = findSumChains(calls);
@@ -203,16 +213,26 @@ function arraysOf({ calls, length }: FlatUpdate): PlacedUpdate["arrays"] {
 }
 
 function tempViews(
-  phase: string,
-  calls: readonly AnyCall<PlacedTensor>[],
+  { phase, calls, precision }: {
+    phase: string;
+    calls: readonly AnyCall<PlacedTensor>[];
+    precision: StoredPrecision;
+  },
 ): Map<PlacedTensor, GpuTensor> {
   const views = new Map<PlacedTensor, GpuTensor>();
-  for (const buffer of tempBuffers(calls, { inPlace: true })) {
+  const twoBytes = chooseTwoBytes(calls, precision);
+  // Temporaries of the calls are those of the plan, which knows them placed.
+  const storedType = (tensor: Tensor) =>
+    twoBytes.get(tensor as PlacedTensor) ?? tensor.dtype;
+  const bytesOf = (tensor: Tensor) =>
+    sizeOf(tensor.shape) * bytesPerNumber(storedType(tensor));
+  for (const buffer of tempBuffers(calls, { inPlace: true, bytesOf })) {
     const { sizeBytes, start, end, tensors } = buffer;
     const { name } = tensors[0];
     const memory = { name, sizeBytes, lifetime: { phase, start, end } };
     for (const tensor of tensors) {
-      views.set(tensor as PlacedTensor, view(tensor, memory));
+      const dtype = storedType(tensor);
+      views.set(tensor as PlacedTensor, view({ ...tensor, dtype }, memory));
     }
   }
   return views;
@@ -257,7 +277,7 @@ function callContext(
 
 /** All of a piece of memory. */
 function view(
-  { dtype, shape }: Pick<PlacedTensor, "dtype" | "shape">,
+  { dtype, shape }: { dtype: StoredType; shape: readonly number[] },
   memory: Memory,
 ): GpuTensor {
   return { dtype, length: sizeOf(shape), memory, offset: 0 };

@@ -5,6 +5,7 @@
  */
 
 import type { Binding, Dispatch } from "./dispatch.ts";
+import { twoByteAccess } from "./two_bytes.ts";
 
 /** Compiles shaders of one device, each once. */
 export class PipelineCache {
@@ -30,10 +31,11 @@ export class PipelineCache {
     { label, bindings, code }: Dispatch,
     writable: readonly boolean[],
   ): GPUComputePipeline {
-    const text =
+    const access = twoByteAccess(bindings, { code, writable });
+    const text = access.directives +
       bindings.map((binding, i) => declaration(binding, i, writable[i])).join(
         "\n",
-      ) + code;
+      ) + access.code;
     const known = this.#pipelines.get(text);
     if (known) return known;
     const pipeline = this.#device.createComputePipeline({

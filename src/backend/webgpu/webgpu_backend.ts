@@ -21,11 +21,14 @@ import { loadProgram, programFits } from "./load_program.ts";
 import { type ChooseGemm, lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
+import type { StoredPrecision } from "./two_bytes.ts";
 
 /** How to open an adapter; what is absent is best for it. */
 export interface WebGpuOptions {
   readonly gemmVariant?: ChooseGemm;
   readonly attentionFlow?: AttentionFlow;
+  /** How activations are stored; absent is fp32. */
+  readonly precision?: StoredPrecision;
 }
 
 /** An open adapter. */
@@ -68,11 +71,14 @@ class OpenWebGpu implements WebGpuBackend {
   ) {
     this.#options = options;
     const { id, name, vendorId, deviceId, isSoftware } = gpu.adapter;
+    const { precision = "fp32" } = options;
     this.device = {
       backend: "webgpu",
       id,
       name,
-      kernels: `WGSL on ${name}`,
+      ...precision !== "fp32" && { precision },
+      kernels: `WGSL on ${name}` +
+        (precision === "fp32" ? "" : `, activations in ${precision}`),
       adapter: { vendorId, deviceId, isSoftware },
     };
     this.#gpu = gpu;
@@ -131,6 +137,7 @@ class OpenWebGpu implements WebGpuBackend {
       maxBindingBytes: this.#gpu.maxBindingBytes,
       gemmVariant: (shape) => this.gemmVariant(shape),
       attentionFlow: this.#attentionFlow(),
+      precision: "fp32",
       ...this.#options,
       ...options,
     });

@@ -1,0 +1,182 @@
+/**
+ * Tensors that are stored in two bytes a number and computed with in f32.
+ *
+ * bf16 is the upper half of an f32, so bit operations pack and unpack it on
+ * every adapter; f16 needs the feature `shader-f16`. Which tensors of a
+ * program are stored so: those that hold much and lose little, as in mixed
+ * precision elsewhere. What flows past all layers (the residual stream and
+ * its gradient), statistics, logits, parameters and their gradients stay f32.
+ *
+ * Kernels are written for f32: `x[i]` is a vector of four, whatever is stored.
+ * {@linkcode twoByteAccess} makes calls of those for tensors of two bytes.
+ *
+ * @module
+ */
+
+import type { AnyCall, OpName, Ops } from "../../graph/ops.ts";
+import type { PlacedTensor } from "../../graph/program.ts";
+import type { Binding, TwoBytes } from "./dispatch.ts";
+import { MOST_GEMV_ROWS } from "./gemv.ts";
+
+/** Arithmetic that is asked for. */
+export type StoredPrecision = "fp32" | "bf16" | "fp16";
+
+type Attrs<K extends OpName> = Ops<unknown>[K]["attrs"];
+/** Names of the tensors that a call reaches four numbers at a time. */
+type Vectors = {
+  readonly [K in OpName]?: (attrs: Attrs<K>) => readonly string[];
+};
+
+const when = (fits: boolean, ...names: string[]) => fits ? names : [];
+const isWhole = (n: number) => n % 4 === 0;
+const norm = ({ C }: { C: number }) => when(isWhole(C), "out");
+const normBackward = ({ C }: { C: number }) => when(isWhole(C), "dOut");
+
+/** What may be stored in two bytes; the input of a norm is what flows past. */
+const VECTORS: Vectors = {
+  matmul: ({ M, N, K, transA, transB }) =>
+    M <= MOST_GEMV_ROWS ? [] : [
+      ...when(isWhole(transA ? M : K), "a"),
+      ...when(isWhole(transB ? K : N), "b"),
+      ...when(isWhole(N), "out"),
+    ],
+  sumRows: ({ C }) => when(isWhole(C), "x"),
+  layerNorm: norm,
+  rmsNorm: norm,
+  layerNormBackward: normBackward,
+  rmsNormBackward: normBackward,
+  normWeightBackward: normBackward,
+  gelu: ({ n }) => when(isWhole(n), "x", "out"),
+  geluBackward: ({ n }) => when(isWhole(n), "dOut", "x", "out"),
+  attention: ({ D }) => when(isWhole(D), "qkv", "out"),
+  attentionBackward: ({ D }) => when(isWhole(D), "dOut", "qkv", "out", "dQkv"),
+  dropout: ({ n }) => when(isWhole(n), "x"),
+};
+
+/**
+ * How each temporary of a phase is stored that is not f32.
+ *
+ * With fp16, only what the forward pass makes is f16: gradients are too small
+ * for its exponent, and in bf16 need no loss scale.
+ */
+export function chooseTwoBytes(
+  calls: readonly AnyCall<PlacedTensor>[],
+  precision: StoredPrecision,
+): Map<PlacedTensor, TwoBytes> {
+  const chosen = new Map<PlacedTensor, TwoBytes>();
+  if (precision === "fp32") return chosen;
+  const refused = new Set<PlacedTensor>();
+  let isForward = true;
+  for (const call of calls) {
+    if (call.op === "meanLossBackward") isForward = false;
+    // Call and entry are of one op, which a lookup cannot express.
+    const vectorsOf = VECTORS[call.op] as (attrs: unknown) => string[];
+    const vectors = vectorsOf?.(call.attrs) ?? [];
+    for (const side of [call.in, call.out]) {
+      for (const [name, tensor] of Object.entries<PlacedTensor>(side)) {
+        if (tensor.kind !== "temp" || tensor.dtype !== "f32") continue;
+        // A sum with what flows past flows past itself.
+        const isSum = name === "out" && "addTo" in call.in;
+        if (!vectors.includes(name) || isSum) refused.add(tensor);
+        else if (!chosen.has(tensor)) {
+          const dtype = precision === "fp16" && isForward ? "f16" : "bf16";
+          chosen.set(tensor, dtype);
+        }
+      }
+    }
+  }
+  for (const tensor of refused) chosen.delete(tensor);
+  return chosen;
+}
+
+/**
+ * A shader whose reads and writes of such tensors are calls; pure.
+ *
+ * @param options.writable Of each binding, whether it may be written.
+ */
+export function twoByteAccess(
+  bindings: readonly Binding[],
+  options: { code: string; writable: readonly boolean[] },
+): { directives: string; code: string } {
+  const types = new Set<TwoBytes>();
+  let { code } = options;
+  for (const [i, { name, tensor: { dtype } }] of bindings.entries()) {
+    if (dtype !== "bf16" && dtype !== "f16") continue;
+    types.add(dtype);
+    code = reader(name, dtype) +
+      (options.writable[i] ? writer(name, dtype) : "") + withCalls(code, name);
+  }
+  return { directives: types.has("f16") ? "enable f16;\n" : "", code };
+}
+
+/** `x[i] = v;` becomes `write_x(i, v);`, and `x[i]` elsewhere `read_x(i)`. */
+function withCalls(code: string, name: string): string {
+  let done = "", rest = code;
+  const begin = new RegExp(`(?<![\\w.])${name}\\[`);
+  for (let match; (match = begin.exec(rest));) {
+    const from = match.index + match[0].length;
+    const to = closing(rest, from);
+    const index = withCalls(rest.slice(from, to), name);
+    done += rest.slice(0, match.index);
+    rest = rest.slice(to + 1);
+    const written = /^\s*=(?!=)/.exec(rest);
+    if (written) {
+      const end = rest.indexOf(";");
+      const value = withCalls(rest.slice(written[0].length, end), name);
+      done += `write_${name}(${index}, ${value.trim()})`;
+      rest = rest.slice(end);
+    } else {
+      done += `read_${name}(${index})`;
+    }
+  }
+  return done + rest;
+}
+
+/** Where the bracket closes that opened before `from`. */
+function closing(text: string, from: number): number {
+  for (let at = from, depth = 1; at < text.length; at++) {
+    if (text[at] === "[") depth++;
+    if (text[at] === "]" && --depth === 0) return at;
+  }
+  throw new TypeError("Cannot find the end of an index");
+}
+
+function reader(name: string, dtype: TwoBytes): string {
+  if (dtype === "f16") {
+    return `
+fn read_${name}(i: u32) -> vec4<f32> { return vec4<f32>(${name}[i]); }
+`;
+  }
+  return `
+fn read_${name}(i: u32) -> vec4<f32> {
+  let pairs = ${name}[i];
+  return bitcast<vec4<f32>>(vec4<u32>(
+    pairs.x << 16u, pairs.x & 0xffff0000u,
+    pairs.y << 16u, pairs.y & 0xffff0000u,
+  ));
+}
+`;
+}
+
+function writer(name: string, dtype: TwoBytes): string {
+  if (dtype === "f16") {
+    return `
+fn write_${name}(i: u32, v: vec4<f32>) { ${name}[i] = vec4<f16>(v); }
+`;
+  }
+  // Rounds to the nearest, ties to even; a NaN keeps a bit that says so.
+  return `
+fn write_${name}(i: u32, v: vec4<f32>) {
+  let bits = bitcast<vec4<u32>>(v);
+  let odd = (bits >> vec4<u32>(16u)) & vec4<u32>(1u);
+  let isNan = (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
+  let rounded = select(
+    bits + vec4<u32>(0x7fffu) + odd, bits | vec4<u32>(0x400000u), isNan,
+  );
+  ${name}[i] = vec2<u32>(
+    (rounded.x >> 16u) | (rounded.y & 0xffff0000u),
+    (rounded.z >> 16u) | (rounded.w & 0xffff0000u),
+  );
+}
+`;
+}
