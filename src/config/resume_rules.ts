@@ -89,6 +89,7 @@ export const RESUME_RULES: Readonly<
   "train.batchSize": "free",
   "train.prefetchBatches": "free",
   "train.gradAccumSteps": "free",
+  "train.recompute": "free",
   "train.epochs": LENGTH,
   "train.steps": LENGTH,
   "train.lr": "free",

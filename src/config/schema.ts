@@ -103,6 +103,10 @@ export const trainSchema = z.strictObject({
     "batches made ahead while the device works; 0: none",
   ),
   gradAccumSteps: count.default(1).describe("micro-steps per optimizer step"),
+  recompute: z.enum(["none", "selective", "full"]).default("none").describe(
+    "compute activations again to save memory: those of norms and activation " +
+      "functions, or all of each layer",
+  ),
   epochs: z.number().positive().optional().describe(
     "passes over the training tokens; default 1",
   ),

@@ -35,6 +35,8 @@ export interface Into {
 export class CallRecorder {
   /** In order of execution. */
   readonly calls: AnyCall<Tensor>[] = [];
+  /** Ranges of calls, by index, that {@linkcode block} marked. */
+  readonly blocks: { readonly from: number; readonly to: number }[] = [];
   readonly #named = new Map<string, Tensor>();
   readonly #written = new Set<Tensor>();
   #temps = 0;
@@ -68,6 +70,18 @@ export class CallRecorder {
   temp(shape: readonly number[]): Tensor {
     const name = `%${this.#temps++}`;
     return withDimensions({ kind: "temp", name, dtype: "f32", shape });
+  }
+
+  /**
+   * Marks what `record` records as a block, such as a layer: what only the
+   * block itself reads may be computed again when gradients need it; see
+   * recompute.ts.
+   */
+  block<T>(record: () => T): T {
+    const from = this.calls.length;
+    const result = record();
+    this.blocks.push({ from, to: this.calls.length });
+    return result;
   }
 
   /**

@@ -13,6 +13,7 @@
 import { type BackwardPass, backwardRule } from "./backward_rules.ts";
 import type { Graph, Into } from "./graph.ts";
 import type { AnyCall } from "./ops.ts";
+import { Recomputation, type Recompute, removeUnread } from "./recompute.ts";
 import { describeTensor, sameShape, sizeOf, type Tensor } from "./tensor.ts";
 
 /** Where the gradient of one parameter goes. */
@@ -29,6 +30,8 @@ export interface GradientOptions {
   readonly into: ReadonlyMap<Tensor, GradientTarget>;
   /** d loss / d loss, by default 1. */
   readonly seed?: number;
+  /** Which activations are not kept; default `none`. */
+  readonly recompute?: Recompute;
 }
 
 /**
@@ -41,12 +44,13 @@ export interface GradientOptions {
 export function gradients(
   graph: Graph,
   loss: Tensor,
-  { into, seed = 1 }: GradientOptions,
+  { into, seed = 1, recompute = "none" }: GradientOptions,
 ): void {
   const forward = [...graph.calls];
   checkTargets(loss, into, forward);
   const active = activeInputs(forward, into);
-  const sweep = new Sweep(graph, into);
+  const again = new Recomputation(graph, forward, recompute);
+  const sweep = new Sweep(graph, into, again);
 
   sweep.share(loss, graph.fill(loss.shape, seed));
   for (const call of forward.toReversed()) {
@@ -56,7 +60,7 @@ export function gradients(
     if (!wanted || reached.length === 0) continue;
     for (const tensor of reached) expectOneValue(tensor, forward);
     sweep.wanted = wanted;
-    backwardRule(call)(sweep);
+    backwardRule(again.available(call))(sweep);
     const left = outputs.find((tensor) => sweep.has(tensor));
     if (left) {
       throw new TypeError(
@@ -66,6 +70,7 @@ export function gradients(
     }
   }
   sweep.expectAllReached(loss);
+  if (recompute !== "none") removeUnread(graph.calls, forward.length);
 }
 
 /**
@@ -110,12 +115,19 @@ class Sweep implements BackwardPass {
   /** Inputs of the current call that need a gradient. */
   wanted: ReadonlySet<Tensor> = new Set();
   readonly #into: ReadonlyMap<Tensor, GradientTarget>;
+  /** Rules name copies of what was computed again; the books name originals. */
+  readonly #again: Recomputation;
   readonly #reached = new Set<Tensor>();
   readonly #known = new Map<Tensor, Tensor>();
 
-  constructor(graph: Graph, into: ReadonlyMap<Tensor, GradientTarget>) {
+  constructor(
+    graph: Graph,
+    into: ReadonlyMap<Tensor, GradientTarget>,
+    again: Recomputation,
+  ) {
     this.graph = graph;
     this.#into = into;
+    this.#again = again;
   }
 
   has(tensor: Tensor): boolean {
@@ -123,10 +135,12 @@ class Sweep implements BackwardPass {
   }
 
   wants(tensor: Tensor | undefined): tensor is Tensor {
-    return tensor !== undefined && this.wanted.has(tensor);
+    return tensor !== undefined &&
+      this.wanted.has(this.#again.original(tensor));
   }
 
-  take(output: Tensor): Tensor {
+  take(given: Tensor): Tensor {
+    const output = this.#again.original(given);
     const gradient = this.#known.get(output);
     if (!gradient) {
       throw new TypeError(
@@ -138,8 +152,9 @@ class Sweep implements BackwardPass {
     return gradient;
   }
 
-  add(tensor: Tensor, write: (into: Into) => Tensor): void {
-    if (!this.wants(tensor)) return;
+  add(given: Tensor, write: (into: Into) => Tensor): void {
+    if (!this.wants(given)) return;
+    const tensor = this.#again.original(given);
     const target = this.#into.get(tensor);
     if (target) {
       write({ out: target.out, addTo: this.#earlier(tensor, target) });
@@ -148,8 +163,9 @@ class Sweep implements BackwardPass {
     }
   }
 
-  share(tensor: Tensor, gradient: Tensor): void {
+  share(given: Tensor, gradient: Tensor): void {
     const { graph } = this;
+    const tensor = this.#again.original(given);
     const target = this.#into.get(tensor);
     if (target) {
       const earlier = this.#earlier(tensor, target) ??

@@ -30,30 +30,36 @@ export function gpt2Trunk(
   const embedded = g.embedding(param("wte"), ids, { addTo: wpe });
   let x = dropEmbedding(g, embedded, dropout);
   for (let layer = 0; layer < config.nLayer; layer++) {
-    const h = `h.${layer}`;
-    const attIn = layerNorm(g, config, { param, name: `${h}.ln1`, x });
-    const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
-      bias: bias(`${h}.attn.qkv`),
-    });
-    x = addBranch(g, x, {
-      x: attend(qkv, layer),
-      weight: param(`${h}.attn.proj.weight`),
-      bias: bias(`${h}.attn.proj`),
-      transB: false,
-      site: dropoutSite.attentionBranch(layer),
-      dropout,
-    });
-    const mlpIn = layerNorm(g, config, { param, name: `${h}.ln2`, x });
-    const fc = g.matmul(mlpIn, param(`${h}.mlp.fc.weight`), {
-      bias: bias(`${h}.mlp.fc`),
-    });
-    x = addBranch(g, x, {
-      x: g.gelu(fc, { tanh: config.gelu === "tanh" }),
-      weight: param(`${h}.mlp.proj.weight`),
-      bias: bias(`${h}.mlp.proj`),
-      transB: false,
-      site: dropoutSite.mlpBranch(layer),
-      dropout,
+    x = g.block(() => {
+      const h = `h.${layer}`;
+      const attIn = layerNorm(g, config, { param, name: `${h}.ln1`, x });
+      const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
+        bias: bias(`${h}.attn.qkv`),
+      });
+      const attended = addBranch(g, x, {
+        x: attend(qkv, layer),
+        weight: param(`${h}.attn.proj.weight`),
+        bias: bias(`${h}.attn.proj`),
+        transB: false,
+        site: dropoutSite.attentionBranch(layer),
+        dropout,
+      });
+      const mlpIn = layerNorm(g, config, {
+        param,
+        name: `${h}.ln2`,
+        x: attended,
+      });
+      const fc = g.matmul(mlpIn, param(`${h}.mlp.fc.weight`), {
+        bias: bias(`${h}.mlp.fc`),
+      });
+      return addBranch(g, attended, {
+        x: g.gelu(fc, { tanh: config.gelu === "tanh" }),
+        weight: param(`${h}.mlp.proj.weight`),
+        bias: bias(`${h}.mlp.proj`),
+        transB: false,
+        site: dropoutSite.mlpBranch(layer),
+        dropout,
+      });
     });
   }
   return x;

@@ -28,30 +28,33 @@ export function llamaTrunk(
 
   let x = dropEmbedding(g, g.embedding(param("wte"), ids), dropout);
   for (let layer = 0; layer < config.nLayer; layer++) {
-    const h = `h.${layer}`;
-    const attIn = g.rmsNorm(x, param(`${h}.norm1.weight`), normEps).out;
-    const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
-      transB: true,
-    });
-    const nRotated = nHead + nKvHead; // queries and keys, not values
-    const rotated = g.rope(qkv, positions, { nRotated, D, theta });
-    x = addBranch(g, x, {
-      x: attend(rotated, layer),
-      weight: param(`${h}.attn.proj.weight`),
-      transB: true,
-      site: dropoutSite.attentionBranch(layer),
-      dropout,
-    });
-    const mlpIn = g.rmsNorm(x, param(`${h}.norm2.weight`), normEps).out;
-    const gateUp = g.matmul(mlpIn, param(`${h}.mlp.gateUp.weight`), {
-      transB: true,
-    });
-    x = addBranch(g, x, {
-      x: g.swiglu(gateUp),
-      weight: param(`${h}.mlp.down.weight`),
-      transB: true,
-      site: dropoutSite.mlpBranch(layer),
-      dropout,
+    x = g.block(() => {
+      const h = `h.${layer}`;
+      const attIn = g.rmsNorm(x, param(`${h}.norm1.weight`), normEps).out;
+      const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
+        transB: true,
+      });
+      const nRotated = nHead + nKvHead; // queries and keys, not values
+      const rotated = g.rope(qkv, positions, { nRotated, D, theta });
+      const attended = addBranch(g, x, {
+        x: attend(rotated, layer),
+        weight: param(`${h}.attn.proj.weight`),
+        transB: true,
+        site: dropoutSite.attentionBranch(layer),
+        dropout,
+      });
+      const mlpIn =
+        g.rmsNorm(attended, param(`${h}.norm2.weight`), normEps).out;
+      const gateUp = g.matmul(mlpIn, param(`${h}.mlp.gateUp.weight`), {
+        transB: true,
+      });
+      return addBranch(g, attended, {
+        x: g.swiglu(gateUp),
+        weight: param(`${h}.mlp.down.weight`),
+        transB: true,
+        site: dropoutSite.mlpBranch(layer),
+        dropout,
+      });
     });
   }
   return x;

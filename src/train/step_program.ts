@@ -27,16 +27,18 @@ import { parameters } from "../model/parameters.ts";
 import { LOG_ROWS } from "./step_log.ts";
 
 /** The part of the training settings that the program is made of. */
-export type StepProgramOptions = Pick<
-  TrainSection,
-  | "batchSize"
-  | "gradAccumSteps"
-  | "beta1"
-  | "beta2"
-  | "eps"
-  | "weightDecay"
-  | "gradClip"
->;
+export type StepProgramOptions =
+  & Partial<Pick<TrainSection, "recompute">>
+  & Pick<
+    TrainSection,
+    | "batchSize"
+    | "gradAccumSteps"
+    | "beta1"
+    | "beta2"
+    | "eps"
+    | "weightDecay"
+    | "gradClip"
+  >;
 
 /** Names of AdamW's mean and squared mean of a parameter, f32, its shape. */
 export const moments = {
@@ -84,7 +86,7 @@ export function buildEvalProgram(
 
 function buildMicroStep(
   config: ModelConfig,
-  { batchSize, gradAccumSteps }: StepProgramOptions,
+  { batchSize, gradAccumSteps, recompute }: StepProgramOptions,
   { first }: { first: boolean },
 ): Graph {
   const g = new Graph();
@@ -104,7 +106,7 @@ function buildMicroStep(
       accumulate: !first,
     });
   }
-  gradients(g, loss, { into });
+  gradients(g, loss, { into, recompute });
   return g;
 }
 
