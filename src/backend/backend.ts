@@ -53,6 +53,13 @@ export interface Executable {
    * @returns In the order of `names`.
    */
   readAll(names: readonly string[]): Promise<TensorData[]>;
+  /**
+   * Rejects if something has gone wrong on a device that tells it only later:
+   * what was read before may be wrong then.
+   *
+   * @throws {UserError} With the device's words.
+   */
+  expectSound?(): Promise<void>;
   /** Frees the memory. No other call may be under way or follow. */
   dispose(): Promise<void>;
 }

@@ -119,6 +119,7 @@ async function evaluateSource(
     if (valid > 0) sum += mean * valid;
     tokens += valid;
   }
+  await executable.expectSound?.();
   const valLoss = sum / tokens;
   return { valLoss, valBpb: bitsPerByte(valLoss, bytesPerToken), tokens };
 }

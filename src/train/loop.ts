@@ -104,6 +104,10 @@ export async function* train(
     }
   );
   let lastSaved: string | null = null;
+  const explaining = <T>(work: () => Promise<T>): Promise<T> =>
+    work().catch((error) => {
+      throw explain(error, { step: state.step, lastSaved });
+    });
   let failing: FailingSaves | null = null;
 
   yield { kind: "start", ...tracker.progress() };
@@ -114,11 +118,8 @@ export async function* train(
     let newBest = false;
     if (evaluationDue(state, cadence)) {
       tracker.begin();
-      const result = await evaluate(executable, {
-        sources: dataset.val,
-        evalBatches,
-        signal,
-      });
+      const options = { sources: dataset.val, evalBatches, signal };
+      const result = await explaining(() => evaluate(executable, options));
       if (result) { // else the signal ended it, and a resumed run makes it up
         const { valLoss, valBpb, sources } = result;
         const dtMs = tracker.end("evaluation");
@@ -184,7 +185,9 @@ export async function* train(
     // 4. Optimizer steps, as many as the device makes between two looks.
     tracker.begin();
     const count = Math.min(pace.pieces, stepsUntilDue(state, cadence));
-    const results = await runSteps(session, { count, signal });
+    const results = await explaining(() =>
+      runSteps(session, { count, signal })
+    );
     if (results.length === 0) continue; // stopped in the middle of a step
     const times = tracker.endSteps(results.length);
     for (const result of results) {
@@ -223,6 +226,23 @@ function recordEvaluation(state: TrainerState, valLoss: number): boolean {
 function notFinite(state: TrainerState, result: StepResult): string {
   return `step ${state.step}: loss is ${result.trainLoss}, gradient norm ` +
     `${result.gradNorm}`;
+}
+
+/** Says where a failure of device or data leaves the run. */
+function explain(
+  error: unknown,
+  { step, lastSaved }: { step: number; lastSaved: string | null },
+): unknown {
+  if (!(error instanceof UserError)) return error; // a mistake of ours
+  const { message, hint, exitCode } = error;
+  const saved = lastSaved === null
+    ? "this process has saved none"
+    : `the last checkpoint is ${lastSaved}`;
+  return new UserError(`Stopped after step ${step}: ${message}`, {
+    hint: `${hint}; ${saved}`,
+    exitCode,
+    cause: error,
+  });
 }
 
 function tooManySkipped(

@@ -32,6 +32,7 @@ export async function runSteps(
   }
   if (done === 0) return [];
   const log = await executable.read("log"); // waits for the device
+  await executable.expectSound?.();
   return readLog(log, { train, state, count: done });
 }
 

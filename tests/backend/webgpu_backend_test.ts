@@ -4,6 +4,7 @@ import type { Backend, Executable } from "../../src/backend/backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { GpuDevice } from "../../src/backend/webgpu/device.ts";
+import type { Dispatch, GpuTensor } from "../../src/backend/webgpu/dispatch.ts";
 import { loadProgram } from "../../src/backend/webgpu/load_program.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import { PipelineCache } from "../../src/backend/webgpu/pipelines.ts";
@@ -140,5 +141,40 @@ Deno.test(
     await assert.rejects(executable.read("x"), lost);
     await assert.rejects(executable.run("g"), lost);
     await executable.dispose();
+  },
+);
+
+Deno.test(
+  "webgpu: a shader that the driver refuses is told as such",
+  { ignore },
+  async () => {
+    const gpu = await GpuDevice.open(testAdapter);
+    const x: GpuTensor = {
+      dtype: "f32",
+      length: 4,
+      offset: 0,
+      memory: { name: "x", sizeBytes: 16, lifetime: "persistent" },
+    };
+    const broken: Dispatch = {
+      label: "broken",
+      bindings: [{ name: "x", type: "f32", tensor: x, written: true }],
+      code: "@compute @workgroup_size(1) fn main() { x[0] = nothing; }",
+      workgroups: [1, 1, 1],
+    };
+    const loading = loadProgram({
+      gpu,
+      readback: await Readback.open(gpu.device),
+      pipelines: new PipelineCache(gpu.device),
+      lowered: {
+        phases: new Map([["g", [broken]]]),
+        persistent: new Map([["x", x]]),
+      },
+    });
+    await assert.rejects(loading, (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /^Cannot compute on .*nothing/s);
+      return true;
+    });
+    gpu.close();
   },
 );

@@ -185,6 +185,11 @@ export class WebGpuExecutable implements Executable {
     });
   }
 
+  async expectSound(): Promise<void> {
+    await this.#pause();
+    this.#parts.gpu.check();
+  }
+
   dispose(): Promise<void> {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers = [];
@@ -199,19 +204,17 @@ export class WebGpuExecutable implements Executable {
     try {
       bytes = await readback.read(ranges);
     } catch (error) {
-      this.#lastPause = -Infinity;
-      await this.#pause();
-      gpu.check();
+      await this.expectSound();
       throw error;
     }
-    await this.#pause();
+    const sincePause = performance.now() - this.#lastPause;
+    if (sincePause >= PAUSE_EVERY_MS) await this.#pause();
     gpu.check();
     return bytes;
   }
 
   /** Signals, timers and errors of the device only come when we let them. */
   async #pause(): Promise<void> {
-    if (performance.now() - this.#lastPause < PAUSE_EVERY_MS) return;
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastPause = performance.now();
   }

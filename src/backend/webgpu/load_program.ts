@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UserError } from "../../base/errors.ts";
+import { errorMessage, UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
 import type { GpuDevice } from "./device.ts";
 import { bytesPerNumber, type Dispatch, type Memory } from "./dispatch.ts";
@@ -65,7 +65,11 @@ export async function loadProgram(
     return new WebGpuExecutable(parts, { plan, buffers, phases });
   } catch (error) {
     for (const buffer of buffers) buffer.destroy();
-    throw error;
+    gpu.check();
+    throw new UserError(
+      `Cannot compute on ${gpu.adapter.name}: ${errorMessage(error)}`,
+      { hint: "use --device cpu, or another driver", cause: error },
+    );
   }
 }
 

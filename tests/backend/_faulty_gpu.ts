@@ -1,0 +1,58 @@
+/**
+ * A WebGPU device that fails when it is told to, as far as software can.
+ *
+ * @module
+ */
+
+import {
+  openWebGpuBackend,
+  type WebGpuBackend,
+} from "../../src/backend/webgpu/webgpu_backend.ts";
+import { testAdapter } from "./_webgpu.ts";
+
+/** What a device may do to a run, and what is said of it. */
+export const FAULTS: Record<
+  string,
+  { strike: (device: GPUDevice) => void; message: RegExp }
+> = {
+  "is lost": {
+    strike: (device) => device.destroy(),
+    message: /^Lost .*device was lost$/,
+  },
+  "refuses a command": {
+    strike(device) {
+      const usage = GPUBufferUsage.STORAGE; // which no copy may read
+      const buffers = [0, 1].map(() =>
+        device.createBuffer({ size: 16, usage })
+      );
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffers[0], 0, buffers[1], 0, 16);
+      device.queue.submit([encoder.finish()]);
+    },
+    message: /^Cannot compute on .*COPY_SRC/s,
+  },
+  "has no such buffer": {
+    strike(device) {
+      const size = 2 * device.limits.maxBufferSize;
+      device.createBuffer({ size, usage: GPUBufferUsage.STORAGE });
+    },
+    message: /^Cannot compute on .*maximum buffer size/s,
+  },
+};
+
+/** Opens the test adapter; only where there is one. */
+export async function openFaultyGpu(): Promise<
+  { backend: WebGpuBackend; device: GPUDevice }
+> {
+  let device: GPUDevice | undefined;
+  const backend = await openWebGpuBackend({
+    info: testAdapter.info,
+    async request() {
+      const adapter = (await testAdapter.request())!;
+      const open = adapter.requestDevice.bind(adapter);
+      adapter.requestDevice = async (wanted) => device = await open(wanted);
+      return adapter;
+    },
+  });
+  return { backend, device: device! };
+}
