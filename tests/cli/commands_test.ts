@@ -202,7 +202,7 @@ Deno.test("hearth devices and doctor describe this machine", async () => {
 
   const doctor = await workspace.run(["doctor"]);
   assert.equal(doctor.code, 0);
-  assert.match(doctor.out, /^ok {4}hearth +\d+\.\d+\.\d+\n/);
+  assert.match(doctor.out, /^ok {4}hearth +\d+\.\d+\.\d+ \(.+\)\n/);
   assert.match(doctor.out, /\nok {4}root +"ROOT" is writable\n/);
   const file = workspace.path("text.txt");
   const bad = await workspace.run(["doctor", "--root", file]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { VERSION } from "../../src/base/version.ts";
+import { FULL_VERSION } from "../../src/base/version.ts";
 import { TINY, Workspace } from "./_workspace.ts";
 
 const MOD = new URL("../../mod.ts", import.meta.url).pathname;
@@ -51,7 +51,7 @@ Deno.test("hearth --version is one line", async () => {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   assert.deepEqual(
     [code, text(stdout), text(stderr)],
-    [0, `hearth ${VERSION}\n`, ""],
+    [0, `hearth ${FULL_VERSION}\n`, ""],
   );
 });
 
