@@ -65,11 +65,14 @@ export async function runCli(
  * is no terminal for the dashboard.
  */
 function askedFor(argv: readonly string[], io: Io): readonly string[] {
-  if (argv.length === 0) {
-    return [io.stdinIsTty && io.stdout.isTty ? "tui" : "--help"];
-  }
-  return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
+  if (argv[0] === "help") return [...argv.slice(1), "--help"];
+  if (!ONLY_WHERE.test(argv.join("\0"))) return argv;
+  if (io.stdinIsTty && io.stdout.isTty) return [...argv, "tui"];
+  return argv.length === 0 ? ["--help"] : argv;
 }
+
+/** No command: nothing but where runs are, and without colors. */
+const ONLY_WHERE = /^(--no-color(\0|$)|--root(=|\0)[^\0]+(\0|$))*$/;
 
 /** What is printed for an error. */
 interface Explanation {

@@ -8,11 +8,11 @@ import { examples } from "./examples.ts";
 /** Adds the command. */
 export function addTuiCommand(program: CommandUnknownOpts, app: App): void {
   program.command("tui")
-    .summary("all runs on one screen: start, watch, stop, resume")
+    .summary("all runs on one screen: start, watch, stop, resume, generate")
     .description(
       "Open the dashboard: all runs with their curves; start, stop and " +
-        "resume them. What it starts goes on when it is closed. hearth " +
-        "without arguments opens it, too.",
+        "resume them, and write text with them. What it starts goes on when " +
+        "it is closed. hearth without arguments opens it, too.",
     )
     .addHelpText("after", examples("hearth tui", "hearth --root ~/models tui"))
     .action(() => openDashboard(app));

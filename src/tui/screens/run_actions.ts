@@ -10,6 +10,7 @@ import { stopRun } from "../../run/stop_run.ts";
 import { explain } from "../explain.ts";
 import type { Host } from "../screen.ts";
 import { FormScreen } from "./form_screen.ts";
+import { GenerateScreen } from "./generate_screen.ts";
 import { ResumeScreen } from "./resume_screen.ts";
 
 /** Opens the form of a new run. */
@@ -32,7 +33,7 @@ export function actOnRun(
     case "resume":
       return host.open(new ResumeScreen(host, { runId, checkpoint }));
     case "generate":
-      return host.say(`type ${host.program} generate ${runId}`);
+      return host.open(new GenerateScreen(host, { runId, checkpoint }));
     case "stop":
       return askToStop(host, runId);
     case "delete":

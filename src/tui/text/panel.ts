@@ -43,7 +43,7 @@ export function panel(
   const edge = (text: string): Span => span(text, tone);
   const name = title === "" ? [] : [span(" "), bold(title), span(" ")];
   const room = columns - 4 - lineWidth(name);
-  const shownNote = note.length > 0 && room > lineWidth(note) + 3
+  const shownNote = note.length > 0 && room >= lineWidth(note) + 2
     ? [span(" "), ...note, span(" ")]
     : [];
   const rule = columns - 4 - lineWidth(name) - lineWidth(shownNote);

@@ -1,0 +1,211 @@
+/** Text from one checkpoint, or from two side by side. @module */
+
+import { openModel } from "../../generate/open_model.ts";
+import { loadChosen } from "../../run/checkpoint_ref.ts";
+import { runPaths } from "../../run/run_paths.ts";
+import {
+  actOnForm,
+  type Field,
+  type FormState,
+  openForm,
+  typeIntoForm,
+} from "../form/fields.ts";
+import { formLines } from "../form/form_lines.ts";
+import {
+  generateFields,
+  generateProblems,
+  generateSettings,
+  NO_MODEL,
+  withNextSeed,
+} from "../form/generate_form.ts";
+import type { Host, Screen, Size } from "../screen.ts";
+import { checkpointRows } from "../state/checkpoint_rows.ts";
+import { newWriting, Writer, type Writing } from "../state/writing.ts";
+import { bold, type Line, line, span } from "../text/line.ts";
+import { writingLines } from "./writing_lines.ts";
+
+/** Below this the settings leave the text no room, and go two to a row. */
+const TALL_ROWS = 28;
+
+/** The screen. */
+export class GenerateScreen implements Screen {
+  readonly name = "generate";
+  readonly title = "generate";
+  readonly #host: Host;
+  readonly #runId: string;
+  readonly #writer: Writer;
+  /** `owl-1/latest` and so on; null while they are looked for. */
+  #models: string[] | null = null;
+  #fields: Field[] = generateFields([]);
+  #form: FormState;
+  readonly #history: Writing[] = [];
+  /** Which of them is shown. */
+  #at = 0;
+  #back = 0;
+  #page = 10;
+
+  /** @param options.checkpoint The one that was selected, if any. */
+  constructor(
+    host: Host,
+    { runId, checkpoint }: { runId: string; checkpoint?: string },
+  ) {
+    this.#host = host;
+    this.#runId = runId;
+    const model = checkpoint && `${runId}/${stepOf(checkpoint)}`;
+    this.#form = openForm(model ? { model } : {});
+    this.#writer = new Writer(
+      async (ref) => await openModel(await loadChosen(host.root, ref)),
+      () => host.changed(),
+    );
+    void this.#load();
+  }
+
+  view(size: Size): Line[] {
+    if (this.#models?.length === 0) return this.#guidance();
+    const { columns, rows } = size;
+    const problems = generateProblems(this.#form.values);
+    const all = formLines(this.#fields, this.#form, { problems, columns });
+    const form = rows >= TALL_ROWS ? all : this.#shortForm(columns, problems);
+    const textRows = rows - form.length - 1;
+    this.#page = Math.max(1, textRows - 3);
+    const writing = this.#history[this.#at];
+    const text = writing === undefined
+      ? [line(span("Enter", "accent"), span(" writes a text", "dim"))]
+      : writingLines(writing, {
+        size: { columns, rows: textRows },
+        back: this.#back,
+        note: this.#history.length > 1
+          ? `${this.#at + 1} of ${this.#history.length}`
+          : "",
+      });
+    return [...form, [], ...text];
+  }
+
+  act(action: string): void {
+    switch (action) {
+      case "back":
+        return this.#host.back();
+      case "submit":
+        return this.#write();
+      case "again":
+        if (Object.keys(generateProblems(this.#form.values)).length === 0) {
+          const values = withNextSeed(this.#form.values);
+          this.#form = { ...this.#form, values };
+        }
+        return this.#write();
+      case "halt":
+        this.#writer.stop();
+        break;
+      case "older":
+      case "newer": {
+        const at = this.#at + (action === "older" ? -1 : 1);
+        this.#at = Math.max(0, Math.min(this.#history.length - 1, at));
+        this.#back = 0;
+        break;
+      }
+      case "pageup":
+        this.#back += this.#page;
+        break;
+      case "pagedown":
+        this.#back = Math.max(0, this.#back - this.#page);
+        break;
+      default: {
+        const form = actOnForm(this.#fields, this.#form, action);
+        if (form !== null) this.#form = form;
+      }
+    }
+    this.#host.changed(true);
+  }
+
+  type(text: string): boolean {
+    const form = typeIntoForm(this.#fields, this.#form, text);
+    if (form === null) return false;
+    this.#form = form;
+    this.#host.changed(true);
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    void this.#writer[Symbol.asyncDispose]();
+  }
+
+  /** The focused field and its neighbors: the rest is a key away. */
+  #shortForm(columns: number, problems: ReturnType<typeof generateProblems>) {
+    const { at } = this.#form;
+    const lines = formLines(this.#fields, this.#form, { problems, columns });
+    const from = Math.max(0, Math.min(at - 1, lines.length - SHORT_ROWS));
+    return lines.slice(from, from + SHORT_ROWS);
+  }
+
+  #guidance(): Line[] {
+    const state = this.#host.runs()
+      .find(({ runId }) => runId === this.#runId)?.state;
+    return [
+      [bold(`${this.#runId} has no checkpoint to write with yet`)],
+      [],
+      state?.alive
+        ? line("Wait for its first one, or stop it: then it saves one.")
+        : line("Train it first: Esc, then r to go on with it."),
+    ];
+  }
+
+  async #load(): Promise<void> {
+    const { root } = this.#host;
+    // Of the run that is meant, then of the others.
+    const ids = this.#host.runs().map(({ runId }) => runId)
+      .filter((runId) => runId !== this.#runId);
+    const own = await modelsOf(root, this.#runId);
+    this.#models = own;
+    this.#fields = generateFields(own);
+    this.#host.changed(true);
+    if (own.length === 0) return;
+    for (const runId of ids) own.push(...await modelsOf(root, runId));
+    this.#fields = generateFields(own);
+    this.#host.changed(true);
+  }
+
+  #write(): void {
+    const { values } = this.#form;
+    const [wrong] = Object.keys(generateProblems(values));
+    if (wrong !== undefined) {
+      const at = this.#fields.findIndex(({ name }) => name === wrong);
+      this.#form = { ...this.#form, at };
+      return this.#host.changed(true);
+    }
+    const model = values.model || this.#models?.[0];
+    if (model === undefined) return;
+    const { beside = NO_MODEL } = values;
+    const refs = beside === NO_MODEL || beside === "" || beside === model
+      ? [model]
+      : [model, beside];
+    const writing = newWriting(values.prompt ?? "", {
+      settings: generateSettings(values),
+      refs,
+    });
+    this.#history.push(writing);
+    this.#at = this.#history.length - 1;
+    this.#back = 0;
+    this.#writer.write(writing);
+    this.#host.changed(true);
+  }
+}
+
+const SHORT_ROWS = 4;
+
+/** Names of the models of a run, for `loadChosen`. */
+async function modelsOf(root: string, runId: string): Promise<string[]> {
+  const dir = runPaths(root, runId).checkpoints;
+  const rows = await checkpointRows(dir).catch(() => []);
+  const good = rows.filter(({ step }) => step !== null);
+  if (good.length === 0) return [];
+  return [
+    `${runId}/latest`,
+    ...(good.some(({ isBest }) => isBest) ? [`${runId}/best`] : []),
+    ...good.map(({ step }) => `${runId}/${step}`),
+  ];
+}
+
+/** `500` of `step-00000500`. */
+function stepOf(checkpoint: string): string {
+  return checkpoint.replace(/^step-0*(?=\d)/, "");
+}

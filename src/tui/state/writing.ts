@@ -1,0 +1,154 @@
+/**
+ * Texts that models write, as they grow.
+ *
+ * @module
+ */
+
+import { errorMessage } from "../../base/errors.ts";
+import type { GenerationSettings } from "../../generate/generate.ts";
+import type { OpenModel } from "../../generate/open_model.ts";
+
+/** One text. */
+export interface Sample {
+  /** Such as `owl-1/latest`, as it was chosen. */
+  ref: string;
+  /** Such as `owl-1/step-00000500`; null until it is open. */
+  name: string | null;
+  /** What was drawn so far, without the prompt. */
+  text: string;
+  tokens: number;
+  elapsedMs: number;
+  status: "waiting" | "opening" | "writing" | "done" | "stopped" | "failed";
+  /** Why it failed, or what one should know. */
+  notes: string[];
+}
+
+/** What was asked for, and what came of it: one entry of the history. */
+export interface Writing {
+  prompt: string;
+  settings: GenerationSettings;
+  /** One, or two side by side. */
+  samples: Sample[];
+}
+
+/** Opens a model by its name; the writer disposes of it. */
+export type OpenByRef = (ref: string) => Promise<OpenModel>;
+
+/** An empty sheet. */
+export function newWriting(
+  prompt: string,
+  { settings, refs }: { settings: GenerationSettings; refs: readonly string[] },
+): Writing {
+  return {
+    prompt,
+    settings,
+    samples: refs.map((ref) => ({
+      ref,
+      name: null,
+      text: "",
+      tokens: 0,
+      elapsedMs: 0,
+      status: "waiting",
+      notes: [],
+    })),
+  };
+}
+
+/**
+ * Writes texts, one model after another: together they would only slow each
+ * other down. A model stays open for the next text.
+ */
+export class Writer implements AsyncDisposable {
+  readonly #open: OpenByRef;
+  readonly #onChange: () => void;
+  readonly #models = new Map<string, OpenModel>();
+  #stop = new AbortController();
+  /** Ends when nothing is being written any more. */
+  #work: Promise<void> = Promise.resolve();
+  #isOver = false;
+
+  constructor(open: OpenByRef, onChange: () => void) {
+    this.#open = open;
+    this.#onChange = onChange;
+  }
+
+  /** Fills the sheet; what is being written meanwhile is stopped. */
+  write(writing: Writing): void {
+    this.#stop.abort();
+    const stop = this.#stop = new AbortController();
+    this.#work = this.#work.then(async () => {
+      const refs = writing.samples.map(({ ref }) => ref);
+      await this.#closeAllBut(refs);
+      for (const sample of writing.samples) {
+        await this.#fill(sample, writing, stop.signal);
+      }
+    });
+  }
+
+  /** Ends the text at work after its token. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    this.#stop.abort();
+    await this.#work;
+    await this.#closeAllBut([]);
+  }
+
+  async #fill(
+    sample: Sample,
+    { prompt, settings }: Writing,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const tell = (change: Partial<Sample>) => {
+      Object.assign(sample, change);
+      if (!this.#isOver) this.#onChange();
+    };
+    if (signal.aborted) return tell({ status: "stopped" });
+    try {
+      tell({ status: "opening" });
+      const model = await this.#model(sample.ref);
+      const unknown = model.countUnknown(prompt);
+      tell({
+        status: "writing",
+        name: model.name,
+        notes: [
+          ...model.warnings,
+          ...(unknown > 0
+            ? [`${unknown} characters of the prompt are unknown to the model`]
+            : []),
+        ],
+      });
+      const startMs = performance.now();
+      for await (
+        const { text } of model.generate({ ...settings, prompt, signal })
+      ) {
+        tell({
+          text: sample.text + text,
+          tokens: sample.tokens + 1,
+          elapsedMs: performance.now() - startMs,
+        });
+      }
+      tell({ status: signal.aborted ? "stopped" : "done" });
+    } catch (error) {
+      const notes = [...sample.notes, errorMessage(error)];
+      tell({ status: "failed", notes });
+    }
+  }
+
+  async #model(ref: string): Promise<OpenModel> {
+    const open = this.#models.get(ref) ?? await this.#open(ref);
+    this.#models.set(ref, open);
+    return open;
+  }
+
+  async #closeAllBut(refs: readonly string[]): Promise<void> {
+    for (const [ref, model] of this.#models) {
+      if (refs.includes(ref)) continue;
+      this.#models.delete(ref);
+      await model[Symbol.asyncDispose]();
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Opens a dashboard in this terminal and ends it from elsewhere, as
+ * `Deno.args[0]` says.
+ */
+
+import { loadTui } from "../../src/tui/load_tui.ts";
+
+const [how] = Deno.args;
+const root = await Deno.makeTempDir();
+const { runTui } = await loadTui();
+setTimeout(() => {
+  if (how === "throws") throw new Error("it crashed");
+  if (how === "rejects") void Promise.reject(new Error("it crashed"));
+  if (how === "exits") Deno.exit(5);
+  if (how === "SIGTERM") Deno.kill(Deno.pid, "SIGTERM");
+}, 300);
+try {
+  await runTui({
+    root,
+    program: "hearth",
+    globalArgs: [],
+    color: "256",
+    startAgain: () => Promise.reject(new Error("not here")),
+  });
+  console.log("left");
+} catch (error) {
+  console.error(`caught: ${(error as Error).message}`);
+  Deno.exit(1);
+} finally {
+  await Deno.remove(root);
+}

@@ -1,0 +1,147 @@
+/**
+ * The dashboard as a person has it: in a terminal, with processes that train.
+ */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { listRuns } from "../../src/run/runs.ts";
+import { endingRuns } from "../cli/_real_process.ts";
+import { Workspace } from "../cli/_workspace.ts";
+import { hasTmux, Tmux } from "./_tmux.ts";
+
+const withTmux = await hasTmux();
+if (!withTmux) console.log("tests in a terminal are skipped: there is no tmux");
+
+/** As `TINY`, for the field of other settings. */
+const SETTINGS = "tokenizer.type=byte model.nLayer=1 model.nHead=2 " +
+  "model.nEmbd=8 threads=1 train.warmupSteps=2 train.evalEvery=0 " +
+  "checkpoint.every=0";
+
+/** Fills in the form of a run that only a request or a signal ends. */
+async function fillIn(tmux: Tmux, dataset: string) {
+  await tmux.shows("parameters");
+  await tmux.press("Down");
+  await tmux.type(dataset);
+  await tmux.press("Down", "Down");
+  await tmux.type("100000000");
+  await tmux.press("Down");
+  await tmux.type("2");
+  await tmux.press("Down");
+  await tmux.type("8");
+  await tmux.press("Down", "Down", "Down", "Down", "Down");
+  await tmux.type(SETTINGS);
+  await tmux.shows("parameters  3.0k");
+  await tmux.press("Enter");
+  await tmux.shows("Enter starts it");
+  await tmux.press("Enter");
+  return await tmux.shows(/● running .* step [\d,]+\/100,000,000/);
+}
+
+Deno.test({
+  name:
+    "a run is started, watched, stopped, resumed and written with in a terminal",
+  ignore: !withTmux,
+  async fn() {
+    await using workspace = await Workspace.create();
+    await using _ended = endingRuns(workspace);
+    await using tmux = await Tmux.hearth(["--root", workspace.root], {
+      columns: 90,
+      rows: 28,
+    });
+    await tmux.shows("No runs yet");
+    assert.equal(await tmux.variable("alternate_on"), "1");
+    await tmux.press("n");
+    const first = await fillIn(tmux, workspace.path("text.txt"));
+    const step = /step ([\d,]+)\//.exec(first)![1];
+    await tmux.shows(new RegExp(`step (?!${step}/)[\\d,]+/100`)); // goes on
+
+    await tmux.resize(60, 20);
+    await tmux.shows(
+      /^ hearth .{0,53}\n.*5 problems\n ● running .* step [\d,]+\/100,000,000\n/,
+    );
+    await tmux.resize(90, 28);
+    await tmux.shows(/● running .* epoch/);
+
+    await tmux.press("s");
+    await tmux.shows("Stop owl-1?");
+    await tmux.press("y");
+    await tmux.shows("■ stopped");
+    const [stopped] = await listRuns(workspace.root);
+    const before = stopped.state!.step!;
+
+    await tmux.press("r");
+    await tmux.shows("more epochs");
+    await tmux.press("Down");
+    await tmux.type("1");
+    await tmux.shows("--more-epochs 1 --detach");
+    await tmux.press("Enter");
+    await tmux.shows("Enter starts it");
+    await tmux.press("Enter");
+    await tmux.shows("✓ completed");
+    const [resumed] = await listRuns(workspace.root);
+    const more = resumed.state!.step! - before;
+    assert.ok(Math.abs(more - resumed.meta!.stepsPerEpoch!) < 1, `${more}`);
+
+    await tmux.press("g");
+    await tmux.shows("Enter writes a text");
+    await tmux.type("the cat");
+    await tmux.press("Down", "Down", "Down");
+    await tmux.type("20");
+    await tmux.press("Enter");
+    const written = await tmux.shows(/ 20 at [\d,]+ tok\/s/);
+    assert.match(written, /│ the cat/);
+
+    await tmux.press("Escape");
+    await tmux.shows("1 overview");
+    await tmux.press("q");
+    await tmux.shows("EXIT=0");
+    assert.equal(await tmux.variable("alternate_on"), "0");
+    assert.equal(await tmux.variable("cursor_flag"), "1");
+  },
+});
+
+Deno.test({
+  name: "a run whose process is killed is shown as interrupted in a terminal",
+  ignore: !withTmux,
+  async fn() {
+    await using workspace = await Workspace.create();
+    await using _ended = endingRuns(workspace);
+    await using tmux = await Tmux.hearth(["--root", workspace.root, "tui"], {
+      columns: 90,
+      rows: 28,
+    });
+    await tmux.shows("No runs yet");
+    await tmux.press("n");
+    await fillIn(tmux, workspace.path("text.txt"));
+    const [{ state }] = await listRuns(workspace.root);
+    Deno.kill(state!.pid!, "SIGKILL");
+    await tmux.shows("! interrupted");
+    await tmux.press("Escape");
+    await tmux.shows(/owl-1 +! interrupted/);
+
+    // What the dashboard is ended by does not matter to the terminal.
+    await tmux.press("C-c");
+    await tmux.shows("EXIT=0");
+    assert.equal(await tmux.variable("alternate_on"), "0");
+  },
+});
+
+for (const how of ["throws", "rejects", "exits", "SIGTERM"]) {
+  Deno.test({
+    name: `the terminal is given back when the program ${how}`,
+    ignore: !withTmux,
+    async fn() {
+      const script = fileURLToPath(new URL("_crash.ts", import.meta.url));
+      await using tmux = await Tmux.start(
+        `'${Deno.execPath()}' run -A --no-check '${script}' ${how}`,
+      );
+      const text = await tmux.shows(/EXIT=\d+/);
+      // What is printed on the other screen is gone with it.
+      const told = { SIGTERM: /left\nEXIT=0/, exits: /^EXIT=5/ }[how] ??
+        /caught: it crashed\nEXIT=1/;
+      assert.match(text, told);
+      assert.equal(await tmux.variable("alternate_on"), "0");
+      assert.equal(await tmux.variable("cursor_flag"), "1");
+    },
+  });
+}
