@@ -15,6 +15,7 @@ import { z } from "zod";
 import { AddedTokens } from "./added_tokens.ts";
 import { BYTE_CHARACTERS, CHARACTER_BYTES } from "./byte_level.ts";
 import { grown } from "./grown.ts";
+import { IdBuffer } from "./id_buffer.ts";
 import { type Merges, mergeWord } from "./merge_word.ts";
 import { PairTable } from "./pair_table.ts";
 import type { AddedToken, TokenizerFile } from "./tokenizer_json.ts";
@@ -80,12 +81,14 @@ export class ByteLevelBpe {
 
   /** Ids of `text`; a lone surrogate counts as U+FFFD. */
   encode(text: string): Uint32Array {
-    return this.encodeUtf8(utf8Encoder.encode(text));
+    const bytes = utf8Encoder.encode(text);
+    const ids = new IdBuffer(bytes.length);
+    this.encodeInto(ids, bytes);
+    return ids.take();
   }
 
-  /** Ids of a text that is given as valid UTF-8. */
-  encodeUtf8(bytes: Uint8Array): Uint32Array {
-    const ids = new IdBuffer(bytes.length);
+  /** Appends the ids of a text that is given as valid UTF-8. */
+  encodeInto(ids: IdBuffer, bytes: Uint8Array): void {
     let at = 0;
     for (const token of this.#added.find(bytes)) {
       this.#encodePlain(bytes, at, token.at, ids);
@@ -93,7 +96,6 @@ export class ByteLevelBpe {
       at = token.end;
     }
     this.#encodePlain(bytes, at, bytes.length, ids);
-    return ids.take();
   }
 
   /** Text of `ids`, without special tokens; ids out of range are left out. */
@@ -221,38 +223,6 @@ export function readByteLevel(file: TokenizerFile): ByteLevelModel | null {
 function isPair(value: unknown): value is [string, string] {
   return Array.isArray(value) && value.length === 2 &&
     value.every((token) => typeof token === "string");
-}
-
-/** Ids in one growing array. */
-class IdBuffer {
-  #ids: Uint32Array;
-  #length = 0;
-
-  /** @param bytes Of text to encode; a token has about four. */
-  constructor(bytes: number) {
-    this.#ids = new Uint32Array(16 + Math.ceil(bytes / 3));
-  }
-
-  push(id: number): void {
-    if (this.#length === this.#ids.length) {
-      this.#ids = grown(this.#ids, Uint32Array);
-    }
-    this.#ids[this.#length++] = id;
-  }
-
-  append(from: Uint32Array, start: number, end: number): void {
-    while (this.#length + end - start > this.#ids.length) {
-      this.#ids = grown(this.#ids, Uint32Array);
-    }
-    const ids = this.#ids;
-    let at = this.#length;
-    for (let i = start; i < end; i++) ids[at++] = from[i];
-    this.#length = at;
-  }
-
-  take(): Uint32Array {
-    return this.#ids.slice(0, this.#length);
-  }
 }
 
 const utf8Encoder = new TextEncoder();

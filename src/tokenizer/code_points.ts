@@ -22,8 +22,9 @@ export const ASCII_CLASS: Uint8Array = Uint8Array.from(
   (_, byte) => byte < 0x80 ? classOf(byte) : 0,
 );
 
-/** One of {@linkcode CLASS}. */
+/** One of {@linkcode CLASS}; what is no code point is a sign. */
 export function classOf(codePoint: number): number {
+  if (codePoint >= classes.length) return CLASS.sign;
   const known = classes[codePoint];
   if (known !== 0) return known;
   const first = codePoint - codePoint % BLOCK;
@@ -40,12 +41,12 @@ export function classOf(codePoint: number): number {
   return classes[codePoint];
 }
 
-/** Bytes of the character that begins with `lead`, in valid UTF-8. */
+/** Bytes of the character that begins with `lead`, as it says itself. */
 export function sequenceLength(lead: number): number {
   return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
-/** The code point of more than one byte at `at`, in valid UTF-8. */
+/** The code point of more than one byte at `at`; any for broken UTF-8. */
 export function codePointAt(bytes: Uint8Array, at: number): number {
   const lead = bytes[at];
   if (lead < 0xe0) return (lead & 0x1f) << 6 | bytes[at + 1] & 0x3f;

@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import { ByteLevelBpe, readByteLevel } from "./byte_level_bpe.ts";
 import { CharacterCodec, readCharacters } from "./characters.ts";
+import type { IdBuffer } from "./id_buffer.ts";
 import { HuggingFaceCodec } from "./hugging_face.ts";
 import { type ConfigTokens, findStartOfText } from "./start_of_text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -65,11 +66,13 @@ export class LoadedTokenizer implements Tokenizer {
     return this.#codec.encode(text);
   }
 
-  /** The same for a text that is given as valid UTF-8. */
-  encodeUtf8(text: Uint8Array): Uint32Array {
-    return this.#codec instanceof ByteLevelBpe
-      ? this.#codec.encodeUtf8(text)
-      : this.#codec.encode(decoder.decode(text));
+  /** Appends the ids of a text that is given as valid UTF-8. */
+  encodeInto(ids: IdBuffer, text: Uint8Array): void {
+    if (this.#codec instanceof ByteLevelBpe) {
+      return this.#codec.encodeInto(ids, text);
+    }
+    const all = this.#codec.encode(decoder.decode(text));
+    ids.append(all, 0, all.length);
   }
 
   decode(ids: ArrayLike<number>): string {

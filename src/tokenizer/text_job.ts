@@ -4,6 +4,7 @@
  * @module
  */
 
+import { IdBuffer } from "./id_buffer.ts";
 import { loadTokenizer } from "./load.ts";
 import { type TextBatch, textsOf } from "./text_batch.ts";
 import { type CountedWords, WordCounts } from "./word_counts.ts";
@@ -63,28 +64,17 @@ async function openEncode(
   const { endOfText } = tokenizer;
   return {
     run(batch) {
-      const parts: Uint32Array[] = [];
-      let length = 0, unknown = 0;
+      const ids = new IdBuffer(batch.bytes.length);
+      let unknown = 0;
       for (const { text, endsDocument } of textsOf(batch)) {
-        const ids = tokenizer.encodeUtf8(text);
-        parts.push(ids);
-        length += ids.length;
+        tokenizer.encodeInto(ids, text);
         // Other types know every text, or would have to encode it twice.
         if (type === "char") {
           unknown += tokenizer.countUnknown(decoder.decode(text));
         }
-        if (endsDocument && endOfText !== null) {
-          parts.push(Uint32Array.of(endOfText));
-          length++;
-        }
+        if (endsDocument && endOfText !== null) ids.push(endOfText);
       }
-      const ids = new Uint32Array(length);
-      let at = 0;
-      for (const part of parts) {
-        ids.set(part, at);
-        at += part.length;
-      }
-      return { ids, unknown };
+      return { ids: ids.take(), unknown };
     },
     finish: () => null,
   };

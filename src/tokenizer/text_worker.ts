@@ -1,23 +1,32 @@
+/// <reference no-default-lib="true" />
+/// <reference lib="deno.worker" />
 /**
  * A thread that does a job on batches of text; see text_pool.ts.
  *
  * @module
  */
 
-import { parentPort, workerData } from "node:worker_threads";
 import { UserError } from "../base/errors.ts";
 import type { TextBatch } from "./text_batch.ts";
-import { openJob, type TextJob } from "./text_job.ts";
+import { type OpenJob, openJob, type TextJob } from "./text_job.ts";
 
-/** What a thread answers. */
+/** What a thread is told: first its job, then batches, null at the end. */
+export type WorkerOrder = { job: TextJob } | { batch: TextBatch | null };
+
+/** What a thread answers to each batch. */
 export type WorkerAnswer =
   | { result: unknown }
   | { error: { message: string; hint: string | null } };
 
-const opened = openJob(workerData as TextJob);
-opened.catch(() => {}); // the first batch reports it
+let opened: Promise<OpenJob<TextJob["kind"]>>;
 
-parentPort!.on("message", async (batch: TextBatch | null) => {
+self.onmessage = async ({ data: order }: MessageEvent<WorkerOrder>) => {
+  if ("job" in order) {
+    opened = openJob(order.job);
+    opened.catch(() => {}); // the first batch reports it
+    return;
+  }
+  const { batch } = order;
   let answer: WorkerAnswer;
   try {
     const job = await opened;
@@ -27,8 +36,8 @@ parentPort!.on("message", async (batch: TextBatch | null) => {
     const message = error instanceof Error ? error.message : String(error);
     answer = { error: { message, hint } };
   }
-  parentPort!.postMessage(answer, buffersOf(answer));
-});
+  self.postMessage(answer, buffersOf(answer));
+};
 
 /** What is handed over and not copied. */
 function buffersOf(answer: WorkerAnswer): ArrayBuffer[] {

@@ -27,7 +27,7 @@ const [D, E, L, M, R, S, T, V] = [..."delmrstv"].map((c) => c.charCodeAt(0));
 /**
  * The end of the word that begins at `at`.
  *
- * @param bytes Valid UTF-8.
+ * @param bytes UTF-8; of other bytes the words are any, but join to them.
  * @param end Where the text ends, above `at`.
  */
 export function wordEnd(bytes: Uint8Array, at: number, end: number): number {
@@ -60,7 +60,7 @@ function runEnd(
       at += sequenceLength(byte);
     }
   }
-  return at;
+  return Math.min(at, end); // a character that is cut short
 }
 
 /** White space; what follows it keeps the last of several characters. */

@@ -5,6 +5,7 @@ import {
   ByteLevelBpe,
   readByteLevel,
 } from "../../src/tokenizer/byte_level_bpe.ts";
+import { IdBuffer } from "../../src/tokenizer/id_buffer.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import { parseTokenizerJson } from "../../src/tokenizer/tokenizer_json.ts";
 import {
@@ -185,3 +186,16 @@ function mergeSlowly(
     parts.splice(at, 2, merge.join(""));
   }
 }
+
+Deno.test("decodeUtf8() gives back any bytes, UTF-8 or not", () => {
+  const bpe = open(readFixture("bpe.json"));
+  const bytes = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(bytes, (bytes) => {
+      const ids = new IdBuffer(bytes.length);
+      bpe.encodeInto(ids, bytes);
+      assert.deepEqual(bpe.decodeUtf8(ids.take()), bytes);
+    }),
+    { numRuns: 2000 },
+  );
+});
