@@ -28,6 +28,7 @@ const CASES: Record<string, OpCase[]> = {
   "several tiles of rows and columns": [
     product([205, 301, 389], 0, 0),
     product([205, 301, 389], 1, 1),
+    product([65, 101, 801], 0, 1), // more than a block of depth
   ],
   "B in slices of depth": [
     product([5, 4099, 1301], 0, 0),
@@ -42,6 +43,9 @@ const CASES: Record<string, OpCase[]> = {
     product([275, 45, 131], 0, 0),
     product([275, 45, 131], 1, 0),
     product([260, 1031, 130], 0, 0), // a B of more than 512 KiB
+    product([260, 1024, 130], 0, 0), // rows of B 4 KiB apart
+    product([515, 45, 131], 1, 0), // enough rows to pack columns of A
+    product([1024, 45, 131], 1, 0),
   ],
   "one to four rows": [1, 2, 3, 4].flatMap((M) => [
     product([M, 133, 259], 0, 0),

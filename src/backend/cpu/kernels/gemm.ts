@@ -27,6 +27,7 @@ import {
   panelCols,
   panelsBytes,
   readsStoredB,
+  sharesSets,
   stripRows,
   wholeStripsBytes,
 } from "./gemm_kernel";
@@ -42,7 +43,7 @@ import {
   threadScratch,
 } from "./threads";
 
-/** Most rows of a tile: with KC, a block of A takes 84 KiB of the caches. */
+/** Most rows of a tile: with KC, a block of A takes 168 KiB of the caches. */
 const TILE_ROWS: i32 = 56;
 /** A tile is at least this wide, so that packing A costs little beside it. */
 const MIN_TILE_COLS: i32 = 64;
@@ -59,7 +60,7 @@ const SLICE_BYTES: i32 = 16 << 20;
 const WHOLE_A_BYTES: usize = 4 << 20, TRANSPOSED_A_BYTES: usize = 8 << 20;
 /** Rows of the result this long are written by low and wide tiles alone. */
 const LONG_ROW: i32 = 8192;
-/** B is not packed for fewer rows, unless it is more than a slice … */
+/** B is not packed for fewer rows, if a slice could hold all of it … */
 const FEW_ROWS: i32 = 512;
 /** … nor for still fewer, nor if it is no larger: half a cache. */
 const VERY_FEW_ROWS: i32 = 256;
@@ -116,7 +117,7 @@ function readsB(c: MatmulCall): bool {
   if (!readsStoredB(matmulCode(), c.transB != 0)) return false;
   const bytes = <i64> c.K * c.N * 4;
   return c.M <= VERY_FEW_ROWS || bytes <= SMALL_B_BYTES ||
-    c.M <= FEW_ROWS && bytes <= SLICE_BYTES;
+    c.M <= FEW_ROWS && bytes <= SLICE_BYTES && !sharesSets(c.N);
 }
 
 /**

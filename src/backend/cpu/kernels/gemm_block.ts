@@ -19,7 +19,7 @@ export const MR: i32 = 6;
 /** Columns of a tile: two vectors. */
 export const NR: i32 = 8;
 /** Depth of a block; sums run over k in blocks of this, in ascending order. */
-export const KC: i32 = 384;
+export const KC: i32 = 768;
 
 /** Bytes of `rows` packed rows of A, `depth` deep. */
 @inline

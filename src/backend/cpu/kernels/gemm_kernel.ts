@@ -131,16 +131,25 @@ const enum Form {
 }
 
 /**
- * The rows of a strip lie in one set of the first-level cache, which cannot
- * hold as many, if they are a multiple of this apart: then A is packed.
+ * Whether rows `stride` elements apart lie in one set of the first-level
+ * cache, which cannot hold as many as a product reads together.
  */
+@inline
+export function sharesSets(stride: i32): bool {
+  return (stride << 2) % SAME_SET_BYTES == 0;
+}
+
 const SAME_SET_BYTES: i32 = 4096;
+
+/** A product of this many rows has tiles so wide that packing A pays. */
+const MANY_ROWS: i32 = 512;
 
 @inline
 function formOf(code: Code, aStride: i32, transA: bool): Form {
   if (code != Code.native) return Form.packed;
-  if (transA) return Form.strips;
-  return (aStride << 2) % SAME_SET_BYTES == 0 ? Form.packed : Form.rows;
+  if (sharesSets(aStride)) return Form.packed;
+  if (!transA) return Form.rows;
+  return aStride >= MANY_ROWS ? Form.packed : Form.strips;
 }
 
 /** Room that {@linkcode multiplyBlock} needs for A. */
