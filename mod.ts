@@ -71,15 +71,21 @@ type Filled = "engine" | "commandLine";
 
 /**
  * Merges a profile, a file, flags and `key.path=value` assignments, in that
- * order, over the defaults.
+ * order, over the defaults. `from` is looked up below `root`.
  *
  * @throws {UserError} Naming the setting that is wrong and where it is.
  */
 export async function loadConfig(
-  sources: ConfigSources = {},
+  { root = ".", ...sources }:
+    & Omit<ConfigSources, "findBase">
+    & { root?: string } = {},
 ): Promise<HearthConfig> {
   const { loadConfig } = await import("./src/config/load.ts");
-  return await loadConfig(sources);
+  const { findBase } = await import("./src/run/base_settings.ts");
+  return await loadConfig({
+    ...sources,
+    findBase: (from) => findBase(root, from),
+  });
 }
 
 /**

@@ -16,8 +16,8 @@ export function addEvalCommand(program: CommandUnknownOpts, app: App): void {
   program.command("eval")
     .summary("measure a trained model on a text")
     .description(
-      "Measure the loss of a trained model: on all of its own validation " +
-        "text, or on another text.",
+      "Measure loss, perplexity and bits per byte of a trained model: on all " +
+        "of its own validation text, or on another text.",
     )
     .argument("[run]", MODEL_ARGUMENT, "latest")
     .option("--dataset <source>", "another text: a file, a folder or a glob")
@@ -45,6 +45,7 @@ export function addEvalCommand(program: CommandUnknownOpts, app: App): void {
         ["checkpoint", `${result.runId}/${result.checkpoint}`],
         ["text", result.dataset],
         ["valLoss", `${result.valLoss.toFixed(4)} nats per token`],
+        ["perplexity", result.perplexity.toFixed(2)],
         ["valBpb", `${result.valBpb.toFixed(4)} bits per byte`],
         ["tokens", formatCount(result.tokens)],
         ...result.sources.map(({ name, valLoss, valBpb }): [string, string] => [

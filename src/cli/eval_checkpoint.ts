@@ -11,7 +11,11 @@ import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import { loadMeta } from "../run/meta.ts";
 import { rootPaths, runPaths } from "../run/run_paths.ts";
-import { type EvalResult, openEvaluation } from "../train/evaluate.ts";
+import {
+  evalBatchCount,
+  type EvalResult,
+  openEvaluation,
+} from "../train/evaluate.ts";
 import type { App } from "./app.ts";
 import { loadChosen } from "../run/checkpoint_ref.ts";
 
@@ -32,6 +36,8 @@ export interface CheckpointEval extends EvalResult {
   runId: string;
   checkpoint: string;
   dataset: string;
+  /** `exp(valLoss)`: as uncertain as a guess among so many tokens. */
+  perplexity: number;
 }
 
 /**
@@ -97,10 +103,14 @@ export async function evaluateCheckpoint(
   });
   opened.defer(() => evaluation.dispose());
   onStage("evaluating", null);
+  const sources = dataset.val, evalBatches = options.batches ?? 0;
+  const batches = evalBatchCount({ sources, evalBatches });
+  let done = 0;
   const result = await evaluation.evaluate({
-    sources: dataset.val,
-    evalBatches: options.batches ?? 0,
+    sources,
+    evalBatches,
     signal,
+    onBatch: () => onStage("evaluating", ++done / batches),
   });
   signal.throwIfAborted();
   return {
@@ -108,5 +118,6 @@ export async function evaluateCheckpoint(
     checkpoint: chosen.name,
     dataset: options.dataset ?? "the run's validation text",
     ...result!,
+    perplexity: Math.exp(result!.valLoss),
   };
 }

@@ -19,6 +19,10 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
     )
     .option("--config <file>", "YAML or JSON file with settings")
     .option("--profile <name>", "settings to start from, such as tiny")
+    .option(
+      "--from <run>",
+      "train the model of a run or checkpoint on, with its tokenizer",
+    )
     .addOption(setOption())
     .option("--run-id <id>", "name of the run; default: a new one")
     .option(
@@ -29,16 +33,27 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
       "after",
       examples(
         "hearth train --profile tiny --dataset poems.txt --epochs 3",
-        "hearth train --config hearth.yaml --set model.dropout=0.1",
+        "hearth train --from owl-1/best --dataset letters.txt --epochs 1",
       ),
     );
   addConfigFlags(command);
-  command.action(async ({ config: file, profile, set, runId, detach }) => {
+  command.action(async (options) => {
+    const { config: file, profile, from, set, runId, detach } = options;
     const { root, io: { detachedRun, commandLine } } = app;
     const load = async () => {
       const { loadConfig } = await import("../config/load.ts");
+      const { findBase } = await import("../run/base_settings.ts");
       const flags = readConfigFlags(command);
-      return await loadConfig({ file, profile, flags, set });
+      if (from !== undefined) {
+        flags.push({ path: "from", value: from, typed: `--from ${from}` });
+      }
+      return await loadConfig({
+        file,
+        profile,
+        flags,
+        set,
+        findBase: (ref) => findBase(root, ref),
+      });
     };
     if (detach && detachedRun === null) {
       return await detachRun(app, async () => {

@@ -44,12 +44,15 @@ const NAMES: Record<string, string> = {
   "checkpoint.best": "checkpoint-best",
 };
 
+/** `train` has its own flags for them; `resume --from` is a checkpoint. */
+const WITHOUT_FLAG = new Set(["$schema", "profile", "from"]);
+
 /** All flags, in the order of the schema. */
 export const CONFIG_FLAGS: readonly ConfigFlag[] = flagsOf(schema as Node, "");
 
 function flagsOf(node: Node, prefix: string): ConfigFlag[] {
   return Object.entries(node.properties ?? {})
-    .filter(([key]) => key !== "$schema" && key !== "profile")
+    .filter(([key]) => !WITHOUT_FLAG.has(key))
     .flatMap(([key, child]) => {
       const path = prefix + key;
       if (child.properties) return flagsOf(child, `${path}.`);

@@ -5,6 +5,12 @@
  */
 
 import {
+  type BaseSettings,
+  checkAgainstBase,
+  type FindBase,
+  underlay,
+} from "./base_settings.ts";
+import {
   checkHasDataset,
   checkStepsOrEpochs,
   checkTogether,
@@ -32,6 +38,8 @@ export interface ConfigSources {
   flags?: readonly FlagSetting[];
   /** `key.path=value` assignments. */
   set?: readonly string[];
+  /** Looks up what `from` names; without it, `from` is refused. */
+  findBase?: FindBase;
 }
 
 /**
@@ -52,16 +60,42 @@ export async function loadConfig(
 
   const named = layers.findLast((layer) => layer.settings.profile != null);
   const profile = sources.profile ?? named?.settings.profile as string;
-  if (profile !== undefined) layers.unshift(profileLayer(profile));
-
-  const merged = layers.map((layer) => layer.settings)
+  const given = layers.map((layer) => layer.settings)
     .reduce(mergeSettings, emptySettings());
+  const below = profile === undefined
+    ? emptySettings()
+    : { ...profileLayer(profile).settings };
+  const base = await findBase(given.from, sources);
+  if (base) {
+    checkAgainstBase(given, base);
+    delete below.model; // of a profile only how it trains
+    delete below.tokenizer;
+  }
+
+  const merged = [
+    base ? underlay(base) : emptySettings(),
+    below,
+    ...layers.map((layer) => layer.settings),
+  ].reduce(mergeSettings, emptySettings());
+  if (base) merged.from = base.from; // by a name that stays
   delete merged.$schema;
   delete merged.profile;
   if (profile !== undefined) checkHasDataset(profile, merged);
   const config = configSchema.parse(merged);
   checkTogether(config);
   return config;
+}
+
+async function findBase(
+  from: unknown,
+  { findBase }: ConfigSources,
+): Promise<BaseSettings | null> {
+  if (typeof from !== "string") return null;
+  if (findBase) return await findBase(from);
+  throw new UserError(`Cannot use from "${from}" here`, {
+    hint: "only hearth train starts from a trained model",
+    exitCode: EXIT.usage,
+  });
 }
 
 /** The settings of the profile called `name`. @throws {UserError} */

@@ -54,6 +54,10 @@ export const RESUME_RULES: Readonly<
     reason: "the order of the data and the dropout follow from it",
     hint: ANOTHER_RUN,
   },
+  from: {
+    reason: "the run has its parameters from there already",
+    hint: ANOTHER_RUN,
+  },
   device: "free",
   strictDevice: "free",
   precision: "free",

@@ -163,6 +163,9 @@ export const configSchema = z.strictObject({
   seed: z.int().min(0).default(1337).describe(
     "seed of initialization, shuffling and dropout",
   ),
+  from: z.string().min(1).optional().describe(
+    "run or checkpoint whose model is trained on; default: a new model",
+  ),
   device: z.string().min(1).default("auto").describe(
     "auto, cpu, gpu, gpu:N, cuda:N or part of a device's name",
   ),

@@ -7,9 +7,11 @@
 
 import type { ConfigChange } from "../config/config_change.ts";
 import { settledChanges } from "../config/override.ts";
+import type { BaseModel } from "../train/base_model.ts";
 import { lrPoints } from "../train/lr_points.ts";
 import { lrSchedule } from "../train/schedule.ts";
 import type { ResumePlan, Session, SnapshotSource } from "../train/session.ts";
+import { loadChosen } from "./checkpoint_ref.ts";
 import type { LoadedCheckpoint } from "./checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import { logBytes } from "./disk_space.ts";
@@ -84,6 +86,7 @@ export async function prepareRun(
     config: meta.config,
     dataDir: rootPaths(options.root).data,
     restore: startPoint?.content,
+    base: startPoint ? undefined : await findBaseModel(options),
     plan,
     expectData: meta.dataset ?? undefined,
     previousDevice: startPoint ? meta.device.selected ?? undefined : undefined,
@@ -130,6 +133,13 @@ export async function prepareRun(
     startPoint,
   );
   return { session, store, opened, warnings };
+}
+
+/** The model that a new run starts from; undefined for a new one. */
+async function findBaseModel(
+  { root, meta: { config: { from } } }: PrepareOptions,
+): Promise<BaseModel | undefined> {
+  return from === undefined ? from : (await loadChosen(root, from)).content;
 }
 
 /** The checkpoint to go on from, if there is one, with work left to do. */

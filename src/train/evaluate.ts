@@ -26,6 +26,8 @@ export interface EvaluateOptions {
   evalBatches: number;
   /** Ends the evaluation between two batches, without a result. */
   signal?: AbortSignal;
+  /** Called after each batch; `evalBatchCount` tells how many there are. */
+  onBatch?: () => void;
 }
 
 /** Loss on a text. */
@@ -101,7 +103,7 @@ export async function evaluate(
 async function evaluateSource(
   executable: Executable,
   source: ValSource,
-  { evalBatches, signal }: EvaluateOptions,
+  { evalBatches, signal, onBatch }: EvaluateOptions,
 ): Promise<Loss | null> {
   const { batches, bytesPerToken } = source;
   const count = sourceBatchCount(source, evalBatches);
@@ -118,6 +120,7 @@ async function evaluateSource(
     // A batch without targets has the mean 0 / 0, which must not spread.
     if (valid > 0) sum += mean * valid;
     tokens += valid;
+    onBatch?.();
   }
   await executable.expectSound?.();
   const valLoss = sum / tokens;

@@ -10,6 +10,7 @@ import type { HearthConfig } from "../config/schema.ts";
 import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";
 import type { DataProgress } from "../data/progress.ts";
+import type { BaseModel } from "./base_model.ts";
 import { describeBatch } from "./auto_batch.ts";
 import { autoBatch, stepWork } from "./device_fit.ts";
 import {
@@ -38,6 +39,8 @@ export interface OpenSessionOptions {
   dataDir: string;
   /** Go on from here, in place of new parameters and a new tokenizer. */
   restore?: SnapshotSource;
+  /** A model to begin with, in place of new parameters and a new tokenizer. */
+  base?: BaseModel;
   /** How the restored run differs from one that just goes on. */
   plan?: ResumePlan;
   /** Refuse other data. */
@@ -66,7 +69,7 @@ const STAGES: Record<DataProgress["phase"], PrepareProgress["stage"]> = {
 export async function openSession(
   options: OpenSessionOptions,
 ): Promise<Session> {
-  const { restore, onPrepare, signal } = options;
+  const { restore, base, onPrepare, signal } = options;
   checkSettings(options.config);
   let { config } = options;
 
@@ -104,7 +107,7 @@ export async function openSession(
       : undefined,
     seed: config.seed,
     dataDir: options.dataDir,
-    tokenizerJson: restore?.tokenizerJson,
+    tokenizerJson: (restore ?? base)?.tokenizerJson,
     expect: options.expectData,
     threads: config.threads,
     onProgress: ({ phase, done, total }) =>
@@ -123,5 +126,5 @@ export async function openSession(
   opened.move();
   const { plan } = options;
   const parts = { config, dataset, tokenizer, backend, warnings, notes };
-  return await assembleSession({ ...parts, restore, plan });
+  return await assembleSession({ ...parts, restore, base, plan });
 }

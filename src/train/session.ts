@@ -12,11 +12,18 @@ import { EXIT, UserError } from "../base/errors.ts";
 import { release } from "../base/release.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
 import { eachParam } from "../model/init.ts";
 import { type ModelConfig, resolveModel } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import {
+  type BaseModel,
+  openBaseModel,
+  tokenIds,
+  withSizesOf,
+} from "./base_model.ts";
 import { BatchFeed } from "./batch_feed.ts";
 import { compileSteps } from "./fit_batch.ts";
 import { restoreState, type ResumePlan } from "./restored_state.ts";
@@ -79,6 +86,8 @@ export interface SessionParts {
   backend: Backend;
   /** Go on from here, in place of new parameters. */
   restore?: SnapshotSource;
+  /** A model to begin with, in place of new parameters. */
+  base?: BaseModel;
   /** How the restored run differs from one that just goes on. */
   plan?: ResumePlan;
   warnings?: readonly string[];
@@ -111,7 +120,7 @@ export function checkSettings({ model, tokenizer, train }: HearthConfig): void {
  * not enough memory, or `restore` does not fit the configuration.
  */
 export async function assembleSession(parts: SessionParts): Promise<Session> {
-  const { config, dataset, tokenizer, backend, restore } = parts;
+  const { config, dataset, tokenizer, backend, restore, base } = parts;
   await using opened = new AsyncDisposableStack();
   opened.defer(() => dataset.close());
   opened.defer(() => backend.dispose());
@@ -119,7 +128,9 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
 
   // 1. The program, and its memory.
   const { batchSize, gradAccumSteps } = config.train;
-  const model = resolveModel(config.model, tokenizer.vocabSize);
+  const resolved = resolveModel(config.model, tokenizer.vocabSize);
+  const { modelConfig } = restore ?? base ?? {};
+  const model = modelConfig ? withSizesOf(modelConfig, resolved) : resolved;
   const { program, executable } = await compileSteps(
     backend,
     model,
@@ -130,6 +141,11 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   // 2. Parameters and optimizer; a new one's moments are 0 as memory is.
   if (restore) {
     await writeTensors(executable, model, restore);
+  } else if (base) {
+    const { tensors } = openBaseModel(base, model.seqLen);
+    for await (const [name, values] of eachFromHuggingFace(model, tensors)) {
+      executable.write(name, values);
+    }
   } else {
     for (const [name, values] of eachParam(model, config.seed)) {
       executable.write(name, values);
@@ -160,7 +176,10 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   const snapshotSource = (): SnapshotSource => ({
     ...deviceTensors(executable, model),
     trainer: { ...state },
-    modelConfig: hfConfig(model, { endOfText: tokenizer.endOfText }),
+    modelConfig: {
+      ...hfConfig(model, { endOfText: tokenizer.endOfText }),
+      ...modelConfig && tokenIds(modelConfig),
+    },
     tokenizerJson: tokenizer.json,
   });
   const parameters = parameterCount(model);
