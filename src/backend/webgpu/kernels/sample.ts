@@ -81,7 +81,6 @@ export const sampleKernels: Kernels<"sample"> = {
         key: `keyOf(${scores}[i])`,
         amount: "1.0f",
         goal: "k",
-        each,
       })
     }
       ties = k - above;
@@ -108,7 +107,6 @@ export const sampleKernels: Kernels<"sample"> = {
         key: `bitcast<u32>(${weights}[i])`,
         amount: `${weights}[i]`,
         goal: "goal",
-        each,
       })
     }
       let wanted = max(1.0f, ceil((goal - above) / bitcast<f32>(least)));
@@ -215,14 +213,13 @@ type Each = (body: string) => string;
  * keys from it on reach `goal`, and `above` the amounts of those beyond it.
  */
 function search(
-  { key, amount, goal, each }: {
-    key: string;
-    amount: string;
-    goal: string;
-    each: Each;
-  },
+  { key, amount, goal }: { key: string; amount: string; goal: string },
 ): string {
+  // Here the order of ids does not matter: neighbours read neighbours.
+  const each: Each = (body) =>
+    `for (var i = lane; i < n; i += ${THREADS}u) { ${body} }`;
   return `
+      storageBarrier(); // what the others have written
       for (var digit = 0u; digit < ${DIGITS}u; digit++) {
         let shift = 3u * (${DIGITS - 1}u - digit);
         // The topmost digit has two bits: more would be beyond the word.
