@@ -49,10 +49,26 @@ export function App(
   });
   usePaste((text) => dashboard.paste(text));
   const lines = dashboard.frame({ columns, rows });
+  if (frames.count() % 2 === 1) lines.push(...lines.splice(-1).map(turned));
   return (
     <Box flexDirection="column" width={columns} height={rows}>
       <Lines lines={lines} color={color} />
     </Box>
+  );
+}
+
+/**
+ * The last line, looking the same and being another.
+ *
+ * `deno run` from sources shows its progress on stderr whenever it loads a
+ * module, for a worker as well, and then erases the line of the cursor, which
+ * is the last one (seen with Deno 2.9.6; not with `--quiet`, nor compiled). Ink
+ * writes only what has changed, so the line would stay empty. As it begins
+ * with another space in every other frame, it comes back with the next one.
+ */
+function turned(line: Line): Line {
+  return line.map((one, i) =>
+    i === 0 ? { ...one, text: one.text.replace(/^ /, "\u00a0") } : one
   );
 }
 

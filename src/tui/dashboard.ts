@@ -24,6 +24,9 @@ const USUAL_RATE = 2;
 /** How long a message stays. */
 const MESSAGE_MS = 6000;
 
+/** Ages on the screen grow although nothing changes. */
+const IDLE_REDRAW_MS = 2000;
+
 /** What is asked over the screen. */
 interface Question {
   text: string;
@@ -102,12 +105,16 @@ export class Dashboard implements Host, Disposable {
 
   /** Looks at the runs once. */
   async look(): Promise<void> {
+    const before = this.#runs;
     try {
       this.#runs = await this.#watch.look();
     } catch (error) {
       this.say(`Cannot list the runs: ${errorMessage(error)}`, "bad");
     }
-    this.changed();
+    const isSame = before.length === this.#runs.length &&
+      before.every((run, i) => run === this.#runs[i]);
+    const ageMs = performance.now() - this.#drawnAtMs;
+    if (!isSame || ageMs >= IDLE_REDRAW_MS) this.changed();
   }
 
   /** The whole screen. */

@@ -61,6 +61,7 @@ export class TestTui implements AsyncDisposable {
   get frame(): string {
     // deno-lint-ignore no-control-regex -- bold and inverse
     return this.#ink.lastFrame()!.replaceAll(/\x1b\[[\d;]*m/g, "")
+      .replaceAll("\u00a0", " ") // see turned() of app.tsx
       .replaceAll(/ +$/gm, "");
   }
 

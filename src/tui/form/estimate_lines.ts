@@ -60,6 +60,22 @@ export function estimateLines(view: EstimateView): Line[] {
   ]);
 }
 
+/** The same in one line, where there is no room. */
+export function shortEstimate({ estimate }: EstimateView): Line {
+  if (estimate === null) return [span("estimating …", "dim")];
+  const { parameterCount, memoryBytes, diskBytes, totalSteps } = estimate;
+  return [
+    bold(formatApprox(parameterCount)),
+    span(" parameters  ", "dim"),
+    bold(memoryBytes === null ? UNKNOWN : formatBytes(memoryBytes)),
+    span(" memory  ", "dim"),
+    bold(formatBytes(diskBytes)),
+    span(" disk  ", "dim"),
+    bold(totalSteps === null ? UNKNOWN : `~${formatApprox(totalSteps)}`),
+    span(" steps", "dim"),
+  ];
+}
+
 function timeSpans({ estimate, trial }: EstimateView): Span[] {
   if (trial === null) {
     return [span("t", "accent"), span(" tries some steps", "dim")];

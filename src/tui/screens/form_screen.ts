@@ -6,7 +6,7 @@ import { freeBytes } from "../../run/disk_space.ts";
 import { rootPaths } from "../../run/run_paths.ts";
 import { explain } from "../explain.ts";
 import { commandLine } from "../form/command_line.ts";
-import { estimateLines } from "../form/estimate_lines.ts";
+import { estimateLines, shortEstimate } from "../form/estimate_lines.ts";
 import {
   actOnForm,
   type Field,
@@ -58,17 +58,20 @@ export class FormScreen implements Screen {
     const problems = fieldProblems(this.#form.values);
     const form = formLines(this.#fields, this.#form, { problems, columns });
     const problem = this.#checked?.problem ?? null;
+    const command = wrapWidth(this.#commandLine(), columns - 2);
+    const room = rows - form.length;
+    const view = {
+      estimate: this.#estimate,
+      trial: null,
+      freeDiskBytes: this.#freeDiskBytes,
+      isDetached: isDetached(this.#form.values),
+    };
     const below: Line[] = problem !== null
       ? wrapWidth(safeText(`✗ ${explain(problem)}`), columns)
         .map((one): Line => [span(one, "bad")])
-      : estimateLines({
-        estimate: this.#estimate,
-        trial: null,
-        freeDiskBytes: this.#freeDiskBytes,
-        isDetached: isDetached(this.#form.values),
-      }).slice(0, -1); // the time is for the summary
-    const command = wrapWidth(this.#commandLine(), columns - 2);
-    const room = rows - form.length;
+      : room < 4 + command.length
+      ? [shortEstimate(view)]
+      : estimateLines(view).slice(0, -1); // the time is for the summary
     const lines: Line[] = [];
     if (rows >= 30) lines.push([bold("Start a run")], []);
     lines.push(...form);

@@ -113,14 +113,13 @@ export class ReviewScreen implements Screen {
     const phase = this.#phase;
     switch (phase.kind) {
       case "waiting":
-        return [[
-          bold("Enter", "accent"),
-          span(
-            this.#options.start === null
-              ? " closes the dashboard and trains in this terminal"
-              : " starts it in the background: it goes on without the dashboard",
-          ),
-        ]];
+        return wrapWidth(
+          this.#options.start === null
+            ? "Enter closes the dashboard and trains in this terminal."
+            : "Enter starts it in the background: it goes on without the " +
+              "dashboard.",
+          columns,
+        ).map((one): Line => [span(one)]);
       case "starting": {
         const { state } = phase;
         const stage = state?.preparing?.stage ?? "starting";
