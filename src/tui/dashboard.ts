@@ -201,8 +201,8 @@ export class Dashboard implements Host, Disposable {
     this.changed(true);
   }
 
-  replace(screen: Screen): void {
-    this.#screens.pop()?.[Symbol.dispose]();
+  goTo(screen: Screen): void {
+    for (const one of this.#screens.splice(1)) one[Symbol.dispose]();
     this.open(screen);
   }
 

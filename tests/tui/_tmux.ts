@@ -45,7 +45,7 @@ export class Tmux implements AsyncDisposable {
     rows: number;
   }): Promise<Tmux> {
     const words = [
-      ...["run", "-A", "--no-check", MOD],
+      ...["run", "-A", "--quiet", "--no-check", MOD],
       ...args,
     ].map((word) => `'${word}'`).join(" ");
     return await Tmux.start(`'${Deno.execPath()}' ${words}`, size);
@@ -54,6 +54,11 @@ export class Tmux implements AsyncDisposable {
   /** What the terminal shows. */
   async frame(): Promise<string> {
     return await this.#run(["capture-pane", "-p"]);
+  }
+
+  /** The same with escapes for colors. */
+  async styledFrame(): Promise<string> {
+    return await this.#run(["capture-pane", "-p", "-e"]);
   }
 
   /** Waits until the terminal shows it, and returns all that it shows. */

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { runPaths } from "../../src/run/run_paths.ts";
 import { initialRunState } from "../../src/run/run_state.ts";
 import { FakeRun, stepMetric } from "../run/_fake_run.ts";
+import { eventually } from "../run/_eventually.ts";
 import { inTempDir } from "../run/_helpers.ts";
 import { TestTui } from "./_ink.tsx";
 
@@ -152,5 +153,41 @@ Deno.test("delete asks, refuses while a run trains, and removes it", async () =>
     await tui.shows("owl-1 is removed");
     await tui.dashboard.look();
     await tui.shows("No runs yet");
+  });
+});
+
+Deno.test("the dashboard keeps up with 50 runs at 10 updates a second", async () => {
+  await inTempDir(async (root) => {
+    const ids = Array.from({ length: 50 }, (_, i) => `run-${i}`);
+    const write = async (step: number) => {
+      for (const id of ids) {
+        const state = { ...initialRunState(id, "completed"), step };
+        await Deno.writeTextFile(
+          runPaths(root, id).state,
+          JSON.stringify(state),
+        );
+      }
+    };
+    for (const id of ids) {
+      await Deno.mkdir(runPaths(root, id).dir, { recursive: true });
+    }
+    await using tui = new TestTui(root, { columns: 100, rows: 60 });
+    await tui.press("+", "+");
+    void tui.dashboard.watch();
+    for (let step = 1; step <= 15; step++) {
+      await write(step);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await tui.shows("10/s");
+    await eventually(() =>
+      tui.frame.match(/✓ completed .* 15\/\?/g)?.length === 50
+    );
+    await tui.press("p");
+    await tui.shows("paused");
+    await write(99);
+    await tui.dashboard.look();
+    assert.doesNotMatch(tui.frame, /99\/\?/);
+    await tui.press("p");
+    await tui.shows("99/?");
   });
 });

@@ -77,7 +77,7 @@ Deno.test({
     await tmux.press("Enter");
     await tmux.shows("Enter starts it");
     await tmux.press("Enter");
-    await tmux.shows("✓ completed");
+    await tmux.shows(/^ hearth › runs › owl-1 .*\n.*\n ✓ completed/);
     const [resumed] = await listRuns(workspace.root);
     const more = resumed.state!.step! - before;
     assert.ok(Math.abs(more - resumed.meta!.stepsPerEpoch!) < 1, `${more}`);

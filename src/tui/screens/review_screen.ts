@@ -199,8 +199,7 @@ export class ReviewScreen implements Screen {
       });
       if (outcome === null) return; // nobody waits any more
       const { status } = outcome.state;
-      this.#host.back();
-      this.#host.replace(new DetailScreen(this.#host, runId));
+      this.#host.goTo(new DetailScreen(this.#host, runId));
       this.#host.say(
         outcome.end === null
           ? `${runId} trains in process ${pid}`

@@ -1,0 +1,227 @@
+/**
+ * Starting and resuming runs from forms, up to the other process.
+ */
+
+import assert from "node:assert/strict";
+import type { TuiOptions } from "../../src/tui/screen.ts";
+import { readRun } from "../../src/run/runs.ts";
+import { FakeRun } from "../run/_fake_run.ts";
+import { Workspace } from "../cli/_workspace.ts";
+import { TestTui } from "./_ink.tsx";
+
+type StartAgain = TuiOptions["startAgain"];
+
+/** A process that trains until the test is over. */
+function training(root: string, runs: FakeRun[]): StartAgain {
+  return async ({ runId }) => {
+    const run = new FakeRun(root, runId);
+    await run.begin();
+    runs.push(run);
+    return { pid: Deno.pid, ended: new Promise(() => {}) };
+  };
+}
+
+/** A process that ends at once. */
+function failing(output: string): StartAgain {
+  return () =>
+    Promise.resolve({
+      pid: 4242,
+      ended: Promise.resolve({ code: 2, signal: null, output }),
+    });
+}
+
+Deno.test("the form of a new run, exactly", async () => {
+  await using workspace = await Workspace.create();
+  await using tui = new TestTui(workspace.root, { columns: 80, rows: 24 });
+  await tui.dashboard.look();
+  await tui.press("n");
+  await tui.shows("parameters");
+  const frame = tui.frame.replaceAll(workspace.root, "ROOT")
+    .replace(/of [\d.]+ .B free/, "of # free");
+  assert.deepEqual(frame.split("\n"), [
+    " hearth › runs › new run                                            0 runs  2/s",
+    " ❯ profile         ‹ tiny ›                          Which profile to start fr…",
+    "   dataset         sample",
+    "   epochs          1",
+    "   or steps        –",
+    "   batch size      16",
+    "   seq length      128",
+    "   learning rate   0.001",
+    "   accumulation    1",
+    "   device          auto",
+    "   precision       fp32",
+    "   other settings  as in the profile",
+    "   run id          a new name",
+    "   background      yes",
+    "",
+    " parameters  1.1M",
+    " memory      103.5 MB to train",
+    " disk        38.6 MB of # free",
+    " steps       about 683 of 2,048 tokens",
+    "",
+    ...frame.split("\n").slice(20, 22),
+    "",
+    " Enter go on  ↓ field  ^Y copy command  Esc back  ^G help",
+  ]);
+  assert.match(
+    frame,
+    /\$ hearth --root ROOT train --profile tiny\s+--detach/,
+  );
+  await tui.press("down", "up", "right");
+  await tui.shows("‹ small ›");
+  await tui.shows(/parameters {2}1[12]M/);
+});
+
+Deno.test("a form launches what its command line would, and shows run and process", async () => {
+  await using workspace = await Workspace.create();
+  const { root } = workspace;
+  const started: FakeRun[] = [];
+  const asked: Parameters<StartAgain>[0][] = [];
+  const start = training(root, started);
+  await using tui = new TestTui(root, {
+    columns: 100,
+    rows: 30,
+    startAgain: (options) => {
+      asked.push(options);
+      return start(options);
+    },
+  });
+  await tui.dashboard.look();
+  await tui.press("n");
+  await tui.shows("parameters");
+  await tui.press("down", workspace.path("text.txt"));
+  await tui.press("down", "down", "7", "down", "2", "down", "8");
+  await tui.press("down", "down", "down", "down", "down");
+  await tui.press("tokenizer.type=byte model.nEmbd=8 threads=1");
+  await tui.press("\x19"); // Ctrl+Y
+  const args = [
+    ...["--root", root, "train", "--profile", "tiny"],
+    ...["--dataset", workspace.path("text.txt"), "--steps", "7"],
+    ...["--batch-size", "2", "--seq-len", "8"],
+    ...["--set", "tokenizer.type=byte", "--set", "model.nEmbd=8"],
+    ...["--set", "threads=1", "--detach"],
+  ];
+  assert.deepEqual(tui.copied, [["hearth", ...args].join(" ")]);
+  await tui.press("enter");
+  await tui.shows("Enter starts it in the background");
+  await tui.press("enter");
+  await tui.shows(`owl-1 trains in process ${Deno.pid}`);
+  await tui.shows("● running");
+  assert.deepEqual(asked.map(({ args }) => args), [args]);
+  const { meta } = await readRun(root, "owl-1");
+  assert.deepEqual(meta?.commandLine, ["hearth", ...args]);
+  assert.deepEqual(
+    [meta?.config.train.steps, meta?.config.model.nEmbd, meta?.config.threads],
+    [7, 8, 1],
+  );
+  for (const run of started) await run[Symbol.asyncDispose]();
+});
+
+Deno.test("a form shows what the other process failed with, and keeps what was filled in", async () => {
+  await using workspace = await Workspace.create();
+  await using tui = new TestTui(workspace.root, {
+    columns: 100,
+    rows: 30,
+    startAgain: failing("error: Cannot use it: too short\nhint: use more\n"),
+  });
+  await tui.dashboard.look();
+  await tui.press("n");
+  await tui.shows("parameters");
+  await tui.press("up", "up", "my-run", "enter");
+  await tui.shows("Enter starts it");
+  await tui.press("enter");
+  await tui.shows(/✗ Cannot use it: too short\n use more/);
+  await tui.press("esc");
+  await tui.shows("my-run");
+  assert.deepEqual(await workspace.names(), ["runs"]);
+});
+
+Deno.test("a form goes to the field that is wrong, and starts nothing", async () => {
+  await using workspace = await Workspace.create();
+  await using tui = new TestTui(workspace.root, { columns: 100, rows: 30 });
+  await tui.dashboard.look();
+  await tui.press("n");
+  await tui.shows("parameters");
+  await tui.press("down", "down", "down", "down", "down", "down", "fast");
+  await tui.shows("✗ expected a number above 0");
+  await tui.press("up", "enter");
+  await tui.shows("❯ learning rate   fast");
+  await tui.shows("✗ Cannot use --lr fast: expected a number above 0");
+});
+
+Deno.test("a run that is not for the background leaves the dashboard", async () => {
+  await using workspace = await Workspace.create();
+  await using tui = new TestTui(workspace.root, { columns: 100, rows: 30 });
+  await tui.dashboard.look();
+  await tui.press("n");
+  await tui.shows("parameters");
+  await tui.press("up", "right", "enter");
+  await tui.shows("Enter closes the dashboard and trains in this terminal");
+  await tui.press("enter");
+  assert.deepEqual(tui.left, {
+    args: ["--root", workspace.root, "train", "--profile", "tiny"],
+  });
+});
+
+Deno.test("resume asks how much more of a run that is complete", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "4", "--quiet"]);
+  const asked: (readonly string[])[] = [];
+  await using tui = new TestTui(workspace.root, {
+    columns: 100,
+    rows: 30,
+    startAgain: (options) => {
+      asked.push(options.args);
+      return failing("error: no\nhint: never\n")({ ...options });
+    },
+  });
+  await tui.dashboard.look();
+  await tui.press("r");
+  await tui.shows("It is complete: say how much more it is to train");
+  await tui.press("down", "down", "5", "down", "right");
+  await tui.shows("5 steps to come");
+  await tui.press("enter");
+  await tui.shows("Go on with owl-1 from latest");
+  await tui.press("enter");
+  await tui.shows("✗ no");
+  assert.deepEqual(asked, [[
+    ...["--root", workspace.root, "resume", "owl-1", "--more-steps", "5"],
+    ...["--lr-policy", "rewarm", "--detach"],
+  ]]);
+});
+
+Deno.test("generate says what to do where there is no checkpoint", async () => {
+  await using workspace = await Workspace.create();
+  await using run = new FakeRun(workspace.root);
+  await run.begin();
+  await using tui = new TestTui(workspace.root);
+  await tui.dashboard.look();
+  await tui.press("g");
+  await tui.shows("owl-1 has no checkpoint to write with yet");
+  await tui.shows("Wait for its first one, or stop it: then it saves one.");
+});
+
+Deno.test("generate writes the text that the command line writes", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "4", "--quiet"]);
+  await using tui = new TestTui(workspace.root, { columns: 70, rows: 30 });
+  await tui.dashboard.look();
+  await tui.press("g");
+  await tui.shows("Enter writes a text");
+  await tui.press("the 日本", "down", "down", "down", "12", "enter");
+  await tui.shows(/ 12 at [\d,]+ tok\/s/);
+  const { out } = await workspace.run([
+    ...["generate", "owl-1", "--prompt", "the 日本", "--max-new-tokens", "12"],
+    "--json",
+  ]);
+  const { text } = JSON.parse(out);
+  // deno-lint-ignore no-control-regex -- the dashboard shows them as �
+  const shown = text.replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
+  const [firstLine] = `the 日本${shown}`.split("\n");
+  assert.ok(tui.frame.includes(firstLine.trimEnd()), tui.frame);
+  await tui.press("\x12"); // Ctrl+R
+  await tui.shows("2 of 2");
+  assert.match(tui.frame, /seed +1338/);
+  await tui.press("\x10"); // Ctrl+P
+  await tui.shows("1 of 2");
+});
