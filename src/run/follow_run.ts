@@ -11,6 +11,7 @@
  */
 
 import { errorMessage } from "../base/errors.ts";
+import { pause } from "../base/pause.ts";
 import { isLocked } from "./lock.ts";
 import { type Metric, parseMetric } from "./metrics.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
@@ -204,18 +205,4 @@ class StateReader {
 
 async function isDirectory(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isDirectory, () => false);
-}
-
-/** Waits, but no longer than until `signal` is aborted. */
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done);
-    if (signal?.aborted) done();
-  });
 }

@@ -6,6 +6,7 @@
  */
 
 import { errorMessage } from "../base/errors.ts";
+import { pause } from "../base/pause.ts";
 import type { RunInfo } from "../run/runs.ts";
 import { RunsWatch } from "../run/watch_runs.ts";
 import { frameLines, type FrameParts, helpOverlay } from "./frame.ts";
@@ -90,16 +91,7 @@ export class Dashboard implements Host, Disposable {
   async watch(): Promise<void> {
     while (!this.signal.aborted) {
       if (!this.#isPaused) await this.look();
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(done, 1000 / this.#rate);
-        const { signal } = this;
-        function done() {
-          clearTimeout(timer);
-          signal.removeEventListener("abort", done);
-          resolve();
-        }
-        signal.addEventListener("abort", done);
-      });
+      await pause(1000 / this.#rate, this.signal);
     }
   }
 

@@ -21,7 +21,7 @@ import {
 import { panel } from "./text/panel.ts";
 
 /** Below this, nothing can be read. */
-export const SMALLEST: Size = { columns: 40, rows: 12 };
+const SMALLEST: Size = { columns: 40, rows: 12 };
 
 /** What is around the screen on top. */
 export interface FrameParts {

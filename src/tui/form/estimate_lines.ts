@@ -21,7 +21,6 @@ export interface EstimateView {
   /** What came of trying it; null: nobody has. */
   trial: TrialResult | "running" | { problem: string } | null;
   freeDiskBytes: number | null;
-  isDetached: boolean;
 }
 
 /** The figures, one a line. */

@@ -64,7 +64,6 @@ export class FormScreen implements Screen {
       estimate: this.#estimate,
       trial: null,
       freeDiskBytes: this.#freeDiskBytes,
-      isDetached: isDetached(this.#form.values),
     };
     const below: Line[] = problem !== null
       ? wrapWidth(safeText(`✗ ${explain(problem)}`), columns)

@@ -69,7 +69,7 @@ export class ReviewScreen implements Screen {
   }
 
   view({ columns }: Size): Line[] {
-    const { about, config, start } = this.#options;
+    const { about, config } = this.#options;
     const command = wrapWidth(this.#commandLine(), columns - 2);
     return [
       ...about,
@@ -79,7 +79,6 @@ export class ReviewScreen implements Screen {
           estimate: this.#estimate,
           trial: this.#trial,
           freeDiskBytes: this.#freeDiskBytes,
-          isDetached: start !== null,
         }),
         [],
       ]),

@@ -5,16 +5,17 @@
  */
 
 import { errorMessage } from "../../base/errors.ts";
+import { pause } from "../../base/pause.ts";
 import { safeText } from "../../base/safe_text.ts";
-import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
 import { fileSignature } from "../../run/file_signature.ts";
 import { type FollowEvent, followRun } from "../../run/follow_run.ts";
 import type { Metric } from "../../run/metrics.ts";
 import { runPaths } from "../../run/run_paths.ts";
 import type { RunState } from "../../run/run_state.ts";
+import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
 
 /** What is drawn over the steps of a run. */
-export const CURVES = [
+const CURVES = [
   "trainLoss",
   "valLoss",
   "lr",
@@ -182,16 +183,4 @@ export class RunFeed implements Disposable {
   #changed(): void {
     if (!this.#over.signal.aborted) this.#onChange();
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done);
-  });
 }
