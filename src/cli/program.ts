@@ -26,6 +26,7 @@ import { addGenerateCommand } from "./generate.ts";
 import { addImportCommand } from "./import.ts";
 import { addInitCommand } from "./init.ts";
 import { addLogsCommand } from "./logs.ts";
+import { addReportCommand } from "./report.ts";
 import { addResumeCommand } from "./resume.ts";
 import { addRmCommand } from "./rm.ts";
 import { addRunsCommand } from "./runs.ts";
@@ -87,6 +88,7 @@ export function createProgram(app: App): CommandUnknownOpts {
   addLogsCommand(program, app);
   addAttachCommand(program, app);
   addCompareCommand(program, app);
+  addReportCommand(program, app);
   program.commandsGroup("Use:");
   addGenerateCommand(program, app);
   addEvalCommand(program, app);

@@ -13,6 +13,7 @@ const COMMANDS = [
   "logs",
   "attach",
   "compare",
+  "report",
   "generate",
   "eval",
   "export",
