@@ -85,6 +85,28 @@ export interface Backend {
    * memory is the machine's own.
    */
   fits?(program: Program): Promise<boolean>;
+  /**
+   * Chooses among kernels that differ in speed and last bits, for what is
+   * compiled from then on. Absent where there is nothing to choose.
+   *
+   * @returns What was chosen for the program, to be kept with what it
+   * computes: given back as `recorded` it gives the same bits.
+   */
+  chooseKernels?(
+    program: Program,
+    options: ChooseKernelsOptions,
+  ): Promise<KernelChoices>;
   /** Ends worker threads and frees the device, executables included. */
   dispose(): Promise<void>;
+}
+
+/** Kernels in words, by what they compute. */
+export type KernelChoices = Readonly<Record<string, string>>;
+
+/** How kernels are chosen. */
+export interface ChooseKernelsOptions {
+  /** What was chosen before, on this device. */
+  readonly recorded?: KernelChoices;
+  /** Whether to time them, or what is known of them suffices. */
+  readonly tune: boolean;
 }

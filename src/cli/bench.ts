@@ -211,7 +211,7 @@ function addStepFlags(command: CommandUnknownOpts): void {
   command
     .option("--batch-size <n>", "sequences", countFlag("--batch-size", 1))
     .option("--seq-len <n>", "tokens each", countFlag("--seq-len", 1));
-  addConfigFlags(command, MACHINE_SETTINGS);
+  addConfigFlags(command, [...MACHINE_SETTINGS, "tune"]);
 }
 
 async function modelOf(

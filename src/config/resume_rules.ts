@@ -63,6 +63,7 @@ export const RESUME_RULES: Readonly<
   precision: "free",
   threads: "free",
   gemm: "free",
+  tune: "free",
 
   "model.arch": SHAPE,
   "model.nLayer": SHAPE,

@@ -182,6 +182,9 @@ export const configSchema = z.strictObject({
     "matrix products on the CPU: native code, the system's BLAS, wasm, or " +
       "auto: the first that runs",
   ),
+  tune: z.boolean().default(true).describe(
+    "time matrix products on a GPU once, to choose the fastest",
+  ),
   model: modelSchema.prefault({}),
   tokenizer: tokenizerSchema.prefault({}),
   data: dataSchema.prefault({}),

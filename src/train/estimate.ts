@@ -107,7 +107,11 @@ export async function tryRun(
   });
   try {
     const train = { ...config.train, batchSize: config.train.batchSize || 1 };
-    const trial = await openTrialStep(backend, { model, config: { train } });
+    const { tune } = config;
+    const trial = await openTrialStep(backend, {
+      model,
+      config: { train, tune },
+    });
     try {
       await trial.run(); // the first one makes everything ready
       const startMs = performance.now();

@@ -7,14 +7,27 @@
  * @module
  */
 
-import type { Backend, Executable } from "../backend/backend.ts";
+import type {
+  Backend,
+  ChooseKernelsOptions,
+  Executable,
+  KernelChoices,
+} from "../backend/backend.ts";
 import { UserError } from "../base/errors.ts";
 import type { Program } from "../graph/program.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { buildStepProgram, type StepProgramOptions } from "./step_program.ts";
 
+/** A step program that is ready to run. */
+export interface CompiledSteps {
+  readonly program: Program;
+  readonly executable: Executable;
+  /** Null where the device had no choice. */
+  readonly kernelChoices: KernelChoices | null;
+}
+
 /**
- * Compiles the step program.
+ * Chooses kernels for the step program and compiles it.
  *
  * @throws {UserError} If it does not fit; the hint has the batch size that
  * does, where the device can tell.
@@ -23,10 +36,13 @@ export async function compileSteps(
   backend: Backend,
   model: ModelConfig,
   options: StepProgramOptions,
-): Promise<{ program: Program; executable: Executable }> {
+  kernels: ChooseKernelsOptions,
+): Promise<CompiledSteps> {
   const program = buildStepProgram(model, options);
+  const kernelChoices = await backend.chooseKernels?.(program, kernels) ?? null;
   try {
-    return { program, executable: await backend.compile(program) };
+    const executable = await backend.compile(program);
+    return { program, executable, kernelChoices };
   } catch (error) {
     if (!(error instanceof UserError) || !backend.fits) throw error;
     const fitting = await largestBatch(backend, model, options);

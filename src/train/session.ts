@@ -131,10 +131,17 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   const resolved = resolveModel(config.model, tokenizer.vocabSize);
   const { modelConfig } = restore ?? base ?? {};
   const model = modelConfig ? withSizesOf(modelConfig, resolved) : resolved;
-  const { program, executable } = await compileSteps(
+  const sameKernels = restore?.trainer.kernels === backend.device.kernels;
+  const { program, executable, kernelChoices } = await compileSteps(
     backend,
     model,
     config.train,
+    {
+      tune: config.tune,
+      recorded: sameKernels
+        ? restore?.trainer.kernelChoices ?? undefined
+        : undefined,
+    },
   );
   opened.defer(() => executable.dispose());
 
@@ -163,6 +170,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     ? restoreState(restore.trainer, { train, batches, plan: parts.plan })
     : { state: newState(config, stepsPerEpoch), notes: [] };
   state.kernels = device.kernels;
+  state.kernelChoices = kernelChoices;
   const { step, totalSteps } = state;
   const warnings = [...parts.warnings ?? [], ...lrWarnings(config, state)];
   if (restore && restore.trainer.kernels !== device.kernels) {

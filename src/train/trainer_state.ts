@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { KernelChoices } from "../backend/backend.ts";
 import type { LrCurve } from "./lr_curve.ts";
 
 /** The position of a training run. */
@@ -49,6 +50,8 @@ export interface TrainerState {
   checkpointMs: number | null;
   /** Which kernels computed: same bits only with the same kernels. */
   kernels: string;
+  /** Which of several, where the device had a choice; null where not. */
+  kernelChoices: KernelChoices | null;
 }
 
 /** The state of a run before its first step. */
@@ -78,5 +81,6 @@ export function initialState(
     evalBatchCost: null,
     checkpointMs: null,
     kernels,
+    kernelChoices: null,
   };
 }

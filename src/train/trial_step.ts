@@ -36,13 +36,14 @@ export async function openTrialStep<E extends Executable>(
   backend: Omit<Backend, "compile"> & {
     compile(program: Program): Promise<E>;
   },
-  { model, config: { train } }: {
+  { model, config: { train, tune } }: {
     model: ModelConfig;
-    config: Pick<HearthConfig, "train">;
+    config: Pick<HearthConfig, "train" | "tune">;
   },
 ): Promise<TrialStep<E>> {
   const { batchSize } = train;
   const program = buildStepProgram(model, { ...train, gradAccumSteps: 1 });
+  await backend.chooseKernels?.(program, { tune });
   const executable = await backend.compile(program);
   const tokens = batchSize * model.seqLen;
   for (const [name, values] of trialParams(model)) {

@@ -89,13 +89,17 @@ export function gemmKernel(
       },
     })
   );
+  const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN);
+  // Neighbours have the tile in common of which there are more, so that each
+  // comes from memory once; all of the others stay in the cache.
+  const alongM = tilesM < tilesN;
   const code = `${declarations}
 ${
     entry(
       gemmThreads(variant),
       `${placeOfThread(variant)}
-  let fromM = group.y * ${tileM}u;
-  let fromN = group.x * ${tileN}u;
+  let fromM = group.${alongM ? "x" : "y"} * ${tileM}u;
+  let fromN = group.${alongM ? "y" : "x"} * ${tileN}u;
   let fromK = group.z * ${perSplit}u;
   let toK = min(fromK + ${perSplit}u, ${K}u);
   ${squares.map(({ c }) => `var ${c} = vec4<f32>();`).join("\n  ")}
@@ -107,7 +111,7 @@ ${loop}
     label: "matmul",
     bindings,
     code,
-    workgroups: [Math.ceil(N / tileN), Math.ceil(M / tileM), splitK],
+    workgroups: alongM ? [tilesM, tilesN, splitK] : [tilesN, tilesM, splitK],
     flops: 2 * M * N * K,
   };
 }

@@ -10,23 +10,44 @@
  */
 
 import type { Program } from "../../graph/program.ts";
-import type { Backend, DeviceInfo } from "../backend.ts";
+import type {
+  Backend,
+  ChooseKernelsOptions,
+  DeviceInfo,
+  KernelChoices,
+} from "../backend.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { type AttentionFlow, STAGED_BYTES } from "./attention_products.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";
-import { chooseGemm, gemmCandidates } from "./gemm_choice.ts";
+import {
+  chooseGemm,
+  formatVariant,
+  gemmCandidates,
+  parseVariant,
+  runsOn,
+  shapeKey,
+  tunedCandidates,
+} from "./gemm_choice.ts";
 import { loadProgram, programFits } from "./load_program.ts";
 import { type ChooseGemm, lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
+import { timeGemm } from "./time_gemm.ts";
+import { programShapes, tuneGemm } from "./tune_gemm.ts";
+import { openTuningCache, type TuningCache } from "./tuning_cache.ts";
 import type { StoredPrecision } from "./two_bytes.ts";
+
+/** No product is timed after that, at the start of a training run. */
+const TUNE_MS = 1500;
 
 /** How to open an adapter; what is absent is best for it. */
 export interface WebGpuOptions {
   readonly gemmVariant?: ChooseGemm;
   readonly attentionFlow?: AttentionFlow;
+  /** What tuning found out before; absent is the user's own file. */
+  readonly tuningCache?: TuningCache;
   /** How activations are stored; absent is fp32. */
   readonly precision?: StoredPrecision;
 }
@@ -35,6 +56,7 @@ export interface WebGpuOptions {
 export interface WebGpuBackend extends Backend {
   /** @param options In place of those that the adapter was opened with. */
   compile(program: Program, options?: WebGpuOptions): Promise<WebGpuExecutable>;
+  chooseKernels: NonNullable<Backend["chooseKernels"]>;
   /** Different shaders so far. */
   readonly pipelineCount: number;
   /** How this adapter can multiply, but for the parts of k. */
@@ -64,6 +86,8 @@ class OpenWebGpu implements WebGpuBackend {
   readonly #options: WebGpuOptions;
   readonly #pipelines: PipelineCache;
   readonly #executables = new Set<WebGpuExecutable>();
+  /** By the key of the shape. */
+  readonly #choices = new Map<string, GemmVariant>();
 
   constructor(
     gpu: GpuDevice,
@@ -99,7 +123,55 @@ class OpenWebGpu implements WebGpuBackend {
   }
 
   gemmVariant(shape: GemmShape): GemmVariant {
-    return chooseGemm(shape, this.#gpu.adapter);
+    return this.#choices.get(shapeKey(shape)) ??
+      chooseGemm(shape, this.#gpu.adapter);
+  }
+
+  async chooseKernels(
+    program: Program,
+    { recorded = {}, tune }: ChooseKernelsOptions,
+  ): Promise<KernelChoices> {
+    const shapes = programShapes(program);
+    const { adapter, device } = this.#gpu;
+    this.#take(recorded);
+    const isOpen = (shape: GemmShape) => !this.#choices.has(shapeKey(shape));
+    // With a record, the rest is chosen as it was then: not by the clock.
+    const isNew = Object.keys(recorded).length === 0;
+    if (tune && isNew && !adapter.isSoftware) {
+      const { tuningCache = openTuningCache(adapter) } = this.#options;
+      this.#take(await tuningCache.load());
+      const found = await tuneGemm({
+        shapes: shapes.filter(isOpen),
+        candidates: tunedCandidates(device.limits),
+        time: async (shape, variants) => {
+          const options = { variants, rounds: 2, roundMs: 2 };
+          const times = await timeGemm(this, shape, options);
+          return times.map((rounds) => Math.min(...rounds));
+        },
+        limitMs: TUNE_MS,
+        now: () => performance.now(),
+      });
+      for (const [key, variant] of found) this.#choices.set(key, variant);
+      if (found.size > 0) await tuningCache.save(inWords(found));
+    }
+    return inWords(
+      new Map(
+        shapes.map((shape) => [shapeKey(shape), this.gemmVariant(shape)]),
+      ),
+    );
+  }
+
+  /** Takes what is said to be best, as far as it is known and can run. */
+  #take(choices: KernelChoices): void {
+    for (const [key, text] of Object.entries(choices)) {
+      try {
+        const variant = parseVariant(text);
+        if (!runsOn(variant, this.#gpu.device.limits)) continue;
+        this.#choices.set(key, variant);
+      } catch {
+        // Written by another version.
+      }
+    }
   }
 
   async compile(
@@ -150,4 +222,10 @@ class OpenWebGpu implements WebGpuBackend {
     const isStaged = adapter.vendor === "nvidia" && room >= STAGED_BYTES;
     return isStaged ? "staged" : "direct";
   }
+}
+
+function inWords(choices: ReadonlyMap<string, GemmVariant>): KernelChoices {
+  return Object.fromEntries(
+    [...choices].map(([key, variant]) => [key, formatVariant(variant)]),
+  );
 }

@@ -1,0 +1,114 @@
+/**
+ * What tuning found out on this machine, so that the next run need not: a
+ * small file for each adapter, in the user's folder for such.
+ *
+ * It is a convenience: a file that is damaged or of another version is as good
+ * as none, and where nothing can be written nothing is.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { makeDirectories } from "../../base/atomic_file.ts";
+import { readJson, writeJson } from "../../base/json_file.ts";
+import type { KernelChoices } from "../backend.ts";
+import type { AdapterInfo } from "./adapters.ts";
+import { gemmKernel } from "./gemm_kernel.ts";
+import { tunedCandidates } from "./gemm_choice.ts";
+
+/** A file of choices. */
+export interface TuningCache {
+  load(): Promise<KernelChoices>;
+  /** Adds to what is there; never fails. */
+  save(choices: KernelChoices): Promise<void>;
+}
+
+/** The cache of an adapter. @param folder Null if there is none. */
+export function openTuningCache(
+  adapter: Pick<AdapterInfo, "name" | "vendorId" | "deviceId">,
+  folder: string | null = cacheFolder(),
+): TuningCache {
+  const { name, vendorId, deviceId } = adapter;
+  // The system's driver has no version here; a new one is mostly as fast.
+  const key = { name, vendorId, deviceId, deno: Deno.version.deno };
+  const hash = hashOf(JSON.stringify(key) + kernelText());
+  const path = folder && join(folder, `products-${hash}.json`);
+  const load = async (): Promise<KernelChoices> => {
+    if (!path) return {};
+    try {
+      const file = await readJson(path);
+      return isRecord(file) && isRecord(file.choices)
+        ? textsOf(file.choices)
+        : {};
+    } catch {
+      return {}; // damaged, or not to be read
+    }
+  };
+  return {
+    load,
+    async save(choices) {
+      if (!path || !folder) return;
+      try {
+        await makeDirectories(folder);
+        await writeJson(path, {
+          adapter: key,
+          choices: { ...await load(), ...choices },
+        });
+      } catch {
+        // A home that is read-only or full costs two seconds a run.
+      }
+    },
+  };
+}
+
+/** Where this system keeps what programs can do without; null if unknown. */
+function cacheFolder(): string | null {
+  const env = (name: string) => {
+    try {
+      return Deno.env.get(name) || null;
+    } catch {
+      return null; // not permitted
+    }
+  };
+  const home = env("HOME");
+  const base = env("XDG_CACHE_HOME") ??
+    (Deno.build.os === "windows" ? env("LOCALAPPDATA") : home &&
+      join(home, Deno.build.os === "darwin" ? "Library/Caches" : ".cache"));
+  return base && join(base, "hearth");
+}
+
+/** Changes whenever the shaders do. */
+function kernelText(): string {
+  const shape = { M: 256, N: 256, K: 256, transA: false, transB: false };
+  const tensor = (name: string) => ({
+    ...{ dtype: "f32", length: 65536, offset: 0 } as const,
+    memory: { name, sizeBytes: 4 * 65536, lifetime: "persistent" } as const,
+  });
+  const tensors = { a: tensor("a"), b: tensor("b"), out: tensor("out") };
+  return tunedCandidates({ maxComputeInvocationsPerWorkgroup: 1024 })
+    .map((tile) =>
+      gemmKernel(tensors, { shape, variant: { ...tile, splitK: 1 } })
+    )
+    .map(({ code }) => code).join();
+}
+
+/** FNV-1a, 64 bits in hexadecimal. Source: http://www.isthe.com/chongo/tech/comp/fnv. */
+function hashOf(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return hash.toString(16).padStart(16, "0");
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textsOf(choices: Record<string, unknown>): KernelChoices {
+  return Object.fromEntries(
+    Object.entries(choices).filter((entry): entry is [string, string] =>
+      typeof entry[1] === "string"
+    ),
+  );
+}
