@@ -48,6 +48,25 @@ Deno.test("webgpu: run() computes, readAll() waits", { ignore }, async () => {
   await backend.dispose();
 });
 
+Deno.test("webgpu: profile() times every dispatch", { ignore }, async () => {
+  const backend = await openTestGpu();
+  const g = new Graph();
+  const [a, b] = [g.state("a", [8, 12]), g.state("b", [12, 4])];
+  const out = g.matmul(a, b, { out: g.state("out", [8, 4]) });
+  g.add(out, out, { out });
+  const executable = await backend.compile(plan({ g }));
+  const times = await executable.profile("g", 2);
+  assert.deepEqual(
+    times.map(({ op, flops, bytes }) => [op, flops, bytes]),
+    [
+      ["matmul", 2 * 8 * 4 * 12, 4 * (8 * 12 + 12 * 4 + 8 * 4)],
+      ["add", 0, 4 * 8 * 4], // in place: one binding
+    ],
+  );
+  assert.ok(times.every(({ ms }) => ms >= 0 && ms < 1e4));
+  await backend.dispose();
+});
+
 Deno.test("webgpu: what does not exist is refused", { ignore }, async () => {
   const backend = await openTestGpu();
   const executable = await open(backend);

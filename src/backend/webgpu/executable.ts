@@ -7,7 +7,7 @@
 
 import type { Executable, TensorData } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
-import type { GpuTensor, StoredType } from "./dispatch.ts";
+import { bytesPerNumber, type GpuTensor, type StoredType } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, placeOf } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
@@ -17,6 +17,9 @@ import type { DeviceRange, Readback } from "./readback.ts";
 const WRITE_BYTES = 16 * 2 ** 20;
 /** How long signals and timers may have to wait while reads are prompt. */
 const PAUSE_EVERY_MS = 20;
+
+/** How long one dispatch is profiled, and how often in that time at most. */
+const PROFILE_MS = 2, MOST_IN_A_ROW = 32;
 
 /** One dispatch, ready to be recorded. */
 export interface Step {
@@ -30,6 +33,10 @@ export interface DispatchTime {
   readonly op: string;
   readonly workgroups: readonly [number, number, number];
   readonly ms: number;
+  /** Multiplications and additions, where there are many. */
+  readonly flops: number;
+  /** Of all that it binds. */
+  readonly bytes: number;
 }
 
 /** What an executable is made of. */
@@ -134,32 +141,48 @@ export class WebGpuExecutable implements Executable {
   }
 
   /**
-   * Runs a phase `times` times with a wait behind every dispatch, and gives
-   * the shortest time of each. The wait itself, some 0.1 ms, is included.
+   * Runs every dispatch of a phase many times in a row, `times` times, and
+   * gives the shortest time of each. Tensors hold other numbers after that, as
+   * in a phase that runs again and again.
    */
   async profile(phase: string, times: number): Promise<DispatchTime[]> {
     this.#check();
     const steps = this.#phases.get(phase)?.flat() ?? [];
     const dispatches = this.#parts.lowered.phases.get(phase) ?? [];
     const { device } = this.#parts.gpu;
-    const best = steps.map(() => Infinity);
     const anything = { buffer: this.#buffers[0], offset: 0, sizeBytes: 4 };
     this.#sendInputs();
-    for (let run = 0; run < times; run++) {
-      for (const [i, step] of steps.entries()) {
-        await this.#parts.readback.read([anything]);
-        const start = performance.now();
-        const encoder = device.createCommandEncoder();
-        record(encoder, [step], phase);
-        device.queue.submit([encoder.finish()]);
-        await this.#parts.readback.read([anything]);
-        best[i] = Math.min(best[i], performance.now() - start);
+    const timed = async (some: readonly Step[]) => {
+      const start = performance.now();
+      const encoder = device.createCommandEncoder();
+      record(encoder, some, phase);
+      device.queue.submit([encoder.finish()]);
+      await this.#parts.readback.read([anything]);
+      return performance.now() - start;
+    };
+    let answerMs = Infinity;
+    for (let i = 0; i < 5; i++) answerMs = Math.min(answerMs, await timed([]));
+    const best: number[] = [];
+    for (const step of steps) {
+      const once = Math.max(await timed([step]) - answerMs, 1e-3);
+      const runs = Math.min(MOST_IN_A_ROW, Math.ceil(PROFILE_MS / once));
+      let ms = Infinity;
+      for (let run = 0; run < times; run++) {
+        const some = await timed(new Array<Step>(runs).fill(step)) - answerMs;
+        ms = Math.min(ms, Math.max(some, 0) / runs);
       }
+      best.push(ms);
     }
-    return dispatches.map(({ label, workgroups }, i) => ({
+    return dispatches.map(({ label, workgroups, flops = 0, bindings }, i) => ({
       op: label,
       workgroups,
       ms: best[i],
+      flops,
+      bytes: bindings.reduce(
+        (sum, { tensor: { length, dtype } }) =>
+          sum + length * bytesPerNumber(dtype),
+        0,
+      ),
     }));
   }
 

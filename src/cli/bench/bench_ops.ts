@@ -1,6 +1,8 @@
 /**
  * `hearth bench ops`: where the time of a training step goes, op by op.
  *
+ * On a GPU a call is a dispatch, of which an op may take several, and its time
+ * the shortest of several times many in a row.
  * The time of a call is the median of several runs and includes the wait for
  * the slowest thread, which is shown apart as well. GB/s counts each tensor of a call once.
  *
@@ -8,13 +10,14 @@
  */
 
 import type { CallTime, CpuBackend } from "../../backend/cpu/cpu_backend.ts";
+import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
 import { sizeOf } from "../../graph/graph.ts";
 import type { AnyCall } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import { formatTable } from "../table.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { openTrialStep } from "../../train/trial_step.ts";
-import { measure, summarize, type Timing } from "./timing.ts";
+import { measure, perStep, summarize, type Timing } from "./timing.ts";
 
 /** All calls of an op in a step, or one call. */
 export interface OpFigures {
@@ -48,11 +51,45 @@ export interface OpsFigures {
 /** Profiles that take a second, but no fewer than 3 and no more than 20. */
 const [MIN_RUNS, MAX_RUNS] = [3, 20];
 
+/** A step on a GPU is timed that often with a clock around every call. */
+const GPU_RUNS = 3;
+
 /** Whole steps without a clock inside, then with one around every call. */
 export async function benchOps(
-  backend: CpuBackend,
+  backend: CpuBackend | WebGpuBackend,
   bench: BenchModel,
   { seconds }: { seconds: number },
+): Promise<OpsFigures> {
+  return "gemmCandidates" in backend
+    ? await benchGpuOps(backend, bench, seconds)
+    : await benchCpuOps(backend, bench, seconds);
+}
+
+async function benchGpuOps(
+  backend: WebGpuBackend,
+  bench: BenchModel,
+  seconds: number,
+): Promise<OpsFigures> {
+  const { executable, tokens, steps, run } = await openTrialStep(
+    backend,
+    bench,
+  );
+  const step = perStep(await measure(run, { seconds }), steps);
+  const work: Work[] = [];
+  for (const phase of ["firstMicroStep", "update"]) {
+    for (const time of await executable.profile(phase, GPU_RUNS)) {
+      const [x, y, z] = time.workgroups;
+      work.push({ ...time, waitMs: 0, calls: 1, attrs: { x, y, z } });
+    }
+  }
+  await executable.dispose();
+  return inAll(work, { step, tokens });
+}
+
+async function benchCpuOps(
+  backend: CpuBackend,
+  bench: BenchModel,
+  seconds: number,
 ): Promise<OpsFigures> {
   const opened = await openTrialStep(backend, bench);
   const { executable, program, tokens } = opened;
@@ -76,6 +113,14 @@ export async function benchOps(
     });
   }
   await executable.dispose();
+  return inAll(work, { step, tokens });
+}
+
+/** Adds up the calls of each op. */
+function inAll(
+  work: readonly Work[],
+  { step, tokens }: { step: Timing; tokens: number },
+): OpsFigures {
   const totalMs = work.reduce((sum, { ms }) => sum + ms, 0);
   const byOp = Map.groupBy(work, ({ op }) => op);
   return {

@@ -11,7 +11,7 @@ import { formatFields } from "../table.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { peakRssBytes } from "./machine.ts";
 import { openTrialStep } from "../../train/trial_step.ts";
-import { measure, spreadPct, type Timing } from "./timing.ts";
+import { measure, perStep, spreadPct, type Timing } from "./timing.ts";
 
 /** What came out. */
 export interface TrainFigures {
@@ -51,18 +51,6 @@ export async function benchTrain(
     flopsPerToken: flops,
     gflops: flops * tokens / step.medianMs / 1e6,
     peakRssBytes: peak,
-  };
-}
-
-/** From times of several steps; `runs` counts these times. */
-function perStep(timing: Timing, steps: number): Timing {
-  const { medianMs, lowMs, highMs, bestMs, runs } = timing;
-  return {
-    medianMs: medianMs / steps,
-    lowMs: lowMs / steps,
-    highMs: highMs / steps,
-    bestMs: bestMs / steps,
-    runs,
   };
 }
 

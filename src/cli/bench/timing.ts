@@ -54,6 +54,18 @@ export function summarize(times: readonly number[]): Timing {
   };
 }
 
+/** From times of several steps; `runs` counts these times. */
+export function perStep(timing: Timing, steps: number): Timing {
+  const { medianMs, lowMs, highMs, bestMs, runs } = timing;
+  return {
+    medianMs: medianMs / steps,
+    lowMs: lowMs / steps,
+    highMs: highMs / steps,
+    bestMs: bestMs / steps,
+    runs,
+  };
+}
+
 /** Half the runs lie this many percent apart; for people. */
 export function spreadPct({ medianMs, lowMs, highMs }: Timing): number {
   return 100 * (highMs - lowMs) / medianMs;
