@@ -10,6 +10,7 @@ import { tinyConfig, V } from "./_helpers.ts";
 
 const config = tinyConfig({ train: { batchSize: 64 } });
 const model = resolveModel(config.model, V);
+const KERNELS = { tune: false };
 
 /** A device with room for the program of so many sequences and no more. */
 function deviceFor(batchSize: number): Backend {
@@ -29,7 +30,7 @@ function deviceFor(batchSize: number): Backend {
 for (const batchSize of [1, 13, 32, 63]) {
   Deno.test(`compileSteps() names the batch size that fits: ${batchSize}`, async () => {
     await assert.rejects(
-      compileSteps(deviceFor(batchSize), model, config.train),
+      compileSteps(deviceFor(batchSize), model, config.train, KERNELS),
       (error) =>
         error instanceof UserError &&
         error.message === "Cannot allocate it" &&
@@ -41,7 +42,7 @@ for (const batchSize of [1, 13, 32, 63]) {
 Deno.test("compileSteps() says when not even one sequence fits", async () => {
   const backend = { ...deviceFor(1), fits: () => Promise.resolve(false) };
   await assert.rejects(
-    compileSteps(backend, model, config.train),
+    compileSteps(backend, model, config.train, KERNELS),
     (error) =>
       error instanceof UserError && error.hint.includes("not even a batch"),
   );
@@ -49,6 +50,11 @@ Deno.test("compileSteps() says when not even one sequence fits", async () => {
 
 Deno.test("compileSteps() compiles what fits", async () => {
   const options = { ...config.train, batchSize: 2 };
-  const { executable } = await compileSteps(deviceFor(2), model, options);
+  const { executable } = await compileSteps(
+    deviceFor(2),
+    model,
+    options,
+    KERNELS,
+  );
   await executable.dispose();
 });

@@ -5,7 +5,9 @@
  * Every index that does not change from one tile of k to the next is written
  * so that a compiler sees it: WebGPU clamps the indices of workgroup memory,
  * and only what is constant in the loop is clamped outside of it. So a tile is
- * an array of rows, `tile[k][o]`, with k a number in the text.
+ * an array of rows, `tile[k][o]`, with k a number in the text. Where four
+ * depths are written at once, it is `tile[k % 4][k / 4][o]`, and a row has so
+ * many vectors more than needed that neighbours write to other banks.
  *
  * @module
  */
@@ -60,8 +62,10 @@ export function loadBlock(
 
 /** How a tile of a factor gets into workgroup memory. */
 export interface TileLoad {
-  /** Vectors of one depth of the tile. */
-  readonly width: number;
+  /** Type of the tile in WGSL. */
+  readonly type: string;
+  /** The vector `o` of depth `k` of `array`, the tile. */
+  at(array: string, k: number, o: string): string;
   /** WGSL before the loop: what each thread loads. */
   readonly begin: string;
   /** Variables for what is read before it is put into the tile. */
@@ -101,22 +105,15 @@ export function tileLoad(
       ? body
       : `if (${prefix}Unit${turn} < ${units}u) {${body}
     }`;
-  // Two neighbours read 32 bytes of one row, the least that memory gives;
-  // their writes and those of the next lie apart in workgroup memory.
-  const pairs = tileK >= 8;
+  const depths = tileK / 4; // which neighbours read next to each other
   const unit = firstLane === 0
     ? "lane"
     : `(lane + ${threads - firstLane}u) % ${threads}u`;
   const begin = turns.map((turn) => {
     const name = `${prefix}Unit${turn}`;
-    const [k, o] = !alongK
-      ? [`${name} / ${quarter}u`, `${name} % ${quarter}u`]
-      : pairs
-      ? [
-        `4u * (${name} % 2u + ${name} / ${2 * quarter}u * 2u)`,
-        `${name} / 2u % ${quarter}u`,
-      ]
-      : ["0u", name];
+    const [k, o] = alongK
+      ? [`4u * (${name} % ${depths}u)`, `${name} / ${depths}u`]
+      : [`${name} / ${quarter}u`, `${name} % ${quarter}u`];
     return `
   let ${name} = ${unit} + ${turn * threads}u;
   let ${prefix}K${turn} = ${k};
@@ -125,7 +122,13 @@ export function tileLoad(
   const register = (turn: number, j: number) => `${prefix}${turn}_${j}`;
   const perTurn = range(alongK ? 4 : 1);
   return {
-    width: quarter + (alongK ? 1 : 0),
+    type: alongK
+      ? `array<array<array<vec4<f32>, ${
+        quarter + paddedVectors(tileK)
+      }>, ${depths}>, 4>`
+      : `array<array<vec4<f32>, ${quarter}>, ${tileK}>`,
+    at: (array, k, o) =>
+      alongK ? `${array}[${k % 4}][${k >> 2}][${o}]` : `${array}[${k}][${o}]`,
     begin,
     registers: turns.flatMap((turn) => perTurn.map((j) => register(turn, j))),
     take: (k) =>
@@ -149,7 +152,9 @@ export function tileLoad(
     put: (array) =>
       turns.map((turn) => {
         const at = (i: number) =>
-          `${array}[${prefix}K${turn} + ${i}u][${prefix}O${turn}]`;
+          alongK
+            ? `${array}[${i}][${prefix}K${turn} / 4u][${prefix}O${turn}]`
+            : `${array}[${prefix}K${turn}][${prefix}O${turn}]`;
         return guarded(
           turn,
           alongK
@@ -160,6 +165,17 @@ export function tileLoad(
         );
       }).join(""),
   };
+}
+
+/**
+ * How many vectors a row of a transposed tile is longer than needed.
+ *
+ * Of eight neighbours, which write at once, some have another depth. Rows that
+ * are this much apart, of eight vectors that lie in different banks, keep them
+ * out of each other's way.
+ */
+export function paddedVectors(tileK: number): number {
+  return Math.max(1, 8 / (tileK / 4));
 }
 
 /** What threads take turns in loading: vectors, or blocks of 4 x 4. */

@@ -16,7 +16,13 @@
 
 import { bind, type Dispatch } from "./dispatch.ts";
 import type { GemmShape, GemmTensors, GemmTile, GemmVariant } from "./gemm.ts";
-import { type Factor, loadBlock, loadUnits, tileLoad } from "./gemm_factor.ts";
+import {
+  type Factor,
+  loadBlock,
+  loadUnits,
+  paddedVectors,
+  tileLoad,
+} from "./gemm_factor.ts";
 import { entry, range } from "./wgsl.ts";
 
 /** Threads that run in step on most GPUs, and where they lie in a block. */
@@ -34,7 +40,7 @@ export function gemmWorkgroupBytes(
   { tileM, tileN, tileK, flow }: GemmTile,
 ): number {
   if (flow === "direct") return 0;
-  return 4 * tileK * (tileM + 4 + tileN + 4);
+  return 4 * tileK * (tileM + tileN + 8 * paddedVectors(tileK));
 }
 
 /** Multiplies, with bias and `addTo`; or the parts of a split k apart. */
@@ -158,7 +164,6 @@ function tiledLoop({ a, b }: Factors, variant: GemmVariant) {
     ...common,
     ...{ prefix: "b", first: "fromN", firstLane },
   });
-  const type = (width: number) => `array<array<vec4<f32>, ${width}>, ${tileK}>`;
   const take = (k: string) => loadA.take(k) + loadB.take(k);
   const put = loadA.put("tileA") + loadB.put("tileB");
   const registers = [...loadA.registers, ...loadB.registers]
@@ -167,8 +172,10 @@ function tiledLoop({ a, b }: Factors, variant: GemmVariant) {
   const step = range(tileK).map((k) =>
     outerProduct({
       variant,
-      row: (i) => `tileA[${k}][y + ${i * quarters(a, variant.threadM)}u]`,
-      column: (j) => `tileB[${k}][x + ${j * quarters(b, variant.threadN)}u]`,
+      row: (i) =>
+        loadA.at("tileA", k, `y + ${i * quarters(a, variant.threadM)}u`),
+      column: (j) =>
+        loadB.at("tileB", k, `x + ${j * quarters(b, variant.threadN)}u`),
     })
   ).join("\n    ");
   const loop = (before: string, after: string) => `
@@ -189,8 +196,8 @@ function tiledLoop({ a, b }: Factors, variant: GemmVariant) {
     let next = min(k + ${tileK}u, ${last}u);${take("next")}`,
     );
   return {
-    declarations: `var<workgroup> tileA: ${type(loadA.width)};
-var<workgroup> tileB: ${type(loadB.width)};`,
+    declarations: `var<workgroup> tileA: ${loadA.type};
+var<workgroup> tileB: ${loadB.type};`,
     loop: `${loadA.begin}${loadB.begin}
   ${registers}${flow === "ahead" ? ahead() : staged()}`,
   };
