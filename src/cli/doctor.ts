@@ -89,7 +89,7 @@ function checkMemory(): Check {
 }
 
 async function checkDisk(root: string): Promise<Check> {
-  const { freeBytes } = await import("../run/disk_space.ts");
+  const { freeBytes } = await import("../base/free_space.ts");
   const free = await freeBytes(root);
   return {
     name: "disk",

@@ -27,7 +27,7 @@ import {
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { ChosenCheckpoint } from "../run/checkpoint_ref.ts";
-import { freeBytes, noRoom } from "../run/disk_space.ts";
+import { freeBytes, noRoom } from "../base/free_space.ts";
 import type { RunMeta } from "../run/meta.ts";
 import { ggufTensorBytes, writeGguf } from "./gguf_file.ts";
 import { ggufModelMetadata } from "./gguf_metadata.ts";

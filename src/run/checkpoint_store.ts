@@ -32,7 +32,7 @@ import {
   readPointer,
 } from "./checkpoint_list.ts";
 import { dispensable, spaceOf, unkept } from "./checkpoint_policy.ts";
-import { type FreeBytes, freeBytes, noRoom } from "./disk_space.ts";
+import { type FreeBytes, freeBytes, noRoom } from "../base/free_space.ts";
 import { clearLeftovers, replacedName } from "./leftovers.ts";
 
 /** Why and when a checkpoint is saved. */

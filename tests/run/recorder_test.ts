@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freeBytes } from "../../src/run/disk_space.ts";
+import { freeBytes } from "../../src/base/free_space.ts";
 import { RunRecorder } from "../../src/run/recorder.ts";
 import { runPaths } from "../../src/run/run_paths.ts";
 import { initialRunState, loadRunState } from "../../src/run/run_state.ts";

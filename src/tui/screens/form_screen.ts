@@ -2,7 +2,7 @@
 
 import { safeText } from "../../base/safe_text.ts";
 import { estimateRun, type RunEstimate } from "../../train/estimate.ts";
-import { freeBytes } from "../../run/disk_space.ts";
+import { freeBytes } from "../../base/free_space.ts";
 import { rootPaths } from "../../run/run_paths.ts";
 import { explain } from "../explain.ts";
 import { commandLine } from "../form/command_line.ts";

@@ -8,7 +8,7 @@
 import { errorMessage, UserError } from "../../base/errors.ts";
 import { safeText } from "../../base/safe_text.ts";
 import type { HearthConfig } from "../../config/schema.ts";
-import { freeBytes } from "../../run/disk_space.ts";
+import { freeBytes } from "../../base/free_space.ts";
 import { type Launched, LaunchFailure } from "../../run/launch.ts";
 import type { RunState } from "../../run/run_state.ts";
 import { rootPaths } from "../../run/run_paths.ts";
