@@ -122,7 +122,10 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
       "Train a tokenizer on text and write it as a Hugging Face " +
         "tokenizer.json.",
     )
-    .argument("<source...>", "sample, files, folders or globs")
+    .argument(
+      "<source...>",
+      "sample, wikitext-2, hf:…, files, folders or globs",
+    )
     .option("--type <bpe|char|byte>", "kind of tokenizer (default: bpe)")
     .option("--vocab-size <n>", "size of a bpe vocabulary (default: 2048)")
     .option("--output <file>", "where to write", "tokenizer.json")
@@ -139,6 +142,7 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
       const { corpusParts, partsBytes } = await import("../data/corpus.ts");
       const { trainingTexts } = await import("../data/prepare.ts");
       const { meter } = await import("../data/progress.ts");
+      const { rootPaths } = await import("../run/run_paths.ts");
       const { readCorpus } = await import("../data/read_corpus.ts");
       const { trainTokenizer } = await import("../tokenizer/mod.ts");
       const { replaceFile } = await import("../base/atomic_file.ts");
@@ -170,7 +174,13 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
       const onProgress = ({ phase, done, total }: DataProgress) =>
         line.update((columns) => formatStage(phase, done / total, columns));
       const { data } = config;
-      const corpus = await readCorpus({ data, onProgress, signal }, []);
+      const corpus = await readCorpus({
+        data,
+        dataDir: rootPaths(app.root).data,
+        onProgress,
+        onNotice: (message) => line.warn(message),
+        signal,
+      }, []);
       // All of the text: there is nothing to validate here.
       const whole = corpusParts({ ...corpus, val: [], valFraction: null });
       const total = partsBytes(whole);

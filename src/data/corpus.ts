@@ -1,11 +1,13 @@
 /**
  * The checked text of a data set, and which side of it each part is on.
  *
- * Each source is split by itself. Its text files are joined in order, and the
- * last `valFraction` of their bytes is for validation, as nanoGPT does. Documents (stories of the sample, lines of
- * JSON Lines) go to a side by a hash of their text: the same text twice is on
- * one side, and adding documents moves none. A separate validation set is
- * taken whole. The seed of the run has no part in this.
+ * Each source is split by itself. One that brings files for validation, as
+ * data sets of the hub do, keeps to those. Of others, text files are joined in
+ * order, and the last `valFraction` of their bytes is for validation, as
+ * nanoGPT does. Documents (stories of the sample, lines of JSON Lines, rows of
+ * Parquet) go to a side by a hash of their text: the same text twice is on one
+ * side, and adding documents moves none. A separate validation set is taken
+ * whole. The seed of the run has no part in this.
  *
  * @module
  */
@@ -132,11 +134,34 @@ export function corpusNames(
 /** Bytes that {@linkcode readParts} reports for all of `parts`. */
 export function partsBytes(parts: readonly CorpusPart[]): number {
   return parts.reduce(
-    (sum, { source }) =>
-      sum + (source.kind === "sample" ? SAMPLE_BYTES : sourceFiles(source)
-        .reduce((sum, file) => sum + file.sizeBytes, 0)),
+    (sum, part) =>
+      sum + (part.source.kind === "sample" ? SAMPLE_BYTES : splitFiles(part)
+        .reduce((sum, { file }) => sum + file.sizeBytes, 0)),
     0,
   );
+}
+
+/**
+ * The files to read of a source, each with the part of it for validation; a
+ * separate validation set, or what is not for validation, may leave some out.
+ */
+function splitFiles(
+  { source, valFraction }: CorpusPart,
+): { file: CheckedFile; fraction: number }[] {
+  const files = sourceFiles(source);
+  if (!hasOwnSplit(files)) {
+    return files.map((file) => ({ file, fraction: valFraction }));
+  }
+  return files
+    .map((file) => ({ file, fraction: file.side === "val" ? 1 : 0 }))
+    .filter(({ fraction }) =>
+      valFraction === 0 || valFraction === 1 ? fraction === valFraction : true
+    );
+}
+
+/** Whether some files of a source are set aside for validation. */
+function hasOwnSplit(files: readonly TextFile[]): boolean {
+  return files.some(({ side }) => side !== undefined);
 }
 
 /** UTF-8 bytes of the text of `source`. */
@@ -160,9 +185,10 @@ export function sourceFingerprint(source: CheckedSource): string {
  * Take the chunks of a part before you ask for the next one, or not at all.
  */
 export async function* readParts(
-  { source, valFraction }: CorpusPart,
+  part: CorpusPart,
   options: ReadOptions = {},
 ): AsyncGenerator<Part> {
+  const { source, valFraction } = part;
   if (source.kind === "sample") {
     for (const story of sampleStories()) {
       options.signal?.throwIfAborted();
@@ -172,16 +198,18 @@ export async function* readParts(
     }
     return;
   }
+  const isJoined = !hasOwnSplit(source.files);
   const plain = source.files.filter(isPlainText);
   const plainBytes = plain.reduce((sum, file) => sum + file.textBytes, 0);
   let cut = Math.floor(plainBytes * (1 - valFraction)); // from the next file on
-  for (const file of source.files) {
+  for (const { file, fraction } of splitFiles(part)) {
     if (!isPlainText(file)) {
       for await (const text of readDocuments(file, options)) {
-        const side = sideOf(text, valFraction);
+        const side = sideOf(text, fraction);
         yield { side, chunks: [text], endsDocument: true };
       }
     } else if (file.textBytes > 0) {
+      if (!isJoined) cut = fraction === 1 ? 0 : file.textBytes;
       yield* plainParts(file, cut, options);
       cut -= file.textBytes;
     }

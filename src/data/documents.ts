@@ -45,10 +45,10 @@ export async function* readDocuments(
 
 /** What decides the text of a file, its path left out. */
 export function contentKey(
-  { format, column, rows, sha256 }: TextFile & FileFacts,
+  { format, column, rows, sha256, side }: TextFile & FileFacts,
 ): string {
   const named = column === "text" ? undefined : column;
-  return [format, sha256, named, rows].filter(Boolean).join(" ");
+  return [format, sha256, named, rows, side].filter(Boolean).join(" ");
 }
 
 /**

@@ -40,6 +40,8 @@ export interface TextFile {
   column?: string;
   /** `wikitext`: rows are lines, and articles are the documents. */
   rows?: "wikitext";
+  /** `val`: it is for validation alone; else its source is split. */
+  side?: "val";
   /** sha256 (hex) that the bytes must have, where it is known. */
   sha256?: string;
 }

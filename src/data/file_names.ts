@@ -17,7 +17,7 @@ export function formatOf(
   name: string,
 ): Pick<TextFile, "format" | "compression"> {
   const { base, compression } = splitCompression(name);
-  const format = base.endsWith(".jsonl")
+  const format = /\.(jsonl|ndjson)$/.test(base)
     ? "jsonl"
     : base.endsWith(".parquet") && compression === "none"
     ? "parquet"

@@ -6,11 +6,12 @@
 
 /**
  * What is done of one phase, in bytes; while a tokenizer merges, in words of
- * its vocabulary. Phases may repeat, each time from zero.
+ * its vocabulary. Phases may repeat, each time from zero. A total of 0 is one
+ * that nobody knows.
  */
 export interface DataProgress {
-  /** Checking text or tokens on disk, training a tokenizer, encoding. */
-  phase: "read" | "tokenizer" | "tokenize";
+  /** Downloading, checking text or tokens on disk, training a tokenizer, encoding. */
+  phase: "download" | "read" | "tokenizer" | "tokenize";
   done: number;
   total: number;
 }
@@ -23,7 +24,7 @@ export function meter(
   let done = 0;
   return (bytes) => {
     done += bytes;
-    onProgress?.({ phase, done: Math.min(done, total), total });
+    onProgress?.({ phase, done: total ? Math.min(done, total) : done, total });
   };
 }
 

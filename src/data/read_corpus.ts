@@ -10,20 +10,22 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import type { DataSection } from "../config/schema.ts";
-import { type CheckedSource, checkSources, type Corpus } from "./corpus.ts";
+import {
+  type CheckedSource,
+  checkSources,
+  type Corpus,
+  sourceFiles,
+} from "./corpus.ts";
+import type { FetchOptions } from "./fetch_options.ts";
 import { fileKey, type TextFile } from "./file_bytes.ts";
 import type { FileRecord, Prepared } from "./prepared.ts";
-import { type DataProgress, meter } from "./progress.ts";
+import { meter } from "./progress.ts";
 import { resolveSources } from "./sources.ts";
 import { mixWeights, weightedSources } from "./weights.ts";
 
 /** Who listens while text is read. */
-export interface ReadCorpusOptions {
+export interface ReadCorpusOptions extends FetchOptions {
   data: DataSection;
-  onProgress?: (progress: DataProgress) => void;
-  /** One line about something the user may want to know. */
-  onNotice?: (message: string) => void;
-  signal?: AbortSignal;
 }
 
 /**
@@ -32,15 +34,16 @@ export interface ReadCorpusOptions {
  * @throws {UserError} For sources that are missing, empty or not text.
  */
 export async function readCorpus(
-  { data, onProgress, onNotice, signal }: ReadCorpusOptions,
+  options: ReadCorpusOptions,
   prepared: Prepared[],
 ): Promise<Corpus> {
+  const { data, onProgress, onNotice, signal } = options;
   const weights = mixWeights(weightedSources(data.dataset));
   refuseWeights(data.valDataset);
-  const train = await resolveSources(data.dataset, data);
+  const train = await resolveSources(data.dataset, options);
   const val = data.valDataset === undefined
     ? null
-    : await resolveSources(data.valDataset, data);
+    : await resolveSources(data.valDataset, options);
 
   const records = knownFiles(prepared);
   const known = (file: TextFile) => {
@@ -53,15 +56,15 @@ export async function readCorpus(
     .flatMap((source) => source.kind === "files" ? source.files : [])
     .filter((file) => known(file) === null)
     .reduce((sum, file) => sum + file.sizeBytes, 0);
-  const options = {
+  const checking = {
     known,
     signal,
     onBytes: meter({ phase: "read", total }, onProgress),
   };
   const corpus: Corpus = {
-    train: await checkSources(train, options),
+    train: await checkSources(train, checking),
     weights,
-    val: val && await checkSources(val, options),
+    val: val && await checkSources(val, checking),
     valFraction: val === null ? data.valFraction : null,
   };
   for (const name of sharedNames(corpus)) {
@@ -103,10 +106,16 @@ function knownFiles(prepared: Prepared[]): Map<string, FileRecord> {
 
 /** Sources of the validation side that the training side has too. */
 function sharedNames({ train, val }: Corpus): string[] {
-  const content = (source: CheckedSource) =>
-    source.kind === "sample" ? ["sample"] : source.files.map((f) => f.sha256);
-  const trained = new Set(train.flatMap(content));
+  const content = (source: CheckedSource, leftOut?: "val") =>
+    source.kind === "sample" ? ["sample"] : source.files
+      .filter(({ side }) => side !== leftOut)
+      .map(({ sha256 }) => sha256);
+  const trained = new Set(train.flatMap((source) => content(source, "val")));
   return (val ?? [])
-    .filter((source) => content(source).some((part) => trained.has(part)))
+    .filter((source) =>
+      // Of one that brings its own validation files, only those are read.
+      content(source).some((part) => trained.has(part)) &&
+      !sourceFiles(source).some(({ side }) => side === "val")
+    )
     .map(({ name }) => name);
 }

@@ -1,15 +1,22 @@
 /**
- * What the config's `dataset` names: the sample, a file, a folder or a glob.
+ * What the config's `dataset` names: the sample, a public data set, an
+ * address, a file, a folder or a glob.
  *
- * Resolving lists files and checks that they can be meant; it reads none.
+ * What is not on this machine is downloaded. Files are listed here and not yet
+ * read, except for the directories of archives.
  *
  * @module
  */
 
 import type { DataSection } from "../config/schema.ts";
 import { EXIT, UserError } from "../base/errors.ts";
+import type { FetchOptions } from "./fetch_options.ts";
 import type { TextFile } from "./file_bytes.ts";
+import { parseHubName } from "./hub/hub_name.ts";
+import { fetchHubFiles } from "./hub/hub_source.ts";
 import { listFiles } from "./local_files.ts";
+import { findPublic } from "./public_sources.ts";
+import { fetchUrl, isUrl } from "./url_source.ts";
 import { weightedSources } from "./weights.ts";
 
 /** One named source, and what it stands for. */
@@ -20,56 +27,74 @@ export type Source =
 /** `dataset` or `valDataset` as the config has it. */
 export type SourceSetting = DataSection["dataset"];
 
-/** Names that are set aside for public data sets. */
-const PUBLIC_NAMES = [
-  "wikitext-2",
-  "wikitext-103",
-  "tinystories",
-  "tinyshakespeare",
-];
-
 /**
  * The sources of one setting, in its order.
  *
  * @throws {UserError} With exit code 2 for anything that is not there or is
- * not text by its name.
+ * not text by its name; for downloads that fail.
  */
 export async function resolveSources(
   setting: SourceSetting,
-  { textColumn }: Pick<DataSection, "textColumn"> = {},
+  { data, ...options }: FetchOptions & {
+    data?: Pick<DataSection, "textColumn">;
+  },
 ): Promise<Source[]> {
   const sources: Source[] = [];
   for (const { source } of weightedSources(setting)) {
-    sources.push(withColumn(await resolveSource(source), textColumn));
+    const resolved = await resolveSource(source, options);
+    sources.push(withColumn(resolved, data?.textColumn));
   }
   return sources;
 }
 
-async function resolveSource(name: string): Promise<Source> {
+/** Whether a source is on another machine, as far as its name tells. */
+export function isRemote(name: string): boolean {
+  return findPublic(name) !== undefined || isUrl(name) ||
+    parseHubName(name) !== null;
+}
+
+async function resolveSource(
+  name: string,
+  options: FetchOptions,
+): Promise<Source> {
   if (name === "sample") return { kind: "sample", name };
-  const isAddress = /^[a-z][a-z0-9+.-]+:\/\//i.test(name) ||
-    name.startsWith("hf:");
-  if (isAddress || PUBLIC_NAMES.includes(name)) {
-    throw usage(
-      `Cannot use dataset "${name}": only sample and local files, folders ` +
-        "and globs can be used",
-      isAddress
-        ? "download it and give the path of the file"
-        : `download it and give its path; for a local file write ./${name}`,
+  return { kind: "files", name, files: await findFiles(name, options) };
+}
+
+async function findFiles(
+  name: string,
+  options: FetchOptions,
+): Promise<TextFile[]> {
+  const known = findPublic(name);
+  const from = known?.from ?? name;
+  const hubName = parseHubName(from);
+  if (hubName !== null) {
+    return await fetchHubFiles({ ...hubName, name }, options);
+  }
+  if (isUrl(from)) {
+    const expected = known && {
+      sizeBytes: known.downloadBytes,
+      sha256: known.sha256,
+    };
+    return await fetchUrl(from, expected ?? {}, options);
+  }
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(name)) {
+    throw new UserError(
+      `Cannot use dataset "${name}": addresses begin with https:// or hf:`,
+      {
+        hint: "download it and give the path of the file",
+        exitCode: EXIT.usage,
+      },
     );
   }
-  return { kind: "files", name, files: await listFiles(name) };
+  return await listFiles(name);
 }
 
 /** Says which column to read, where a file has columns. */
 function withColumn(source: Source, column: string | undefined): Source {
-  if (source.kind === "sample") return source;
+  if (source.kind === "sample" || column === undefined) return source;
   const files = source.files.map((file) =>
     file.format === "text" ? file : { column, ...file }
   );
   return { ...source, files };
-}
-
-function usage(message: string, hint: string): UserError {
-  return new UserError(message, { hint, exitCode: EXIT.usage });
 }

@@ -24,6 +24,7 @@ import {
 /** What is done before training, such as tokenizing. */
 export interface PrepareProgress {
   stage:
+    | "downloading"
     | "reading data"
     | "training tokenizer"
     | "tokenizing"
@@ -55,6 +56,7 @@ export interface OpenSessionOptions {
 }
 
 const STAGES: Record<DataProgress["phase"], PrepareProgress["stage"]> = {
+  download: "downloading",
   read: "reading data",
   tokenizer: "training tokenizer",
   tokenize: "tokenizing",

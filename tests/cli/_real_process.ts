@@ -21,13 +21,14 @@ export function spawnHearth(
   workspace: Workspace,
   argv: string[],
   program: string[] = FROM_SOURCES,
+  env: Record<string, string> = {},
 ): { pid: number; ended: Promise<Ended> } {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...program, "--root", workspace.root, ...argv],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1", HEARTH_ROOT: "" },
+    env: { NO_COLOR: "1", HEARTH_ROOT: "", ...env },
   }).spawn();
   const { pid } = child;
   const decoder = new TextDecoder();

@@ -3,13 +3,14 @@ import {
   checkSources,
   type Corpus,
   corpusParts,
+  partsBytes,
   readParts,
   type Side,
   sideOf,
 } from "../../src/data/corpus.ts";
 import { textFingerprint } from "../../src/data/fingerprint.ts";
 import { resolveSources, type SourceSetting } from "../../src/data/sources.ts";
-import { TempDir, userError } from "./_helpers.ts";
+import { TempDir, textFile, userError } from "./_helpers.ts";
 
 Deno.test("readParts() cuts one text by position, as nanoGPT does", async () => {
   await using dir = new TempDir();
@@ -113,6 +114,41 @@ Deno.test("readParts() closes the file of a part that is not taken", async () =>
   } // the sanitizer of Deno.test fails on an open file
 });
 
+Deno.test("readParts() keeps to the files that a source has for validation", async () => {
+  await using dir = new TempDir();
+  const lines = (...texts: string[]) =>
+    texts.map((text) => JSON.stringify({ text }) + "\n").join("");
+  const jsonl = await dir.write("a.jsonl", lines("one", "two"));
+  const held = await dir.write("b.jsonl", lines("three"));
+  const plain = await dir.write("c.txt", "four");
+  const plainHeld = await dir.write("d.txt", "five");
+  const files = [
+    await textFile(jsonl, { format: "jsonl" }),
+    await textFile(held, { format: "jsonl", side: "val" }),
+    await textFile(plain),
+    await textFile(plainHeld, { side: "val" }),
+  ];
+  const [source] = await checkSources(
+    [{ kind: "files", name: "mixed", files }],
+    { known: () => null },
+  );
+  const read = async (valFraction: number) => {
+    const sides = { train: [] as string[], val: [] as string[] };
+    let bytes = 0;
+    const part = { source, valFraction };
+    const onBytes = (count: number) => bytes += count;
+    for await (const { side, chunks } of readParts(part, { onBytes })) {
+      sides[side].push((await Array.fromAsync(chunks)).join(""));
+    }
+    assert.equal(bytes, partsBytes([part]));
+    return sides;
+  };
+  const train = ["one", "two", "four"], val = ["three", "five"];
+  assert.deepEqual(await read(0.1), { train, val });
+  assert.deepEqual(await read(0), { train, val: [] });
+  assert.deepEqual(await read(1), { train: [], val });
+});
+
 Deno.test("checkSources() refuses sources without text", async () => {
   await using dir = new TempDir();
   const cases = [
@@ -155,7 +191,7 @@ Deno.test("textFingerprint() knows contents, order and sides, not names", async 
 });
 
 async function checked(setting: SourceSetting) {
-  return await checkSources(await resolveSources(setting), {
+  return await checkSources(await resolveSources(setting, { dataDir: "" }), {
     known: () => null,
   });
 }

@@ -3,6 +3,9 @@ import { join, relative } from "node:path";
 import { resolveSources, type SourceSetting } from "../../src/data/sources.ts";
 import { TempDir, userError } from "./_helpers.ts";
 
+/** Nothing is downloaded here. */
+const LOCAL = { dataDir: "" };
+
 Deno.test("resolveSources() lists a folder's text files by path", async () => {
   await using dir = new TempDir();
   const names = [
@@ -83,7 +86,7 @@ Deno.test("resolveSources() keeps the order of a list", async () => {
     b,
     "sample",
     { source: a, weight: 1 },
-  ]);
+  ], LOCAL);
   assert.deepEqual(
     sources.map(({ kind, name }) => `${kind} ${name}`),
     [`files ${b}`, "sample sample", `files ${a}`],
@@ -112,22 +115,27 @@ Deno.test("resolveSources() says in one line what cannot be used", async () => {
       check,
     ],
     [
-      "wikitext-2",
-      'Cannot use dataset "wikitext-2": only sample and local files, folders ' +
-      "and globs can be used",
-      "download it and give its path; for a local file write ./wikitext-2",
+      "hf:a/b/c",
+      'Cannot use dataset "hf:a/b/c": expected ' +
+      "hf:OWNER/NAME[:CONFIG][:COLUMN][@REVISION]",
+      "write it such as hf:roneneldan/TinyStories",
     ],
     [
-      "hf:roneneldan/TinyStories",
-      'Cannot use dataset "hf:roneneldan/TinyStories": only sample and local ' +
-      "files, folders and globs can be used",
+      "s3://bucket/a.txt",
+      'Cannot use dataset "s3://bucket/a.txt": addresses begin with https:// ' +
+      "or hf:",
       "download it and give the path of the file",
     ],
     [
-      "https://example.org/a.txt",
-      'Cannot use dataset "https://example.org/a.txt": only sample and local ' +
-      "files, folders and globs can be used",
-      "download it and give the path of the file",
+      "https://",
+      'Cannot use dataset "https://": it is no address',
+      "write it such as https://example.org/poems.txt",
+    ],
+    [
+      "https://example.org/a.tar.gz",
+      'Cannot use "https://example.org/a.tar.gz" as text: .tar files cannot ' +
+      "be read",
+      "turn it into .txt, .md, .jsonl, .parquet, plain or with .gz or .zst",
     ],
     [
       empty,
@@ -154,7 +162,7 @@ Deno.test("resolveSources() says in one line what cannot be used", async () => {
     ],
   ];
   for (const [setting, message, hint] of cases) {
-    const error = await userError(() => resolveSources(setting));
+    const error = await userError(() => resolveSources(setting, LOCAL));
     assert.equal(error.message, message);
     assert.equal(error.hint, hint);
     assert.equal(error.exitCode, 2);
@@ -165,7 +173,7 @@ Deno.test({
   name: "resolveSources() refuses what can be read only once",
   ignore: Deno.build.os === "windows",
   async fn() {
-    const error = await userError(() => resolveSources("/dev/null"));
+    const error = await userError(() => resolveSources("/dev/null", LOCAL));
     assert.equal(
       error.message,
       'Cannot read dataset "/dev/null": it is not a regular file',
@@ -174,7 +182,7 @@ Deno.test({
 });
 
 async function filesOf(name: string) {
-  const [source] = await resolveSources(name);
+  const [source] = await resolveSources(name, LOCAL);
   assert.equal(source.kind, "files");
   return source.kind === "files" ? source.files : [];
 }

@@ -1,0 +1,178 @@
+/** Training on a data set of the hub, as whole processes. @module */
+
+import assert from "node:assert/strict";
+import { basename, join } from "node:path";
+import { filesBelow } from "../data/_helpers.ts";
+import { HubServer } from "../data/_hub_server.ts";
+import {
+  realTexts,
+  smallTexts,
+  wikitextRepo,
+  type WikitextTexts,
+} from "../data/_served_wikitext.ts";
+import { type Ended, FROM_SOURCES, spawnHearth } from "./_real_process.ts";
+import { Workspace } from "./_workspace.ts";
+
+/** The profile of the issue, with a model that needs no time. */
+const TRAIN = [
+  ...["train", "--dataset", "wikitext-2", "--profile", "tiny"],
+  ...["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--seq-len", "16"],
+  ...["--steps", "2", "--eval-batches", "1", "--threads", "1"],
+];
+const PREPARE = [
+  ...["data", "prepare", "--dataset", "wikitext-2", "--profile", "tiny"],
+  ...["--vocab-size", "512"],
+];
+
+Deno.test("train --dataset wikitext-2 works from a hub, then without one", async () => {
+  const texts = await realTexts() ?? smallTexts();
+  if (texts.train.length < 1e6) {
+    console.error("no WikiText-2 beside the checkout: a small text stands in");
+  }
+  await using server = new HubServer(wikitextRepo(texts));
+  await using workspace = await Workspace.create();
+  const first = await hearth(server, workspace, TRAIN);
+  assert.equal(first.code, 0, first.err);
+  assert.match(first.err, /^downloading\b/m);
+  assert.match(first.err, /^data {4}wikitext-2: /m);
+  assert.match(first.err, /^done 2\/2 \| finished/m);
+  assert.equal(server.downloads.length, 2);
+  const headers = await Array.fromAsync(
+    filesEnding(workspace, "header.json"),
+    async (path) => JSON.parse(await Deno.readTextFile(path)),
+  );
+  assert.equal(headers.length, 1);
+  const utf8 = (text: string) => new TextEncoder().encode(text).length;
+  assert.equal(headers[0].train.bytes, utf8(texts.train));
+  assert.equal(headers[0].val.bytes, utf8(texts.val));
+
+  await server[Symbol.asyncDispose]();
+  const more = ["resume", "latest", "--more-steps", "1"];
+  const resumed = await hearth(server, workspace, more);
+  assert.equal(resumed.code, 0, resumed.err);
+  assert.match(resumed.err, /^done 3\/3 \| finished/m);
+});
+
+Deno.test("data prepare goes on after kill -9 in a download", async () => {
+  await using server = new HubServer(wikitextRepo(large()));
+  await using workspace = await Workspace.create();
+  server.fault = ({ host }) => host === "cdn" ? { dripMs: 40 } : null;
+  const killed = start(server, workspace, PREPARE);
+  const part = await before(killed.ended, async () => {
+    const [path] = await Array.fromAsync(filesEnding(workspace, ".part"));
+    if (path === undefined) return null;
+    return (await Deno.stat(path)).size > 50_000 ? path : null;
+  });
+  Deno.kill(killed.pid, "SIGKILL");
+  assert.notEqual((await killed.ended).code, 0);
+  const { size } = await Deno.stat(part);
+  server.fault = () => null;
+  server.requests.length = 0;
+  const again = await hearth(server, workspace, PREPARE);
+  assert.equal(again.code, 0, again.err);
+  const ranges = server.downloads.map(({ range }) => range);
+  assert.ok(ranges.includes(`bytes=${size}-`), `${size} of ${ranges}`);
+  assert.deepEqual(await leftovers(workspace), []);
+});
+
+Deno.test("data prepare goes on after kill -9 while it makes tokens", async () => {
+  await using server = new HubServer(wikitextRepo(large()));
+  await using workspace = await Workspace.create();
+  const killed = start(server, workspace, PREPARE);
+  await before(killed.ended, async () => {
+    const [path] = await Array.fromAsync(filesEnding(workspace, "train.bin"));
+    return path?.includes(".tmp-") ? path : null;
+  });
+  Deno.kill(killed.pid, "SIGKILL");
+  await killed.ended;
+  server.requests.length = 0;
+  const again = await hearth(server, workspace, PREPARE);
+  assert.equal(again.code, 0, again.err);
+  assert.equal(server.requests.length, 0); // the download was whole
+  assert.deepEqual(await leftovers(workspace), []);
+  const [header] = await Array.fromAsync(filesEnding(workspace, "header.json"));
+  const { train } = JSON.parse(await Deno.readTextFile(header));
+  assert.equal(train.bytes, new TextEncoder().encode(large().train).length);
+});
+
+Deno.test("data prepare goes through a proxy", async () => {
+  await using server = new HubServer(wikitextRepo(smallTexts()));
+  await using workspace = await Workspace.create();
+  const asked: string[] = [];
+  await using proxy = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => {
+      const url = new URL(request.url);
+      asked.push(url.host);
+      const to = url.host === "hub.test"
+        ? server.endpoint + url.pathname + url.search
+        : request.url;
+      return fetch(to, { headers: request.headers, redirect: "manual" });
+    },
+  );
+  const got = await hearth(server, workspace, PREPARE, {
+    HF_ENDPOINT: "http://hub.test",
+    HTTP_PROXY: `http://127.0.0.1:${proxy.addr.port}`,
+  });
+  assert.equal(got.code, 0, got.err);
+  assert.ok(asked.includes("hub.test"), asked.join());
+});
+
+/** Some 3 MB, which take a while to tokenize. */
+function large(): WikitextTexts {
+  const { train, val } = smallTexts();
+  return { train: train.repeat(30), val };
+}
+
+function start(
+  server: HubServer,
+  workspace: Workspace,
+  argv: string[],
+  env: Record<string, string> = {},
+) {
+  return spawnHearth(workspace, argv, FROM_SOURCES, {
+    HF_ENDPOINT: server.endpoint,
+    HF_HOME: workspace.path("hf"),
+    HF_TOKEN: "",
+    HF_HUB_OFFLINE: "",
+    ...env,
+  });
+}
+
+async function hearth(
+  ...args: Parameters<typeof start>
+): Promise<Ended> {
+  return await start(...args).ended;
+}
+
+/** What a finished preparation must not leave behind. */
+async function leftovers(workspace: Workspace): Promise<string[]> {
+  return (await filesBelow(workspace.path("data")))
+    .filter((name) => /\.part|\.tmp-|\.lock$/.test(name));
+}
+
+async function* filesEnding(
+  workspace: Workspace,
+  ending: string,
+): AsyncGenerator<string> {
+  for (const name of await filesBelow(workspace.path("data"))) {
+    if (basename(name).endsWith(ending)) {
+      yield join(workspace.path("data"), name);
+    }
+  }
+}
+
+/** Looks every few milliseconds, until there is something or `end` comes. */
+async function before<T>(
+  end: Promise<Ended>,
+  look: () => Promise<T | null>,
+): Promise<T> {
+  let ended: Ended | null = null;
+  end.then((result) => ended = result);
+  while (ended === null) {
+    const found = await look().catch(() => null); // files come and go
+    if (found !== null) return found;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail(`it does not happen: ${(ended as Ended).err}`);
+}
