@@ -7,20 +7,27 @@
 import { basename } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../base/errors.ts";
-import { formatBytes, formatCount } from "../base/format.ts";
+import { formatBytes } from "../base/format.ts";
 import type { Prepared } from "../data/prepared.ts";
 import type { App } from "./app.ts";
 import { addConfigFlags, readConfigFlags } from "./config_flags.ts";
+import {
+  formatDownloads,
+  formatInfo,
+  formatPrepared,
+  formatPublic,
+  formatPublicInfo,
+} from "./data_text.ts";
 import { examples } from "./examples.ts";
 import { LiveLine } from "./live_line.ts";
-import { formatStage } from "./progress_bar.ts";
+import { StageLine } from "./stage_line.ts";
+import { withStdin } from "./stdin_config.ts";
 import { StopSignal } from "./stop_signal.ts";
-import { formatFields, formatTable } from "./table.ts";
 
 /** Adds the command and its subcommands. */
 export function addDataCommand(program: CommandUnknownOpts, app: App): void {
   const data = program.command("data")
-    .summary("prepare and list data sets")
+    .summary("download, prepare and list data sets")
     .description(
       "Texts are turned into tokens once and kept in data/tokens. " +
         "hearth train does it by itself; here it can be done beforehand.",
@@ -29,34 +36,57 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
     .addHelpText(
       "after",
       examples(
-        "hearth data prepare --dataset poems.txt",
+        "hearth data prepare --dataset wikitext-2",
         "hearth data list",
       ),
     );
 
   data.command("list")
-    .summary("list prepared data sets")
-    .description("List prepared data sets.")
+    .summary("list prepared, downloaded and public data sets")
+    .description(
+      "List the data sets that are tokens already, the downloads that are " +
+        "kept, and the public data sets that have a name.",
+    )
     .addHelpText(
       "after",
       examples("hearth data list", "hearth data list --json"),
     )
     .action(async () => {
-      const { all } = await prepared(app);
-      if (app.json) app.printJson(all.map(described));
-      else if (all.length > 0) app.print(formatPrepared(all));
-      else app.note("no data is prepared yet");
+      const { listRaw } = await import("../data/raw_files.ts");
+      const { PUBLIC_SOURCES } = await import("../data/public_sources.ts");
+      const { dataDir, all } = await prepared(app);
+      const downloads = await listRaw(dataDir);
+      if (app.json) {
+        return app.printJson({
+          prepared: all.map(described),
+          downloads,
+          public: PUBLIC_SOURCES,
+        });
+      }
+      if (all.length === 0) app.note("no data is prepared yet");
+      app.print([
+        ...all.length > 0 ? [formatPrepared(all)] : [],
+        ...downloads.length > 0 ? [formatDownloads(downloads)] : [],
+        formatPublic(PUBLIC_SOURCES),
+      ].join("\n\n"));
     });
 
   data.command("info")
-    .summary("describe a prepared data set")
-    .description("Describe a prepared data set.")
-    .argument("<id>", "its id in hearth data list, or the beginning of it")
+    .summary("describe a prepared or a public data set")
+    .description("Describe a prepared or a public data set.")
+    .argument("<id>", "its id or name in hearth data list")
     .addHelpText(
       "after",
-      examples("hearth data info 4f1c", "hearth data info 4f1c --json"),
+      examples("hearth data info wikitext-2", "hearth data info 4f1c --json"),
     )
     .action(async (id) => {
+      const { findPublic } = await import("../data/public_sources.ts");
+      const known = findPublic(id);
+      if (known !== undefined) {
+        if (app.json) app.printJson(known);
+        else app.print(formatPublicInfo(known));
+        return;
+      }
       const { all } = await prepared(app);
       const one = findPrepared(all, id);
       if (app.json) app.printJson(described(one));
@@ -66,22 +96,29 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
   data.command("clean")
     .summary("remove prepared data sets")
     .description(
-      "Remove all prepared data sets. The texts themselves stay; what is " +
-        "needed is prepared again.",
+      "Remove all prepared data sets. The texts themselves stay, downloads " +
+        "too; what is needed is prepared again.",
     )
+    .option("--downloads", "remove downloads as well, finished or not")
     .addHelpText(
       "after",
-      examples("hearth data clean", "hearth data clean --root /mnt/big"),
+      examples("hearth data clean", "hearth data clean --downloads"),
     )
-    .action(async () => {
+    .action(async ({ downloads }) => {
       const { cleanPrepared } = await import("../data/prepared.ts");
+      const { cleanRaw } = await import("../data/raw_files.ts");
       const { dataDir } = await prepared(app);
       const result = await cleanPrepared(dataDir);
-      if (app.json) app.printJson(result);
-      else {
+      const raw = downloads ? await cleanRaw(dataDir) : null;
+      if (app.json) return app.printJson({ ...result, downloads: raw });
+      app.print(
+        `removed ${result.removed} data sets, ` +
+          `${formatBytes(result.freedBytes)}`,
+      );
+      if (raw !== null) {
         app.print(
-          `removed ${result.removed} data sets, ` +
-            `${formatBytes(result.freedBytes)}`,
+          `removed downloads of ${raw.removed} data sets, ` +
+            `${formatBytes(raw.freedBytes)}`,
         );
       }
     });
@@ -91,27 +128,33 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
 
 function addPrepare(data: CommandUnknownOpts, app: App): void {
   const command = data.command("prepare")
-    .summary("turn a text into tokens")
+    .summary("download a text and turn it into tokens")
     .description(
-      "Turn a text into tokens, so that hearth train with the same settings " +
+      "Download a text, if need be, and turn it into tokens, so that hearth train with the same settings " +
         "starts at once.",
     )
     .option("--config <file>", "YAML or JSON file with settings")
     .option("--profile <name>", "settings to start from, such as tiny")
+    .option("--refresh", "download the newest version, even if one is here")
     .addHelpText(
       "after",
       examples(
-        "hearth data prepare --dataset poems.txt --vocab-size 4096",
+        "hearth data prepare --dataset wikitext-2 --vocab-size 4096",
         "hearth data prepare --config hearth.yaml",
       ),
     );
   addConfigFlags(command, ["data", "tokenizer"]);
-  command.action(async ({ config: file, profile }) => {
+  command.action(async ({ config: file, profile, refresh }) => {
     const { loadConfig } = await import("../config/load.ts");
     const flags = readConfigFlags(command);
-    const config = await loadConfig({ file, profile, flags });
+    const config = await withStdin(
+      app,
+      await loadConfig({ file, profile, flags }),
+    );
     const { openDataset } = await import("../data/open_dataset.ts");
     const { rootPaths } = await import("../run/run_paths.ts");
+    const { describeProgress } = await import("../data/progress.ts");
+    const stages = new StageLine();
     using line = new LiveLine(app);
     using stop = new StopSignal(app, () => {});
     const { dataset, prepared, reused } = await openDataset({
@@ -121,8 +164,9 @@ function addPrepare(data: CommandUnknownOpts, app: App): void {
       batchSize: config.train.batchSize || 1, // auto depends on the device
       seed: config.seed,
       dataDir: rootPaths(app.root).data,
-      onProgress: ({ phase, done, total }) =>
-        line.update((columns) => formatStage(phase, done / total, columns)),
+      refresh,
+      onProgress: (progress) =>
+        line.update(stages.render(describeProgress(progress))),
       onNotice: (message) => line.warn(message),
       signal: stop.signal,
     });
@@ -159,47 +203,4 @@ function findPrepared(all: readonly Prepared[], id: string): Prepared {
       : `There are ${found.length} prepared data sets that begin with "${id}"`,
     { hint: "hearth data list shows their ids", exitCode: EXIT.usage },
   );
-}
-
-/** The table of `hearth data list`; pure. */
-function formatPrepared(all: readonly Prepared[]): string {
-  return formatTable(
-    [
-      ["id", "left"],
-      ["source", "left"],
-      ["tokenizer", "left"],
-      ["train tokens", "right"],
-      ["val tokens", "right"],
-    ],
-    all.map(({ directory, header }) => [
-      basename(directory),
-      header.source,
-      `${header.tokenizer.type} ${formatCount(header.tokenizer.vocabSize)}`,
-      formatCount(header.train.tokens),
-      formatCount(header.val.tokens),
-    ]),
-  );
-}
-
-/** The lines of `hearth data info`; pure. */
-function formatInfo({ directory, header }: Prepared): string {
-  const { tokenizer, train, val, valFraction } = header;
-  const side = ({ tokens, bytes }: typeof train) =>
-    tokens === 0
-      ? "nothing"
-      : `${formatCount(tokens)} tokens from ${formatBytes(bytes)} of text, ` +
-        `${(bytes / tokens).toFixed(2)} bytes per token`;
-  return formatFields([
-    ["id", basename(directory)],
-    ["directory", directory],
-    ["source", header.source],
-    ["validation", `${100 * valFraction} % of the text`],
-    ["files", formatCount(header.files.length)],
-    [
-      "tokenizer",
-      `${tokenizer.type}, ${formatCount(tokenizer.vocabSize)} ids`,
-    ],
-    ["train", side(train)],
-    ["val", side(val)],
-  ]);
 }

@@ -7,6 +7,7 @@
 import { openBackend } from "../backend/devices.ts";
 import { EXIT, UserError } from "../base/errors.ts";
 import { openDataset } from "../data/open_dataset.ts";
+import { describeProgress } from "../data/progress.ts";
 import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import { loadMeta } from "../run/meta.ts";
@@ -81,8 +82,10 @@ export async function evaluateCheckpoint(
     batchSize,
     seed: config.seed,
     dataDir: rootPaths(app.root).data,
-    onProgress: ({ phase, done, total }) =>
-      onStage(phase, total > 0 ? done / total : null),
+    onProgress(progress) {
+      const { stage, fraction } = describeProgress(progress);
+      onStage(stage, fraction);
+    },
     // Of another text it would say that training and validation are the same.
     onNotice: options.dataset === undefined
       ? (message) => app.warn(message)

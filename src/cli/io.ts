@@ -23,6 +23,8 @@ export interface Io {
   readonly stderr: Sink;
   /** A person can answer questions. */
   readonly stdinIsTty: boolean;
+  /** Standard input, a part at a time. */
+  stdin(): AsyncIterable<Uint8Array>;
   /** All of standard input, as UTF-8. */
   readStdin(): Promise<string>;
   /** Asks whether to go on; only where {@linkcode stdinIsTty}. */

@@ -26,6 +26,7 @@ export function processIo(): Io {
     stdout: streamSink(Deno.stdout),
     stderr: streamSink(Deno.stderr),
     stdinIsTty: Deno.stdin.isTerminal(),
+    stdin: () => Deno.stdin.readable,
     readStdin: () => new Response(Deno.stdin.readable).text(),
     confirm,
     columns: () => consoleSize().columns,

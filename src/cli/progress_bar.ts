@@ -7,7 +7,12 @@
  * @module
  */
 
-import { formatCount, formatDuration, UNKNOWN } from "../base/format.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  UNKNOWN,
+} from "../base/format.ts";
 
 /** What the bar is drawn from: an event, or the state of a run. */
 export interface BarValues {
@@ -35,14 +40,13 @@ export function formatBar(values: BarValues, columns: number): string {
   const width = Math.min(30, columns - words.length - 4);
   if (width >= 5) return `[${formatBlocks(share, width)}] ${words}`;
   // Whole numbers only: half of one would be another number.
-  const shorter = [
+  return fitting([
     [percent, stepWords, loss, speed, eta],
     [percent, stepWords, loss, eta],
     [percent, loss, eta],
     [percent, eta],
     [percent],
-  ].map((parts) => parts.join("  "));
-  return shorter.find((text) => text.length < columns) ?? "";
+  ], columns);
 }
 
 /** `[████      ]  40 %  tokenizing`, or without a bar if unknown. */
@@ -55,6 +59,46 @@ export function formatStage(
   const percent = `${Math.floor(fraction * 100)} %`.padStart(5);
   return `[${formatBlocks(fraction, 20)}] ${percent}  ${stage}`
     .slice(0, Math.max(0, columns - 1));
+}
+
+/**
+ * `[████      ]  40 %  downloading  2.8 of 7.0 MB  1.2 MB/s  ETA 3s`; of a
+ * total that nobody knows (0) only what came so far.
+ */
+export function formatTransfer(
+  { stage, done, total, bytesPerSec }: {
+    stage: string;
+    done: number;
+    total: number;
+    bytesPerSec: number | null;
+  },
+  columns: number,
+): string {
+  const speed = bytesPerSec === null ? "" : `${formatBytes(bytesPerSec)}/s`;
+  if (total === 0) {
+    const amount = done > 0 ? `${stage}  ${formatBytes(done)}` : `${stage} …`;
+    return fitting([[amount, speed], [amount]], columns);
+  }
+  const leftMs = bytesPerSec ? (total - done) / bytesPerSec * 1000 : null;
+  const eta = `ETA ${formatDuration(leftMs)}`;
+  const amount = `${formatBytes(done)} of ${formatBytes(total)}`;
+  const share = done / total;
+  const percent = `${Math.floor(share * 100)} %`.padStart(5);
+  const bar = `[${formatBlocks(share, 20)}] ${percent}`;
+  return fitting([
+    [bar, stage, amount, speed, eta],
+    [bar, stage, amount, speed],
+    [bar, stage, amount],
+    [bar, stage],
+    [percent.trim(), stage],
+    [percent.trim()],
+  ], columns);
+}
+
+/** The first that a terminal does not wrap. */
+function fitting(lines: string[][], columns: number): string {
+  return lines.map((parts) => parts.filter((part) => part !== "").join("  "))
+    .find((text) => text.length < columns) ?? "";
 }
 
 /** A bar in eighths of a character. */

@@ -14,7 +14,8 @@ import type { RunEvent } from "../run/run_event.ts";
 import type { Preparing, RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
 import { LiveLine } from "./live_line.ts";
-import { formatBar, formatStage } from "./progress_bar.ts";
+import { formatBar } from "./progress_bar.ts";
+import { StageLine } from "./stage_line.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { safeText } from "../base/safe_text.ts";
 import { formatSilence } from "../run/silence.ts";
@@ -27,6 +28,7 @@ export class RunView implements Disposable {
   readonly #app: App;
   readonly #line: LiveLine;
   readonly #onUnread: () => void;
+  readonly #stageLine = new StageLine();
   #stage = "";
   #training = false;
   /** The newest one of a run of another process. */
@@ -116,10 +118,11 @@ export class RunView implements Disposable {
     }
   }
 
-  #showStage({ stage, fraction }: Preparing): void {
+  #showStage(progress: Preparing): void {
+    const { stage } = progress;
     if (this.#app.isLive) {
       if (stage !== this.#stage) this.#line.clear();
-      this.#line.update((columns) => formatStage(stage, fraction, columns));
+      this.#line.update(this.#stageLine.render(progress));
     } else if (stage !== this.#stage && !this.#app.json) {
       this.#app.note(stage);
     }

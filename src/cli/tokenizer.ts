@@ -13,7 +13,8 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { LiveLine } from "./live_line.ts";
-import { formatStage } from "./progress_bar.ts";
+import { StageLine } from "./stage_line.ts";
+import { withStdin } from "./stdin_config.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { formatFields } from "./table.ts";
 
@@ -141,26 +142,29 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
       const { loadConfig } = await import("../config/load.ts");
       const { corpusParts, partsBytes } = await import("../data/corpus.ts");
       const { trainingTexts } = await import("../data/prepare.ts");
-      const { meter } = await import("../data/progress.ts");
+      const { describeProgress, meter } = await import("../data/progress.ts");
       const { rootPaths } = await import("../run/run_paths.ts");
       const { readCorpus } = await import("../data/read_corpus.ts");
       const { trainTokenizer } = await import("../tokenizer/mod.ts");
       const { replaceFile } = await import("../base/atomic_file.ts");
-      const config = await loadConfig({
-        flags: [
-          { path: "data.dataset", value: dataset, typed: dataset.join(" ") },
-          ...type === undefined ? [] : [{
-            path: "tokenizer.type",
-            value: type,
-            typed: `--type ${type}`,
-          }],
-          ...vocabSize === undefined ? [] : [{
-            path: "tokenizer.vocabSize",
-            value: Number(vocabSize),
-            typed: `--vocab-size ${vocabSize}`,
-          }],
-        ],
-      });
+      const config = await withStdin(
+        app,
+        await loadConfig({
+          flags: [
+            { path: "data.dataset", value: dataset, typed: dataset.join(" ") },
+            ...type === undefined ? [] : [{
+              path: "tokenizer.type",
+              value: type,
+              typed: `--type ${type}`,
+            }],
+            ...vocabSize === undefined ? [] : [{
+              path: "tokenizer.vocabSize",
+              value: Number(vocabSize),
+              typed: `--vocab-size ${vocabSize}`,
+            }],
+          ],
+        }),
+      );
       const exists = await stat(output).then(() => true, () => false);
       if (exists && !force) {
         throw new UserError(`Cannot write "${output}": it exists`, {
@@ -171,8 +175,9 @@ function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
       using line = new LiveLine(app);
       using stop = new StopSignal(app, () => {});
       const { signal } = stop;
-      const onProgress = ({ phase, done, total }: DataProgress) =>
-        line.update((columns) => formatStage(phase, done / total, columns));
+      const stages = new StageLine();
+      const onProgress = (progress: DataProgress) =>
+        line.update(stages.render(describeProgress(progress)));
       const { data } = config;
       const corpus = await readCorpus({
         data,

@@ -6,6 +6,7 @@ import { conductRun } from "./conduct_run.ts";
 import { addConfigFlags, readConfigFlags, setOption } from "./config_flags.ts";
 import { detachRun } from "./detach_run.ts";
 import { examples } from "./examples.ts";
+import { withStdin } from "./stdin_config.ts";
 
 /** Adds the command. */
 export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
@@ -47,13 +48,14 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
       if (from !== undefined) {
         flags.push({ path: "from", value: from, typed: `--from ${from}` });
       }
-      return await loadConfig({
+      const config = await loadConfig({
         file,
         profile,
         flags,
         set,
         findBase: (ref) => findBase(root, ref),
       });
+      return await withStdin(app, config);
     };
     if (detach && detachedRun === null) {
       return await detachRun(app, async () => {

@@ -79,7 +79,8 @@ const sources = z.union([
 /** What text to train and validate on. */
 export const dataSchema = z.strictObject({
   dataset: sources.default("sample").describe(
-    "sample, a file, a folder or a glob; or a list of them",
+    "sample, wikitext-2, hf:OWNER/NAME, https://…, a file, a folder, a glob " +
+      "or - (standard input); or a list of them",
   ),
   textColumn: z.string().min(1).optional().describe(
     "column or field with the text; default: text",

@@ -41,8 +41,9 @@ function readReason(error: unknown): { what: string; hint: string } | null {
     case "ENOTDIR":
       return {
         what: "no such file or folder",
-        hint: "check the path; a dataset is sample, a file, a folder or a " +
-          'quoted glob such as "texts/*.txt"',
+        hint:
+          "check the path; a dataset is sample, a file, a folder, a quoted " +
+          'glob such as "texts/*.txt", or one that hearth data list shows',
       };
     case "EACCES":
     case "EPERM":

@@ -56,6 +56,8 @@ export interface OpenDatasetOptions {
   seed: number;
   /** Prepared data sets are kept in `tokens/` below it. */
   dataDir: string;
+  /** Download the newest version, even if one is here. */
+  refresh?: boolean;
   onProgress?: (progress: DataProgress) => void;
   /** One line about something the user may want to know. */
   onNotice?: (message: string) => void;

@@ -16,6 +16,28 @@ export interface DataProgress {
   total: number;
 }
 
+/** What a phase is called. */
+export const PHASE_WORDS = {
+  download: "downloading",
+  read: "reading data",
+  tokenizer: "training tokenizer",
+  tokenize: "tokenizing",
+} as const satisfies Record<DataProgress["phase"], string>;
+
+/** What people and state files are told of a progress. */
+export function describeProgress({ phase, done, total }: DataProgress): {
+  stage: typeof PHASE_WORDS[DataProgress["phase"]];
+  fraction: number | null;
+  bytes: { done: number; total: number } | null;
+} {
+  return {
+    stage: PHASE_WORDS[phase],
+    fraction: total > 0 ? done / total : null,
+    // A tokenizer counts bytes first, and then words.
+    bytes: phase === "tokenizer" ? null : { done, total },
+  };
+}
+
 /** Takes byte counts, adds them up and reports the sum. */
 export function meter(
   { phase, total }: Omit<DataProgress, "done">,

@@ -45,6 +45,8 @@ export interface Preparing {
   stage: string;
   /** Part that is done, 0 to 1; null if unknown. */
   fraction: number | null;
+  /** Bytes, where that is what is counted; a total of 0 is not known. */
+  bytes?: { done: number; total: number } | null;
 }
 
 /** The object in `state.json`. Losses are nats per token. */

@@ -9,7 +9,7 @@ import { openBackend } from "../backend/devices.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";
-import type { DataProgress } from "../data/progress.ts";
+import { describeProgress } from "../data/progress.ts";
 import type { BaseModel } from "./base_model.ts";
 import { describeBatch } from "./auto_batch.ts";
 import { autoBatch, stepWork } from "./device_fit.ts";
@@ -24,13 +24,12 @@ import {
 /** What is done before training, such as tokenizing. */
 export interface PrepareProgress {
   stage:
-    | "downloading"
-    | "reading data"
-    | "training tokenizer"
-    | "tokenizing"
+    | ReturnType<typeof describeProgress>["stage"]
     | "preparing model";
   /** Part that is done, 0 to 1; null if unknown. */
   fraction: number | null;
+  /** Bytes, where that is what is counted; a total of 0 is not known. */
+  bytes?: { done: number; total: number } | null;
 }
 
 /** What to open. */
@@ -54,13 +53,6 @@ export interface OpenSessionOptions {
   /** Ends the preparation: the promise rejects with its reason. */
   signal?: AbortSignal;
 }
-
-const STAGES: Record<DataProgress["phase"], PrepareProgress["stage"]> = {
-  download: "downloading",
-  read: "reading data",
-  tokenizer: "training tokenizer",
-  tokenize: "tokenizing",
-};
 
 /**
  * Opens all that a run needs; the caller disposes of the session.
@@ -112,11 +104,7 @@ export async function openSession(
     tokenizerJson: (restore ?? base)?.tokenizerJson,
     expect: options.expectData,
     threads: config.threads,
-    onProgress: ({ phase, done, total }) =>
-      onPrepare?.({
-        stage: STAGES[phase],
-        fraction: total > 0 ? done / total : null,
-      }),
+    onProgress: (progress) => onPrepare?.(describeProgress(progress)),
     onNotice: (message) => warnings.push(message),
     signal,
   });

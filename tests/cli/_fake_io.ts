@@ -58,6 +58,10 @@ export async function run(
       },
     },
     stdinIsTty: tty,
+    stdin: async function* () {
+      await Promise.resolve();
+      yield new TextEncoder().encode(stdin);
+    },
     readStdin: () => Promise.resolve(stdin),
     confirm: (question) => {
       if (settings.confirm) return Promise.resolve(settings.confirm(question));

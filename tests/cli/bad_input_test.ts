@@ -78,7 +78,7 @@ const REFUSED: Record<
     argv: ["train", "--dataset", "ROOT/nope.txt", ...TINY],
     err: [
       'error: Cannot read dataset "ROOT/nope.txt": no such file or folder',
-      'hint: check the path; a dataset is sample, a file, a folder or a quoted glob such as "texts/*.txt"',
+      'hint: check the path; a dataset is sample, a file, a folder, a quoted glob such as "texts/*.txt", or one that hearth data list shows',
     ],
   },
   "a run id with a slash": {

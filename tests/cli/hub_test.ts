@@ -95,6 +95,46 @@ Deno.test("data prepare goes on after kill -9 while it makes tokens", async () =
   assert.equal(train.bytes, new TextEncoder().encode(large().train).length);
 });
 
+Deno.test("data lists, describes and removes downloads", async () => {
+  await using server = new HubServer(wikitextRepo(smallTexts()));
+  await using workspace = await Workspace.create();
+  assert.equal((await hearth(server, workspace, PREPARE)).code, 0);
+  const list = await workspace.run(["data", "list"]);
+  assert.match(list.out, /^[0-9a-f]{16} +wikitext-2 +bpe 512 /m);
+  assert.match(
+    list.out,
+    /^downloaded from +files +size\nhf:Salesforce\/wikitext +2 +\d+\.\d kB$/m,
+  );
+  assert.match(list.out, /^tinystories +1\.0 GB +stories in the words/m);
+  const { out } = await workspace.run(["data", "list", "--json"]);
+  const { prepared, downloads, public: known } = JSON.parse(out);
+  assert.equal(prepared[0].source, "wikitext-2");
+  assert.equal(downloads[0].files, 2);
+  assert.equal(known[0].name, "wikitext-2");
+  const info = await workspace.run(["data", "info", "wikitext-2"]);
+  assert.match(info.out, /^from +hf:Salesforce\/wikitext:wikitext-2-raw-v1$/m);
+  assert.match(info.out, /^validation +3,760 lines$/m);
+
+  const clean = await workspace.run(["data", "clean", "--downloads"]);
+  assert.match(clean.out, /^removed 1 data sets, .*\nremoved downloads of 1 /);
+  assert.deepEqual(await filesBelow(workspace.path("data")), []);
+});
+
+Deno.test("data prepare --refresh brings the newest version", async () => {
+  const repos = wikitextRepo(smallTexts());
+  await using server = new HubServer(repos);
+  await using workspace = await Workspace.create();
+  await hearth(server, workspace, PREPARE);
+  const { train, val } = smallTexts();
+  Object.assign(repos, wikitextRepo({ train: train + val, val }));
+  const kept = await hearth(server, workspace, PREPARE);
+  assert.match(kept.err, /^it was prepared before$/m);
+  const newest = await hearth(server, workspace, [...PREPARE, "--refresh"]);
+  assert.equal(newest.code, 0, newest.err);
+  assert.notEqual(newest.out, kept.out);
+  assert.equal(server.downloads.length, 3); // validation has not changed
+});
+
 Deno.test("data prepare goes through a proxy", async () => {
   await using server = new HubServer(wikitextRepo(smallTexts()));
   await using workspace = await Workspace.create();

@@ -3,6 +3,7 @@ import {
   type BarValues,
   formatBar,
   formatStage,
+  formatTransfer,
 } from "../../src/cli/progress_bar.ts";
 
 const STEP: BarValues = {
@@ -62,4 +63,32 @@ Deno.test("formatStage() shows a bar only for a known share", () => {
     "[████████▏           ]  41 %  tokenizing",
   );
   assert.equal(formatStage("starting device", null, 80), "starting device …");
+});
+
+Deno.test("formatTransfer() shows bytes, speed and time left", () => {
+  const half = {
+    stage: "downloading",
+    done: 3_500_000,
+    total: 7_014_752,
+    bytesPerSec: 1_000_000,
+  };
+  assert.equal(
+    formatTransfer(half, 90),
+    "[█████████▉          ]  49 %  downloading  3.5 MB of 7.0 MB  1.0 MB/s  " +
+      "ETA 3.5s",
+  );
+  assert.equal(
+    formatTransfer({ ...half, bytesPerSec: null }, 90),
+    "[█████████▉          ]  49 %  downloading  3.5 MB of 7.0 MB  ETA n/a",
+  );
+  assert.equal(formatTransfer(half, 40), "49 %  downloading");
+  const unknown = { ...half, total: 0 };
+  assert.equal(formatTransfer(unknown, 80), "downloading  3.5 MB  1.0 MB/s");
+  assert.equal(
+    formatTransfer({ ...unknown, done: 0, bytesPerSec: null }, 80),
+    "downloading …",
+  );
+  for (let columns = 0; columns < 120; columns++) {
+    assert.ok(formatTransfer(half, columns).length <= Math.max(0, columns - 1));
+  }
 });

@@ -177,7 +177,7 @@ Deno.test("parseFileLayer() says what a setting of a wrong type may be", async (
     [
       "data:\n  dataset:\n    - a.txt\n    - {source: b.txt, weight: -1}\n",
       "train.yaml:4:31: data.dataset.1.weight is -1: expected a source or a list of sources",
-      "dataset is: sample, a file, a folder or a glob; or a list of them",
+      "dataset is: sample, wikitext-2, hf:OWNER/NAME, https://…, a file, a folder, a glob or - (standard input); or a list of them",
     ],
     [
       "model: 3\n",

@@ -99,8 +99,9 @@ Deno.test("resolveSources() says in one line what cannot be used", async () => {
   const arrow = await dir.write("a.arrow", "ARROW1");
   const empty = join(dir.path, "empty");
   await Deno.mkdir(empty);
-  const check = "check the path; a dataset is sample, a file, a folder or a " +
-    'quoted glob such as "texts/*.txt"';
+  const check =
+    "check the path; a dataset is sample, a file, a folder, a quoted " +
+    'glob such as "texts/*.txt", or one that hearth data list shows';
   const missing = join(dir.path, "missing.txt");
   const glob = join(dir.path, "*.md");
   const cases: [SourceSetting, string, string][] = [
