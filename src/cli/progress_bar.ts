@@ -84,13 +84,16 @@ export function formatTransfer(
   const amount = `${formatBytes(done)} of ${formatBytes(total)}`;
   const share = done / total;
   const percent = `${Math.floor(share * 100)} %`.padStart(5);
-  const bar = `[${formatBlocks(share, 20)}] ${percent}`;
+  const words = [percent, stage, amount, speed, eta];
+  const length = words.filter((word) => word !== "").join("  ").length;
+  const width = Math.min(20, columns - length - 4);
+  if (width >= 5) words[0] = `[${formatBlocks(share, width)}] ${percent}`;
+  else words[0] = percent.trim();
   return fitting([
-    [bar, stage, amount, speed, eta],
-    [bar, stage, amount, speed],
-    [bar, stage, amount],
-    [bar, stage],
-    [percent.trim(), stage],
+    words,
+    words.toSpliced(3, 1),
+    [percent.trim(), stage, eta],
+    [percent.trim(), eta],
     [percent.trim()],
   ], columns);
 }

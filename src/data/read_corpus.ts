@@ -50,7 +50,11 @@ export async function readCorpus(
     const record = records.get(fileKey(file));
     const same = record?.sizeBytes === file.sizeBytes &&
       record.mtimeMs === file.mtimeMs;
-    return same ? record : null;
+    // A download is never written to again, however young it is.
+    const isSettled = record?.isSettled || record?.sha256 === file.sha256;
+    if (!same || !isSettled) return null;
+    const { sha256, textBytes } = record!;
+    return { sha256, textBytes };
   };
   const total = [...train, ...val ?? []]
     .flatMap((source) => source.kind === "files" ? source.files : [])
@@ -89,16 +93,21 @@ function refuseWeights(setting: DataSection["valDataset"]): void {
   );
 }
 
+/** A file of an earlier preparation. */
+type KnownFile = FileRecord & { isSettled: boolean };
+
 /**
  * Files of earlier preparations by path. One that changed within two seconds
  * of its listing is not trusted: a later change of the same size may have left
  * the same time, as some file systems count whole seconds.
  */
-function knownFiles(prepared: Prepared[]): Map<string, FileRecord> {
-  const records = new Map<string, FileRecord>();
+function knownFiles(prepared: Prepared[]): Map<string, KnownFile> {
+  const records = new Map<string, KnownFile>();
   for (const { header } of prepared) {
     for (const file of header.files) {
-      if (file.mtimeMs < header.listedAtMs - 2000) records.set(file.path, file);
+      const isSettled = file.mtimeMs < header.listedAtMs - 2000;
+      if (!isSettled && records.get(file.path)?.isSettled) continue;
+      records.set(file.path, { ...file, isSettled });
     }
   }
   return records;

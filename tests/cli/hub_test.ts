@@ -115,8 +115,15 @@ Deno.test("data lists, describes and removes downloads", async () => {
   assert.match(info.out, /^from +hf:Salesforce\/wikitext:wikitext-2-raw-v1$/m);
   assert.match(info.out, /^validation +3,760 lines$/m);
 
+  // Another vocabulary reads the same files again.
+  server.requests.length = 0;
+  const smaller = [...PREPARE.slice(0, -1), "300"];
+  const again = await hearth(server, workspace, smaller);
+  assert.equal(again.code, 0, again.err);
+  assert.equal(server.requests.length, 0);
+
   const clean = await workspace.run(["data", "clean", "--downloads"]);
-  assert.match(clean.out, /^removed 1 data sets, .*\nremoved downloads of 1 /);
+  assert.match(clean.out, /^removed 2 data sets, .*\nremoved downloads of 1 /);
   assert.deepEqual(await filesBelow(workspace.path("data")), []);
 });
 

@@ -81,7 +81,11 @@ Deno.test("formatTransfer() shows bytes, speed and time left", () => {
     formatTransfer({ ...half, bytesPerSec: null }, 90),
     "[█████████▉          ]  49 %  downloading  3.5 MB of 7.0 MB  ETA n/a",
   );
-  assert.equal(formatTransfer(half, 40), "49 %  downloading");
+  assert.equal(
+    formatTransfer(half, 76),
+    "[███████▉        ]  49 %  downloading  3.5 MB of 7.0 MB  1.0 MB/s  ETA 3.5s",
+  );
+  assert.equal(formatTransfer(half, 40), "49 %  downloading  ETA 3.5s");
   const unknown = { ...half, total: 0 };
   assert.equal(formatTransfer(unknown, 80), "downloading  3.5 MB  1.0 MB/s");
   assert.equal(
