@@ -145,7 +145,7 @@ export function partsBytes(parts: readonly CorpusPart[]): number {
  * The files to read of a source, each with the part of it for validation; a
  * separate validation set, or what is not for validation, may leave some out.
  */
-function splitFiles(
+export function splitFiles(
   { source, valFraction }: CorpusPart,
 ): { file: CheckedFile; fraction: number }[] {
   const files = sourceFiles(source);

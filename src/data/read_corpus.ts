@@ -14,7 +14,7 @@ import {
   type CheckedSource,
   checkSources,
   type Corpus,
-  sourceFiles,
+  splitFiles,
 } from "./corpus.ts";
 import type { FetchOptions } from "./fetch_options.ts";
 import { fileKey, type TextFile } from "./file_bytes.ts";
@@ -115,16 +115,12 @@ function knownFiles(prepared: Prepared[]): Map<string, KnownFile> {
 
 /** Sources of the validation side that the training side has too. */
 function sharedNames({ train, val }: Corpus): string[] {
-  const content = (source: CheckedSource, leftOut?: "val") =>
-    source.kind === "sample" ? ["sample"] : source.files
-      .filter(({ side }) => side !== leftOut)
-      .map(({ sha256 }) => sha256);
-  const trained = new Set(train.flatMap((source) => content(source, "val")));
+  const content = (source: CheckedSource, valFraction: 0 | 1) =>
+    source.kind === "sample"
+      ? ["sample"]
+      : splitFiles({ source, valFraction }).map(({ file }) => file.sha256);
+  const trained = new Set(train.flatMap((source) => content(source, 0)));
   return (val ?? [])
-    .filter((source) =>
-      // Of one that brings its own validation files, only those are read.
-      content(source).some((part) => trained.has(part)) &&
-      !sourceFiles(source).some(({ side }) => side === "val")
-    )
+    .filter((source) => content(source, 1).some((part) => trained.has(part)))
     .map(({ name }) => name);
 }
