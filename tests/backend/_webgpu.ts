@@ -8,6 +8,7 @@
  */
 
 import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
+import type { TuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,
@@ -27,7 +28,14 @@ if (!testAdapter) {
 /** Whether tests that need an adapter are skipped. */
 export const noAdapter = !testAdapter;
 
+/** What the tests of this process tuned, so that none touches the user's. */
+const tuned: Record<string, string> = {};
+const tuningCache: TuningCache = {
+  load: () => Promise.resolve(tuned),
+  save: (choices) => Promise.resolve(void Object.assign(tuned, choices)),
+};
+
 /** Opens the adapter; only where {@linkcode noAdapter} is false. */
 export function openTestGpu(options?: WebGpuOptions): Promise<WebGpuBackend> {
-  return openWebGpuBackend(testAdapter, options);
+  return openWebGpuBackend(testAdapter, { tuningCache, ...options });
 }
