@@ -28,6 +28,8 @@
 import type { DeviceListing } from "./src/backend/list_devices.ts";
 import type { ConfigSources } from "./src/config/load.ts";
 import type { HearthConfig } from "./src/config/schema.ts";
+import type { Exported, ExportOptions } from "./src/export/export_model.ts";
+import type { Imported, ImportOptions } from "./src/export/import_model.ts";
 import type { ModelDevice, OpenModel } from "./src/generate/open_model.ts";
 import type { Comparison } from "./src/run/comparison.ts";
 import type { FollowEvent, FollowOptions } from "./src/run/follow_run.ts";
@@ -50,9 +52,11 @@ export type {
   Comparison,
   ConfigSources,
   DeviceListing,
+  Exported,
   FollowEvent,
   FollowOptions,
   HearthConfig,
+  Imported,
   OpenModel,
   RunEvent,
   RunInfo,
@@ -155,6 +159,48 @@ export async function openModel(choice: ModelChoice): Promise<OpenModel> {
   const { openModel } = await import("./src/generate/open_model.ts");
   const { loadChosen } = await import("./src/run/checkpoint_ref.ts");
   return await openModel(await loadChosen(choice.root, choice.ref), choice);
+}
+
+/** Which checkpoint to export, and as what. */
+export interface ExportChoice
+  extends
+    Pick<ExportOptions, "format" | "dtype" | "output" | "force" | "signal"> {
+  /** The directory of `runs` and `checkpoints`. */
+  root: string;
+  /** As in {@linkcode ModelChoice}. */
+  ref: string;
+}
+
+/**
+ * Writes a checkpoint for other programs.
+ *
+ * @throws {UserError} If there is none, something is in the way, or the format
+ * cannot express the model.
+ */
+export async function exportModel(
+  { root, ref, ...options }: ExportChoice,
+): Promise<Exported> {
+  const { exportModel } = await import("./src/export/export_model.ts");
+  const { loadChosen } = await import("./src/run/checkpoint_ref.ts");
+  const { loadMeta } = await import("./src/run/meta.ts");
+  const { runPaths } = await import("./src/run/run_paths.ts");
+  const chosen = await loadChosen(root, ref);
+  const { meta: path } = runPaths(root, chosen.runId);
+  const meta = await loadMeta(path).catch(() => null); // only for the card
+  return await exportModel({ ...options, chosen, meta });
+}
+
+/**
+ * Takes over a model of a Hugging Face folder as a run.
+ *
+ * @throws {UserError} If the folder holds none that runs here, or the name is
+ * taken; nothing is left on the disk then.
+ */
+export async function importModel(
+  options: Omit<ImportOptions, "commandLine">,
+): Promise<Imported> {
+  const { importModel } = await import("./src/export/import_model.ts");
+  return await importModel({ ...options, commandLine: ["mod.ts"] });
 }
 
 /** What can be trained on. */

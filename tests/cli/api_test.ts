@@ -37,6 +37,16 @@ Deno.test("the library trains, resumes, lists and writes like the commands", asy
     if (event.kind === "state") seen.push(event.state.status);
   }
   assert.deepEqual(seen, ["4", "completed"]);
+  const output = `${root}/out`;
+  const exported = { format: "hf", dtype: "f32", output } as const;
+  await hearth.exportModel({ root, ref: "owl-1", ...exported });
+  const copy = await hearth.importModel({
+    root,
+    folder: output,
+    runId: "copy",
+  });
+  assert.equal(copy.checkpoint, "step-00000000");
+
   const { runs } = await hearth.compareRuns(root, ["owl-1"]);
   assert.equal(runs[0].step, 4);
 

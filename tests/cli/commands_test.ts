@@ -74,6 +74,7 @@ Deno.test("hearth eval measures the run's own text, or another", async () => {
   const state = await workspace.run(["status", "--json"]);
   // The same validation text and weights as the run's last evaluation.
   assert.equal(result.valLoss, JSON.parse(state.out).valLoss);
+  assert.equal(result.perplexity, Math.exp(result.valLoss));
 
   const other = await workspace.write("other.txt", "zzz ".repeat(100));
   const { code, out, err } = await workspace.run(["eval", "--dataset", other]);
