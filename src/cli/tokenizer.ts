@@ -7,16 +7,17 @@
 import { stat } from "node:fs/promises";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../base/errors.ts";
-import { formatCount } from "../base/format.ts";
-import type { DataProgress } from "../data/progress.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { formatBytes, formatCount } from "../base/format.ts";
+import type { LoadedTokenizer } from "../tokenizer/load.ts";
+import type { NamedToken } from "../tokenizer/vocabulary_report.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { LiveLine } from "./live_line.ts";
+import { countFlag } from "./numbers.ts";
 import { StageLine } from "./stage_line.ts";
-import { withStdin } from "./stdin_config.ts";
 import { StopSignal } from "./stop_signal.ts";
-import { formatFields } from "./table.ts";
+import { formatFields, formatTable } from "./table.ts";
+import { addTrainTokenizerCommand } from "./train_tokenizer.ts";
 
 const SOURCE = "a tokenizer.json, or a run or checkpoint that has one";
 
@@ -36,7 +37,7 @@ export function addTokenizerCommand(
         "hearth tokenizer encode latest Hello",
       ),
     );
-  addTrain(tokenizer, app);
+  addTrainTokenizerCommand(tokenizer, app);
 
   tokenizer.command("inspect")
     .summary("describe a tokenizer")
@@ -47,34 +48,77 @@ export function addTokenizerCommand(
       examples("hearth tokenizer inspect", "hearth tokenizer inspect owl-1"),
     )
     .action(async (ref) => {
+      const { reportVocabulary } = await import(
+        "../tokenizer/vocabulary_report.ts"
+      );
       const loaded = await open(app, ref);
       const { type, vocabSize, endOfText, fingerprint } = loaded;
+      const report = reportVocabulary(loaded);
       if (app.json) {
-        return app.printJson({ type, vocabSize, endOfText, fingerprint });
+        const about = { type, vocabSize, endOfText, fingerprint };
+        return app.printJson({ ...about, ...report });
       }
+      const named = ({ id, text }: NamedToken) => `${id} ${quote(text)}`;
+      const { kinds, lengths, special, longest } = report;
       app.print(formatFields([
         ["type", type],
         ["vocabulary", `${formatCount(vocabSize)} ids`],
         ["end of text", endOfText === null ? "none" : `id ${endOfText}`],
+        ["special", special.map(named).join(", ") || "none"],
         ["sha256", fingerprint],
-        ["longest", longestTokens(loaded).map(quote).join(" ")],
+        ["longest", longest.map(({ text }) => quote(text)).join(" ")],
       ]));
+      app.print();
+      app.print(formatTable(
+        [["tokens", "left"], ["count", "right"]],
+        Object.entries(kinds).filter(([, count]) => count > 0)
+          .map(([kind, count]) => [kind, formatCount(count)]),
+      ));
+      app.print();
+      app.print(formatTable(
+        [["bytes", "right"], ["count", "right"]],
+        lengths.map((count, bytes) => [String(bytes), formatCount(count)])
+          .filter((_, bytes) => lengths[bytes] > 0),
+      ));
     });
 
   tokenizer.command("encode")
     .summary("text to ids")
-    .description("Print the ids of a text, or of standard input.")
+    .description(
+      "Print the ids of a text, or of standard input; or write those of files, " +
+        "however large, to a file of little-endian 16-bit numbers (32-bit for " +
+        "more than 65,536 ids).",
+    )
     .argument("<tokenizer>", SOURCE)
-    .argument("<text>", "the text; - reads standard input")
+    .argument("[text]", "the text; - reads standard input")
+    .option("--input <source>", "encode a file, a folder or a glob")
+    .option("--output <file>", "where to write the ids of --input")
+    .option(
+      "--threads <n>",
+      "threads that encode; default: one per core",
+      countFlag("--threads", 1),
+    )
     .addHelpText(
       "after",
       examples(
         'hearth tokenizer encode latest "Once upon a time"',
-        "hearth tokenizer encode tokenizer.json - < poems.txt",
+        "hearth tokenizer encode tokenizer.json --input poems/ --output ids.bin",
       ),
     )
-    .action(async (ref, text) => {
+    .action(async (ref, text, { input: source, output, threads }) => {
       const loaded = await open(app, ref);
+      if (source !== undefined && output !== undefined && text === undefined) {
+        return await encodeSource(app, loaded, { source, output, threads });
+      }
+      if (source !== undefined || output !== undefined || text === undefined) {
+        throw new UserError(
+          "Cannot encode: expected a text, or --input and --output",
+          {
+            hint: "hearth tokenizer encode --help shows both",
+            exitCode: EXIT.usage,
+          },
+        );
+      }
       const input = text === "-" ? await app.io.readStdin() : text;
       const ids = [...loaded.encode(input)];
       if (!app.json) return app.print(ids.join(" "));
@@ -83,9 +127,10 @@ export function addTokenizerCommand(
 
   tokenizer.command("decode")
     .summary("ids to text")
-    .description("Print the text of ids.")
+    .description("Print the text of ids, or of a file that encode wrote.")
     .argument("<tokenizer>", SOURCE)
-    .argument("<ids...>", "ids, as encode prints them")
+    .argument("[ids...]", "ids, as encode prints them")
+    .option("--input <file>", "a file of ids that encode wrote")
     .addHelpText(
       "after",
       examples(
@@ -93,8 +138,21 @@ export function addTokenizerCommand(
         "hearth tokenizer decode tokenizer.json 0 1 2 --json",
       ),
     )
-    .action(async (ref, texts) => {
+    .action(async (ref, texts, { input }) => {
       const loaded = await open(app, ref);
+      if (input !== undefined && texts.length === 0) {
+        const { decodeFile } = await import("../data/encode_file.ts");
+        for await (const text of decodeFile(loaded, input)) {
+          app.io.stdout.write(text);
+        }
+        return;
+      }
+      if (input !== undefined || texts.length === 0) {
+        throw new UserError("Cannot decode: expected ids, or --input", {
+          hint: "hearth tokenizer decode --help shows both",
+          exitCode: EXIT.usage,
+        });
+      }
       const ids = texts.flatMap((text) => text.trim().split(/[\s,]+/))
         .filter((text) => text !== "");
       const { vocabSize } = loaded;
@@ -116,96 +174,53 @@ export function addTokenizerCommand(
     });
 }
 
-function addTrain(tokenizer: CommandUnknownOpts, app: App): void {
-  tokenizer.command("train")
-    .summary("train a tokenizer on text")
-    .description(
-      "Train a tokenizer on text and write it as a Hugging Face " +
-        "tokenizer.json.",
-    )
-    .argument(
-      "<source...>",
-      "sample, wikitext-2, hf:…, files, folders or globs",
-    )
-    .option("--type <bpe|char|byte>", "kind of tokenizer (default: bpe)")
-    .option("--vocab-size <n>", "size of a bpe vocabulary (default: 2048)")
-    .option("--output <file>", "where to write", "tokenizer.json")
-    .option("--force", "replace an existing file")
-    .addHelpText(
-      "after",
-      examples(
-        "hearth tokenizer train poems.txt --vocab-size 4096",
-        "hearth tokenizer train sample --type char --output char.json",
-      ),
-    )
-    .action(async (dataset, { type, vocabSize, output, force }) => {
-      const { loadConfig } = await import("../config/load.ts");
-      const { corpusParts, partsBytes } = await import("../data/corpus.ts");
-      const { trainingTexts } = await import("../data/prepare.ts");
-      const { describeProgress, meter } = await import("../data/progress.ts");
-      const { rootPaths } = await import("../run/run_paths.ts");
-      const { readCorpus } = await import("../data/read_corpus.ts");
-      const { trainTokenizer } = await import("../tokenizer/mod.ts");
-      const { replaceFile } = await import("../base/atomic_file.ts");
-      const config = await withStdin(
-        app,
-        await loadConfig({
-          flags: [
-            { path: "data.dataset", value: dataset, typed: dataset.join(" ") },
-            ...type === undefined ? [] : [{
-              path: "tokenizer.type",
-              value: type,
-              typed: `--type ${type}`,
-            }],
-            ...vocabSize === undefined ? [] : [{
-              path: "tokenizer.vocabSize",
-              value: Number(vocabSize),
-              typed: `--vocab-size ${vocabSize}`,
-            }],
-          ],
-        }),
-      );
-      const exists = await stat(output).then(() => true, () => false);
-      if (exists && !force) {
-        throw new UserError(`Cannot write "${output}": it exists`, {
-          hint: "add --force to replace it, or --output to name another file",
-          exitCode: EXIT.usage,
-        });
-      }
-      using line = new LiveLine(app);
-      using stop = new StopSignal(app, () => {});
-      const { signal } = stop;
-      const stages = new StageLine();
-      const onProgress = (progress: DataProgress) =>
-        line.update(stages.render(describeProgress(progress)));
-      const { data } = config;
-      const corpus = await readCorpus({
-        data,
-        dataDir: rootPaths(app.root).data,
-        onProgress,
-        onNotice: (message) => line.warn(message),
-        signal,
-      }, []);
-      // All of the text: there is nothing to validate here.
-      const whole = corpusParts({ ...corpus, val: [], valFraction: null });
-      const total = partsBytes(whole);
-      const trained = await trainTokenizer(
-        config.tokenizer,
-        trainingTexts(whole, {
-          onBytes: meter({ phase: "tokenizer", total }, onProgress),
-          signal,
-        }),
-        { signal },
-      );
-      await replaceFile(output, trained.json);
-      line[Symbol.dispose]();
-      app.print(output);
-      app.note(`${trained.type}, ${formatCount(trained.vocabSize)} ids`);
-    });
+/** Writes the ids of files, and says how many and how fast. */
+async function encodeSource(
+  app: App,
+  tokenizer: LoadedTokenizer,
+  { source, output, threads }: {
+    source: string;
+    output: string;
+    threads?: number;
+  },
+): Promise<void> {
+  const { encodeFile } = await import("../data/encode_file.ts");
+  const { describeProgress } = await import("../data/progress.ts");
+  const { rootPaths } = await import("../run/run_paths.ts");
+  using line = new LiveLine(app);
+  using stop = new StopSignal(app, () => {});
+  const start = performance.now();
+  const stages = new StageLine();
+  const result = await encodeFile(tokenizer, {
+    input: source,
+    output,
+    threads,
+    dataDir: rootPaths(app.root).data,
+    signal: stop.signal,
+    onNotice: (message) => line.warn(message),
+    onProgress: (progress) =>
+      line.update(stages.render(describeProgress(progress))),
+  });
+  const ms = performance.now() - start;
+  line[Symbol.dispose]();
+  const { tokens, bytes, unknown } = result;
+  if (app.json) return app.printJson({ output, ...result, ms });
+  app.print(output);
+  app.note(
+    `${formatCount(tokens)} tokens from ${formatBytes(bytes)} of text, ` +
+      `${(bytes / tokens).toFixed(2)} bytes per token, ` +
+      `${formatBytes(1000 * bytes / ms)}/s`,
+  );
+  if (unknown > 0) {
+    app.warn(
+      `${formatCount(unknown)} characters of the text are not in the ` +
+        "tokenizer's vocabulary and were replaced",
+    );
+  }
 }
 
 /** Loads a tokenizer from a file, or from a checkpoint. */
-async function open(app: App, ref: string): Promise<Tokenizer> {
+async function open(app: App, ref: string): Promise<LoadedTokenizer> {
   const { loadTokenizer } = await import("../tokenizer/mod.ts");
   const isFile = await stat(ref).then((found) => found.isFile(), () => false);
   if (isFile) {
@@ -214,14 +229,6 @@ async function open(app: App, ref: string): Promise<Tokenizer> {
   const { loadChosen } = await import("../run/checkpoint_ref.ts");
   const { content } = await loadChosen(app.root, ref);
   return await loadTokenizer(content.tokenizerJson);
-}
-
-/** The longest texts that one id stands for. */
-function longestTokens(tokenizer: Tokenizer): string[] {
-  return Array.from({ length: tokenizer.vocabSize }, (_, id) => id)
-    .map((id) => tokenizer.decode([id]))
-    .sort((a, b) => b.length - a.length || (a < b ? -1 : 1))
-    .slice(0, 8);
 }
 
 function quote(text: string): string {

@@ -84,6 +84,13 @@ export class LoadedTokenizer implements Tokenizer {
     return findStartOfText(this.#postProcessor, config);
   }
 
+  /** Text of `ids` as UTF-8; of some ids it is not whole characters. */
+  decodeUtf8(ids: ArrayLike<number>): Uint8Array {
+    return this.#codec instanceof ByteLevelBpe
+      ? this.#codec.decodeUtf8(ids)
+      : encoder.encode(this.#codec.decode(ids));
+  }
+
   /**
    * How much of `text` the vocabulary does not know: characters for `char`,
    * tokens for `file`; never anything for `bpe` and `byte`.
@@ -139,5 +146,6 @@ async function openCodec(file: TokenizerFile, name: string): Promise<Opened> {
   return { type: "file", codec, cutsAt: "request" };
 }
 
+const encoder = new TextEncoder();
 // A byte order mark is text like any other.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -23,6 +23,10 @@ export interface TokenizerSettings {
 
 /** Settings of {@linkcode trainTokenizer} that are not configuration. */
 export interface TrainTokenizerOptions {
+  /** For `bpe`: tokens of their own after end-of-text, found in any text. */
+  specialTokens?: readonly string[];
+  /** For `bpe`: pairs seen less often are not merged; default 2. */
+  minFrequency?: number;
   /** Threads that count words; 0 or left out: one per core. */
   threads?: number;
   onProgress?: (progress: BpeProgress) => void;
@@ -57,7 +61,8 @@ export async function trainTokenizer(
     : await trainBpe(texts, {
       ...options,
       vocabSize,
-      minFrequency: MIN_FREQUENCY,
+      minFrequency: options.minFrequency ?? MIN_FREQUENCY,
+      specialTokens: [END_OF_TEXT, ...options.specialTokens ?? []],
     });
   return await loadTokenizer(json, { type });
 }

@@ -193,6 +193,85 @@ Deno.test("hearth tokenizer trains, encodes and decodes", async () => {
   assert.match(inspect.out, /^type {9}char\nvocabulary {3}\d+ ids\n/);
 });
 
+Deno.test("hearth tokenizer has special tokens and reports its vocabulary", async () => {
+  await using workspace = await Workspace.create();
+  const output = workspace.path("tokenizer.json");
+  const trained = await workspace.run([
+    ...["tokenizer", "train", workspace.path("text.txt"), "--output", output],
+    ...["--vocab-size", "264", "--special-token", "<|user|>"],
+    ...["--min-frequency", "100", "--threads", "1"],
+  ]);
+  assert.deepEqual([trained.code, trained.err], [0, "bpe, 264 ids\n"]);
+  const { out } = await workspace.run(["tokenizer", "inspect", output]);
+  assert.match(
+    out,
+    /\nspecial {6}0 "<\|endoftext\|>", 1 "<\|user\|>"\n/,
+  );
+  // 256 bytes, 128 of them no characters by themselves, and 6 merges.
+  const lines = out.split("\n");
+  const count = (kind: string) =>
+    lines.findLast((line) => line.startsWith(kind))?.split(/ +/).at(-1);
+  assert.equal(count("special  "), "2");
+  assert.equal(count("digits"), "10");
+  assert.equal(count("parts of characters"), "128");
+  assert.ok(lines.some((line) => /^ +1 +256$/.test(line)), out);
+  const { ids } = JSON.parse(
+    (await workspace.run(
+      ["tokenizer", "encode", output, "<|user|>", "--json"],
+    )).out,
+  );
+  assert.deepEqual(ids, [1]);
+});
+
+Deno.test("hearth tokenizer encodes files to files, and back", async () => {
+  await using workspace = await Workspace.create();
+  const output = workspace.path("tokenizer.json"), ids = workspace.path("ids");
+  const text = workspace.path("text.txt");
+  await workspace.run([
+    ...["tokenizer", "train", text, "--output", output, "--vocab-size", "300"],
+  ]);
+  const encode = ["tokenizer", "encode", output];
+  const encoded = await workspace.run(
+    [...encode, "--input", text, "--output", ids],
+  );
+  assert.equal(encoded.out, "ROOT/ids\n");
+  assert.match(
+    encoded.err,
+    /^[\d,]+ tokens from 5\.\d kB of text, \d\.\d\d bytes/,
+  );
+  const numbers = new Uint16Array((await Deno.readFile(ids)).buffer);
+  const content = await Deno.readTextFile(text);
+  const whole = await workspace.run([...encode, content]);
+  // The document ends with the end of text, which decode leaves out.
+  assert.equal([...numbers].join(" "), `${whole.out.trim()} 0`);
+  const decoded = await workspace.run(
+    ["tokenizer", "decode", output, "--input", ids],
+  );
+  assert.equal(decoded.out, content);
+
+  const wrong: [string[], string][] = [
+    [encode, "Cannot encode: expected a text, or --input and --output"],
+    [
+      [...encode, "--input", text],
+      "Cannot encode: expected a text, or --input and --output",
+    ],
+    [
+      ["tokenizer", "decode", output],
+      "Cannot decode: expected ids, or --input",
+    ],
+    [
+      ["tokenizer", "decode", output, "--input", text],
+      `Cannot decode "ROOT/text.txt": it has id `,
+    ],
+  ];
+  await Deno.writeTextFile(text, "zz".repeat(9));
+  for (const [argv, message] of wrong) {
+    const { code, err } = await workspace.run(argv);
+    assert.equal(code, 2);
+    assert.ok(err.startsWith(`error: ${message}`), err);
+  }
+});
+
 Deno.test("hearth devices and doctor describe this machine", async () => {
   await using workspace = await Workspace.create();
   const devices = await workspace.run(["devices", "--json"]);
