@@ -23,6 +23,7 @@ export class Workspace implements AsyncDisposable {
   #parent: string;
   #lock: Deno.FsFile;
   #made: string[];
+  #released = false;
 
   private constructor(
     parent: string,
@@ -79,17 +80,24 @@ export class Workspace implements AsyncDisposable {
       throw writeFailure(target, error);
     }
     this.#made = [];
+    await this.#release();
     return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await removeIfThere(this.directory);
-    this.#lock.close(); // before its removal: Windows removes no open file
-    await removeIfThere(this.directory + LOCK);
+    await this.#release();
     // Directories made for nothing go too, unless another put something there.
     for (const directory of this.#made.reverse()) {
       await Deno.remove(directory).catch(() => {});
     }
+  }
+
+  async #release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    this.#lock.close(); // before its removal: Windows removes no open file
+    await removeIfThere(this.directory + LOCK);
   }
 }
 
