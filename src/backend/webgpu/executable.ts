@@ -6,6 +6,7 @@
  */
 
 import type { Executable, TensorData } from "../backend.ts";
+import { collectIfDue, countSubmission } from "./collect.ts";
 import type { GpuDevice } from "./device.ts";
 import { bytesPerNumber, type GpuTensor, type StoredType } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
@@ -136,6 +137,7 @@ export class WebGpuExecutable implements Executable {
         const encoder = device.createCommandEncoder({ label: phase });
         record(encoder, part, phase);
         device.queue.submit([encoder.finish()]);
+        countSubmission();
       }
     });
   }
@@ -238,6 +240,7 @@ export class WebGpuExecutable implements Executable {
 
   /** Signals, timers and errors of the device only come when we let them. */
   async #pause(): Promise<void> {
+    collectIfDue();
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#lastPause = performance.now();
   }
