@@ -44,14 +44,19 @@ class Block(nn.Module):
         self.fc = nn.Linear(C, shape["ffnDim"], bias=bias)
         self.fc_proj = nn.Linear(shape["ffnDim"], C, bias=bias)
         self.gelu = nn.GELU("tanh" if shape["gelu"] == "tanh" else "none")
+        self.p = shape["dropout"]
+        self.dropout = nn.Dropout(self.p)
 
     def forward(self, x):
         B, T, C = x.shape
         qkv = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, C // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        att = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.att_proj(att.transpose(1, 2).reshape(B, T, C))
-        return x + self.fc_proj(self.gelu(self.fc(self.norm2(x))))
+        att = F.scaled_dot_product_attention(
+            q, k, v, is_causal=True, dropout_p=self.p if self.training else 0.0
+        )
+        att = self.att_proj(att.transpose(1, 2).reshape(B, T, C))
+        x = x + self.dropout(att)
+        return x + self.dropout(self.fc_proj(self.gelu(self.fc(self.norm2(x)))))
 
 
 class GPT(nn.Module):
@@ -61,6 +66,7 @@ class GPT(nn.Module):
         self.wte = nn.Embedding(V, C)
         self.wpe = nn.Embedding(shape["seqLen"], C)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape["nLayer"]))
+        self.dropout = nn.Dropout(shape["dropout"])
         self.norm = nn.LayerNorm(C, bias=shape["bias"])
         self.head = nn.Linear(C, V, bias=False)
         self.head.weight = self.wte.weight
@@ -70,6 +76,7 @@ class GPT(nn.Module):
 
     def forward(self, ids, targets):
         x = self.wte(ids) + self.wpe(torch.arange(ids.size(1), device=ids.device))
+        x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
         logits = self.head(self.norm(x))
