@@ -44,7 +44,7 @@ const CASES: Record<string, OpCase[]> = {
     product([275, 45, 131], 1, 0),
     product([260, 1031, 130], 0, 0), // a B of more than 512 KiB
     product([260, 1024, 130], 0, 0), // rows of B 4 KiB apart
-    product([515, 45, 131], 1, 0), // enough rows to pack columns of A
+    product([645, 45, 131], 1, 0), // enough rows to pack columns of A
     product([1024, 45, 131], 1, 0),
   ],
   "one to four rows": [1, 2, 3, 4].flatMap((M) => [

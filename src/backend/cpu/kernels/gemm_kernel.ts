@@ -142,7 +142,7 @@ export function sharesSets(stride: i32): bool {
 const SAME_SET_BYTES: i32 = 4096;
 
 /** A product of this many rows has tiles so wide that packing A pays. */
-const MANY_ROWS: i32 = 512;
+const MANY_ROWS: i32 = 640;
 
 @inline
 function formOf(code: Code, aStride: i32, transA: bool): Form {
