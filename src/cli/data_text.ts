@@ -43,13 +43,13 @@ export function formatDownloads(all: readonly RawDataset[]): string {
   );
 }
 
-/** The table of public data sets that have a name. */
+/** The table of data sets that have a name. */
 export function formatPublic(all: readonly PublicSource[]): string {
   return formatTable(
-    [["public", "left"], ["download", "right"], ["what it is", "left"]],
+    [["name", "left"], ["download", "right"], ["what it is", "left"]],
     all.map(({ name, downloadBytes, about }) => [
       name,
-      formatBytes(downloadBytes),
+      downloadBytes === 0 ? "none" : formatBytes(downloadBytes),
       about,
     ]),
   );

@@ -20,7 +20,10 @@ export function addInitCommand(program: CommandUnknownOpts, app: App): void {
     )
     .argument("[file]", "where to write", "hearth.yaml")
     .option("--profile <name>", "profile to start from (default: tiny)")
-    .option("--dataset <source>", "sample, a file, a folder or a glob")
+    .option(
+      "--dataset <source>",
+      "sample, wikitext-2, a file, a folder or a glob",
+    )
     .option("--yes", "ask nothing")
     .option("--force", "replace an existing file without asking")
     .addHelpText(

@@ -30,7 +30,7 @@ export const RUN_QUESTIONS = [
   {
     flag: "dataset",
     label: "dataset",
-    message: "Which text? (sample, a file, a folder or a glob)",
+    message: "Which text? (sample, wikitext-2, a file, a folder or a glob)",
     empty: "sample",
   },
   {

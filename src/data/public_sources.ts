@@ -1,5 +1,5 @@
 /**
- * Public data sets that have a name of their own.
+ * Data sets that have a name of their own: public ones, and the sample.
  *
  * Sizes are those of the files that training reads, as the hub lists them;
  * they are shown before a download, which goes by what the server says.
@@ -10,7 +10,7 @@
 /** A public data set, and where it is. */
 export interface PublicSource {
   name: string;
-  /** `hf:…` or `https://…`. */
+  /** `hf:…` or `https://…`; of the sample, words. */
   from: string;
   /** Bytes to download: training and validation. */
   downloadBytes: number;
@@ -27,13 +27,21 @@ export interface PublicSource {
 /** In the order in which they are shown. */
 export const PUBLIC_SOURCES: readonly PublicSource[] = [
   {
+    name: "sample",
+    from: "made by this program",
+    downloadBytes: 0,
+    splits: { train: "8,185 stories, a part of them for validation" },
+    license: "MIT",
+    about: "stories from a grammar; needs no network",
+  },
+  {
     name: "wikitext-2",
     from: "hf:Salesforce/wikitext:wikitext-2-raw-v1",
     downloadBytes: 6_357_543 + 657_209,
     column: "text",
     splits: { train: "36,718 lines", validation: "3,760 lines" },
     license: "CC BY-SA 3.0",
-    about: "720 good Wikipedia articles",
+    about: "good Wikipedia articles, 12 MB of text",
   },
   {
     name: "wikitext-103",
@@ -42,7 +50,7 @@ export const PUBLIC_SOURCES: readonly PublicSource[] = [
     column: "text",
     splits: { train: "1,801,350 lines", validation: "3,760 lines" },
     license: "CC BY-SA 3.0",
-    about: "28,595 good Wikipedia articles",
+    about: "good Wikipedia articles, 548 MB of text",
   },
   {
     name: "tinystories",

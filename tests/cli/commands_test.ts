@@ -156,7 +156,10 @@ Deno.test("hearth data prepares, lists, describes and removes", async () => {
   const clean = await workspace.run(["data", "clean"]);
   assert.match(clean.out, /^removed 1 data sets, /);
   const empty = await workspace.run(["data", "list"]);
-  assert.match(empty.out, /^public +download +what it is\nwikitext-2 +7\.0 MB/);
+  assert.match(
+    empty.out,
+    /^name +download +what it is\nsample +none .*\nwikitext-2 +7\.0 MB/,
+  );
   assert.equal(empty.err, "no data is prepared yet\n");
 });
 

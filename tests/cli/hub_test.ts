@@ -110,7 +110,7 @@ Deno.test("data lists, describes and removes downloads", async () => {
   const { prepared, downloads, public: known } = JSON.parse(out);
   assert.equal(prepared[0].source, "wikitext-2");
   assert.equal(downloads[0].files, 2);
-  assert.equal(known[0].name, "wikitext-2");
+  assert.equal(known[1].name, "wikitext-2");
   const info = await workspace.run(["data", "info", "wikitext-2"]);
   assert.match(info.out, /^from +hf:Salesforce\/wikitext:wikitext-2-raw-v1$/m);
   assert.match(info.out, /^validation +3,760 lines$/m);
