@@ -25,6 +25,7 @@
  * @module
  */
 
+import type { DeviceChoice, OpenedDevice } from "./src/backend/devices.ts";
 import type { DeviceListing } from "./src/backend/list_devices.ts";
 import type { ConfigSources } from "./src/config/load.ts";
 import type { HearthConfig } from "./src/config/schema.ts";
@@ -48,18 +49,25 @@ export type { GeneratedToken } from "./src/generate/generate.ts";
 export type { TextOptions } from "./src/generate/open_model.ts";
 export type { TrainEvent } from "./src/train/events.ts";
 export type { RunState } from "./src/run/run_state.ts";
+export type { Backend, Executable } from "./src/backend/backend.ts";
 export type {
   Comparison,
   ConfigSources,
+  DeviceChoice,
   DeviceListing,
   Exported,
   FollowEvent,
   FollowOptions,
   HearthConfig,
   Imported,
+  ModelDevice,
+  OpenedDevice,
   OpenModel,
+  ResumeOptions,
   RunEvent,
   RunInfo,
+  RunOptions,
+  StartOptions,
 };
 
 /** Which model to open, and on what. */
@@ -70,8 +78,8 @@ export interface ModelChoice extends ModelDevice {
   ref: string;
 }
 
-/** What the command line fills in by itself. */
-type Filled = "engine" | "commandLine";
+/** What the command line fills in by itself, and this file does for you. */
+export type Filled = "engine" | "commandLine";
 
 /**
  * Merges a profile, a file, flags and `key.path=value` assignments, in that
@@ -207,6 +215,19 @@ export async function importModel(
 export async function listDevices(): Promise<DeviceListing[]> {
   const { listDevices } = await import("./src/backend/list_devices.ts");
   return await listDevices();
+}
+
+/**
+ * Opens a device to run programs of one's own on, which `src/graph/mod.ts`
+ * makes; `examples/tiny_mlp.ts` shows how.
+ *
+ * @throws {UserError} If there is no such device.
+ */
+export async function openBackend(
+  choice: DeviceChoice,
+): Promise<OpenedDevice> {
+  const { openBackend } = await import("./src/backend/devices.ts");
+  return await openBackend(choice);
 }
 
 async function filled(): Promise<Pick<RunOptions, Filled>> {
