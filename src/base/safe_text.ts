@@ -15,3 +15,14 @@ const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 export function safeText(text: string): string {
   return text.replaceAll(CONTROLS, "\ufffd");
 }
+
+/**
+ * `value` as JSON that is harmless to look at: `JSON.stringify` escapes only
+ * some of those characters.
+ */
+export function safeJson(value: unknown): string {
+  return (JSON.stringify(value) ?? "null").replaceAll(
+    CONTROLS,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -16,6 +16,7 @@ import {
   encodeFloats,
   type FloatFormat,
 } from "./float_formats.ts";
+import { parseJson } from "./parse_json.ts";
 import { release } from "./release.ts";
 import { type FileSeal, sizeMismatch, writeSealed } from "./sealed_file.ts";
 
@@ -261,7 +262,7 @@ function parseHeader(
 ): Pick<SafetensorsHeader, "tensors" | "metadata"> {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    header = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(json));
   } catch (cause) {
     throw damaged(path, "its header is not JSON", cause);
   }
@@ -293,7 +294,8 @@ function parseEntry(name: string, value: unknown, path: string): TensorEntry {
   }
   if (typeof dtype !== "string" || !Object.hasOwn(BYTES_PER_VALUE, dtype)) {
     throw new UserError(
-      `Cannot read "${path}": tensor "${name}" has dtype ${dtype}, ` +
+      `Cannot read "${path}": tensor "${name}" has dtype ` +
+        `${typeof dtype === "string" ? dtype : JSON.stringify(dtype)}, ` +
         `allowed are ${Object.keys(BYTES_PER_VALUE).join(", ")}`,
       { hint: "convert the weights to one of these dtypes" },
     );

@@ -5,6 +5,7 @@
  */
 
 import { EXIT } from "../base/errors.ts";
+import { safeJson, safeText } from "../base/safe_text.ts";
 import type { Io } from "./io.ts";
 
 /** Values of the flags that every command has. */
@@ -44,22 +45,25 @@ export class App {
 
   /** Prints a line of the result on stdout. */
   print(line = ""): void {
-    this.io.stdout.write(`${line}\n`);
+    const { stdout } = this.io;
+    // A file or another program gets what was written as it is.
+    stdout.write(`${stdout.isTty ? safeText(line) : line}\n`);
   }
 
   /** Prints one JSON value on one line of stdout. */
   printJson(value: unknown): void {
-    this.print(JSON.stringify(value));
+    this.print(safeJson(value));
   }
 
   /** Prints a line about the work on stderr, unless `--quiet`. */
   note(line = ""): void {
-    if (!this.quiet) this.io.stderr.write(`${line}\n`);
+    if (!this.quiet) this.io.stderr.write(`${safeText(line)}\n`);
   }
 
   /** Prints a warning on stderr, in any case. */
   warn(message: string): void {
-    this.io.stderr.write(`${this.paint("yellow", "warning:")} ${message}\n`);
+    const text = safeText(message);
+    this.io.stderr.write(`${this.paint("yellow", "warning:")} ${text}\n`);
   }
 
   /** Whether a line on stderr may be rewritten in place. */

@@ -76,7 +76,9 @@ async function complete(
   if (FILE_FLAGS.has(words.at(-2) ?? "")) return COMPLETE_FILES;
   const { RootCommand } = await import("@bomb.sh/tab");
   const { listRunIds } = await import("../run/runs.ts");
-  const runIds = await listRunIds(app.root);
+  const { isRunId } = await import("../run/run_id.ts");
+  // A shell would run what a directory like `$(reboot)` is called.
+  const runIds = (await listRunIds(app.root)).filter(isRunId);
   const root = new RootCommand();
   const globals = program.options;
   for (const option of globals) addOption(root, option);

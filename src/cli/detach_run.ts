@@ -64,7 +64,7 @@ async function launch(app: App, run: LaunchableRun, stop: StopSignal) {
     });
   } catch (error) {
     if (error instanceof LaunchFailure && error.output) {
-      app.io.stderr.write(error.output);
+      app.io.stderr.write(safeText(error.output));
     }
     throw error;
   }

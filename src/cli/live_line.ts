@@ -7,6 +7,7 @@
  * @module
  */
 
+import { safeText } from "../base/safe_text.ts";
 import type { App } from "./app.ts";
 
 /** Between two rewrites; a person reads no more than ten a second. */
@@ -29,7 +30,7 @@ export class LiveLine implements Disposable {
   update(render: (columns: number) => string): void {
     if (!this.#app.isLive || this.#now() - this.#shownAt < INTERVAL_MS) return;
     this.#shownAt = this.#now();
-    this.#text = render(this.#app.io.columns());
+    this.#text = safeText(render(this.#app.io.columns()));
     this.#app.io.stderr.write(CLEAR_LINE + this.#text);
   }
 

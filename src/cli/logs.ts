@@ -7,7 +7,7 @@ import { examples } from "./examples.ts";
 import { countFlag } from "./numbers.ts";
 import { removedRun } from "./run_errors.ts";
 import { noteRunning } from "./run_outcome.ts";
-import { safeText } from "../base/safe_text.ts";
+import { safeJson, safeText } from "../base/safe_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
 const DEFAULT_LINES = 20;
@@ -94,7 +94,6 @@ async function followLog(app: App, { runId, lastLines }: LogRange) {
 
 /** In one write, as there may be very many. */
 function printLines(app: App, lines: string[]): void {
-  const text = (line: string) =>
-    app.json ? JSON.stringify({ line }) : safeText(line);
+  const text = (line: string) => app.json ? safeJson({ line }) : safeText(line);
   app.io.stdout.write(lines.map((line) => `${text(line)}\n`).join(""));
 }

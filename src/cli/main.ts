@@ -51,7 +51,7 @@ export async function runCli(
       io.stderr.write(`${app.paint("red", "error:")} ${what}\n`);
       io.stderr.write(`${app.paint("cyan", "hint:")} ${advice}\n`);
       if (error instanceof Error && io.env("HEARTH_DEBUG")) {
-        io.stderr.write(`${error.stack}\n`);
+        io.stderr.write(`${safeText(error.stack ?? "")}\n`);
       }
     } catch {
       // Nobody reads stderr; the exit code still tells.

@@ -12,7 +12,7 @@ import type { RunState } from "../run/run_state.ts";
 import type { App } from "./app.ts";
 import { LiveBlock } from "./live_block.ts";
 import { brokenRun, removedRun } from "./run_errors.ts";
-import { safeText } from "../base/safe_text.ts";
+import { safeJson, safeText } from "../base/safe_text.ts";
 import { formatStateLine, formatStatus } from "./status_text.ts";
 import { StopSignal } from "./stop_signal.ts";
 
@@ -108,9 +108,7 @@ class LineScreen implements Screen {
     const now = performance.now();
     const pace = json ? JSON_INTERVAL_MS : LINE_INTERVAL_MS;
     if (state.status === this.#status && now - this.#printedAt < pace) return;
-    const line = json
-      ? JSON.stringify(state)
-      : safeText(formatStateLine(state));
+    const line = json ? safeJson(state) : safeText(formatStateLine(state));
     if (line === this.#last) return;
     this.#app.print(line);
     this.#last = line;

@@ -15,7 +15,8 @@ import {
   checkStepsOrEpochs,
   checkTogether,
 } from "./cross_checks.ts";
-import { EXIT, UserError } from "../base/errors.ts";
+import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { ioProblem } from "../base/io_problem.ts";
 import { emptySettings, type Layer } from "./layer.ts";
 import { mergeSettings } from "./merge.ts";
 import { nearMiss } from "./near_miss.ts";
@@ -115,17 +116,25 @@ function profileLayer(name: string): Layer {
   return parseFileLayer(text, `configs/${name}.yaml`);
 }
 
+/** Reading keys takes the square of their number: 2.5 s for so many. */
+const MOST_CHARACTERS = 1 << 16;
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((stat) => stat.isDirectory, () => false);
+}
+
 async function readFile(path: string): Promise<string> {
   try {
-    return await Deno.readTextFile(path);
+    const text = await Deno.readTextFile(path);
+    if (text.length <= MOST_CHARACTERS) return text;
+    throw new RangeError(
+      `it has ${text.length} characters, expected at most ${MOST_CHARACTERS}`,
+    );
   } catch (cause) {
     const problem = cause instanceof Deno.errors.NotFound
       ? "there is no such file"
-      : cause instanceof Deno.errors.PermissionDenied
-      ? "permission denied"
-      : (await Deno.stat(path)).isDirectory
-      ? "it is a folder"
-      : String(cause);
+      : ioProblem(cause) ??
+        (await isDirectory(path) ? "it is a folder" : errorMessage(cause));
     throw new UserError(`Cannot read config "${path}": ${problem}`, {
       hint: "hearth init writes a configuration file",
       exitCode: EXIT.usage,

@@ -8,6 +8,7 @@
  */
 
 import {
+  type Document,
   isMap,
   isSeq,
   LineCounter,
@@ -15,7 +16,7 @@ import {
   parse as parseYaml,
   parseDocument,
 } from "yaml";
-import { EXIT, UserError } from "../base/errors.ts";
+import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import {
   checkLayer,
   emptySettings,
@@ -34,7 +35,10 @@ import {
  */
 export function parseFileLayer(text: string, name: string): Layer {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    logLevel: "error", // a key that is no word is refused below
+  });
   const placeAt = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${name}:${line}:${col}`;
@@ -56,7 +60,7 @@ export function parseFileLayer(text: string, name: string): Layer {
       { hint: "hearth init writes a complete example", exitCode: EXIT.usage },
     );
   }
-  const settings: Settings = document.toJS() ?? {};
+  const settings: Settings = plainValues(document, placeAt) ?? {};
   const layer: Layer = {
     settings,
     placeOf: (path) => placeAt(offsetOf(root, path, "key")),
@@ -68,6 +72,26 @@ export function parseFileLayer(text: string, name: string): Layer {
   };
   checkLayer(layer);
   return layer;
+}
+
+/** @throws {UserError} For aliases that mean nothing, or a million things. */
+function plainValues(
+  document: Document.Parsed,
+  placeAt: (offset: number) => string,
+): Settings | null {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    const [start] = document.contents?.range ?? [0];
+    throw new UserError(
+      `Cannot read ${placeAt(start)}: ${errorMessage(cause)}`,
+      {
+        hint: "write the values themselves in place of &names and *names",
+        exitCode: EXIT.usage,
+        cause,
+      },
+    );
+  }
 }
 
 /** Offset of the last key of `path` that exists, or of its value. */

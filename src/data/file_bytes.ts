@@ -15,7 +15,7 @@ import {
   createInflateRaw,
   createZstdDecompress,
 } from "node:zlib";
-import { EXIT, UserError } from "../base/errors.ts";
+import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { errorCode } from "../base/io_problem.ts";
 import { readFailure } from "./file_errors.ts";
 import { findEntryData, type ZipEntry } from "./zip_entries.ts";
@@ -97,10 +97,7 @@ export async function* readUnpacked(
   try {
     yield* file.entry ? checkEntry(file, inflater) : inflater;
   } catch (error) {
-    const code = errorCode(error);
-    if (code?.startsWith("Z_") || code?.startsWith("ZSTD_")) {
-      throw damaged(file, error);
-    }
+    if (isInflateError(error)) throw damaged(file, error);
     throw error;
   }
 }
@@ -174,6 +171,13 @@ export function damaged(file: TextFile, cause?: unknown): UserError {
       cause,
     },
   );
+}
+
+function isInflateError(error: unknown): boolean {
+  const code = errorCode(error) ?? "";
+  // Those of zstd have no code (Deno 2.9.6).
+  return code.startsWith("Z_") || code.startsWith("ZSTD_") ||
+    errorMessage(error).startsWith("Zstd decompress error");
 }
 
 async function* checkFrames(

@@ -9,6 +9,7 @@
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
+import { parseJson } from "../base/parse_json.ts";
 import { type ReadOptions, readText, type TextFile } from "./text_file.ts";
 
 /**
@@ -49,7 +50,7 @@ function parseLine(json: string, file: TextFile, line: number): string | null {
   const field = file.column ?? "text";
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = parseJson(json);
   } catch (error) {
     throw wrongLine("is not JSON", error);
   }

@@ -85,11 +85,37 @@ async function loadHyparquet() {
     compressors: {
       ...compressors,
       // Those of the system are several times as fast.
-      ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes),
-      GZIP: (bytes: Uint8Array) => gunzipSync(bytes),
-      BROTLI: (bytes: Uint8Array) => brotliDecompressSync(bytes),
+      ZSTD: inflating(zstdDecompressSync),
+      GZIP: inflating(gunzipSync),
+      BROTLI: inflating(brotliDecompressSync),
+      SNAPPY: (bytes: Uint8Array, length: number) =>
+        compressors.SNAPPY!(bytes, checkedLength(bytes, length)),
     },
   };
+}
+
+/** Packed data may say that it becomes so many times as long, and no more. */
+const MOST_INFLATION = 4096;
+const MOST_PAGE_BYTES = 1 << 30;
+
+/** Unpacks no more than the page says it holds. */
+function inflating(
+  unpack: (
+    bytes: Uint8Array,
+    options: { maxOutputLength: number },
+  ) => Uint8Array,
+) {
+  return (bytes: Uint8Array, length: number) => {
+    const maxOutputLength = Math.max(1, checkedLength(bytes, length));
+    return unpack(bytes, { maxOutputLength });
+  };
+}
+
+/** @throws {Error} For a length that no writer of such a page would claim. */
+function checkedLength(bytes: Uint8Array, length: number): number {
+  const most = Math.min(MOST_PAGE_BYTES, 4096 + MOST_INFLATION * bytes.length);
+  if (length >= 0 && length <= most) return length;
+  throw new Error(`a page claims to have ${length} bytes`);
 }
 
 /** Reads of one open file, one after another, as they share its position. */

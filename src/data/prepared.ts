@@ -15,10 +15,15 @@ import { basename, join } from "node:path";
 import { z } from "zod";
 import { errorMessage } from "../base/errors.ts";
 import { errorCode } from "../base/io_problem.ts";
+import { readLimitedText } from "../base/limited_file.ts";
+import { parseJson } from "../base/parse_json.ts";
 import type { CheckedFile } from "./corpus.ts";
 import { fileKey } from "./file_bytes.ts";
 import { TOKEN_BYTES } from "./token_file.ts";
 import { entryNames, removeLeftovers } from "./workspace.ts";
+
+/** Names every file: room for a few hundred thousand. */
+const MOST_HEADER_BYTES = 128 << 20;
 
 const count = z.int().min(0);
 const sideSchema = z.object({
@@ -115,7 +120,7 @@ export async function readPrepared(
   let json: unknown;
   try {
     const path = preparedPaths(directory).header;
-    json = JSON.parse(await Deno.readTextFile(path));
+    json = parseJson(await readLimitedText(path, MOST_HEADER_BYTES));
   } catch {
     return null; // not there or cut short: then it is not a prepared data set
   }

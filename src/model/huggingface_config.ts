@@ -199,7 +199,9 @@ class Keys {
     if (Number.isSafeInteger(value) && value > 0 && value <= max) return value;
     throw this.#wrong(
       key,
-      value > max ? `at most ${max}` : "a whole number above 0",
+      typeof value === "number" && value > max
+        ? `at most ${max}`
+        : "a whole number above 0",
     );
   }
 

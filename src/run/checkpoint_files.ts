@@ -13,6 +13,8 @@ import { join } from "node:path";
 import { syncDirectory } from "../base/atomic_file.ts";
 import { errorMessage } from "../base/errors.ts";
 import { jsonText } from "../base/json_file.ts";
+import { LARGE_FILE_BYTES, readLimitedText } from "../base/limited_file.ts";
+import { parseJson } from "../base/parse_json.ts";
 import { deferSafetensors, writeSafetensors } from "../base/safetensors.ts";
 import { type FileSeal, writeSealed } from "../base/sealed_file.ts";
 import {
@@ -20,7 +22,7 @@ import {
   type Snapshot,
   type SnapshotSource,
 } from "../train/snapshot.ts";
-import type { TrainerState } from "../train/trainer_state.ts";
+import { checkTrainerState } from "../train/trainer_state.ts";
 import {
   DamagedCheckpoint,
   loadManifest,
@@ -135,11 +137,12 @@ async function readVerified<T>(
 }
 
 async function openWeightFiles(dir: string): Promise<WeightsSource> {
-  const readText = (name: string) => Deno.readTextFile(join(dir, name));
+  const readText = (name: string, maxBytes?: number) =>
+    readLimitedText(join(dir, name), maxBytes);
   return {
     params: await deferSafetensors(join(dir, MODEL)),
-    trainer: JSON.parse(await readText(TRAINER)) as TrainerState,
-    tokenizerJson: await readText(TOKENIZER),
-    modelConfig: JSON.parse(await readText(CONFIG)),
+    trainer: checkTrainerState(parseJson(await readText(TRAINER))),
+    tokenizerJson: await readText(TOKENIZER, LARGE_FILE_BYTES),
+    modelConfig: parseJson(await readText(CONFIG)) as object,
   };
 }

@@ -9,6 +9,7 @@
 import { basename, join } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
+import { readLimitedText } from "../base/limited_file.ts";
 import { checkpointName } from "./checkpoint_files.ts";
 import {
   DamagedCheckpoint,
@@ -16,6 +17,9 @@ import {
   type Manifest,
   verifyFiles,
 } from "./manifest.ts";
+
+/** As `checkpointName` makes them; no more digits than a number holds. */
+const STEP_NAME = /^step-\d{8,16}$/;
 
 /** A checkpoint directory. */
 export interface CheckpointEntry {
@@ -57,8 +61,8 @@ export async function readPointer(
   pointer: "latest" | "best",
 ): Promise<string | null> {
   // Without a pointer, whoever asks goes by what is there.
-  const text = await Deno.readTextFile(join(dir, pointer)).catch(() => "");
-  return /^step-\d+$/.test(text.trim()) ? text.trim() : null;
+  const text = await readLimitedText(join(dir, pointer)).catch(() => "");
+  return STEP_NAME.test(text.trim()) ? text.trim() : null;
 }
 
 /**
@@ -180,7 +184,7 @@ async function stepDirectories(dir: string): Promise<string[]> {
   const names: string[] = [];
   try {
     for await (const { name, isDirectory } of Deno.readDir(dir)) {
-      if (isDirectory && /^step-\d+$/.test(name)) names.push(name);
+      if (isDirectory && STEP_NAME.test(name)) names.push(name);
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];

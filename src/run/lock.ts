@@ -8,13 +8,18 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { UserError } from "../base/errors.ts";
+import { readLimitedText } from "../base/limited_file.ts";
+import { parseJson } from "../base/parse_json.ts";
 import {
   isAlive,
   ownProcess,
   type ProcessIdentity,
   startMark,
 } from "./process_info.ts";
+
+import { refuseLinks } from "./refuse_links.ts";
 
 /** A lock that this process holds. */
 export interface RunLock {
@@ -29,12 +34,13 @@ const RETRY_MS = 50;
 /**
  * Takes the lock of a run.
  *
- * @throws {UserError} If another process holds it.
+ * @throws {UserError} If another process holds it, or the directory has links.
  */
 export async function acquireLock(
   path: string,
   runId: string,
 ): Promise<RunLock> {
+  await refuseLinks(dirname(path));
   // Before it is locked: who comes second wants to read it at once.
   const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
   const file = await Deno.open(path, { read: true, write: true, create: true });
@@ -117,8 +123,10 @@ export async function lockHolder(
   path: string,
 ): Promise<ProcessIdentity | null> {
   try {
-    const holder = JSON.parse(await Deno.readTextFile(path));
-    return Number.isSafeInteger(holder?.pid) ? holder : null;
+    const holder = parseJson(await readLimitedText(path)) as
+      | ProcessIdentity
+      | null;
+    return Number.isSafeInteger(holder?.pid) && holder!.pid > 0 ? holder : null;
   } catch {
     return null; // empty: nobody; unreadable: Windows while it is locked
   }

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { writeFileSynced } from "../base/atomic_file.ts";
 import { errorMessage } from "../base/errors.ts";
 import { jsonText, readJson } from "../base/json_file.ts";
+import { isOneName } from "./run_paths.ts";
 import { type FileSeal, sealOf, sizeMismatch } from "../base/sealed_file.ts";
 
 /** The file's name. */
@@ -77,7 +78,9 @@ export async function loadManifest(dir: string): Promise<Manifest> {
   const { sha256, ...manifest } = value;
   if (manifest.version !== 1) {
     throw new DamagedCheckpoint(
-      `its format is version ${manifest.version}, this program reads version 1`,
+      `its format is version ${
+        JSON.stringify(manifest.version)
+      }, this program reads version 1`,
     );
   }
   // The first checkpoints had none.
@@ -139,6 +142,7 @@ function isManifest(value: unknown): value is Manifest & { sha256?: unknown } {
   return typeof manifest === "object" && manifest !== null &&
     Number.isInteger(manifest.step) && Number.isInteger(manifest.sequence) &&
     typeof manifest.files === "object" && manifest.files !== null &&
+    Object.keys(manifest.files).every(isOneName) &&
     Object.values(manifest.files).every((seal) =>
       Number.isInteger(seal?.sizeBytes) && typeof seal?.sha256 === "string"
     );

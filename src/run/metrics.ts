@@ -9,6 +9,7 @@
  */
 
 import { replaceFile } from "../base/atomic_file.ts";
+import { parseJson } from "../base/parse_json.ts";
 import { unlessGone } from "../base/unless_gone.ts";
 import type { SourceLoss } from "../train/evaluate.ts";
 import type { TrainEvent } from "../train/events.ts";
@@ -140,7 +141,7 @@ export async function truncateMetrics(
 
 function parseLine(line: string): Metric | null {
   try {
-    const metric = JSON.parse(line);
+    const metric = parseJson(line) as Metric | null;
     return typeof metric?.step === "number" ? metric : null;
   } catch {
     return null; // torn by a crash, or the empty end of the file
@@ -160,7 +161,9 @@ const MEASURED = {
  */
 export function parseMetric(line: string): Metric | null {
   const row = parseLine(line) as (Metric & Record<string, unknown>) | null;
-  const measured = row && Object.hasOwn(MEASURED, row.kind)
+  const kind: unknown = row?.kind; // a list of one name passes for its name
+  const measured = row && typeof kind === "string" &&
+      Object.hasOwn(MEASURED, kind)
     ? MEASURED[row.kind]
     : null;
   if (row === null || measured === null) return null;

@@ -84,6 +84,8 @@ export async function processStartedAt(pid: number): Promise<string | null> {
 }
 
 async function pidExists(pid: number): Promise<boolean> {
+  // Others mean groups of processes, or all there are.
+  if (!Number.isSafeInteger(pid) || pid < 1) return false;
   if (Deno.build.os !== "linux") return await processStartedAt(pid) !== null;
   try {
     // Z and X: it has ended, and its parent has not asked how.

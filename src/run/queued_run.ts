@@ -20,6 +20,7 @@ import {
   makeRunDirectory,
   type NewRunDirectory,
 } from "./run_directory.ts";
+import { refuseLinks } from "./refuse_links.ts";
 import type { RunEvent } from "./run_event.ts";
 import { initialRunState } from "./run_state.ts";
 import { type RunPaths, runPaths } from "./run_paths.ts";
@@ -76,6 +77,7 @@ export async function findIdleRun(
   const runId = await resolveRun(root, ref);
   const paths = runPaths(root, runId);
   await checkUnlocked(paths.lock, runId);
+  await refuseLinks(paths.dir);
   return { runId, paths };
 }
 

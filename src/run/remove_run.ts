@@ -13,7 +13,7 @@ import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { unlessGone } from "../base/unless_gone.ts";
 import { acquireLock } from "./lock.ts";
-import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
+import { isOneName, rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
 import { initialRunState, loadRunState } from "./run_state.ts";
 import { resolveRun } from "./runs.ts";
 import { trainerOf } from "./trainer.ts";
@@ -41,8 +41,7 @@ export async function findRemovable(
   root: string,
   runId: string,
 ): Promise<RemovableRun> {
-  // An id with a path in it could mean anything.
-  const places = /[/\\]|^\.*$/.test(runId) ? [] : placesOf(root, runId);
+  const places = isOneName(runId) ? placesOf(root, runId) : [];
   const sizes = await Promise.all(
     places.flatMap(({ path, aside }) => [treeBytes(path), treeBytes(aside)]),
   );

@@ -32,12 +32,16 @@ const RESERVED = new Set(["latest", "best"]);
 /** Device names that Windows allows no file to have. */
 const WINDOWS_DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
+/** Whether `runId` can name a run. */
+export function isRunId(runId: string): boolean {
+  const usable = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$/;
+  return usable.test(runId) && !RESERVED.has(runId) &&
+    !WINDOWS_DEVICE.test(runId);
+}
+
 /** @throws {UserError} If `runId` cannot name a run. */
 export function checkRunId(runId: string): void {
-  const usable = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$/;
-  if (
-    usable.test(runId) && !RESERVED.has(runId) && !WINDOWS_DEVICE.test(runId)
-  ) return;
+  if (isRunId(runId)) return;
   throw new UserError(
     `Cannot name a run "${runId}": up to 64 letters, digits, "-", "_" and ` +
       `"." are allowed, and not "latest" or "best"`,

@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import { EXIT, UserError } from "../base/errors.ts";
 
 /** The three directories that Hearth writes to, under one root. */
 export interface RootPaths {
@@ -44,8 +45,29 @@ export interface RunPaths {
   checkpoints: string;
 }
 
-/** @param runId A valid id; see run_id.ts. */
+/** Common file systems take 255 bytes; a leftover has some in front. */
+const MOST_NAME_BYTES = 240;
+
+/**
+ * Whether `name` is one entry of a directory, so that what is joined to it
+ * stays inside: no path, no drive, and nothing that the system cuts short.
+ */
+export function isOneName(name: string): boolean {
+  return name !== "" && !/[/\\:\0]|^\.\.?$/.test(name) &&
+    new TextEncoder().encode(name).length <= MOST_NAME_BYTES;
+}
+
+/**
+ * @param runId A valid id (see run_id.ts), or the name of a directory.
+ * @throws {UserError} If it is a path, which could lead out of the root.
+ */
 export function runPaths(root: string, runId: string): RunPaths {
+  if (!isOneName(runId)) {
+    throw new UserError(`Cannot use "${runId}" as the id of a run`, {
+      hint: "hearth runs lists them",
+      exitCode: EXIT.usage,
+    });
+  }
   const { runs, checkpoints } = rootPaths(root);
   const dir = join(runs, runId);
   return {

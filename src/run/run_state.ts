@@ -204,7 +204,7 @@ const number = z.number().nullable().default(null);
 const stateSchema = z.looseObject({
   runId: z.string(),
   status: z.enum(RUN_STATUSES),
-  pid: number,
+  pid: z.int().min(1).nullable().default(null),
   processStartedAt: text,
   alive: z.boolean().default(false),
   preparing: z.looseObject({ stage: z.string(), fraction: number })

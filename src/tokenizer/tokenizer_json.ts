@@ -11,6 +11,7 @@
 
 import { z } from "zod";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { parseJson } from "../base/parse_json.ts";
 
 /** A token that is looked for in a text before anything else is done. */
 export interface AddedToken {
@@ -46,6 +47,12 @@ const fileSchema = z.object({
   }),
 });
 
+/**
+ * The largest vocabularies have 262,144 ids; a table for this many would still
+ * fit in memory, and so does a model of a few channels.
+ */
+const MOST_IDS = 1 << 24;
+
 /** By name, or for Unigram a list of names and scores. */
 type VocabJson = Record<string, number> | [string, number][];
 
@@ -56,9 +63,9 @@ type VocabJson = Record<string, number> | [string, number][];
  * @throws {UserError} If `json` is not a Hugging Face tokenizer.
  */
 export function parseTokenizerJson(json: string, name: string): TokenizerFile {
-  let root;
+  let root: TokenizerFile["root"];
   try {
-    root = JSON.parse(json);
+    root = parseJson(json) as TokenizerFile["root"];
   } catch (cause) {
     // The message quotes the text, over several lines.
     const reason = errorMessage(cause).replaceAll(/\s+/g, " ");
@@ -152,5 +159,7 @@ function isVocab(value: unknown): boolean {
       typeof entry[0] === "string" && typeof entry[1] === "number"
     );
   }
-  return Object.values(value).every((id) => Number.isInteger(id) && id >= 0);
+  return Object.values(value).every((id) =>
+    Number.isInteger(id) && id >= 0 && id < MOST_IDS
+  );
 }

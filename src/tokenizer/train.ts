@@ -6,6 +6,7 @@
 
 import { join } from "node:path";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { LARGE_FILE_BYTES, readLimitedText } from "../base/limited_file.ts";
 import { BYTE_CHARACTERS } from "./byte_level.ts";
 import { trainCharacters } from "./characters.ts";
 import { type LoadedTokenizer, loadTokenizer } from "./load.ts";
@@ -84,7 +85,7 @@ async function readTokenizer(path?: string): Promise<LoadedTokenizer> {
   try {
     const { isDirectory } = await Deno.stat(path);
     const file = isDirectory ? join(path, "tokenizer.json") : path;
-    json = await Deno.readTextFile(file);
+    json = await readLimitedText(file, LARGE_FILE_BYTES);
   } catch (cause) {
     const reason = cause instanceof Deno.errors.NotFound
       ? "no such file"

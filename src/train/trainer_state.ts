@@ -8,8 +8,11 @@
  * @module
  */
 
+import { z } from "zod";
 import type { KernelChoices } from "../backend/backend.ts";
+import { UserError } from "../base/errors.ts";
 import type { LrCurve } from "./lr_curve.ts";
+import { LR_POLICIES } from "./lr_policies.ts";
 
 /** The position of a training run. */
 export interface TrainerState {
@@ -83,4 +86,54 @@ export function initialState(
     kernels,
     kernelChoices: null,
   };
+}
+
+const count = z.int().min(0);
+const counted = z.int().min(1);
+const measured = z.number();
+
+/** Fields that older versions did not write may be missing. */
+const stateSchema = z.looseObject({
+  version: z.literal(1),
+  step: count,
+  microStep: count,
+  cursor: count,
+  batchSize: counted,
+  gradAccumSteps: counted,
+  totalSteps: count, // 0 of a model that was imported
+  lrCurve: z.object({
+    policy: z.enum(LR_POLICIES),
+    warmup: z.object({ from: count, fromLr: measured, steps: count })
+      .nullable(),
+    decay: z.object({ from: count, done: measured.min(0).max(1) }).nullable(),
+    hold: measured.nullable(),
+  }).nullable(),
+  tokens: count,
+  elapsedMs: measured.min(0),
+  evalStep: count.nullable(),
+  saveStep: count.nullable(),
+  bestValLoss: measured.nullable(),
+  bestStep: count.nullable(),
+  evalsSinceBest: count,
+  skippedInRow: count,
+  skippedTotal: count,
+  evalBatchCost: measured.min(0).nullable(),
+  checkpointMs: measured.min(0).nullable(),
+  kernels: z.string(),
+  kernelChoices: z.record(z.string(), z.unknown()).nullable(),
+}).partial().required({ version: true, step: true, totalSteps: true });
+
+/**
+ * The state in a `trainer.json`, which need not be one of this program's.
+ *
+ * @throws {UserError} Naming the first field that is not what it should be.
+ */
+export function checkTrainerState(value: unknown): TrainerState {
+  const { success, error } = stateSchema.safeParse(value);
+  if (success) return value as TrainerState;
+  const [{ path, message }] = error.issues;
+  const where = path.length > 0 ? `${path.join(".")}: ` : "";
+  throw new UserError(`Cannot use trainer.json: ${where}${message}`, {
+    hint: "resume from another checkpoint of this run",
+  });
 }

@@ -291,3 +291,30 @@ Deno.test("loadConfig() says which file or profile is missing", async () => {
     "--dataset input.txt",
   ]);
 });
+
+Deno.test("loadConfig() refuses aliases that mean nothing or a million things", async () => {
+  const dir = await Deno.makeTempDir();
+  const file = `${dir}/a.yaml`;
+  const ten = (what: string) => `[${Array(10).fill(what)}]`;
+  const bomb = ["a: &a x", "b: &b " + ten("*a"), "c: &c " + ten("*b")]
+    .concat("d: &d " + ten("*c"), "e: " + ten("*d"));
+  for (const text of ["model: *none\n", bomb.join("\n")]) {
+    await Deno.writeTextFile(file, text);
+    await assert.rejects(
+      loadConfig({ file }),
+      (error) =>
+        error instanceof UserError && error.exitCode === 2 &&
+        /^Cannot read .*a\.yaml:1:1: .* alias/.test(error.message),
+    );
+  }
+  await Deno.writeTextFile(file, "# " + "x".repeat(1 << 16));
+  await assert.rejects(loadConfig({ file }), {
+    name: "UserError",
+    message: `Cannot read config "${file}": it has 65538 characters, ` +
+      "expected at most 65536",
+  });
+  for (const name of ["a\0b", "a".repeat(5000)]) {
+    await assert.rejects(loadConfig({ file: name }), { name: "UserError" });
+  }
+  await Deno.remove(dir, { recursive: true });
+});

@@ -10,6 +10,7 @@ import {
   truncateMetrics,
 } from "../../src/run/metrics.ts";
 import { NO_TELEMETRY } from "../../src/run/telemetry.ts";
+import { stepMetric } from "./_fake_run.ts";
 import { inTempDir } from "./_helpers.ts";
 
 const progress = {
@@ -134,3 +135,11 @@ Deno.test("truncateMetrics() makes the file where there is none", () =>
     await truncateMetrics(`${dir}/metrics.jsonl`, 20);
     assert.deepEqual(await loadMetrics(`${dir}/metrics.jsonl`), []);
   }));
+
+Deno.test("parseMetric() turns down a kind that only looks like one", () => {
+  const row = JSON.parse(metricLine(stepMetric(1)));
+  assert.equal(parseMetric(JSON.stringify(row))?.kind, "step");
+  for (const kind of [["step"], ["eval"], "__proto__", null]) {
+    assert.equal(parseMetric(JSON.stringify({ ...row, kind })), null);
+  }
+});
