@@ -1,0 +1,184 @@
+/** The files of a run and of prepared data. @module */
+
+import { join } from "node:path";
+import { formatComparison } from "../../src/cli/compare_text.ts";
+import { formatRuns } from "../../src/cli/runs.ts";
+import { formatStateLine, formatStatus } from "../../src/cli/status_text.ts";
+import { UserError } from "../../src/base/errors.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { listPrepared } from "../../src/data/prepared.ts";
+import { compareRuns } from "../../src/run/comparison.ts";
+import {
+  DamagedCheckpoint,
+  loadManifest,
+  verifyFiles,
+} from "../../src/run/manifest.ts";
+import { initialMeta, loadMeta } from "../../src/run/meta.ts";
+import {
+  loadMetrics,
+  metricLine,
+  truncateMetrics,
+} from "../../src/run/metrics.ts";
+import { runPaths } from "../../src/run/run_paths.ts";
+import { initialRunState, loadRunState } from "../../src/run/run_state.ts";
+import { readRun } from "../../src/run/runs.ts";
+import { stepMetric } from "../run/_fake_run.ts";
+import { mutateBytes, mutateJson } from "./_mutate.ts";
+import type { OpenTarget } from "./_targets.ts";
+import { TINY_MODELS, writeTinyCheckpoint } from "./_tiny_models.ts";
+import type { PhiloxStream } from "../../src/base/philox.ts";
+
+const encoder = new TextEncoder();
+const NOW = Date.parse("2026-01-01T00:00:00Z");
+
+/** JSON of another structure, or with bytes that are wrong. */
+function damagedJson(json: string, random: PhiloxStream): Uint8Array {
+  const bytes = encoder.encode(json);
+  return random.below(4) === 0
+    ? mutateBytes(bytes, random, [bytes])
+    : encoder.encode(mutateJson(json, random));
+}
+
+/** `manifest.json`, and the files that it names. */
+export async function openManifest(dir: string): Promise<OpenTarget> {
+  await writeTinyCheckpoint(dir, TINY_MODELS[0]);
+  const path = join(dir, "manifest.json");
+  const { sha256: _, ...manifest } = JSON.parse(await Deno.readTextFile(path));
+  const json = JSON.stringify(manifest);
+  return {
+    async feed(random) {
+      await Deno.writeFile(path, damagedJson(json, random));
+      const manifest = await loadManifest(dir);
+      await verifyFiles(dir, manifest, Object.keys(manifest.files));
+    },
+    mayThrow: (error) => error instanceof DamagedCheckpoint,
+  };
+}
+
+/** `state.json`, and what is shown of it. */
+export async function openState(root: string): Promise<OpenTarget> {
+  const paths = runPaths(root, "owl-1");
+  await Deno.mkdir(paths.dir, { recursive: true });
+  const state = initialRunState("owl-1", "running");
+  const json = JSON.stringify({
+    ...state,
+    ...{ pid: 1, processStartedAt: "2026-01-01T00:00:00Z", step: 3, epoch: 1 },
+    ...{
+      warnings: ["a", "b"],
+      preparing: { stage: "tokenizing", fraction: 1 },
+    },
+    ...{ etaAt: "2026-01-01T00:00:00Z", trainLoss: 2, remainingMs: 5 },
+  });
+  return {
+    async feed(random) {
+      await Deno.writeFile(paths.state, damagedJson(json, random));
+      const run = await readRun(root, "owl-1");
+      formatRuns([run], { now: NOW, width: 80 });
+      const state = await loadRunState(paths);
+      if (state === undefined) return;
+      formatStateLine(state);
+      formatStatus(state, NOW);
+      formatStatus({ ...state, alive: true }, NOW);
+    },
+    mayThrow: (error) =>
+      error instanceof Error && error.message.startsWith("Cannot read "),
+  };
+}
+
+/** `meta.json`, and what is shown of it. */
+export async function openMeta(root: string): Promise<OpenTarget> {
+  const paths = runPaths(root, "owl-1");
+  await Deno.mkdir(paths.dir, { recursive: true });
+  const json = JSON.stringify({
+    ...initialMeta({
+      runId: "owl-1",
+      config: configSchema.parse({}),
+      commandLine: ["hearth"],
+      order: 1,
+    }),
+    sessions: [{ startedAt: "2026-01-01T00:00:00Z", pid: 1, fromStep: 0 }],
+  });
+  return {
+    async feed(random) {
+      await Deno.writeFile(paths.meta, damagedJson(json, random));
+      const run = await readRun(root, "owl-1");
+      formatRuns([run], { now: NOW, width: 80 });
+      await loadMeta(paths.meta);
+      const comparison = await compareRuns(root, ["owl-1"]);
+      formatComparison(comparison, 80);
+    },
+    mayThrow: (error) => error instanceof UserError,
+  };
+}
+
+/** `metrics.jsonl`, read, compared, and cut for a resume: never an error. */
+export async function openMetrics(root: string): Promise<OpenTarget> {
+  const paths = runPaths(root, "owl-1");
+  await Deno.mkdir(paths.dir, { recursive: true });
+  await Deno.writeTextFile(
+    paths.meta,
+    JSON.stringify(initialMeta({
+      ...{ runId: "owl-1", config: configSchema.parse({}), commandLine: [] },
+    })),
+  );
+  const state = initialRunState("owl-1", "completed");
+  await Deno.writeTextFile(paths.state, JSON.stringify(state));
+  const common = { epoch: 0.1, tokens: 48, elapsedMs: 3, dtMs: 1 };
+  const lines = [
+    metricLine(stepMetric(1)),
+    metricLine(stepMetric(2)),
+    metricLine({
+      ...{ kind: "eval", step: 3, valLoss: 2, valBpb: 1, best: true },
+      ...common,
+    }),
+  ];
+  const whole = encoder.encode(lines.join(""));
+  return {
+    async feed(random) {
+      const at = random.below(lines.length);
+      const text = lines.map((line, i) =>
+        i === at ? mutateJson(line, random) + "\n" : line
+      ).join("");
+      const isBytes = random.below(4) === 0;
+      const bytes = isBytes
+        ? mutateBytes(whole, random, [whole])
+        : encoder.encode(text);
+      await Deno.writeFile(paths.metrics, bytes);
+      const count = (await loadMetrics(paths.metrics)).length;
+      formatComparison(await compareRuns(root, ["owl-1"]), 80);
+      await truncateMetrics(paths.metrics, 2);
+      if (count < lines.length) throw new Refused();
+    },
+    mayThrow: (error) => error instanceof Refused,
+  };
+}
+
+/** A line was left out, as it should be. */
+class Refused extends Error {}
+
+/** `header.json` of prepared data. */
+export async function openPrepared(root: string): Promise<OpenTarget> {
+  const dir = join(root, "tokens", "0123");
+  await Deno.mkdir(dir, { recursive: true });
+  const side = { tokens: 5, bytes: 5, sha256: "00" };
+  const json = JSON.stringify({
+    version: 2,
+    fingerprint: "f",
+    tokenizerKey: null,
+    tokenizer: { type: "byte", vocabSize: 257, fingerprint: "f" },
+    dtype: "u16",
+    ...{ source: "sample", valFraction: 0.1, listedAtMs: 1 },
+    files: [
+      { path: "a", sizeBytes: 1, mtimeMs: 1, sha256: "00", textBytes: 1 },
+    ],
+    ...{ train: side, val: side },
+  });
+  return {
+    async feed(random) {
+      const bytes = damagedJson(json, random);
+      await Deno.writeFile(join(dir, "header.json"), bytes);
+      if ((await listPrepared(root)).length === 0) throw new Refused();
+    },
+    mayThrow: (error) => error instanceof Refused,
+  };
+}

@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { Fuzzer } from "./_fuzz.ts";
+import { type TargetName, TARGETS } from "./_targets.ts";
+
+const INPUTS = 200;
+
+Deno.test("damaged inputs are refused, and nothing else happens", async (t) => {
+  using fuzzer = new Fuzzer();
+  for (const target of Object.keys(TARGETS) as TargetName[]) {
+    await t.step(target, async () => {
+      const count = Math.ceil(INPUTS / TARGETS[target].rarer);
+      const result = await fuzzer.feed({ target, seed: 8, count });
+      assert.deepEqual(result.failures, []);
+      // A target that refuses nothing, or everything, tests nothing.
+      assert.ok(result.refused > 0, `${result.refused} of ${count} refused`);
+      assert.ok(result.refused < count || count < 10, "all are refused");
+    });
+  }
+});
