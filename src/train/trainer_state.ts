@@ -120,7 +120,7 @@ const stateSchema = z.looseObject({
   evalBatchCost: measured.min(0).nullable(),
   checkpointMs: measured.min(0).nullable(),
   kernels: z.string(),
-  kernelChoices: z.record(z.string(), z.unknown()).nullable(),
+  kernelChoices: z.record(z.string(), z.string()).nullable(),
 }).partial().required({ version: true, step: true, totalSteps: true });
 
 /**
