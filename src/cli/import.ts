@@ -2,11 +2,13 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { formatApprox, formatBytes } from "../base/format.ts";
+import type { HubModelName } from "../data/hub/hub_model.ts";
 import type { App } from "./app.ts";
 import { examples } from "./examples.ts";
 import { LiveLine } from "./live_line.ts";
 import { countFlag } from "./numbers.ts";
 import { formatStage } from "./progress_bar.ts";
+import { StageLine } from "./stage_line.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { formatFields } from "./table.ts";
 
@@ -15,10 +17,14 @@ export function addImportCommand(program: CommandUnknownOpts, app: App): void {
   program.command("import")
     .summary("take over a model from elsewhere")
     .description(
-      "Take over a GPT-2 or Llama model from a Hugging Face folder, to " +
-        "generate, evaluate, export, or train it on.",
+      "Take over a GPT-2 or Llama model from a Hugging Face folder or from " +
+        "the hub, to generate, evaluate, export, or train it on.",
     )
-    .argument("<folder>", "with config.json, tokenizer.json and safetensors")
+    .argument(
+      "<model>",
+      "hf:OWNER/NAME[@REVISION], or a folder with config.json, " +
+        "tokenizer.json and safetensors",
+    )
     .option("--as <id>", "name of the run; default: a new one")
     .option(
       "--seq-len <n>",
@@ -28,17 +34,23 @@ export function addImportCommand(program: CommandUnknownOpts, app: App): void {
     .addHelpText(
       "after",
       examples(
-        "hearth import models/gpt2 --as gpt2",
+        "hearth import hf:openai-community/gpt2 --as gpt2",
         "hearth import owl-1-hf --as owl-2",
       ),
     )
-    .action(async (folder, flags) => {
+    .action(async (source, flags) => {
       const { importModel } = await import("../export/import_model.ts");
+      const { parseModelName } = await import("../data/hub/hub_model.ts");
       using line = new LiveLine(app);
       using stop = new StopSignal(app, () => {});
+      const model = parseModelName(source);
+      const folder = model === null
+        ? source
+        : await download(app, model, { line, signal: stop.signal });
       const imported = await importModel({
         root: app.root,
         folder,
+        source,
         runId: flags.as,
         seqLen: flags.seqLen,
         commandLine: app.io.commandLine,
@@ -46,6 +58,8 @@ export function addImportCommand(program: CommandUnknownOpts, app: App): void {
         onProgress: (fraction) =>
           line.update((columns) => formatStage("reading", fraction, columns)),
       });
+      // The checkpoint has it all; a refused one is there for another try.
+      if (model) await Deno.remove(folder, { recursive: true });
       line[Symbol.dispose]();
       const { runId, checkpoint, config, sizeBytes } = imported;
       if (app.json) return app.printJson(imported);
@@ -65,4 +79,24 @@ export function addImportCommand(program: CommandUnknownOpts, app: App): void {
       app.note(`hearth generate ${runId} --prompt "Once upon a time"`);
       app.note(`hearth train --from ${runId} --dataset YOUR-TEXT.txt`);
     });
+}
+
+async function download(
+  app: App,
+  model: HubModelName,
+  { line, signal }: { line: LiveLine; signal: AbortSignal },
+): Promise<string> {
+  const { fetchHubModel } = await import("../data/hub/hub_model.ts");
+  const { describeProgress } = await import("../data/progress.ts");
+  const { checkModelConfig } = await import("../export/model_folder.ts");
+  const { rootPaths } = await import("../run/run_paths.ts");
+  const stages = new StageLine();
+  return await fetchHubModel(model, {
+    dataDir: rootPaths(app.root).data,
+    check: checkModelConfig,
+    onProgress: (progress) =>
+      line.update(stages.render(describeProgress(progress))),
+    onNotice: (message) => line.warn(message),
+    signal,
+  });
 }

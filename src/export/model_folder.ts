@@ -45,8 +45,7 @@ export async function openModelFolder(folder: string): Promise<ModelFolder> {
       isFolder === null ? "it is not there" : "it is a file",
     );
   }
-  const json = await readJsonFile(folder, "config.json", MAX_BYTES.config);
-  if (json === null) throw refusal(folder, "it has no config.json");
+  const json = await readConfig(folder);
   const config = configFromHf(json);
   const tokenizerJson = await readText(
     folder,
@@ -78,6 +77,21 @@ export async function openModelFolder(folder: string): Promise<ModelFolder> {
     endOfText: tokenizer.endOfText,
     tokens: json as ConfigTokens,
   };
+}
+
+/**
+ * Looks at `config.json` alone.
+ *
+ * @throws {UserError} If it describes no model that can be run here.
+ */
+export async function checkModelConfig(folder: string): Promise<void> {
+  configFromHf(await readConfig(folder));
+}
+
+async function readConfig(folder: string): Promise<object> {
+  const json = await readJsonFile(folder, "config.json", MAX_BYTES.config);
+  if (json === null) throw refusal(folder, "it has no config.json");
+  return json;
 }
 
 /** The tensors of one file, or of those that an index names. */

@@ -103,7 +103,7 @@ export class HubServer implements AsyncDisposable {
         : new Response(null, { status: 404 });
     }
     const [, api, owner, name, route, revision, ...rest] =
-      /^(\/api)?\/datasets\/([^/]+)\/([^/]+)\/(tree|resolve)\/([^/]+)\/?(.*)$/
+      /^(\/api)?\/(?:datasets\/|models\/)?([^/]+)\/([^/]+)\/(tree|resolve)\/([^/]+)\/?(.*)$/
         .exec(pathname) ?? [];
     if (route === undefined) return new Response(null, { status: 404 });
     const repo = this.#repos[`${owner}/${name}`];

@@ -6,17 +6,23 @@
 
 import { EXIT, UserError } from "../../base/errors.ts";
 
-/** A data set on the hub, as a person names it. */
-export interface HubName {
-  /** As it was written. */
-  name: string;
+/** A repository on the hub at a revision. */
+export interface HubRepo {
   /** `owner/name`, or `name` of the oldest ones. */
   repo: string;
+  /** Branch, tag or commit. */
+  revision: string;
+  /** It holds a model; otherwise a data set. */
+  isModel?: true;
+}
+
+/** A data set on the hub, as a person names it. */
+export interface HubName extends HubRepo {
+  /** As it was written. */
+  name: string;
   /** What follows the repository: a config, or a column if there is one. */
   config?: string;
   column?: string;
-  /** Branch, tag or commit. */
-  revision: string;
 }
 
 const EXAMPLE = "hf:roneneldan/TinyStories";

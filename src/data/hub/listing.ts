@@ -19,7 +19,7 @@ import {
   requestWhole,
   retryAfterMs,
 } from "../net/request.ts";
-import type { HubName } from "./hub_name.ts";
+import type { HubName, HubRepo } from "./hub_name.ts";
 import type { HubSettings } from "./settings.ts";
 
 /** A file in a repository. */
@@ -101,12 +101,12 @@ export function isData({ path }: Pick<HubFile, "path">): boolean {
 
 /** Address of a file. */
 export function fileUrl(
-  { repo, revision }: Pick<HubListing, "repo" | "revision">,
+  { repo, revision, isModel }: HubRepo,
   path: string,
   { endpoint }: Pick<HubSettings, "endpoint">,
 ): string {
   const encoded = path.split("/").map(encodeURIComponent).join("/");
-  return `${endpoint}/datasets/${repo}/resolve/` +
+  return `${endpoint}/${isModel ? "" : "datasets/"}${repo}/resolve/` +
     `${encodeURIComponent(revision)}/${encoded}`;
 }
 
@@ -117,15 +117,20 @@ export function hubHeaders(
   return token === null ? {} : { authorization: `Bearer ${token.value}` };
 }
 
-async function listTree(
-  name: Pick<HubName, "repo" | "revision">,
+/**
+ * All files of a repository.
+ *
+ * @throws As {@linkcode listOnline}.
+ */
+export async function listTree(
+  name: HubRepo,
   settings: HubSettings,
   network: NetworkOptions,
 ): Promise<HubFile[]> {
   const { listFiles } = await import("@huggingface/hub");
   const what = `list the files of "${name.repo}"`;
   const entries = listFiles({
-    repo: { type: "dataset", name: name.repo },
+    repo: { type: name.isModel ? "model" : "dataset", name: name.repo },
     revision: encodeURIComponent(name.revision),
     recursive: true,
     hubUrl: settings.endpoint,
@@ -174,7 +179,7 @@ async function readCard(
 
 function throwRefusal(
   { response, chain }: Answer,
-  name: Pick<HubName, "repo" | "revision">,
+  name: HubRepo,
   settings: HubSettings,
 ): void {
   if (response.ok) return;
@@ -185,27 +190,28 @@ function throwRefusal(
 /** The line for an answer of the hub that is no success. */
 export function hubRefusal(
   response: Response,
-  { repo, revision }: Pick<HubName, "repo" | "revision">,
+  { repo, revision, isModel }: HubRepo,
   { endpoint, token }: HubSettings,
 ): UserError {
   const { status, headers } = response;
   const { host } = new URL(endpoint);
   const code = headers.get("x-error-code");
-  const dataset = `dataset "${repo}"`;
+  const what = `${isModel ? "model" : "dataset"} "${repo}"`;
+  const page = `${endpoint}/${isModel ? "" : "datasets/"}${repo}`;
   const usage = { exitCode: EXIT.usage };
   if (code === "GatedRepo" || (status === 403 && code === null)) {
     return new UserError(
-      `Cannot download ${dataset}: its owner lets in only who asked for it`,
+      `Cannot download ${what}: its owner lets in only who asked for it`,
       {
-        hint: `ask at ${endpoint}/datasets/${repo}, then set HF_TOKEN to a ` +
+        hint: `ask at ${page}, then set HF_TOKEN to a ` +
           `token of ${endpoint}/settings/tokens`,
         ...usage,
       },
     );
   }
   if (code === "RevisionNotFound") {
-    return new UserError(`There is no "${revision}" of ${dataset}`, {
-      hint: `${endpoint}/datasets/${repo}/commits/main shows what there is`,
+    return new UserError(`There is no "${revision}" of ${what}`, {
+      hint: `${page}/commits/main shows what there is`,
       ...usage,
     });
   }
@@ -218,7 +224,7 @@ export function hubRefusal(
   // To whom it does not show a private one, the hub says 401 as well.
   if (status === 401 || status === 404) {
     return new UserError(
-      `There is no ${dataset} on ${host}, or it is private`,
+      `There is no ${what} on ${host}, or it is private`,
       {
         hint: token === null
           ? "check the name; for a private one set HF_TOKEN"
@@ -229,7 +235,7 @@ export function hubRefusal(
   }
   const waitMs = retryAfterMs(response);
   return new UserError(
-    `Cannot download ${dataset}: ${host} ` +
+    `Cannot download ${what}: ${host} ` +
       (status === 429 ? "was asked too often" : `answers ${status}`),
     {
       hint: waitMs !== null
@@ -240,7 +246,10 @@ export function hubRefusal(
 }
 
 /** What to say when the hub cannot be reached. */
-export function unreachable(error: unknown, { name }: HubName): unknown {
+export function unreachable(
+  error: unknown,
+  { name }: Pick<HubName, "name">,
+): unknown {
   return error instanceof ConnectionFailure
     ? connectionError(error, { what: `download "${name}"`, mirror: true })
     : error;
