@@ -22,6 +22,18 @@ Deno.test("readParquet() reads one column over all row groups", async () => {
   }
 });
 
+Deno.test("readParquet() reads a large row group in parts", async () => {
+  await using dir = new TempDir();
+  const data = Array.from({ length: 70 }, (_, i) => `${i} `.repeat(400_000));
+  assert.ok(data.join("").length > 2 * 2 ** 25); // three parts of 32 MB
+  const file = await parquet(dir, [{ name: "text", data }], {
+    codec: "SNAPPY",
+    rowGroupSize: 1000,
+  });
+  const texts = await Array.fromAsync(readParquet(file));
+  assert.ok(texts.length === 70 && texts.every((text, i) => text === data[i]));
+});
+
 Deno.test("readParquet() leaves rows without a text out", async () => {
   await using dir = new TempDir();
   const data = ["one", null, "", "two"];

@@ -152,7 +152,7 @@ Deno.test("download() tries again while a server is busy", async () => {
   await using dir = new TempDir();
   const faults: Fault[] = [
     { status: 500 },
-    { status: 429, headers: { "retry-after": "0" } },
+    { status: 429, headers: { "retry-after": "1" } },
     { status: 503 },
     { stallAfter: 20_000 },
   ];
@@ -168,7 +168,7 @@ Deno.test("download() tries again while a server is busy", async () => {
   const host = new URL(server.endpoint).host;
   assert.deepEqual(notices.map((notice) => notice.replaceAll(/:\d+/g, "")), [
     "127.0.0.1 answers 500; trying again in 0.0s",
-    "127.0.0.1 answers 429; trying again in 0.0s",
+    "127.0.0.1 answers 429; trying again in 1.0s",
     "127.0.0.1 answers 503; trying again in 0.0s",
     '127.0.0.1 sends nothing for 0.1s at 20.0 kB of "a.bin"; going on in 0.0s',
   ]);
