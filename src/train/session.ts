@@ -169,6 +169,9 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   const { state, notes } = restore
     ? restoreState(restore.trainer, { train, batches, plan: parts.plan })
     : { state: newState(config, stepsPerEpoch), notes: [] };
+  if (base && !restore) {
+    notes.push(`The parameters are those of ${config.from ?? "a given model"}`);
+  }
   state.kernels = device.kernels;
   state.kernelChoices = kernelChoices;
   const { step, totalSteps } = state;

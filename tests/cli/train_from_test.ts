@@ -38,6 +38,7 @@ Deno.test("hearth train --from begins with the parameters of a run", async () =>
     err,
     /^model +gpt2, .*\(nLayer 1, nHead 2, nEmbd 8, seqLen 8\)/m,
   );
+  assert.match(err, /The parameters are those of base\/step-00000004$/m);
   const { valLoss } = await state(workspace, "base");
   assert.equal((await state(workspace, "next")).valLoss, valLoss);
 });
