@@ -83,11 +83,14 @@ for (const [how, [M, N, K, transA]] of Object.entries(PACKED_A)) {
       assert(product.op === "matmul");
       const reference = openReferenceBackend();
       const expected = await runOpCase(reference, withRoundedFactors(product));
+      const results = [];
       for (const threads of [1, 3]) {
         const cpu = await openCpuBackend({ threads, precision: "bf16" });
-        assertOpClose(product, await runOpCase(cpu, product), expected);
+        results.push(await runOpCase(cpu, product));
         await cpu.dispose();
       }
+      assertOpClose(product, results[0], expected);
+      assert.deepEqual(results[1], results[0]);
     },
   });
 }
