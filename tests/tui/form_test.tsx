@@ -40,7 +40,7 @@ Deno.test("the form of a new run, exactly", async () => {
     .replace(/of [\d.]+ .B free/, "of # free");
   assert.deepEqual(frame.split("\n"), [
     " hearth › runs › new run                                            0 runs  2/s",
-    " ❯ profile         ‹ tiny ›                          Which profile to start fr…",
+    " ❯ profile         ‹ tiny ›                  Which profile to start from?",
     "   dataset         sample",
     "   epochs          1",
     "   or steps        –",

@@ -18,10 +18,14 @@ export function formLines(
   { problems, columns }: { problems: Problems; columns: number },
 ): Line[] {
   const labelWidth = Math.max(...fields.map(({ label }) => textWidth(label)));
-  const valueWidth = Math.max(
-    12,
-    Math.min(44, columns - labelWidth - 6 - (columns >= 72 ? 26 : 0)),
+  const room = columns - labelWidth - 6 - (columns >= 72 ? 26 : 0);
+  const widest = Math.max(
+    ...fields.map(({ name, placeholder }) =>
+      textWidth(form.values[name] || placeholder)
+    ),
   );
+  // Room for a cursor, or for the arrows of a choice.
+  const valueWidth = Math.max(12, Math.min(44, room, Math.max(24, widest + 4)));
   return fields.map((field, i) => {
     const isFocused = i === form.at;
     const problem = problems[field.name];

@@ -110,9 +110,13 @@ export function spread(left: Line, right: Line, width: number): Line {
   return [...fitLine(left, room - 1), { text: " " }, ...right];
 }
 
-/** The line as the one that is selected, over all of `width`. */
+/**
+ * The line as the one that is selected, over all of `width`; its colors would
+ * become patches of background.
+ */
 export function selected(line: Line, width: number): Line {
-  return fitLine(line, width).map((one) => ({ ...one, inverse: true }));
+  return fitLine(line, width)
+    .map(({ tone: _, ...one }) => ({ ...one, inverse: true }));
 }
 
 /** Exactly `rows` lines: cut, or filled with empty ones. */

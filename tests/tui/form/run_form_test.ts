@@ -163,7 +163,7 @@ Deno.test("a form goes round through fields and choices", () => {
   assert.equal(
     textOf(formLines(FIELDS, form, { problems, columns: 60 })),
     [
-      "  text    none                                         ✗ expected a number",
+      "  text    none                     ✗ expected a number",
       "❯ choice  ‹ c ›",
     ].join("\n"),
   );
