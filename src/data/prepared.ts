@@ -63,6 +63,15 @@ const headerSchema = z.object({
   listedAtMs: z.number(),
 });
 
+/** What headers of all versions tell, and no other file does. */
+const sizesSchema = headerSchema.pick({
+  fingerprint: true,
+  tokenizerKey: true,
+  dtype: true,
+  train: true,
+  val: true,
+}).extend({ version: z.int() });
+
 /** `header.json`. */
 export type PreparedHeader = z.output<typeof headerSchema>;
 
@@ -97,7 +106,9 @@ export function preparedPaths(directory: string) {
 }
 
 /** Bytes on disk of the tokens of a prepared data set. */
-export function preparedBytes({ dtype, train, val }: PreparedHeader): number {
+export function preparedBytes(
+  { dtype, train, val }: Pick<PreparedHeader, "dtype" | "train" | "val">,
+): number {
   return (train.tokens + val.tokens) * TOKEN_BYTES[dtype];
 }
 
@@ -117,15 +128,18 @@ export async function listPrepared(dataDir: string): Promise<Prepared[]> {
 export async function readPrepared(
   directory: string,
 ): Promise<Prepared | null> {
-  let json: unknown;
+  const header = headerSchema.safeParse(await readHeader(directory)).data;
+  return header === undefined ? null : { directory, header };
+}
+
+/** Null for one that is not there or cut short: then nothing is prepared. */
+async function readHeader(directory: string): Promise<unknown> {
   try {
     const path = preparedPaths(directory).header;
-    json = parseJson(await readLimitedText(path, MOST_HEADER_BYTES));
+    return parseJson(await readLimitedText(path, MOST_HEADER_BYTES));
   } catch {
-    return null; // not there or cut short: then it is not a prepared data set
+    return null;
   }
-  const header = headerSchema.safeParse(json).data;
-  return header === undefined ? null : { directory, header };
 }
 
 /**
@@ -169,20 +183,25 @@ export async function findDamage(
 }
 
 /**
- * Removes all prepared data sets and leftovers of killed processes.
+ * Removes all prepared data sets, of other versions of this program too, and
+ * leftovers of killed processes.
  *
  * @returns How many data sets, and the bytes of their tokens.
  */
 export async function cleanPrepared(
   dataDir: string,
 ): Promise<{ removed: number; freedBytes: number }> {
-  const all = await listPrepared(dataDir);
-  for (const { directory } of all) {
+  const parent = tokensDirectory(dataDir);
+  let removed = 0, freedBytes = 0;
+  for (const name of await entryNames(parent)) {
+    if (name.startsWith(".")) continue;
+    const directory = join(parent, name);
+    const header = sizesSchema.safeParse(await readHeader(directory)).data;
+    if (header === undefined) continue; // not ours
     await Deno.remove(directory, { recursive: true });
+    removed++;
+    freedBytes += preparedBytes(header);
   }
-  await removeLeftovers(tokensDirectory(dataDir));
-  return {
-    removed: all.length,
-    freedBytes: all.reduce((sum, { header }) => sum + preparedBytes(header), 0),
-  };
+  await removeLeftovers(parent);
+  return { removed, freedBytes };
 }

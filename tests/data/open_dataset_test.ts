@@ -472,10 +472,16 @@ Deno.test("listPrepared() and cleanPrepared() see finished data sets alone", asy
   assert.equal(header.valFraction, 0.1);
   assert.deepEqual(header.files.map(({ path }) => path), [path]);
 
+  // An earlier version had other fields; it is no use, but ours to remove.
+  const { source: _, ...old } = header;
+  const earlier = JSON.stringify({ ...old, version: 1, sources: ["a.txt"] });
+  await dir.write("data/tokens/0123/header.json", earlier);
+  assert.equal((await listPrepared(dataDir)).length, 1);
+
   const bytes = 2 * (header.train.tokens + header.val.tokens);
   assert.deepEqual(await cleanPrepared(dataDir), {
-    removed: 1,
-    freedBytes: bytes,
+    removed: 2,
+    freedBytes: 2 * bytes,
   });
   assert.deepEqual(await filesBelow(dataDir), ["tokens/mine/notes.txt"]);
 });
