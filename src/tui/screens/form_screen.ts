@@ -149,6 +149,8 @@ export class FormScreen implements Screen {
   }
 
   async #submit(): Promise<void> {
+    // The check that is due would make that of this answer an older one.
+    if (this.#timer !== null) clearTimeout(this.#timer);
     const { values } = this.#form;
     const [wrong] = Object.keys(fieldProblems(values));
     const at = this.#fields.findIndex(({ name }) => name === wrong);
