@@ -74,13 +74,22 @@ export function parseFileLayer(text: string, name: string): Layer {
   return layer;
 }
 
+/** Sections are 3 deep; a list that an alias puts into itself never ends. */
+function isDeep(value: unknown, levels = 16): boolean {
+  return typeof value === "object" && value !== null &&
+    (levels === 0 ||
+      Object.values(value).some((child) => isDeep(child, levels - 1)));
+}
+
 /** @throws {UserError} For aliases that mean nothing, or a million things. */
 function plainValues(
   document: Document.Parsed,
   placeAt: (offset: number) => string,
 ): Settings | null {
   try {
-    return document.toJS();
+    const values = document.toJS();
+    if (isDeep(values)) throw new RangeError("it nests deeper than 16 levels");
+    return values;
   } catch (cause) {
     const [start] = document.contents?.range ?? [0];
     throw new UserError(
@@ -172,6 +181,7 @@ export function setLayer(assignments: readonly string[]): Layer {
     if (path.split(".").includes("")) throw usage("the key has an empty part");
     try {
       const value: unknown = parseYaml(text);
+      if (isDeep(value)) throw new RangeError("it never ends");
       return { path, value, typed: `--set ${typed}` };
     } catch {
       // The library's message points into the value, which is all shown.

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { writeFileSynced } from "../base/atomic_file.ts";
 import { errorMessage } from "../base/errors.ts";
 import { jsonText, readJson } from "../base/json_file.ts";
-import { isOneName } from "./run_paths.ts";
+import { isOneName } from "../base/one_name.ts";
 import { type FileSeal, sealOf, sizeMismatch } from "../base/sealed_file.ts";
 
 /** The file's name. */

@@ -11,9 +11,10 @@
 import { join } from "node:path";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
+import { isOneName } from "../base/one_name.ts";
 import { unlessGone } from "../base/unless_gone.ts";
 import { acquireLock } from "./lock.ts";
-import { isOneName, rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
+import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
 import { initialRunState, loadRunState } from "./run_state.ts";
 import { resolveRun } from "./runs.ts";
 import { trainerOf } from "./trainer.ts";

@@ -6,6 +6,7 @@
 
 import { join } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
+import { isOneName } from "../base/one_name.ts";
 
 /** The three directories that Hearth writes to, under one root. */
 export interface RootPaths {
@@ -43,18 +44,6 @@ export interface RunPaths {
   lock: string;
   /** The directory of its checkpoints, beside `runs`. */
   checkpoints: string;
-}
-
-/** Common file systems take 255 bytes; a leftover has some in front. */
-const MOST_NAME_BYTES = 240;
-
-/**
- * Whether `name` is one entry of a directory, so that what is joined to it
- * stays inside: no path, no drive, and nothing that the system cuts short.
- */
-export function isOneName(name: string): boolean {
-  return name !== "" && !/[/\\:\0]|^\.\.?$/.test(name) &&
-    new TextEncoder().encode(name).length <= MOST_NAME_BYTES;
 }
 
 /**

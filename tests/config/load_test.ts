@@ -307,6 +307,16 @@ Deno.test("loadConfig() refuses aliases that mean nothing or a million things", 
         /^Cannot read .*a\.yaml:1:1: .* alias/.test(error.message),
     );
   }
+  await Deno.writeTextFile(file, "model: &a {x: [*a]}");
+  await assert.rejects(
+    loadConfig({ file }),
+    (error) =>
+      error instanceof UserError && /deeper than 16 levels/.test(error.message),
+  );
+  await assert.rejects(loadConfig({ set: ["model=&a [*a]"] }), {
+    name: "UserError",
+    message: "Cannot use --set model=&a [*a]: the value is not valid YAML",
+  });
   await Deno.writeTextFile(file, "# " + "x".repeat(1 << 16));
   await assert.rejects(loadConfig({ file }), {
     name: "UserError",

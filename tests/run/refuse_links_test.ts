@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { isOneName } from "../../src/base/one_name.ts";
 import { acquireLock } from "../../src/run/lock.ts";
 import { findIdleRun } from "../../src/run/queued_run.ts";
-import { isOneName, runPaths } from "../../src/run/run_paths.ts";
+import { runPaths } from "../../src/run/run_paths.ts";
 import { inTempDir } from "../base/_helpers.ts";
 
 Deno.test({

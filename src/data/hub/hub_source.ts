@@ -12,6 +12,7 @@ import { createHash } from "node:crypto";
 import { join, posix } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
+import { isOneName } from "../../base/one_name.ts";
 import { type FetchOptions, networkOptions } from "../fetch_options.ts";
 import type { TextFile } from "../file_bytes.ts";
 import { formatOf } from "../file_names.ts";
@@ -201,10 +202,18 @@ async function describe(
   };
 }
 
-function rawPath(directory: string, file: HubFile): string {
+/** Inside of `directory`, whatever the hub says. */
+export function rawPath(directory: string, file: HubFile): string {
   const content = file.sha256 ?? file.gitSha1 ??
     createHash("sha256").update(`${file.path} ${file.sizeBytes}`).digest("hex");
-  return join(directory, content.slice(0, 12), posix.basename(file.path));
+  const name = posix.basename(file.path);
+  if (!/^[0-9a-f]{12,}$/.test(content) || !isOneName(name)) {
+    throw new UserError(
+      `Cannot download "${file.path}": its name or checksum is none`,
+      { hint: "check HF_ENDPOINT, or download it by hand" },
+    );
+  }
+  return join(directory, content.slice(0, 12), name);
 }
 
 function directoryName({ repo, revision }: HubName): string {

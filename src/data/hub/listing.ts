@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { formatDuration } from "../../base/format.ts";
+import { isOneName } from "../../base/one_name.ts";
 import {
   connectionError,
   ConnectionFailure,
@@ -149,7 +150,8 @@ export async function listTree(
   try {
     const files: HubFile[] = [];
     for await (const { type, path, size, oid, lfs } of entries) {
-      if (type !== "file") continue;
+      // A path that leads elsewhere is none of a repository.
+      if (type !== "file" || !path.split("/").every(isOneName)) continue;
       files.push({
         path,
         sizeBytes: lfs?.size ?? size,
