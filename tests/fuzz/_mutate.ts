@@ -147,7 +147,10 @@ function damageValue(
       owner[key] = pick<unknown>([null, true, [], {}, [[]], { toString: 1 }]);
       break;
     case 5: // the same in another wrapping
-      owner[key] = pick([[value], { value }, String(value), [value, value]]);
+      owner[key] = pick([[value], { value }, JSON.stringify(value), [
+        value,
+        value,
+      ]]);
       break;
     case 6: // a key that is none of ours; `__proto__` as JSON has it
       Object.defineProperty(Array.isArray(owner) ? {} : owner, pick(TEXTS), {
