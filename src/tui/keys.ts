@@ -43,6 +43,11 @@ export function keyNames(input: string, key: Key): string[] {
   return graphemes(input).flatMap((one) => {
     if (CONTROL[one]) return [CONTROL[one]];
     if (one === "\r\n") return ["enter"];
+    // Ctrl and a letter; Ink knows them only when they come alone.
+    const code = one.charCodeAt(0);
+    if (code >= 1 && code <= 26) {
+      return [`ctrl-${String.fromCharCode(code + 96)}`];
+    }
     // deno-lint-ignore no-control-regex -- these are no text
     return /^[\x00-\x1f\x7f-\x9f]/.test(one) ? [] : [one];
   });

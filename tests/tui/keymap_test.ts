@@ -41,6 +41,7 @@ Deno.test("keyNames() names keys, and takes a chunk of typing apart", () => {
   ]);
   assert.deepEqual(keyNames("c", key({ ctrl: true })), ["ctrl-c"]);
   assert.deepEqual(keyNames("ab\r", key()), ["a", "b", "enter"]);
+  assert.deepEqual(keyNames("1\x19", key()), ["1", "ctrl-y"]);
   assert.deepEqual(keyNames("日👩‍👩‍👧", key()), ["日", "👩‍👩‍👧"]);
   assert.deepEqual(keyNames("\x1b\x00", key()), []);
   assert.deepEqual(keyNames("x", key({ meta: true })), []);
