@@ -70,6 +70,42 @@ export type {
   StartOptions,
 };
 
+// What the types above are made of.
+export type { StepWork } from "./src/backend/auto_device.ts";
+export type {
+  ChooseKernelsOptions,
+  DeviceInfo,
+  KernelChoices,
+  TensorData,
+} from "./src/backend/backend.ts";
+export type { GemmChoice } from "./src/backend/cpu/kernels.ts";
+export type { Precision } from "./src/backend/devices.ts";
+export type { AdapterListing, CpuListing } from "./src/backend/list_devices.ts";
+export type { ConfigChange } from "./src/config/config_change.ts";
+export type { OverrideSources } from "./src/config/override.ts";
+export type { FlagSetting } from "./src/config/parse.ts";
+export type { ImportOptions } from "./src/export/import_model.ts";
+export type {
+  GenerateOptions,
+  GenerationSettings,
+} from "./src/generate/generate.ts";
+export type { Arch, ModelConfig } from "./src/model/model_config.ts";
+export type { RunSummary, SettingDifference } from "./src/run/comparison.ts";
+export type { Curve, CurvePoint, CurveTable } from "./src/run/curve_table.ts";
+export type { RunMeta, SessionRecord, Versions } from "./src/run/meta.ts";
+export type { EvalMetric, Metric, StepMetric } from "./src/run/metrics.ts";
+export type { RunClosed, RunCreated, RunOpened } from "./src/run/run_event.ts";
+export type { Preparing, RunStatus } from "./src/run/run_state.ts";
+export type { Telemetry } from "./src/run/telemetry.ts";
+export type { Loss, SourceLoss } from "./src/train/evaluate.ts";
+export type { Progress } from "./src/train/events.ts";
+export type { LrCurve } from "./src/train/lr_curve.ts";
+export type { LrPoint } from "./src/train/lr_points.ts";
+export type { LrPolicy } from "./src/train/lr_policies.ts";
+export type { PrepareProgress } from "./src/train/open_session.ts";
+export type { ResumePlan } from "./src/train/restored_state.ts";
+export type { TrainerState } from "./src/train/trainer_state.ts";
+
 /** Which model to open, and on what. */
 export interface ModelChoice extends ModelDevice {
   /** The directory of `runs` and `checkpoints`. */
