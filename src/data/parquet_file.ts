@@ -94,9 +94,12 @@ async function loadHyparquet() {
   };
 }
 
-/** Packed data may say that it becomes so many times as long, and no more. */
-const MOST_INFLATION = 4096;
-const MOST_PAGE_BYTES = 1 << 30;
+/**
+ * Pages have a few megabytes, and those of empty texts pack into nothing.
+ * Larger ones may say that they become so many times as long, and no more.
+ */
+const USUAL_PAGE_BYTES = 64 << 20, MOST_PAGE_BYTES = 1 << 30;
+const MOST_INFLATION = 1000;
 
 /** Unpacks no more than the page says it holds. */
 function inflating(
@@ -112,8 +115,11 @@ function inflating(
 }
 
 /** @throws {Error} For a length that no writer of such a page would claim. */
-function checkedLength(bytes: Uint8Array, length: number): number {
-  const most = Math.min(MOST_PAGE_BYTES, 4096 + MOST_INFLATION * bytes.length);
+export function checkedLength(bytes: Uint8Array, length: number): number {
+  const most = Math.min(
+    MOST_PAGE_BYTES,
+    USUAL_PAGE_BYTES + MOST_INFLATION * bytes.length,
+  );
   if (length >= 0 && length <= most) return length;
   throw new Error(`a page claims to have ${length} bytes`);
 }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { zstdCompressSync } from "node:zlib";
 import { join } from "node:path";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import type { TextFile } from "../../src/data/file_bytes.ts";
-import { readParquet } from "../../src/data/parquet_file.ts";
+import { checkedLength, readParquet } from "../../src/data/parquet_file.ts";
 import { TempDir, textFile, userError } from "./_helpers.ts";
 
 const stories = Array.from(
@@ -147,3 +148,29 @@ async function parquet(
   await Deno.writeFile(path, new Uint8Array(buffer));
   return await textFile(path, { format: "parquet" });
 }
+
+Deno.test("readParquet() reads texts that pack into nothing", async () => {
+  await using dir = new TempDir();
+  const data = Array<string>(300_000).fill("a".repeat(4));
+  const file = await parquet(dir, [
+    { name: "text", data, encoding: "PLAIN" },
+  ], {
+    codec: "ZSTD",
+    compressors: { ZSTD: (bytes) => new Uint8Array(zstdCompressSync(bytes)) },
+    rowGroupSize: data.length,
+  });
+  assert.ok((await Deno.stat(file.path)).size < 20_000);
+  assert.equal((await Array.fromAsync(readParquet(file))).length, data.length);
+});
+
+Deno.test("checkedLength() believes no page that claims too much", () => {
+  const bytes = new Uint8Array(100);
+  assert.equal(checkedLength(bytes, 1 << 20), 1 << 20);
+  for (const length of [-1, 100 << 20, 2 ** 31 - 1]) {
+    assert.throws(() => checkedLength(bytes, length), {
+      message: `a page claims to have ${length} bytes`,
+    });
+  }
+  const large = new Uint8Array(10 << 20);
+  assert.throws(() => checkedLength(large, 2 ** 31 - 1));
+});
