@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
+import { parseJson } from "../base/parse_json.ts";
 import { type DeferredTensor, deferSafetensors } from "../base/safetensors.ts";
 import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
@@ -162,7 +163,7 @@ async function readJsonFile(
   if (text === null) return null;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch { // its message quotes the file, over several lines
     throw refusal(folder, `${name} is not JSON`);
   }

@@ -131,6 +131,15 @@ const DAMAGES: [
     /it has no config\.json$/,
   ],
   [
+    "a config.json of brackets",
+    (folder) =>
+      Deno.writeTextFile(
+        `${folder}/config.json`,
+        `{"model_type": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
+      ),
+    /config\.json is not JSON/,
+  ],
+  [
     "a config.json that is no JSON",
     (folder) => Deno.writeTextFile(`${folder}/config.json`, "{"),
     /config\.json is not JSON/,
