@@ -47,7 +47,11 @@ export async function* readParquet(
     file,
     parquetMetadataAsync(buffer, { geoparquet: false }),
   );
-  const column = textColumn(file, parquetSchema(metadata));
+  const schema = await explaining(
+    file,
+    Promise.resolve(metadata).then(parquetSchema),
+  );
+  const column = textColumn(file, schema);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const report = shares(file.sizeBytes, Number(metadata.num_rows), onBytes);
   for (const { rowStart, rowEnd } of rowRanges(metadata, column)) {

@@ -174,3 +174,22 @@ Deno.test("checkedLength() believes no page that claims too much", () => {
   const large = new Uint8Array(10 << 20);
   assert.throws(() => checkedLength(large, 2 ** 31 - 1));
 });
+
+Deno.test("readParquet() refuses a schema that counts columns it lacks", async () => {
+  await using dir = new TempDir();
+  const file = await parquet(dir, [
+    { name: "id", data: [1] },
+    { name: "text", data: ["a"] },
+  ]);
+  const bytes = await Deno.readFile(file.path);
+  // In Thrift: the name of the root, then field 5 (0x15), 2 children (0x04).
+  const at = new TextDecoder("latin1").decode(bytes).indexOf("root\x15\x04");
+  assert.ok(at > 0);
+  bytes[at + 5] = 0x08; // 4 children
+  await Deno.writeFile(file.path, bytes);
+  const { mtimeMs } = await textFile(file.path);
+  const { message } = await userError(() =>
+    Array.fromAsync(readParquet({ ...file, mtimeMs }))
+  );
+  assert.match(message, /^Cannot read dataset ".*" as Parquet: /);
+});
