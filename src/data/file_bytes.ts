@@ -93,6 +93,9 @@ export async function* readUnpacked(
     ? checkFrames(file, source)
     : source;
   // An error on either side ends the loop below, so none is handled here.
+  // One that comes when nobody reads any more, as what was unpacked before is
+  // no text, would end the process.
+  inflater.on("error", () => {});
   pipeline(Readable.from(packed), inflater, () => {});
   try {
     yield* file.entry ? checkEntry(file, inflater) : inflater;
