@@ -253,6 +253,18 @@ const handValues: { opCase: OpCase; want: Record<string, number[]> }[] = [
     attrs: { rows: 1, scale: 1 },
     want: { loss: [0] },
   }),
+  // Token 1 has been used and counts half, so 2 comes first, and is noted.
+  hand("sample", {
+    in: {
+      logits: f32([1, 3], 1, 3, 2),
+      settings: f32([3], 0, 1, 2),
+      choice: u32(1, 0, 0, 1, 0, 3),
+      used: u32(0b010),
+      drawn: u32(9, 9),
+    },
+    attrs: { V: 3, rows: 2 },
+    want: { id: [2], drawn: [9, 2], used: [0b110] },
+  }),
   hand("meanLossBackward", {
     in: { dLoss: f32([1], 4), targets: u32(5, IGNORED_TARGET, 6) },
     attrs: { rows: 3, scale: 0.5 },
