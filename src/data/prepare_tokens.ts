@@ -111,10 +111,15 @@ export async function prepareTokens(
     written.set(fingerprint, { header, workspace });
     headers.push(header);
     signal?.throwIfAborted();
-    if (headers.length === parts.length) missing.checkCounts(headers);
-    else if (!hasEnoughTokens(headers, options)) continue;
-    await publishAll(written, parent);
+    const isLast = headers.length === parts.length;
+    if (!isLast && hasEnoughTokens(headers, options)) {
+      await publishAll(written, parent);
+    }
   }
+
+  // 4. What is too small by itself stays if all together are enough.
+  missing.checkCounts(headers);
+  await publishAll(written, parent);
   if (unknown > 0) {
     onNotice?.(
       `${formatCount(unknown)} characters of the text are not in the ` +

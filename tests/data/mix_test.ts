@@ -183,3 +183,23 @@ Deno.test("openDataset() refuses mixes that cannot be", async () => {
   const prepared = await listPrepared(long.dataDir);
   assert.deepEqual(prepared.map(({ header }) => header.source), [a]);
 });
+
+Deno.test("openDataset() keeps a source too small by itself", async () => {
+  await using dir = new TempDir();
+  const large = await dir.write("large.txt", FOX);
+  const small = await dir.write("small.txt", "tiny words");
+  const open = async (dataset: string[]) => {
+    const { dataset: opened, reused } = await openDataset(
+      options(dir, dataset, { batchSize: 4, valFraction: 0.4 }),
+    );
+    opened.close();
+    return reused;
+  };
+  await open([large]);
+  // The rest is there already, or the same once more.
+  assert.equal(await open([small, large]), false);
+  assert.equal(await open([small, large]), true);
+  const half = await dir.write("half.txt", FOX.slice(0, 15));
+  assert.equal(await open([half, half, half]), false);
+  assert.equal(await open([half, half, half]), true);
+});
