@@ -66,6 +66,30 @@ Deno.test("chooseTwoBytes() leaves sums, statistics and logits in f32", () => {
   assert.ok(lines.includes("matmul out f32")); // logits, residual stream
 });
 
+for (const recompute of ["selective", "full"] as const) {
+  Deno.test(`chooseTwoBytes() stores as before what is computed again: ${recompute}`, () => {
+    const config = tinyConfig({
+      model: { arch: "gpt2", nLayer: 2, nHead: 2, nEmbd: 16, seqLen: 8 },
+      train: { recompute },
+    });
+    const { phases } = buildStepProgram(resolveModel(config.model, 12), {
+      ...config.train,
+      gradAccumSteps: 1,
+    });
+    const calls = phases.firstMicroStep;
+    const types = chooseTwoBytes(calls, "fp16");
+    const stored = (op: string) =>
+      calls.flatMap((call) =>
+        call.op === op ? [types.get(Object.values(call.out)[0])] : []
+      );
+    const again = stored("gelu");
+    assert.ok(again.length > config.model.nLayer);
+    assert.deepEqual(new Set(again), new Set(["f16"]));
+    assert.deepEqual(new Set(stored("geluBackward")), new Set(["bf16"]));
+    assert.deepEqual(new Set(stored("layerNorm")), new Set(["f16"]));
+  });
+}
+
 for (const arch of ["gpt2", "llama"] as const) {
   const name = `webgpu: ${arch} learns in bf16 and fp16 as in fp32`;
   Deno.test(name, { ignore: noAdapter }, async () => {

@@ -56,8 +56,9 @@ const VECTORS: Vectors = {
 /**
  * How each temporary of a phase is stored that is not f32.
  *
- * With fp16, only what the forward pass makes is f16: gradients are too small
- * for its exponent, and in bf16 need no loss scale.
+ * With fp16, only what the forward pass makes is f16, also where it is computed
+ * again for the backward pass: gradients are too small for its exponent, and
+ * in bf16 need no loss scale.
  */
 export function chooseTwoBytes(
   calls: readonly AnyCall<PlacedTensor>[],
@@ -66,9 +67,15 @@ export function chooseTwoBytes(
   const chosen = new Map<PlacedTensor, TwoBytes>();
   if (precision === "fp32") return chosen;
   const refused = new Set<PlacedTensor>();
-  let isForward = true;
+  const gradients = new Set<PlacedTensor>();
   for (const call of calls) {
-    if (call.op === "meanLossBackward") isForward = false;
+    const isBackward = call.op === "meanLossBackward" ||
+      Object.values<PlacedTensor>(call.in).some((x) => gradients.has(x));
+    if (isBackward) {
+      for (const tensor of Object.values<PlacedTensor>(call.out)) {
+        gradients.add(tensor);
+      }
+    }
     // Call and entry are of one op, which a lookup cannot express.
     const vectorsOf = VECTORS[call.op] as (attrs: unknown) => string[];
     const vectors = vectorsOf?.(call.attrs) ?? [];
@@ -79,7 +86,9 @@ export function chooseTwoBytes(
         const isSum = name === "out" && "addTo" in call.in;
         if (!vectors.includes(name) || isSum) refused.add(tensor);
         else if (!chosen.has(tensor)) {
-          const dtype = precision === "fp16" && isForward ? "f16" : "bf16";
+          const dtype = precision === "fp16" && !gradients.has(tensor)
+            ? "f16"
+            : "bf16";
           chosen.set(tensor, dtype);
         }
       }
