@@ -33,7 +33,7 @@ import { ggufTensorBytes, writeGguf } from "./gguf_file.ts";
 import { ggufModelMetadata } from "./gguf_metadata.ts";
 import { ggufTensors } from "./gguf_tensors.ts";
 import { ggufTokenizer } from "./gguf_tokenizer.ts";
-import { folderTexts } from "./hugging_face_folder.ts";
+import { FOLDER_TEXTS, folderTexts } from "./hugging_face_folder.ts";
 
 /** What can be written. */
 export const EXPORT_FORMATS = ["hf", "safetensors", "gguf"] as const;
@@ -57,6 +57,8 @@ export interface ExportOptions {
   /** Hears the share of the tensors that is written. */
   onProgress?: (fraction: number) => void;
 }
+
+const WEIGHTS = "model.safetensors";
 
 /** What was written. */
 export interface Exported {
@@ -87,6 +89,7 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
   const output = options.output.replace(/(?<=.)[/\\]+$/, ""); // of a folder
   checkDtype(format, dtype);
   if (!force) await checkFree(output);
+  else await checkReplaceable(output, format);
   const config = configFromHf(chosen.content.modelConfig);
   const warnings: string[] = [];
   const write = format === "gguf"
@@ -140,7 +143,7 @@ function planFloats(options: ExportOptions, config: ModelConfig): Planned {
     neededBytes: tensorBytes + textBytes,
     async to(path) {
       await Deno.mkdir(path);
-      const bytes = await writeTensors(join(path, "model.safetensors"));
+      const bytes = await writeTensors(join(path, WEIGHTS));
       for (const [name, text] of texts) {
         await writeFileSynced(join(path, name), text);
       }
@@ -210,6 +213,24 @@ async function checkFree(output: string): Promise<void> {
   });
 }
 
+/** Nothing but an export may be taken away: with a folder goes all in it. */
+async function checkReplaceable(
+  output: string,
+  format: ExportFormat,
+): Promise<void> {
+  const stat = await Deno.lstat(output).catch(() => null);
+  if (!stat?.isDirectory) return;
+  const known = format === "hf" ? [WEIGHTS, ...FOLDER_TEXTS] : [];
+  for await (const { name } of Deno.readDir(output)) {
+    if (known.includes(name)) continue;
+    throw new UserError(
+      `Cannot replace "${output}": it is a folder with "${name}" in it, ` +
+        "which is not of such an export",
+      { hint: "choose another --output PATH", exitCode: EXIT.usage },
+    );
+  }
+}
+
 /** Writes beside `output`, and renames once all is on disk. */
 async function putInPlace(
   output: string,
@@ -222,7 +243,12 @@ async function putInPlace(
     // A folder cannot be renamed over another.
     const replaced = await Deno.rename(output, before)
       .then(() => true, () => false);
-    await Deno.rename(aside, output);
+    try {
+      await Deno.rename(aside, output);
+    } catch (error) {
+      if (replaced) await Deno.rename(before, output);
+      throw error;
+    }
     await syncDirectory(dirname(output));
     if (replaced) await Deno.remove(before, { recursive: true });
     return sizeBytes;

@@ -18,6 +18,15 @@ const TORCH_DTYPE: Record<FloatFormat, string> = {
   BF16: "bfloat16",
 };
 
+/** Names of the files. */
+export const FOLDER_TEXTS = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "README.md",
+] as const;
+
 /** File names and texts. */
 export function folderTexts(
   facts: CardFacts,
@@ -27,7 +36,7 @@ export function folderTexts(
     tokenizerJson: string;
     dtype: FloatFormat;
   },
-): [name: string, text: string][] {
+): [name: typeof FOLDER_TEXTS[number], text: string][] {
   const name = TORCH_DTYPE[dtype];
   const tokens = modelConfig as ConfigTokens;
   const { bos_token_id, eos_token_id } = tokens;

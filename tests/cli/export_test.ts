@@ -78,6 +78,38 @@ Deno.test("hearth export leaves what is there, unless told to", async () => {
   ]);
 });
 
+Deno.test("hearth export replaces no folder of other things", async () => {
+  await using workspace = await trained();
+  await Deno.mkdir(workspace.path("mine"));
+  const notes = await workspace.write("mine/notes.txt", "mine");
+  const output = workspace.path("mine");
+  for (const format of ["gguf", "hf"]) {
+    const argv = ["export", "--format", format, "--output", output, "--force"];
+    assert.deepEqual(await workspace.run(argv), {
+      code: 2,
+      out: "",
+      err: 'error: Cannot replace "ROOT/mine": it is a folder with ' +
+        '"notes.txt" in it, which is not of such an export\n' +
+        "hint: choose another --output PATH\n",
+    });
+    assert.equal(await Deno.readTextFile(notes), "mine");
+  }
+  await Deno.remove(notes);
+  for (const _ of ["an empty one", "an export"]) {
+    const argv = ["export", "--output", output, "--force"];
+    const { code, err } = await workspace.run(argv);
+    assert.equal(code, 0, err);
+  }
+  const gguf = ["export", "--format", "gguf", "--output", output, "--force"];
+  assert.equal((await workspace.run(gguf)).code, 2);
+  assert.deepEqual(await workspace.names(), [
+    "checkpoints",
+    "data",
+    "mine",
+    "runs",
+  ]);
+});
+
 Deno.test("hearth export refuses blocks outside of gguf", async () => {
   await using workspace = await trained();
   const { code, err } = await workspace.run(["export", "--dtype", "q8_0"]);
