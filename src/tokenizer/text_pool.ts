@@ -95,6 +95,8 @@ export class TextPool<K extends TextJob["kind"]> implements Disposable {
 class TextThread {
   #worker: Worker;
   #asked: PromiseWithResolvers<unknown>[] = [];
+  /** Why it answers no more, or null. */
+  #failure: Error | null = null;
 
   constructor(job: TextJob) {
     const url = new URL("./text_worker.ts", import.meta.url);
@@ -121,6 +123,7 @@ class TextThread {
 
   /** @param batch null asks for what there is in the end. */
   ask(batch: TextBatch | null): Promise<unknown> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
     const asked = Promise.withResolvers<unknown>();
     this.#asked.push(asked);
     this.#tell(
@@ -145,6 +148,7 @@ class TextThread {
   }
 
   #fail(error: Error): void {
+    this.#failure ??= error;
     for (const { promise, reject } of this.#asked.splice(0)) {
       promise.catch(() => {}); // nobody may be waiting any more
       reject(error);

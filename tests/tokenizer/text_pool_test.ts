@@ -45,6 +45,23 @@ Deno.test("TextPool says what a tokenizer says, from a thread, too", async () =>
   }
 });
 
+Deno.test("TextPool ends when its threads do", async () => {
+  const { Worker } = globalThis;
+  class Dying extends Worker {
+    constructor(_: string | URL, options?: WorkerOptions) {
+      super("data:text/javascript,throw new Error('no memory')", options);
+    }
+  }
+  globalThis.Worker = Dying;
+  try {
+    using pool = new TextPool({ kind: "count" }, 2);
+    for (let i = 0; i < MANY; i++) await pool.submit(await batchOf(["a"], []));
+    await assert.rejects(pool.finish(), /no memory/);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+});
+
 Deno.test("trainBpe() gives the same for any number of threads", async () => {
   // Some MB in many texts, so that threads take part.
   const text = readFixture("corpus.txt");
