@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Executable } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices.ts";
 import type { HearthConfig, TokenizerSection } from "../config/schema.ts";
 import { aboutTextBytes } from "../data/text_size.ts";
@@ -13,7 +14,7 @@ import { flopsPerToken, parameterCount } from "../model/model_size.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { stepWork } from "./device_fit.ts";
 import { buildStepProgram } from "./step_program.ts";
-import { openTrialStep } from "./trial_step.ts";
+import { openTrialStep, type TrialStep } from "./trial_step.ts";
 
 /** What can be told without trying. */
 export interface RunEstimate {
@@ -113,16 +114,7 @@ export async function tryRun(
       config: { train, tune },
     });
     try {
-      await trial.run(); // the first one makes everything ready
-      const startMs = performance.now();
-      let passedMs = 0, steps = 0;
-      while (passedMs < TRIAL_MS && !signal.aborted) {
-        await trial.run();
-        steps++;
-        passedMs = performance.now() - startMs;
-      }
-      signal.throwIfAborted();
-      const microStepMs = passedMs / steps;
+      const microStepMs = await timeTrial(trial, { signal });
       const { id, name } = backend.device;
       return {
         stepMs: microStepMs * train.gradAccumSteps,
@@ -136,6 +128,30 @@ export async function tryRun(
   } finally {
     await backend.dispose();
   }
+}
+
+/**
+ * Milliseconds of one step of a trial.
+ *
+ * @param options.now A clock in milliseconds, for tests.
+ */
+export async function timeTrial(
+  { run, steps }: Pick<TrialStep<Executable>, "run" | "steps">,
+  { signal, now = () => performance.now() }: {
+    signal: AbortSignal;
+    now?: () => number;
+  },
+): Promise<number> {
+  await run(); // the first one makes everything ready
+  const startMs = now();
+  let passedMs = 0, runs = 0;
+  while (passedMs < TRIAL_MS && !signal.aborted) {
+    await run();
+    runs++;
+    passedMs = now() - startMs;
+  }
+  signal.throwIfAborted();
+  return passedMs / (runs * steps);
 }
 
 async function aboutVocabulary(
