@@ -14,14 +14,6 @@ export function parameterCount(config: ModelConfig): number {
 }
 
 /**
- * Trainable numbers without token embedding, positions and output head: what
- * scaling laws call N.
- */
-export function nonEmbeddingCount(config: ModelConfig): number {
-  return count(config, (name) => !EMBEDDINGS.has(name));
-}
-
-/**
  * Floating-point operations of one training token, forward and backward:
  * 6 per number of every matrix that multiplies (the output head included,
  * lookups not), and 12 * L * H * D * T for attention scores and sums at the

@@ -4,11 +4,7 @@ import {
   type ModelSection,
   resolveModel,
 } from "../../src/model/model_config.ts";
-import {
-  flopsPerToken,
-  nonEmbeddingCount,
-  parameterCount,
-} from "../../src/model/model_size.ts";
+import { flopsPerToken, parameterCount } from "../../src/model/model_size.ts";
 
 const GPT2: ModelSection = {
   arch: "gpt2",
@@ -101,10 +97,6 @@ Deno.test("parameterCount() gives the published sizes", () => {
   // GPT-2 small as transformers counts it, and TinyLlama's model card.
   assert.equal(parameterCount(resolveModel(GPT2, 50257)), 124_439_808);
   assert.equal(parameterCount(resolveModel(LLAMA, 32000)), 1_100_048_384);
-  // Without wte (50257 * 768) and wpe (1024 * 768).
-  assert.equal(nonEmbeddingCount(resolveModel(GPT2, 50257)), 85_056_000);
-  // Without the embedding and the head, 32000 * 2048 each.
-  assert.equal(nonEmbeddingCount(resolveModel(LLAMA, 32000)), 968_976_384);
 });
 
 Deno.test("flopsPerToken() counts matrices, head and attention", () => {

@@ -21,18 +21,6 @@ export const NR: i32 = 8;
 /** Depth of a block; sums run over k in blocks of this, in ascending order. */
 export const KC: i32 = 768;
 
-/** Bytes of `rows` packed rows of A, `depth` deep. */
-@inline
-export function packedABytes(rows: i32, depth: i32): usize {
-  return <usize> ((rows + MR - 1) / MR * MR) * depth * 4;
-}
-
-/** Bytes of `cols` packed columns of B, `depth` deep. */
-@inline
-export function packedBBytes(cols: i32, depth: i32): usize {
-  return <usize> ((cols + NR - 1) / NR * NR) * depth * 4;
-}
-
 /**
  * `out = add + a b + bias` for one block.
  *
