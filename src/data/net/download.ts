@@ -12,7 +12,6 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { makeDirectories, syncDirectory } from "../../base/atomic_file.ts";
 import { UserError } from "../../base/errors.ts";
 import { formatBytes, formatDuration } from "../../base/format.ts";
@@ -29,6 +28,7 @@ import {
   type NetworkOptions,
   request,
   retryAfterMs,
+  wait,
 } from "./request.ts";
 
 /** A file that is to be had. */
@@ -124,7 +124,7 @@ async function fetchRest(
             `${formatBytes(part.bytes)} of "${file.name}"; going on in ` +
             formatDuration(waitMs),
         );
-        await delay(waitMs, undefined, { signal: options.signal });
+        await wait(waitMs, options.signal);
         continue;
       } finally {
         await answer.body.return(undefined);
@@ -314,7 +314,7 @@ class Part implements AsyncDisposable {
       }
       out.close();
       isWaiting = true;
-      await delay(POLL_MS, undefined, { signal });
+      await wait(POLL_MS, signal);
     }
   }
 

@@ -9,8 +9,8 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { formatDuration } from "../../base/format.ts";
+import { pause } from "../../base/pause.ts";
 import { ConnectionFailure, connectionReason } from "./failures.ts";
 
 /** How to behave towards a network. */
@@ -77,7 +77,7 @@ export async function request(
       `${new URL(url).host} ${reason}; trying again in ` +
         formatDuration(waitMs),
     );
-    await delay(waitMs, undefined, { signal });
+    await wait(waitMs, signal);
   }
 }
 
@@ -100,9 +100,15 @@ export async function requestWhole(
       options.signal?.throwIfAborted();
       const isCut = error instanceof ConnectionFailure;
       if (!isCut || attempt >= options.tries) throw error;
-      await delay(options.backoffMs * 2 ** (attempt - 1), undefined, options);
+      await wait(options.backoffMs * 2 ** (attempt - 1), options.signal);
     }
   }
+}
+
+/** Waits. @throws The reason of `signal`, at once when it is aborted. */
+export async function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  await pause(ms, signal);
+  signal?.throwIfAborted();
 }
 
 /** What the server asks to wait, or null. */

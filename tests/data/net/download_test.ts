@@ -86,6 +86,25 @@ Deno.test("download() leaves a part that the next one goes on from", async () =>
   ]);
 });
 
+Deno.test("download() is stopped while it waits for another try", async () => {
+  await using server = new HubServer(large);
+  await using dir = new TempDir();
+  const file = remote(server, dir, { sha256: sha256(content) });
+  for (const fault of [{ status: 503 }, { cutAfter: 0 }]) {
+    server.fault = () => fault;
+    const stop = new AbortController();
+    const stopped = download(
+      file,
+      patient({
+        backoffMs: 20_000,
+        signal: stop.signal,
+        onNotice: () => setTimeout(() => stop.abort(new Error("stop"))),
+      }),
+    );
+    await assert.rejects(stopped, /^Error: stop$/);
+  }
+});
+
 Deno.test("download() begins anew where a part does not fit", async () => {
   await using server = new HubServer(large);
   await using dir = new TempDir();
