@@ -8,7 +8,7 @@
  */
 
 import type { Hash } from "node:crypto";
-import { pipeline, Readable } from "node:stream";
+import type { Transform } from "node:stream";
 import {
   crc32,
   createGunzip,
@@ -19,7 +19,7 @@ import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { errorCode } from "../base/io_problem.ts";
 import { readFailure } from "./file_errors.ts";
 import { findEntryData, type ZipEntry } from "./zip_entries.ts";
-import { ZstdFrames } from "./zstd_frames.ts";
+import { BLOCK_BYTES, ZstdFrames } from "./zstd_frames.ts";
 
 /** A text file as it was when it was listed. */
 export interface TextFile {
@@ -57,6 +57,8 @@ export interface ReadOptions {
 
 /** Bytes per read: large enough that the calls do not count. */
 const READ_BYTES = 1 << 20;
+/** Unpacked at once: few, as a damaged file may make 30,000 times as many. */
+const PACKED_BYTES = 8 << 10;
 
 /**
  * Names the file, and what of it is read: two readings with one key give the
@@ -86,22 +88,55 @@ export async function* readUnpacked(
   if (file.entry?.method === "stored") return yield* checkEntry(file, source);
   const inflater = {
     gzip: createGunzip,
-    zstd: createZstdDecompress,
+    zstd: () => createZstdDecompress({ chunkSize: 2 * BLOCK_BYTES }),
     zip: createInflateRaw,
   }[file.compression]();
   const packed = file.compression === "zstd"
     ? checkFrames(file, source)
     : source;
-  // An error on either side ends the loop below, so none is handled here.
-  // One that comes when nobody reads any more, as what was unpacked before is
-  // no text, would end the process.
-  inflater.on("error", () => {});
-  pipeline(Readable.from(packed), inflater, () => {});
+  const unpacked = inflate(packed, inflater);
   try {
-    yield* file.entry ? checkEntry(file, inflater) : inflater;
+    yield* file.entry ? checkEntry(file, unpacked) : unpacked;
   } catch (error) {
     if (isInflateError(error)) throw damaged(file, error);
     throw error;
+  }
+}
+
+/**
+ * What `inflater` makes of `packed`, a little at a time.
+ *
+ * Nothing is under way when this yields: a reader may leave, and an error that
+ * came later would end the process (Deno 2.9.6 throws it from its own code, not
+ * from the stream).
+ */
+async function* inflate(
+  packed: AsyncIterable<Uint8Array>,
+  inflater: Transform,
+): AsyncGenerator<Uint8Array> {
+  const ready: Uint8Array[] = [];
+  inflater.on("data", (bytes) => ready.push(bytes));
+  // The end may come early: gzip ignores what is behind it.
+  const over = new Promise<void>((resolve, reject) =>
+    inflater.once("end", resolve).on("error", reject)
+  );
+  over.catch(() => {}); // whoever waits sees it
+  try {
+    for await (const chunk of packed) {
+      for (let at = 0; at < chunk.length; at += PACKED_BYTES) {
+        const piece = chunk.subarray(at, at + PACKED_BYTES);
+        const written = new Promise<void>((resolve) =>
+          inflater.write(piece, () => resolve())
+        );
+        await Promise.race([written, over]);
+        yield* ready.splice(0);
+      }
+    }
+    inflater.end();
+    await over;
+    yield* ready.splice(0);
+  } finally {
+    inflater.destroy();
   }
 }
 
@@ -189,8 +224,9 @@ async function* checkFrames(
 ): AsyncGenerator<Uint8Array> {
   const frames = new ZstdFrames();
   for await (const chunk of source) {
-    if (!frames.push(chunk)) throw damaged(file);
-    yield chunk;
+    const parts = frames.push(chunk);
+    if (parts === null) throw damaged(file);
+    yield* parts;
   }
   if (!frames.complete) throw damaged(file);
 }

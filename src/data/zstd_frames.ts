@@ -1,14 +1,21 @@
 /**
- * Does a zstd stream end where its last frame ends?
+ * Where the blocks of a zstd stream end, and whether its last frame is whole.
  *
  * The decompressor of node:zlib ends without an error when its input is cut
  * short (Deno 2.9.6), which would silently make a text shorter. This follows
  * the sizes in frame and block headers, and touches no content. It can go
  * once a cut stream is an error there; a test tells.
+ *
+ * Nor does it hand on an error in a block behind others that came with it: it
+ * ends the process. So it should get one block at a time, which is at most
+ * {@linkcode BLOCK_BYTES} long when unpacked.
  * Source: RFC 8878, sections 3.1 and 3.1.1.2.
  *
  * @module
  */
+
+/** Most that a block holds; RFC 8878, section 3.1.1.2.3. */
+export const BLOCK_BYTES = 128 << 10;
 
 /** What is needed next: bytes to look at, or bytes to pass over. */
 type Step = { look: number } | { skip: number };
@@ -28,24 +35,35 @@ export class ZstdFrames {
     this.#next([]);
   }
 
-  /** Takes the next bytes. @returns False when they are no zstd. */
-  push(bytes: Uint8Array): boolean {
+  /**
+   * Takes the next bytes.
+   *
+   * @returns The same in parts, none of which goes beyond the end of a block;
+   * null when they are no zstd.
+   */
+  push(bytes: Uint8Array): Uint8Array[] | null {
+    const parts: Uint8Array[] = [];
+    let from = 0;
     for (let at = 0; at < bytes.length;) {
       if ("skip" in this.#step) {
         const count = Math.min(this.#step.skip, bytes.length - at);
         at += count;
         this.#step.skip -= count;
-        if (this.#step.skip === 0) this.#next([]);
+        if (this.#step.skip > 0) break; // those were all
+        parts.push(bytes.subarray(from, at));
+        from = at;
+        this.#next([]);
       } else {
         this.#betweenFrames = false;
         this.#seen.push(bytes[at++]);
         if (this.#seen.length < this.#step.look) continue;
         const seen = this.#seen;
         this.#seen = [];
-        if (!this.#next(seen)) return false;
+        if (!this.#next(seen)) return null;
       }
     }
-    return true;
+    if (from < bytes.length) parts.push(bytes.subarray(from));
+    return parts;
   }
 
   /** Whether all frames so far are whole. */

@@ -86,6 +86,19 @@ Deno.test("readText() refuses damaged gzip and zstd", async () => {
   }
 });
 
+Deno.test("readText() refuses zstd that is damaged behind much text", async () => {
+  await using dir = new TempDir();
+  const ZSTD_c_checksumFlag = 201; // of zstd.h; node:zlib has the same number
+  const bytes = zstdCompressSync("a".repeat(200_000), {
+    params: { [ZSTD_c_checksumFlag]: 1 },
+  });
+  bytes[bytes.length - 1] ^= 1; // of the checksum
+  const path = await dir.write("a.zst", bytes);
+  const file = await textFile(path, { compression: "zstd" });
+  const error = await userError(() => textOf(file));
+  assert.match(error.message, /its zstd data is damaged or cut short$/);
+});
+
 Deno.test("readText() names the place of the first NUL byte", async () => {
   await using dir = new TempDir();
   const path = await dir.write("a.bin", utf8.encode("\ufeffabc\0def\0"));

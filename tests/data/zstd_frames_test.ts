@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { createZstdDecompress, zstdCompressSync } from "node:zlib";
-import { ZstdFrames } from "../../src/data/zstd_frames.ts";
+import { BLOCK_BYTES, ZstdFrames } from "../../src/data/zstd_frames.ts";
 
 const noise = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7);
 
@@ -31,8 +31,16 @@ Deno.test("ZstdFrames is complete at ends of frames alone", () => {
   assert.ok(cut.push(stream.subarray(0, -1)) && !cut.complete);
 });
 
+Deno.test("ZstdFrames.push() cuts where blocks end", () => {
+  const packed = zstdCompressSync("a".repeat(BLOCK_BYTES + 1));
+  const parts = new ZstdFrames().push(packed)!;
+  // Frame header and one block of repeated bytes; another of its last byte.
+  assert.deepEqual(parts.map(({ length }) => length).slice(-1), [4]);
+  assert.deepEqual(parts.flatMap((part) => [...part]), [...packed]);
+});
+
 Deno.test("ZstdFrames.push() says no to other data", () => {
-  assert.equal(new ZstdFrames().push(new Uint8Array(4)), false);
+  assert.equal(new ZstdFrames().push(new Uint8Array(4)), null);
 });
 
 // When this fails, ZstdFrames has become unnecessary.
