@@ -189,8 +189,9 @@ function* rowRanges(
   let first = 0;
   for (const { num_rows, columns } of groups) {
     const rows = Number(num_rows);
+    // A damaged footer may lack what its type promises.
     const chunk = columns.find(({ meta_data }) =>
-      meta_data?.path_in_schema[0] === column
+      meta_data?.path_in_schema?.[0] === column
     );
     const bytes = Number(chunk?.meta_data?.total_uncompressed_size ?? 0);
     const hasIndex = chunk?.offset_index_offset !== undefined;
