@@ -83,6 +83,7 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
   detail: [
     BACK,
     bind("tab", "nextTab", "tab", "the next page"),
+    ...RUN_KEYS.slice(1),
     bind("shift-tab", "previousTab", "", "the page before"),
     bind("1", "tab1", "", "overview"),
     bind("2", "tab2", "", "log"),
@@ -95,7 +96,6 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     bind("right l", "right", "", "later steps"),
     bind("e", "smooth", "smooth", "smooth the curves more, or not at all"),
     bind("y", "log", "log y", "a logarithmic axis, or not"),
-    ...RUN_KEYS.slice(1),
     ...PACE,
     ...LIST_KEYS,
     HELP,
