@@ -15,7 +15,7 @@ import { z } from "zod";
 import { makeDirectories, replaceFile } from "../base/atomic_file.ts";
 import { writeFailure } from "./file_errors.ts";
 import { hubListingSchema } from "./hub/listing.ts";
-import { entryNames } from "./workspace.ts";
+import { entryNames, removeLeftovers } from "./workspace.ts";
 
 const urlRecordSchema = z.object({
   version: z.literal(1),
@@ -86,6 +86,7 @@ export async function listRaw(dataDir: string): Promise<RawDataset[]> {
   const parent = rawDirectory(dataDir);
   const found: RawDataset[] = [];
   for (const name of await entryNames(parent)) {
+    if (name.startsWith(".")) continue; // in the making, or left behind
     const directory = join(parent, name);
     const stat = await Deno.stat(directory).catch(() => null);
     if (!stat?.isDirectory) continue;
@@ -111,6 +112,7 @@ export async function listRaw(dataDir: string): Promise<RawDataset[]> {
 export async function cleanRaw(
   dataDir: string,
 ): Promise<{ removed: number; freedBytes: number }> {
+  await removeLeftovers(rawDirectory(dataDir));
   const all = await listRaw(dataDir);
   for (const { directory } of all) {
     await Deno.remove(directory, { recursive: true });

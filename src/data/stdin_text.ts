@@ -11,7 +11,7 @@ import type { DataSection } from "../config/schema.ts";
 import { writeFailure } from "./file_errors.ts";
 import { rawDirectory } from "./raw_files.ts";
 import { weightedSources } from "./weights.ts";
-import { Workspace } from "./workspace.ts";
+import { removeLeftovers, Workspace } from "./workspace.ts";
 
 /** Stands for standard input where a source is named. */
 const STDIN = "-";
@@ -51,6 +51,7 @@ export async function keepStream(
 ): Promise<string> {
   const parent = rawDirectory(dataDir);
   const name = "text.txt";
+  await removeLeftovers(parent); // Ctrl+C ends the reading as it is
   await using workspace = await Workspace.create(parent);
   const hash = createHash("sha256");
   const path = join(workspace.directory, name);
