@@ -53,10 +53,12 @@ export async function writeFileSynced(
  * Makes a directory and what is missing above it, so that a power cut takes
  * none of them away again.
  *
+ * @param attempts How often to try again when the parent goes away meanwhile.
  * @returns The outermost one that was made, or undefined if all were there.
  */
 export async function makeDirectories(
   path: string,
+  attempts = 10,
 ): Promise<string | undefined> {
   const parent = dirname(path);
   try {
@@ -64,9 +66,11 @@ export async function makeDirectories(
   } catch (error) {
     if (await isDirectory(path)) return undefined;
     const isAbove = error instanceof Deno.errors.NotFound && parent !== path;
-    if (!isAbove) throw error;
-    const outermost = await makeDirectories(parent);
-    const innermost = await makeDirectories(path);
+    // Another process may take the parent away again; /proc has one in which
+    // nothing can ever be made, and says the same.
+    if (!isAbove || attempts <= 1) throw error;
+    const outermost = await makeDirectories(parent, attempts);
+    const innermost = await makeDirectories(path, attempts - 1);
     return outermost ?? innermost;
   }
   await syncDirectory(parent);

@@ -86,6 +86,12 @@ Deno.test("readJson() tells a missing file from a damaged one", () =>
     await assert.rejects(readJson(`${dir}/a`), SyntaxError);
   }));
 
+Deno.test({
+  name: "makeDirectories() gives up where nothing can ever be made",
+  ignore: Deno.build.os !== "linux",
+  fn: () => assert.rejects(makeDirectories("/proc/x/a"), { code: "ENOENT" }),
+});
+
 Deno.test("makeDirectories() makes what is missing and says where it began", () =>
   inTempDir(async (dir) => {
     assert.equal(await makeDirectories(`${dir}/a/b/c`), `${dir}/a`);
