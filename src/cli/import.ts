@@ -76,8 +76,9 @@ export function addImportCommand(program: CommandUnknownOpts, app: App): void {
         ["size", formatBytes(sizeBytes)],
       ]));
       app.note();
-      app.note(`hearth generate ${runId} --prompt "Once upon a time"`);
-      app.note(`hearth train --from ${runId} --dataset YOUR-TEXT.txt`);
+      const { program } = app.io;
+      app.note(`${program} generate ${runId} --prompt "Once upon a time"`);
+      app.note(`${program} train --from ${runId} --dataset YOUR-TEXT.txt`);
     });
 }
 

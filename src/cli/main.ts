@@ -86,6 +86,7 @@ const SYSTEM_HINTS: [pattern: RegExp, hint: string][] = [
   [/no space left|os error (28|112)\b/i, "free some space, or use --root DIR"],
   [/read-only file system|os error 30\b/i, "use --root DIR on another disk"],
   [/permission denied|os error 13\b/i, "check permissions, or use --root DIR"],
+  [/\bmkdir '/, "use --root DIR, where directories can be made"],
   [/too many open files|os error 24\b/i, "raise the limit: ulimit -n 4096"],
 ];
 
