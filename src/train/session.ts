@@ -240,7 +240,8 @@ function lrWarnings({ train }: HearthConfig, state: TrainerState): string[] {
   if (!isLost || typeof lrCurve?.hold === "number") return [];
   return [
     `The warm-up takes ${steps} steps and the run has ${totalSteps - from}, ` +
-    `so the learning rate does not reach ${train.lr}`,
+    `so the learning rate does not reach ${train.lr}: train for more epochs, ` +
+    `or lower warmupSteps`,
   ];
 }
 

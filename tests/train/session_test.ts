@@ -49,7 +49,7 @@ Deno.test("assembleSession() warns of a warm-up that outlasts the run", async ()
   assert.deepEqual(await warnings(5), []);
   assert.deepEqual(await warnings(4), [
     "The warm-up takes 4 steps and the run has 4, so the learning rate does " +
-    "not reach 0.01",
+    "not reach 0.01: train for more epochs, or lower warmupSteps",
   ]);
 });
 
