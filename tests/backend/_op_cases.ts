@@ -245,6 +245,8 @@ function rope(): OpCase[] {
     { rows: 37, width: 70, nRotated: 5, D: 10, maxPosition: 37 },
     { rows: 5, width: 321, nRotated: 4, D: 64, maxPosition: 64 },
     { rows: 7, width: 24, nRotated: 2, D: 6, maxPosition: 2048 },
+    { rows: 9, width: 56, nRotated: 3, D: 16, maxPosition: 2048 },
+    { rows: 5, width: 320, nRotated: 5, D: 64, maxPosition: 64 },
     { rows: 3, width: 5, nRotated: 0, D: 2, maxPosition: 5 },
   ];
   const bits: Bit[] = [0, 1];

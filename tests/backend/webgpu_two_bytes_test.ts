@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { PlacedTensor } from "../../src/graph/program.ts";
 import type { Binding } from "../../src/backend/webgpu/dispatch.ts";
 import {
   chooseTwoBytes,
@@ -64,6 +65,32 @@ Deno.test("chooseTwoBytes() leaves sums, statistics and logits in f32", () => {
   assert.deepEqual(all("crossEntropyBackward out"), ["f32"]);
   assert.deepEqual(all("layerNormBackward out"), ["f32", "f32", "f32"]);
   assert.ok(lines.includes("matmul out f32")); // logits, residual stream
+});
+
+Deno.test("chooseTwoBytes() halves what rope and SwiGLU work with", () => {
+  const config = tinyConfig({
+    model: { arch: "llama", nLayer: 1, nHead: 2, nEmbd: 16, seqLen: 8 },
+  });
+  const { phases } = buildStepProgram(resolveModel(config.model, 12), {
+    ...config.train,
+    gradAccumSteps: 1,
+  });
+  const calls = phases.firstMicroStep;
+  const types = chooseTwoBytes(calls, "fp16");
+  const stored = (op: string) =>
+    calls.filter((call) => call.op === op)
+      .flatMap((call) => [call.in, call.out])
+      .flatMap((side) => Object.entries<PlacedTensor>(side))
+      .map(([name, tensor]) => `${name} ${types.get(tensor) ?? tensor.dtype}`);
+  assert.deepEqual(stored("rope"), [
+    ...["x f16", "positions u32", "out f16"],
+    ...["x bf16", "positions u32", "out bf16"], // back
+  ]);
+  assert.deepEqual(stored("swiglu"), ["x f16", "out f16"]);
+  assert.deepEqual(stored("swigluBackward"), [
+    ...["dOut bf16", "x f16", "out bf16"],
+  ]);
+  assert.deepEqual(stored("attention").slice(0, 2), ["qkv f16", "out f16"]);
 });
 
 for (const recompute of ["selective", "full"] as const) {

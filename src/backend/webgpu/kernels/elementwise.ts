@@ -7,7 +7,7 @@
  * @module
  */
 
-import { bind, groupIndex, groups } from "../dispatch.ts";
+import { bind, type GpuTensor, groupIndex, groups } from "../dispatch.ts";
 import { elementwise } from "../elementwise.ts";
 import type { Kernels } from "../kernel.ts";
 import { entry, f32 } from "../wgsl.ts";
@@ -38,11 +38,14 @@ fn erfOf(x: V) -> V {
 }
 `;
 
-const SIGMOID = `
-fn sigmoid(x: f32) -> f32 {
-  return 1.0f / (1.0f + exp(min(-x, 80.0f))); // exp(89) overflows
+function sigmoid(width: 1 | 4): string {
+  return `
+alias V = ${width === 4 ? "vec4<f32>" : "f32"};
+fn sigmoid(x: V) -> V {
+  return 1.0f / (1.0f + exp(min(-x, V(80.0f)))); // exp(89) overflows
 }
 `;
+}
 
 const INNER = `${TANH_SCALE} * (x + ${f32(TANH_CUBIC)} * x * x * x)`;
 const SQRT_HALF = f32(Math.SQRT1_2);
@@ -106,10 +109,14 @@ export const elementwiseKernels: Kernels<
     })];
   },
 
-  swiglu({ in: read, out: write, attrs: { rows, F } }) {
-    const { bindings, names: { x, out } } = bind({ read, write });
-    const n = rows * F, count = Math.ceil(n / 256);
-    const code = SIGMOID + entry(
+  swiglu({ in: read, out: write, attrs }) {
+    const { bindings, names: { x, out }, width, F, n } = gated(
+      read,
+      write,
+      attrs,
+    );
+    const count = Math.ceil(n / 256);
+    const code = sigmoid(width) + entry(
       256,
       `
   let i = ${groupIndex(count)} * 256u + lane;
@@ -121,10 +128,14 @@ export const elementwiseKernels: Kernels<
     return [{ label: "swiglu", bindings, code, workgroups: groups(count) }];
   },
 
-  swigluBackward({ in: read, out: write, attrs: { rows, F } }) {
-    const { bindings, names: { dOut, x, out } } = bind({ read, write });
-    const n = rows * F, count = Math.ceil(n / 256);
-    const code = SIGMOID + entry(
+  swigluBackward({ in: read, out: write, attrs }) {
+    const { bindings, names: { dOut, x, out }, width, F, n } = gated(
+      read,
+      write,
+      attrs,
+    );
+    const count = Math.ceil(n / 256);
+    const code = sigmoid(width) + entry(
       256,
       `
   let i = ${groupIndex(count)} * 256u + lane;
@@ -143,3 +154,18 @@ export const elementwiseKernels: Kernels<
     ];
   },
 };
+
+/** Binds rows of [gate: F | up: F], and counts in vectors where F is whole. */
+function gated<R extends string, W extends string>(
+  read: Partial<Record<R, GpuTensor>>,
+  write: Partial<Record<W, GpuTensor>>,
+  { rows, F }: { rows: number; F: number },
+) {
+  const width: 1 | 4 = F % 4 === 0 ? 4 : 1;
+  return {
+    ...bind({ read, write }, { vector: width === 4 }),
+    width,
+    F: F / width,
+    n: rows * F / width,
+  };
+}

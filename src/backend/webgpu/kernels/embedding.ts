@@ -93,41 +93,43 @@ export const embeddingKernels: Kernels<
 
   rope({ in: { x, positions }, out: { out }, attrs }, context) {
     const { rows, width, nRotated, D, theta, inverse } = attrs;
-    const table = context.table(turnsTable(D, theta));
+    // Four pairs at a time, unless four columns may be of two halves.
+    const wide = D % 8 === 0 && width % 4 === 0, step = wide ? 4 : 1;
+    const table = context.table(turnsTable({ D, theta, step }));
     const { bindings, names } = bind({
       read: { x, positions, table },
       write: { out },
-    });
-    const pairs = nRotated * D / 2;
-    const copies = width - nRotated * D;
-    const perRow = pairs + copies;
+    }, { vector: wide ? ["x", "table", "out"] : [] });
+    const half = D / 2 / step;
+    const pairs = nRotated * half;
+    const perRow = width / step - pairs; // those that are copied have one each
     const n = rows * perRow, count = Math.ceil(n / 256);
-    const code = SIN_COS + entry(
+    const code = sinCos(wide) + entry(
       256,
       `
   let i = ${groupIndex(count)} * 256u + lane;
   if (i >= ${n}u) { return; }
   let row = i / ${perRow}u;
   let pair = i % ${perRow}u;
-  let start = row * ${width}u;
+  let start = row * ${width / step}u;
   if (pair >= ${pairs}u) {
     let at = start + pair + ${pairs}u;
     ${names.out}[at] = ${names.x}[at];
     return;
   }
-  let turn = pair % ${D / 2}u;
-  let first = start + pair / ${D / 2}u * ${D}u + turn;
-  let second = first + ${D / 2}u;
+  let turn = pair % ${half}u;
+  let first = start + pair / ${half}u * ${2 * half}u + turn;
+  let second = first + ${half}u;
   let position = f32(${names.positions}[row]);
   let coarse = position * ${names.table}[3u * turn];
   let middle = position * ${names.table}[3u * turn + 1u];
   let fine = position * ${names.table}[3u * turn + 2u];
-  let sc = sinCos(fract(coarse) + fract(middle) + fine);
-  let sine = ${inverse ? "-" : ""}sc.x;
+  let angle = sinCos(fract(coarse) + fract(middle) + fine);
+  let sine = ${inverse ? "-" : ""}angle.sine;
   let a = ${names.x}[first];
   let b = ${names.x}[second];
-  ${names.out}[first] = a * sc.y - b * sine;
-  ${names.out}[second] = b * sc.y + a * sine;`,
+  ${names.out}[first] = a * angle.cosine - b * sine;
+  ${names.out}[second] = b * angle.cosine + a * sine;`,
     );
     return [{ label: "rope", bindings, code, workgroups: groups(count) }];
   },
@@ -247,15 +249,24 @@ function addChains(
  * bits and the second of 12, so that products with a position are exact and
  * their whole turns can be dropped without loss. A plain product of f32 would
  * be off by 6e-8 of all turns so far.
+ *
+ * @param options.step Pairs of one thread: so many first parts, as many second
+ * ones, as many third ones, and so on.
  */
-function turnsTable(D: number, theta: number): Float32Array<ArrayBuffer> {
-  const parts = Array.from({ length: D / 2 }, (_, i) => {
+function turnsTable(
+  { D, theta, step }: { D: number; theta: number; step: number },
+): Float32Array<ArrayBuffer> {
+  const table = new Float32Array(3 * D / 2);
+  for (let i = 0; i < D / 2; i++) {
     const turns = theta ** (-2 * i / D) / (2 * Math.PI);
     const first = roundToBits(turns, 8);
     const second = roundToBits(turns - first, 12);
-    return [first, second, turns - first - second];
-  });
-  return Float32Array.from(parts.flat());
+    const at = 3 * (i - i % step) + i % step;
+    table[at] = first;
+    table[at + step] = second;
+    table[at + 2 * step] = turns - first - second;
+  }
+  return table;
 }
 
 function roundToBits(value: number, bits: number): number {
@@ -265,11 +276,16 @@ function roundToBits(value: number, bits: number): number {
 }
 
 /**
- * `sinCos(turns)`: WGSL allows sin and cos errors of 2^-11.
- * Coefficients: Cephes, sinf.c, for angles of at most pi / 4.
+ * `sinCos(turns)`, of one number or four: WGSL allows sin and cos errors of
+ * 2^-11. Coefficients: Cephes, sinf.c, for angles of at most pi / 4.
  */
-const SIN_COS = `
-fn sinCos(turns: f32) -> vec2<f32> {
+function sinCos(wide: boolean): string {
+  return `
+alias V = ${wide ? "vec4<f32>" : "f32"};
+alias I = ${wide ? "vec4<i32>" : "i32"};
+struct SinCos { sine: V, cosine: V }
+
+fn sinCos(turns: V) -> SinCos {
   let quarter = round(4.0f * turns);
   let x = (turns - 0.25f * quarter) * 6.283185307179586f;
   let xx = x * x;
@@ -277,11 +293,14 @@ fn sinCos(turns: f32) -> vec2<f32> {
     xx * -1.9515295891e-4f));
   let c = 1.0f - 0.5f * xx + xx * xx * (4.166664568298827e-2f +
     xx * (-1.388731625493765e-3f + xx * 2.443315711809948e-5f));
-  let q = i32(quarter) & 3;
-  let swapped = select(vec2<f32>(s, c), vec2<f32>(c, s), (q & 1) == 1);
-  return vec2<f32>(
-    select(swapped.x, -swapped.x, q >= 2),
-    select(swapped.y, -swapped.y, q == 1 || q == 2),
+  let q = I(quarter) & I(3);
+  let isOdd = (q & I(1)) == I(1);
+  let sine = select(s, c, isOdd);
+  let cosine = select(c, s, isOdd);
+  return SinCos(
+    select(sine, -sine, q >= I(2)),
+    select(cosine, -cosine, ((q + I(1)) & I(2)) == I(2)),
   );
 }
 `;
+}
