@@ -32,15 +32,15 @@ import type { HearthConfig } from "./src/config/schema.ts";
 import type { Exported, ExportOptions } from "./src/export/export_model.ts";
 import type { Imported, ImportOptions } from "./src/export/import_model.ts";
 import type { ModelDevice, OpenModel } from "./src/generate/open_model.ts";
-import type { Comparison } from "./src/run/comparison.ts";
-import type { FollowEvent, FollowOptions } from "./src/run/follow_run.ts";
+import type { Comparison } from "./src/run/watch/comparison.ts";
+import type { FollowEvent, FollowOptions } from "./src/run/watch/follow_run.ts";
 import type { RunEvent } from "./src/run/run_event.ts";
 import type {
   ResumeOptions,
   RunOptions,
   StartOptions,
 } from "./src/run/runner.ts";
-import type { RunInfo } from "./src/run/runs.ts";
+import type { RunInfo } from "./src/run/files/runs.ts";
 
 export { EXIT, UserError } from "./src/base/errors.ts";
 export { VERSION } from "./src/base/version.ts";
@@ -48,7 +48,7 @@ export { PROFILE_NAMES, type ProfileName } from "./src/config/profile_names.ts";
 export type { GeneratedToken } from "./src/generate/generate.ts";
 export type { TextOptions } from "./src/generate/open_model.ts";
 export type { TrainEvent } from "./src/train/events.ts";
-export type { RunState } from "./src/run/run_state.ts";
+export type { RunState } from "./src/run/files/run_state.ts";
 export type { Backend, Executable } from "./src/backend/backend.ts";
 export type {
   Comparison,
@@ -90,13 +90,24 @@ export type {
   GenerationSettings,
 } from "./src/generate/generate.ts";
 export type { Arch, ModelConfig } from "./src/model/model_config.ts";
-export type { RunSummary, SettingDifference } from "./src/run/comparison.ts";
-export type { Curve, CurvePoint, CurveTable } from "./src/run/curve_table.ts";
-export type { RunMeta, SessionRecord, Versions } from "./src/run/meta.ts";
-export type { EvalMetric, Metric, StepMetric } from "./src/run/metrics.ts";
+export type {
+  RunSummary,
+  SettingDifference,
+} from "./src/run/watch/comparison.ts";
+export type {
+  Curve,
+  CurvePoint,
+  CurveTable,
+} from "./src/run/watch/curve_table.ts";
+export type { RunMeta, SessionRecord, Versions } from "./src/run/files/meta.ts";
+export type {
+  EvalMetric,
+  Metric,
+  StepMetric,
+} from "./src/run/files/metrics.ts";
 export type { RunClosed, RunCreated, RunOpened } from "./src/run/run_event.ts";
-export type { Preparing, RunStatus } from "./src/run/run_state.ts";
-export type { Telemetry } from "./src/run/telemetry.ts";
+export type { Preparing, RunStatus } from "./src/run/files/run_state.ts";
+export type { Telemetry } from "./src/run/telemetry/telemetry.ts";
 export type { Loss, SourceLoss } from "./src/train/evaluate.ts";
 export type { Progress } from "./src/train/events.ts";
 export type { LrCurve } from "./src/train/lr_curve.ts";
@@ -164,7 +175,7 @@ export async function* resumeRun(
 
 /** All runs under `root`, the one started last first. */
 export async function listRuns(root: string): Promise<RunInfo[]> {
-  const { listRuns } = await import("./src/run/runs.ts");
+  const { listRuns } = await import("./src/run/files/runs.ts");
   return await listRuns(root);
 }
 
@@ -177,7 +188,7 @@ export async function* followRun(
   runId: string,
   options?: FollowOptions,
 ): AsyncGenerator<FollowEvent> {
-  const { followRun } = await import("./src/run/follow_run.ts");
+  const { followRun } = await import("./src/run/watch/follow_run.ts");
   yield* followRun(root, runId, options);
 }
 
@@ -190,7 +201,7 @@ export async function compareRuns(
   root: string,
   runIds: readonly string[],
 ): Promise<Comparison> {
-  const { compareRuns } = await import("./src/run/comparison.ts");
+  const { compareRuns } = await import("./src/run/watch/comparison.ts");
   return await compareRuns(root, runIds);
 }
 
@@ -201,7 +212,9 @@ export async function compareRuns(
  */
 export async function openModel(choice: ModelChoice): Promise<OpenModel> {
   const { openModel } = await import("./src/generate/open_model.ts");
-  const { loadChosen } = await import("./src/run/checkpoint_ref.ts");
+  const { loadChosen } = await import(
+    "./src/run/checkpoints/checkpoint_ref.ts"
+  );
   return await openModel(await loadChosen(choice.root, choice.ref), choice);
 }
 
@@ -225,9 +238,11 @@ export async function exportModel(
   { root, ref, ...options }: ExportChoice,
 ): Promise<Exported> {
   const { exportModel } = await import("./src/export/export_model.ts");
-  const { loadChosen } = await import("./src/run/checkpoint_ref.ts");
-  const { loadMeta } = await import("./src/run/meta.ts");
-  const { runPaths } = await import("./src/run/run_paths.ts");
+  const { loadChosen } = await import(
+    "./src/run/checkpoints/checkpoint_ref.ts"
+  );
+  const { loadMeta } = await import("./src/run/files/meta.ts");
+  const { runPaths } = await import("./src/run/files/run_paths.ts");
   const chosen = await loadChosen(root, ref);
   const { meta: path } = runPaths(root, chosen.runId);
   const meta = await loadMeta(path).catch(() => null); // only for the card

@@ -17,7 +17,7 @@
 
 import { parseArgs } from "node:util";
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
-import { formatTable } from "../../src/cli/table.ts";
+import { formatTable } from "../../src/cli/output/table.ts";
 
 /** One comparison. */
 interface Case {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DetachedProcess } from "../run/detach.ts";
+import type { DetachedProcess } from "../run/background/detach.ts";
 
 /** Where text goes. */
 export interface Sink {

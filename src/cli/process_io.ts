@@ -6,7 +6,7 @@
 
 import { errorCode } from "../base/io_problem.ts";
 import { BUILT_COMMIT } from "../base/version.ts";
-import { ignoreHangUps, onStopSignals } from "../run/signals.ts";
+import { ignoreHangUps, onStopSignals } from "../run/process/signals.ts";
 import type { Io, Sink } from "./io.ts";
 
 /** The arguments of this process, without the program's own name. */
@@ -39,8 +39,8 @@ export function processIo(): Io {
     commandLine: ["hearth", ...Deno.args],
     detachedRun,
     async startAgain({ runId, output, args = Deno.args }) {
-      const { startDetached } = await import("../run/detach.ts");
-      const { selfCommand } = await import("../run/self_command.ts");
+      const { startDetached } = await import("../run/background/detach.ts");
+      const { selfCommand } = await import("../run/process/self_command.ts");
       const { command, prefix } = await selfCommand(Deno.args);
       return await startDetached({
         command,

@@ -26,9 +26,9 @@ import {
 } from "../base/safetensors.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import type { ChosenCheckpoint } from "../run/checkpoint_ref.ts";
+import type { ChosenCheckpoint } from "../run/checkpoints/checkpoint_ref.ts";
 import { freeBytes, noRoom } from "../base/free_space.ts";
-import type { RunMeta } from "../run/meta.ts";
+import type { RunMeta } from "../run/files/meta.ts";
 import { ggufTensorBytes, writeGguf } from "./gguf_file.ts";
 import { ggufModelMetadata } from "./gguf_metadata.ts";
 import { ggufTensors } from "./gguf_tensors.ts";

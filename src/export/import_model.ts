@@ -13,12 +13,12 @@ import { cropContext } from "../model/crop_context.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
-import { CheckpointStore } from "../run/checkpoint_store.ts";
-import { explainingIo } from "../run/explaining_io.ts";
-import { initialMeta, type RunMeta, saveMeta } from "../run/meta.ts";
-import { makeRunDirectory } from "../run/run_directory.ts";
-import { initialRunState } from "../run/run_state.ts";
-import { nextOrder } from "../run/runs.ts";
+import { CheckpointStore } from "../run/checkpoints/checkpoint_store.ts";
+import { explainingIo } from "../run/files/explaining_io.ts";
+import { initialMeta, type RunMeta, saveMeta } from "../run/files/meta.ts";
+import { makeRunDirectory } from "../run/files/run_directory.ts";
+import { initialRunState } from "../run/files/run_state.ts";
+import { nextOrder } from "../run/files/runs.ts";
 import { initialState } from "../train/trainer_state.ts";
 import { openModelFolder } from "./model_folder.ts";
 

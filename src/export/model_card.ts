@@ -9,7 +9,7 @@ import { formatApprox, formatCount } from "../base/format.ts";
 import { VERSION } from "../base/version.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
-import type { RunMeta } from "../run/meta.ts";
+import type { RunMeta } from "../run/files/meta.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
 
 /** What a card is written from. */

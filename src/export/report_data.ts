@@ -8,14 +8,14 @@
  */
 
 import type { HearthConfig } from "../config/schema.ts";
-import { compareRuns, type Comparison } from "../run/comparison.ts";
+import { compareRuns, type Comparison } from "../run/watch/comparison.ts";
 import {
   type EvalMetric,
   readMetrics,
   type StepMetric,
-} from "../run/metrics.ts";
-import { runPaths } from "../run/run_paths.ts";
-import { readRun } from "../run/runs.ts";
+} from "../run/files/metrics.ts";
+import { runPaths } from "../run/files/run_paths.ts";
+import { readRun } from "../run/files/runs.ts";
 
 /** Points of a curve; a screen has about as many columns. */
 const MOST_POINTS = 2000;

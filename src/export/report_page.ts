@@ -13,7 +13,7 @@ import {
   UNKNOWN,
 } from "../base/format.ts";
 import { VERSION } from "../base/version.ts";
-import type { RunSummary } from "../run/comparison.ts";
+import type { RunSummary } from "../run/watch/comparison.ts";
 import type { Report, ReportRun } from "./report_data.ts";
 
 /** Text that goes into the page as it is. */

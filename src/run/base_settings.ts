@@ -7,9 +7,9 @@
 import { EXIT, UserError } from "../base/errors.ts";
 import type { BaseSettings } from "../config/base_settings.ts";
 import { modelSettings } from "../train/base_model.ts";
-import { loadChosen } from "./checkpoint_ref.ts";
-import { loadMeta } from "./meta.ts";
-import { runPaths } from "./run_paths.ts";
+import { loadChosen } from "./checkpoints/checkpoint_ref.ts";
+import { loadMeta } from "./files/meta.ts";
+import { runPaths } from "./files/run_paths.ts";
 
 /**
  * Finds and verifies the checkpoint.

@@ -7,20 +7,20 @@
 
 import { errorMessage, UserError } from "../base/errors.ts";
 import type { Progress, TrainEvent } from "../train/events.ts";
-import { explainingIo } from "./explaining_io.ts";
+import { explainingIo } from "./files/explaining_io.ts";
 import { IdleWatch } from "./idle_watch.ts";
-import { acquireLock } from "./lock.ts";
-import { saveMeta } from "./meta.ts";
+import { acquireLock } from "./files/lock.ts";
+import { saveMeta } from "./files/meta.ts";
 import {
   type PreparedRun,
   type PrepareOptions,
   prepareRun,
 } from "./prepare_run.ts";
 import { RunRecorder } from "./recorder.ts";
-import type { NewRunDirectory } from "./run_directory.ts";
+import type { NewRunDirectory } from "./files/run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
-import { initialRunState, type RunStatus } from "./run_state.ts";
-import { clearStopRequests, onStopRequest } from "./stop_request.ts";
+import { initialRunState, type RunStatus } from "./files/run_state.ts";
+import { clearStopRequests, onStopRequest } from "./background/stop_request.ts";
 
 /** A run with its name and place. */
 export interface ConductOptions extends Omit<PrepareOptions, "resumed"> {

@@ -6,7 +6,7 @@
 
 import { formatDevice } from "./log_line.ts";
 import type { RunEvent } from "./run_event.ts";
-import type { RunState } from "./run_state.ts";
+import type { RunState } from "./files/run_state.ts";
 
 /** `state.json` stays small in a run that warns at every step. */
 const MAX_WARNINGS = 20;

@@ -13,11 +13,11 @@ import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { isOneName } from "../base/one_name.ts";
 import { unlessGone } from "../base/unless_gone.ts";
-import { acquireLock } from "./lock.ts";
-import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
-import { initialRunState, loadRunState } from "./run_state.ts";
-import { resolveRun } from "./runs.ts";
-import { trainerOf } from "./trainer.ts";
+import { acquireLock } from "./files/lock.ts";
+import { rootPaths, type RunPaths, runPaths } from "./files/run_paths.ts";
+import { initialRunState, loadRunState } from "./files/run_state.ts";
+import { resolveRun } from "./files/runs.ts";
+import { trainerOf } from "./background/trainer.ts";
 
 /** A run that may be removed. */
 export interface RemovableRun {

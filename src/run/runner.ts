@@ -16,13 +16,13 @@ import type { LrPolicy } from "../train/lr_policies.ts";
 import type { ResumePlan } from "../train/session.ts";
 import { conduct } from "./conduct.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
-import { initialMeta } from "./meta.ts";
-import { findMeta } from "./recovered_meta.ts";
-import { makeRunDirectory } from "./run_directory.ts";
+import { initialMeta } from "./files/meta.ts";
+import { findMeta } from "./checkpoints/recovered_meta.ts";
+import { makeRunDirectory } from "./files/run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
-import { runPaths } from "./run_paths.ts";
-import { loadRunState } from "./run_state.ts";
-import { nextOrder, resolveRun } from "./runs.ts";
+import { runPaths } from "./files/run_paths.ts";
+import { loadRunState } from "./files/run_state.ts";
+import { nextOrder, resolveRun } from "./files/runs.ts";
 import { alreadyComplete } from "./start_point.ts";
 
 /** What starting and resuming have in common. */

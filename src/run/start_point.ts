@@ -8,13 +8,13 @@ import { dirname, resolve } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
 import type { SnapshotSource } from "../train/session.ts";
 import type { TrainerState } from "../train/trainer_state.ts";
-import { openSnapshot } from "./checkpoint_files.ts";
+import { openSnapshot } from "./checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
   type LoadedCheckpoint,
-} from "./checkpoint_list.ts";
-import type { SessionRecord } from "./meta.ts";
+} from "./checkpoints/checkpoint_list.ts";
+import type { SessionRecord } from "./files/meta.ts";
 
 /**
  * Loads the checkpoint to go on from; null if the run ended before its first

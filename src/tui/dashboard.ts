@@ -7,8 +7,8 @@
 
 import { errorMessage } from "../base/errors.ts";
 import { pause } from "../base/pause.ts";
-import type { RunInfo } from "../run/runs.ts";
-import { RunsWatch } from "../run/watch_runs.ts";
+import type { RunInfo } from "../run/files/runs.ts";
+import { RunsWatch } from "../run/watch/watch_runs.ts";
 import { frameLines, type FrameParts, helpOverlay } from "./frame.ts";
 import { actionOf, type ScreenName } from "./keymap.ts";
 import { isText } from "./keys.ts";

@@ -9,7 +9,7 @@
 
 import process from "node:process";
 import { render } from "ink";
-import { onStopSignals } from "../run/signals.ts";
+import { onStopSignals } from "../run/process/signals.ts";
 import { App, Frames } from "./app.tsx";
 import { Dashboard, type Leaving } from "./dashboard.ts";
 import { restoreTerminal, writeClipboard } from "./terminal.ts";

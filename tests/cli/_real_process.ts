@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { listRuns } from "../../src/run/runs.ts";
-import { stopRun } from "../../src/run/stop_run.ts";
+import { listRuns } from "../../src/run/files/runs.ts";
+import { stopRun } from "../../src/run/background/stop_run.ts";
 import { TINY, type Workspace } from "./_workspace.ts";
 
 const MOD = fileURLToPath(new URL("../../mod.ts", import.meta.url));

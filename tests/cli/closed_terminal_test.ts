@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
-import type { RunState } from "../../src/run/run_state.ts";
+import type { RunState } from "../../src/run/files/run_state.ts";
 import {
   endingRuns,
   FROM_SOURCES,

@@ -3,10 +3,10 @@
  */
 
 import assert from "node:assert/strict";
-import { initialMeta } from "../../src/run/meta.ts";
-import { metricLine } from "../../src/run/metrics.ts";
-import { initialRunState } from "../../src/run/run_state.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+import { initialMeta } from "../../src/run/files/meta.ts";
+import { metricLine } from "../../src/run/files/metrics.ts";
+import { initialRunState } from "../../src/run/files/run_state.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import { stepMetric } from "../run/_fake_run.ts";
 import { twelveSteps } from "../run/_helpers.ts";
 import { Workspace } from "./_workspace.ts";

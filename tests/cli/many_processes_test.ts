@@ -3,8 +3,8 @@
  */
 
 import assert from "node:assert/strict";
-import type { RunState } from "../../src/run/run_state.ts";
-import { listRunIds } from "../../src/run/runs.ts";
+import type { RunState } from "../../src/run/files/run_state.ts";
+import { listRunIds } from "../../src/run/files/runs.ts";
 import {
   type Ended,
   endingRuns,

@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { loadRunState } from "../../src/run/run_state.ts";
+import { loadRunState } from "../../src/run/files/run_state.ts";
 import { FakeRun } from "../run/_fake_run.ts";
 import { FROM_SOURCES } from "./_real_process.ts";
 import { Workspace } from "./_workspace.ts";

@@ -3,7 +3,7 @@ import {
   type ModelConfig,
   resolveModel,
 } from "../../src/model/model_config.ts";
-import type { ChosenCheckpoint } from "../../src/run/checkpoint_ref.ts";
+import type { ChosenCheckpoint } from "../../src/run/checkpoints/checkpoint_ref.ts";
 import { byteTokenizerJson } from "../../src/tokenizer/mod.ts";
 import { initialState } from "../../src/train/trainer_state.ts";
 import { hashedWeights } from "../model/_oracle.ts";

@@ -10,7 +10,7 @@ import { openModelFolder } from "../../src/export/model_folder.ts";
 import { openDecoder } from "../../src/generate/decoder.ts";
 import { eachFromHuggingFace } from "../../src/model/huggingface.ts";
 import { configFromHf } from "../../src/model/huggingface_config.ts";
-import { loadChosen } from "../../src/run/checkpoint_ref.ts";
+import { loadChosen } from "../../src/run/checkpoints/checkpoint_ref.ts";
 import { inTempDir } from "../base/_helpers.ts";
 import { readFixture } from "../model/_oracle.ts";
 

@@ -8,12 +8,12 @@ import { valuesOf } from "../../src/base/safetensors.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { eachFromHuggingFace } from "../../src/model/huggingface.ts";
 import { configFromHf } from "../../src/model/huggingface_config.ts";
-import { openSnapshot } from "../../src/run/checkpoint_files.ts";
+import { openSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import {
   DamagedCheckpoint,
   loadManifest,
   type Manifest,
-} from "../../src/run/manifest.ts";
+} from "../../src/run/checkpoints/manifest.ts";
 import { parseTokenizerJson } from "../../src/tokenizer/tokenizer_json.ts";
 import { restoreState } from "../../src/train/restored_state.ts";
 import {

@@ -8,7 +8,7 @@
 
 import { join } from "node:path";
 import type { PhiloxStream } from "../../src/base/philox.ts";
-import { checkRunId } from "../../src/run/run_id.ts";
+import { checkRunId } from "../../src/run/files/run_id.ts";
 import { run } from "../cli/_fake_io.ts";
 import type { OpenTarget } from "./_targets.ts";
 import { TINY_MODELS, writeTinyCheckpoint } from "./_tiny_models.ts";

@@ -1,27 +1,33 @@
 /** The files of a run and of prepared data. @module */
 
 import { join } from "node:path";
-import { formatComparison } from "../../src/cli/compare_text.ts";
-import { formatRuns } from "../../src/cli/runs.ts";
-import { formatStateLine, formatStatus } from "../../src/cli/status_text.ts";
+import { formatComparison } from "../../src/cli/output/compare_text.ts";
+import { formatRuns } from "../../src/cli/commands/runs.ts";
+import {
+  formatStateLine,
+  formatStatus,
+} from "../../src/cli/output/status_text.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { listPrepared } from "../../src/data/prepared.ts";
-import { compareRuns } from "../../src/run/comparison.ts";
+import { compareRuns } from "../../src/run/watch/comparison.ts";
 import {
   DamagedCheckpoint,
   loadManifest,
   verifyFiles,
-} from "../../src/run/manifest.ts";
-import { initialMeta, loadMeta } from "../../src/run/meta.ts";
+} from "../../src/run/checkpoints/manifest.ts";
+import { initialMeta, loadMeta } from "../../src/run/files/meta.ts";
 import {
   loadMetrics,
   metricLine,
   truncateMetrics,
-} from "../../src/run/metrics.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
-import { initialRunState, loadRunState } from "../../src/run/run_state.ts";
-import { readRun } from "../../src/run/runs.ts";
+} from "../../src/run/files/metrics.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
+import {
+  initialRunState,
+  loadRunState,
+} from "../../src/run/files/run_state.ts";
+import { readRun } from "../../src/run/files/runs.ts";
 import { stepMetric } from "../run/_fake_run.ts";
 import { mutateBytes, mutateJson } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";

@@ -1,6 +1,6 @@
 /** Models of a few hundred parameters, and checkpoints of them. @module */
 
-import { writeCheckpoint } from "../../src/run/checkpoint_files.ts";
+import { writeCheckpoint } from "../../src/run/checkpoints/checkpoint_files.ts";
 import { toHuggingFace } from "../../src/model/huggingface.ts";
 import { hfConfig } from "../../src/model/huggingface_config.ts";
 import {

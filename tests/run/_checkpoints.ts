@@ -1,8 +1,11 @@
-import { listCheckpoints, readPointer } from "../../src/run/checkpoint_list.ts";
+import {
+  listCheckpoints,
+  readPointer,
+} from "../../src/run/checkpoints/checkpoint_list.ts";
 import {
   CheckpointStore,
   type StoreOptions,
-} from "../../src/run/checkpoint_store.ts";
+} from "../../src/run/checkpoints/checkpoint_store.ts";
 import type { SavedCheckpoint } from "../../src/train/loop.ts";
 import { snapshotAt } from "./_snapshot.ts";
 

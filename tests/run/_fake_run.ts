@@ -1,10 +1,13 @@
 import { replaceFile } from "../../src/base/atomic_file.ts";
-import { acquireLock, type RunLock } from "../../src/run/lock.ts";
-import type { StepMetric } from "../../src/run/metrics.ts";
-import { ownProcess } from "../../src/run/process_info.ts";
-import { type RunPaths, runPaths } from "../../src/run/run_paths.ts";
-import { initialRunState, type RunState } from "../../src/run/run_state.ts";
-import { NO_TELEMETRY } from "../../src/run/telemetry.ts";
+import { acquireLock, type RunLock } from "../../src/run/files/lock.ts";
+import type { StepMetric } from "../../src/run/files/metrics.ts";
+import { ownProcess } from "../../src/run/process/process_info.ts";
+import { type RunPaths, runPaths } from "../../src/run/files/run_paths.ts";
+import {
+  initialRunState,
+  type RunState,
+} from "../../src/run/files/run_state.ts";
+import { NO_TELEMETRY } from "../../src/run/telemetry/telemetry.ts";
 
 /** A row of `metrics.jsonl`. */
 export const stepMetric = (step: number): StepMetric => ({

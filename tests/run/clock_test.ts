@@ -6,15 +6,15 @@
  */
 
 import assert from "node:assert/strict";
-import { readSnapshot } from "../../src/run/checkpoint_files.ts";
+import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
-} from "../../src/run/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/metrics.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+} from "../../src/run/checkpoints/checkpoint_list.ts";
+import { loadMetrics } from "../../src/run/files/metrics.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
-import { listRuns, readRun, resolveRun } from "../../src/run/runs.ts";
+import { listRuns, readRun, resolveRun } from "../../src/run/files/runs.ts";
 import { openStore, overview } from "./_checkpoints.ts";
 import { collectRun, inTempDir, testEngine, twelveSteps } from "./_helpers.ts";
 

@@ -6,13 +6,16 @@
  */
 
 import assert from "node:assert/strict";
-import { readSnapshot } from "../../src/run/checkpoint_files.ts";
-import { loadCheckpoint } from "../../src/run/checkpoint_list.ts";
-import { loadManifest, saveManifest } from "../../src/run/manifest.ts";
-import { loadMetrics } from "../../src/run/metrics.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
+import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
+import {
+  loadManifest,
+  saveManifest,
+} from "../../src/run/checkpoints/manifest.ts";
+import { loadMetrics } from "../../src/run/files/metrics.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
-import { readRun } from "../../src/run/runs.ts";
+import { readRun } from "../../src/run/files/runs.ts";
 import { flipBit } from "./_checkpoints.ts";
 import {
   collectRun,

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import type { Engine } from "../../src/run/engine.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
-import { readRun } from "../../src/run/runs.ts";
+import { readRun } from "../../src/run/files/runs.ts";
 import { train } from "../../src/train/loop.ts";
 import { FAULTS, openFaultyGpu } from "../backend/_faulty_gpu.ts";
 import { noAdapter as ignore } from "../backend/_webgpu.ts";

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import type { ConfigInput, HearthConfig } from "../../src/config/schema.ts";
 import { openDataset } from "../../src/data/open_dataset.ts";
-import { readSnapshot } from "../../src/run/checkpoint_files.ts";
-import { loadCheckpoint } from "../../src/run/checkpoint_list.ts";
+import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
+import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import type { Engine } from "../../src/run/engine.ts";
-import { loadMeta } from "../../src/run/meta.ts";
-import { loadMetrics } from "../../src/run/metrics.ts";
+import { loadMeta } from "../../src/run/files/meta.ts";
+import { loadMetrics } from "../../src/run/files/metrics.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import {
   type ResumeOptions,
   resumeRun,

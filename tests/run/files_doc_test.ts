@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runPaths } from "../../src/run/run_paths.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import { startRun } from "../../src/run/runner.ts";
 import { collectRun, inTempDir, testEngine, twelveSteps } from "./_helpers.ts";
 

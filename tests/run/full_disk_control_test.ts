@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { Engine } from "../../src/run/engine.ts";
 import { findRemovable, removeRun } from "../../src/run/remove_run.ts";
 import { startRun } from "../../src/run/runner.ts";
-import { stopRun } from "../../src/run/stop_run.ts";
+import { stopRun } from "../../src/run/background/stop_run.ts";
 import { openSmallDisk } from "./_disks.ts";
 import { collectRun, listTree, testEngine, twelveSteps } from "./_helpers.ts";
 

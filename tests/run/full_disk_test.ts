@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { readSnapshot } from "../../src/run/checkpoint_files.ts";
-import { loadCheckpoint } from "../../src/run/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/metrics.ts";
+import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
+import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
+import { loadMetrics } from "../../src/run/files/metrics.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
-import { readRun } from "../../src/run/runs.ts";
+import { readRun } from "../../src/run/files/runs.ts";
 import { overview } from "./_checkpoints.ts";
 import { openFaultyDisk, openSmallDisk } from "./_disks.ts";
 import {

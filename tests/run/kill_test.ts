@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
-import { readSnapshot } from "../../src/run/checkpoint_files.ts";
-import { loadCheckpoint } from "../../src/run/checkpoint_list.ts";
+import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
+import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
-import { readRun } from "../../src/run/runs.ts";
+import { readRun } from "../../src/run/files/runs.ts";
 import {
   collectRun,
   EXTENSION,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { nextState } from "../../src/run/next_state.ts";
-import { initialRunState } from "../../src/run/run_state.ts";
+import { initialRunState } from "../../src/run/files/run_state.ts";
 
 const START = {
   kind: "start",

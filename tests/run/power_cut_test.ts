@@ -6,14 +6,14 @@
 
 import assert from "node:assert/strict";
 import { readJson } from "../../src/base/json_file.ts";
-import { readSnapshot } from "../../src/run/checkpoint_files.ts";
+import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
   readPointer,
-} from "../../src/run/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/metrics.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+} from "../../src/run/checkpoints/checkpoint_list.ts";
+import { loadMetrics } from "../../src/run/files/metrics.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import { startRun } from "../../src/run/runner.ts";
 import {
   type Extreme,

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { freeBytes } from "../../src/base/free_space.ts";
 import { RunRecorder } from "../../src/run/recorder.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
-import { initialRunState, loadRunState } from "../../src/run/run_state.ts";
-import { NO_GPU_SAMPLE } from "../../src/run/gpu_sample.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
+import {
+  initialRunState,
+  loadRunState,
+} from "../../src/run/files/run_state.ts";
+import { NO_GPU_SAMPLE } from "../../src/run/telemetry/gpu_sample.ts";
 import type { RunOpened } from "../../src/run/run_event.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { eventually } from "./_eventually.ts";

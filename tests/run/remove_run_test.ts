@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
-import { acquireLock } from "../../src/run/lock.ts";
+import { acquireLock } from "../../src/run/files/lock.ts";
 import { findRemovable, removeRun } from "../../src/run/remove_run.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import { startRun } from "../../src/run/runner.ts";
 import {
   collectRun,

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import type { Engine } from "../../src/run/engine.ts";
-import { loadMetrics, type Metric } from "../../src/run/metrics.ts";
+import { loadMetrics, type Metric } from "../../src/run/files/metrics.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
 import {
   type ResumeOptions,
   resumeRun,
   type StartOptions,
   startRun,
 } from "../../src/run/runner.ts";
-import { readRun } from "../../src/run/runs.ts";
+import { readRun } from "../../src/run/files/runs.ts";
 import {
   collectRun,
   inTempDir,

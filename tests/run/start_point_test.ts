@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { LoadedCheckpoint } from "../../src/run/checkpoint_list.ts";
-import type { SessionRecord } from "../../src/run/meta.ts";
+import type { LoadedCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
+import type { SessionRecord } from "../../src/run/files/meta.ts";
 import { plannedState } from "../../src/run/start_point.ts";
 import type { SnapshotSource } from "../../src/train/snapshot.ts";
 import { initialState } from "../../src/train/trainer_state.ts";

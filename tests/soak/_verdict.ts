@@ -8,15 +8,15 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { readJson } from "../../src/base/json_file.ts";
-import { readSnapshot } from "../../src/run/checkpoint_files.ts";
+import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
   readPointer,
-} from "../../src/run/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/metrics.ts";
-import { runPaths } from "../../src/run/run_paths.ts";
-import { loadRunState } from "../../src/run/run_state.ts";
+} from "../../src/run/checkpoints/checkpoint_list.ts";
+import { loadMetrics } from "../../src/run/files/metrics.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
+import { loadRunState } from "../../src/run/files/run_state.ts";
 import type { Snapshot } from "../../src/train/snapshot.ts";
 
 const RUN_ID = "owl-1"; // the name of the first run in a root

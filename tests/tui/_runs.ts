@@ -2,10 +2,13 @@
  * Runs that screens show, made up with fixed times.
  */
 
-import type { RunMeta } from "../../src/run/meta.ts";
-import { initialRunState, type RunState } from "../../src/run/run_state.ts";
-import type { RunInfo } from "../../src/run/runs.ts";
-import { NO_TELEMETRY } from "../../src/run/telemetry.ts";
+import type { RunMeta } from "../../src/run/files/meta.ts";
+import {
+  initialRunState,
+  type RunState,
+} from "../../src/run/files/run_state.ts";
+import type { RunInfo } from "../../src/run/files/runs.ts";
+import { NO_TELEMETRY } from "../../src/run/telemetry/telemetry.ts";
 import { emptyRecord, type RunRecord } from "../../src/tui/state/run_feed.ts";
 import { type Line, lineText } from "../../src/tui/text/line.ts";
 import { tinyConfig } from "../train/_helpers.ts";

@@ -3,8 +3,8 @@
  */
 
 import assert from "node:assert/strict";
-import { runPaths } from "../../src/run/run_paths.ts";
-import { initialRunState } from "../../src/run/run_state.ts";
+import { runPaths } from "../../src/run/files/run_paths.ts";
+import { initialRunState } from "../../src/run/files/run_state.ts";
 import { FakeRun, stepMetric } from "../run/_fake_run.ts";
 import { eventually } from "../run/_eventually.ts";
 import { inTempDir } from "../run/_helpers.ts";

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import type { TuiOptions } from "../../src/tui/screen.ts";
-import { readRun } from "../../src/run/runs.ts";
+import { readRun } from "../../src/run/files/runs.ts";
 import { FakeRun } from "../run/_fake_run.ts";
 import { Workspace } from "../cli/_workspace.ts";
 import { TestTui } from "./_ink.tsx";

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { listRuns } from "../../src/run/runs.ts";
+import { listRuns } from "../../src/run/files/runs.ts";
 import { endingRuns } from "../cli/_real_process.ts";
 import { Workspace } from "../cli/_workspace.ts";
 import { hasTmux, Tmux } from "./_tmux.ts";

@@ -12,7 +12,7 @@ import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { Graph } from "../../graph/graph.ts";
 import { plan } from "../../graph/plan.ts";
-import { formatTable } from "../table.ts";
+import { formatTable } from "../output/table.ts";
 import { measure, spreadPct, summarize, type Timing } from "./timing.ts";
 
 /** `out (M, N) = op(a) (M, K) * op(b) (K, N)`. */

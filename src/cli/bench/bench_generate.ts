@@ -15,7 +15,7 @@ import { DEFAULT_SAMPLING } from "../../generate/sampling.ts";
 import { Graph, sizeOf } from "../../graph/graph.ts";
 import { plan } from "../../graph/plan.ts";
 import { parameters } from "../../model/parameters.ts";
-import { formatFields } from "../table.ts";
+import { formatFields } from "../output/table.ts";
 import { trialParams } from "../../train/trial_params.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { peakRssBytes } from "./machine.ts";

@@ -14,7 +14,7 @@ import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
 import { sizeOf } from "../../graph/graph.ts";
 import type { AnyCall } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
-import { formatTable } from "../table.ts";
+import { formatTable } from "../output/table.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { openTrialStep } from "../../train/trial_step.ts";
 import { measure, perStep, summarize, type Timing } from "./timing.ts";

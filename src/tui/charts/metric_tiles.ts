@@ -6,7 +6,7 @@
  */
 
 import { formatBytes, formatCount } from "../../base/format.ts";
-import type { RunState } from "../../run/run_state.ts";
+import type { RunState } from "../../run/files/run_state.ts";
 import type { CurveName, Curves } from "../state/run_feed.ts";
 import {
   beside,

@@ -20,7 +20,7 @@ import {
   RUN_QUESTIONS,
 } from "../../config/run_questions.ts";
 import type { HearthConfig } from "../../config/schema.ts";
-import { checkRunId } from "../../run/run_id.ts";
+import { checkRunId } from "../../run/files/run_id.ts";
 import { checkSettings } from "../../train/session.ts";
 import type { Field, Values } from "./fields.ts";
 import type { Problems } from "./form_lines.ts";

@@ -6,8 +6,8 @@
 
 import { formatBytes, formatCount } from "../../base/format.ts";
 import { formatAge } from "../../base/when.ts";
-import type { RunMeta } from "../../run/meta.ts";
-import type { RunState } from "../../run/run_state.ts";
+import type { RunMeta } from "../../run/files/meta.ts";
+import type { RunState } from "../../run/files/run_state.ts";
 import { type ChartView, lossChart, shownSteps } from "../charts/loss_chart.ts";
 import { metricTiles } from "../charts/metric_tiles.ts";
 import type { Size } from "../screen.ts";

@@ -3,7 +3,7 @@
 import { safeText } from "../../base/safe_text.ts";
 import { estimateRun, type RunEstimate } from "../../train/estimate.ts";
 import { freeBytes } from "../../base/free_space.ts";
-import { rootPaths } from "../../run/run_paths.ts";
+import { rootPaths } from "../../run/files/run_paths.ts";
 import { explain } from "../explain.ts";
 import { commandLine } from "../form/command_line.ts";
 import { estimateLines, shortEstimate } from "../form/estimate_lines.ts";

@@ -1,8 +1,8 @@
 /** Text from one checkpoint, or from two side by side. @module */
 
 import { openModel } from "../../generate/open_model.ts";
-import { loadChosen } from "../../run/checkpoint_ref.ts";
-import { runPaths } from "../../run/run_paths.ts";
+import { loadChosen } from "../../run/checkpoints/checkpoint_ref.ts";
+import { runPaths } from "../../run/files/run_paths.ts";
 import {
   actOnForm,
   type Field,

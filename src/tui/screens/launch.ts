@@ -5,9 +5,9 @@
  */
 
 import type { HearthConfig } from "../../config/schema.ts";
-import { type Launched, launchRun } from "../../run/launch.ts";
-import { findIdleRun, queueRun } from "../../run/queued_run.ts";
-import type { RunState } from "../../run/run_state.ts";
+import { type Launched, launchRun } from "../../run/background/launch.ts";
+import { findIdleRun, queueRun } from "../../run/background/queued_run.ts";
+import type { RunState } from "../../run/files/run_state.ts";
 import type { Host } from "../screen.ts";
 
 /** What the review tells of a start, and is told. */

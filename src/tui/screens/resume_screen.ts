@@ -1,7 +1,7 @@
 /** The form of a run that goes on. @module */
 
 import { formatCount } from "../../base/format.ts";
-import { runPaths } from "../../run/run_paths.ts";
+import { runPaths } from "../../run/files/run_paths.ts";
 import { commandLine } from "../form/command_line.ts";
 import {
   actOnForm,

@@ -9,9 +9,9 @@ import { errorMessage, UserError } from "../../base/errors.ts";
 import { safeText } from "../../base/safe_text.ts";
 import type { HearthConfig } from "../../config/schema.ts";
 import { freeBytes } from "../../base/free_space.ts";
-import { type Launched, LaunchFailure } from "../../run/launch.ts";
-import type { RunState } from "../../run/run_state.ts";
-import { rootPaths } from "../../run/run_paths.ts";
+import { type Launched, LaunchFailure } from "../../run/background/launch.ts";
+import type { RunState } from "../../run/files/run_state.ts";
+import { rootPaths } from "../../run/files/run_paths.ts";
 import {
   estimateRun,
   isQuickToTry,

@@ -6,7 +6,7 @@
 
 import { formatBytes, formatCount } from "../../base/format.ts";
 import { findRemovable, removeRun } from "../../run/remove_run.ts";
-import { stopRun } from "../../run/stop_run.ts";
+import { stopRun } from "../../run/background/stop_run.ts";
 import { explain } from "../explain.ts";
 import type { Host } from "../screen.ts";
 import { FormScreen } from "./form_screen.ts";

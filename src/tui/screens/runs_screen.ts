@@ -1,7 +1,7 @@
 /** All runs; the first screen. @module */
 
 import { safeText } from "../../base/safe_text.ts";
-import type { RunInfo } from "../../run/runs.ts";
+import type { RunInfo } from "../../run/files/runs.ts";
 import type { ScreenName } from "../keymap.ts";
 import type { Host, Screen, Size } from "../screen.ts";
 import { WHOLE_CHART } from "../charts/loss_chart.ts";

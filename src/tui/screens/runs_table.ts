@@ -12,7 +12,7 @@ import {
 } from "../../base/format.ts";
 import { safeText } from "../../base/safe_text.ts";
 import { formatAge } from "../../base/when.ts";
-import type { RunInfo } from "../../run/runs.ts";
+import type { RunInfo } from "../../run/files/runs.ts";
 import { statusSpan } from "../state/status_signs.ts";
 import { type Line, type Span, span } from "../text/line.ts";
 import { type TableColumn, tableLines } from "../text/table.ts";

@@ -6,7 +6,7 @@
 
 import { formatCount, formatDuration } from "../../base/format.ts";
 import { formatAge, formatClock } from "../../base/when.ts";
-import { formatSilence } from "../../run/silence.ts";
+import { formatSilence } from "../../run/watch/silence.ts";
 import { gauge } from "../charts/gauge.ts";
 import type { RunRecord } from "../state/run_feed.ts";
 import { statusSpan } from "../state/status_signs.ts";

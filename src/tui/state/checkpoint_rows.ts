@@ -4,7 +4,10 @@
  * @module
  */
 
-import { listCheckpoints, readPointer } from "../../run/checkpoint_list.ts";
+import {
+  listCheckpoints,
+  readPointer,
+} from "../../run/checkpoints/checkpoint_list.ts";
 
 /** One checkpoint. */
 export interface CheckpointRow {

@@ -7,11 +7,11 @@
 import { errorMessage } from "../../base/errors.ts";
 import { pause } from "../../base/pause.ts";
 import { safeText } from "../../base/safe_text.ts";
-import { fileSignature } from "../../run/file_signature.ts";
-import { type FollowEvent, followRun } from "../../run/follow_run.ts";
-import type { Metric } from "../../run/metrics.ts";
-import { runPaths } from "../../run/run_paths.ts";
-import type { RunState } from "../../run/run_state.ts";
+import { fileSignature } from "../../run/watch/file_signature.ts";
+import { type FollowEvent, followRun } from "../../run/watch/follow_run.ts";
+import type { Metric } from "../../run/files/metrics.ts";
+import { runPaths } from "../../run/files/run_paths.ts";
+import type { RunState } from "../../run/files/run_state.ts";
 import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
 
 /** What is drawn over the steps of a run. */

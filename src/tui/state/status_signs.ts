@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RunStatus } from "../../run/run_state.ts";
+import type { RunStatus } from "../../run/files/run_state.ts";
 import { type Span, span, type Tone } from "../text/line.ts";
 
 const SIGNS: Record<RunStatus | "broken", readonly [string, Tone]> = {

@@ -1,0 +1,126 @@
+/**
+ * The loss of a checkpoint on a text.
+ *
+ * @module
+ */
+
+import { openBackend } from "../../backend/devices.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
+import { openDataset } from "../../data/open_dataset.ts";
+import { describeProgress } from "../../data/progress.ts";
+import { eachFromHuggingFace } from "../../model/huggingface.ts";
+import { configFromHf } from "../../model/huggingface_config.ts";
+import { loadMeta } from "../../run/files/meta.ts";
+import { rootPaths, runPaths } from "../../run/files/run_paths.ts";
+import {
+  evalBatchCount,
+  type EvalResult,
+  openEvaluation,
+} from "../../train/evaluate.ts";
+import type { App } from "../app.ts";
+import { loadChosen } from "../../run/checkpoints/checkpoint_ref.ts";
+
+/** What to evaluate on, and with. */
+export interface EvalOptions {
+  /** Another text than the run's own. */
+  dataset?: string;
+  /** Use only this many batches. */
+  batches?: number;
+  device?: string;
+  threads?: number;
+  signal: AbortSignal;
+  onStage: (stage: string, fraction: number | null) => void;
+}
+
+/** What came out. */
+export interface CheckpointEval extends EvalResult {
+  runId: string;
+  checkpoint: string;
+  dataset: string;
+  /** `exp(valLoss)`: as uncertain as a guess among so many tokens. */
+  perplexity: number;
+}
+
+/**
+ * Evaluates the checkpoint that `ref` means; see checkpoint_ref.ts.
+ *
+ * @throws {UserError} For a checkpoint, data or a device that cannot be used.
+ * @throws {DOMException} If `signal` ended it.
+ */
+export async function evaluateCheckpoint(
+  app: App,
+  ref: string,
+  options: EvalOptions,
+): Promise<CheckpointEval> {
+  const { signal, onStage, device = "auto", threads = 0 } = options;
+  const chosen = await loadChosen(app.root, ref);
+  const { runId, content } = chosen;
+  const { config, imported } = await loadMeta(runPaths(app.root, runId).meta);
+  if (imported && options.dataset === undefined) {
+    throw new UserError(
+      `Cannot evaluate "${runId}" on its own text: it was imported without`,
+      {
+        hint: `type hearth eval ${runId} --dataset TEXT`,
+        exitCode: EXIT.usage,
+      },
+    );
+  }
+  const model = configFromHf(content.modelConfig);
+  const { batchSize } = config.train;
+
+  await using opened = new AsyncDisposableStack();
+  const { dataset } = await openDataset({
+    // Another text is used whole, and nothing is trained on.
+    data: options.dataset === undefined ? config.data : {
+      ...config.data,
+      dataset: options.dataset,
+      valDataset: options.dataset,
+    },
+    tokenizer: config.tokenizer,
+    tokenizerJson: content.tokenizerJson,
+    seqLen: model.seqLen,
+    batchSize,
+    seed: config.seed,
+    dataDir: rootPaths(app.root).data,
+    onProgress(progress) {
+      const { stage, fraction } = describeProgress(progress);
+      onStage(stage, fraction);
+    },
+    // Of another text it would say that training and validation are the same.
+    onNotice: options.dataset === undefined
+      ? (message) => app.warn(message)
+      : undefined,
+    signal,
+  });
+  opened.defer(() => dataset.close());
+
+  const { backend, warnings } = await openBackend({ device, threads });
+  opened.defer(() => backend.dispose());
+  for (const warning of [...chosen.warnings, ...warnings]) app.warn(warning);
+  const params = eachFromHuggingFace(model, content.params);
+  const evaluation = await openEvaluation({
+    backend,
+    model,
+    params,
+    batchSize,
+  });
+  opened.defer(() => evaluation.dispose());
+  onStage("evaluating", null);
+  const sources = dataset.val, evalBatches = options.batches ?? 0;
+  const batches = evalBatchCount({ sources, evalBatches });
+  let done = 0;
+  const result = await evaluation.evaluate({
+    sources,
+    evalBatches,
+    signal,
+    onBatch: () => onStage("evaluating", ++done / batches),
+  });
+  signal.throwIfAborted();
+  return {
+    runId,
+    checkpoint: chosen.name,
+    dataset: options.dataset ?? "the run's validation text",
+    ...result!,
+    perplexity: Math.exp(result!.valLoss),
+  };
+}

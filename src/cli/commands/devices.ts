@@ -1,0 +1,119 @@
+/** `hearth devices`: what can be trained on. @module */
+
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import type {
+  AdapterListing,
+  DeviceListing,
+} from "../../backend/list_devices.ts";
+import { formatBytes, formatCount } from "../../base/format.ts";
+import type { App } from "../app.ts";
+import { examples } from "../flags/examples.ts";
+import { formatTable } from "../output/table.ts";
+import { wrapText } from "../output/wrap_text.ts";
+
+/** Adds the command. */
+export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
+  program.command("devices")
+    .summary("list what can be trained on")
+    .description(
+      "List the devices of this machine, what they can do, and what to give " +
+        "to --device for them. A matrix product is timed on each.",
+    )
+    .option("--no-measure", "time nothing: the answer comes at once")
+    .addHelpText(
+      "after",
+      examples("hearth devices", "hearth devices --no-measure --json"),
+    )
+    .action(async ({ measure }) => {
+      const { listDevices } = await import("../../backend/list_devices.ts");
+      const { lookAtGpu } = await import("../../run/telemetry/gpu_sampler.ts");
+      const devices = await listDevices({
+        measure,
+        memoryOf: async (info) => (await lookAtGpu(info)).vramTotalBytes,
+      });
+      if (app.json) return app.printJson(devices);
+      app.print(formatDevices(devices, app.io.columns()));
+      for (const { id, problem } of devices) {
+        if (problem !== null) app.note(`${id}: cannot be measured: ${problem}`);
+      }
+      for (const one of devices) {
+        if (one.backend !== "cpu" || one.noNative === null) continue;
+        app.note(`${one.id}: no native code: ${one.noNative}`);
+      }
+      if (!devices.some(isGpu)) {
+        app.note("There is no GPU that can be used; hearth doctor says why");
+      }
+    });
+}
+
+/** The table of devices, and what each can do; pure. */
+export function formatDevices(
+  devices: readonly DeviceListing[],
+  columns: number,
+): string {
+  const isMeasured = devices.some(({ gflops }) => gflops !== null);
+  const table = formatTable(
+    [
+      ["device", "left"],
+      ["name", "left"],
+      ["memory", "right"],
+      ...isMeasured ? [["GFLOP/s", "right"] as const] : [],
+      ["ask for it by", "left"],
+    ],
+    devices.map((one) => [
+      one.id,
+      one.name,
+      formatBytes(one.memoryBytes),
+      ...isMeasured ? [formatCount(one.gflops)] : [],
+      one.requests.join(", "),
+    ]),
+  );
+  const width = Math.max(...devices.map(({ id }) => id.length));
+  const indent = " ".repeat(width + 2);
+  const details = devices.map((one) => {
+    const lines = wrapText(detailsOf(one).join("\n"), { columns, indent });
+    return one.id.padEnd(indent.length) + lines.slice(indent.length);
+  });
+  return `${table}\n\n${details.join("\n")}`;
+}
+
+function isGpu(device: DeviceListing): boolean {
+  return device.backend === "webgpu" && !device.adapter.isSoftware;
+}
+
+/** What does not fit a table: one text for each line. */
+function detailsOf(device: DeviceListing): string[] {
+  if (device.backend === "cpu") {
+    const { cores, hardwareThreads, kernels } = device;
+    return [
+      `${cores} cores, ${hardwareThreads} hardware threads; ${kernels}`,
+    ];
+  }
+  return adapterDetails(device);
+}
+
+function adapterDetails({ adapter, pciId }: AdapterListing): string[] {
+  const { api, isSoftware, subgroupSizes, limits, features } = adapter;
+  const [least, most] = subgroupSizes ?? [];
+  const facts = [
+    isSoftware ? "no GPU: computes on the CPU, only if asked for" : "GPU",
+    ...pciId ? [pciId] : [],
+    ...api ? [`through ${api}`] : [],
+    ...subgroupSizes
+      ? [`subgroups of ${least === most ? least : `${least} to ${most}`}`]
+      : [],
+  ];
+  return [
+    facts.join(", "),
+    `limits: buffer ${formatBytes(limits.maxBufferSize)}, binding ` +
+    `${formatBytes(limits.maxStorageBufferBindingSize)}, workgroup ` +
+    `${formatCount(limits.maxComputeInvocationsPerWorkgroup)} threads with ` +
+    `${formatBytes(limits.maxComputeWorkgroupStorageSize)}`,
+    `features: ${features.filter(isForCompute).join(", ") || "none"}`,
+  ];
+}
+
+/** Most features are about textures and drawing. */
+function isForCompute(feature: string): boolean {
+  return /^(shader-|subgroups|timestamp-query|mappable)/.test(feature);
+}

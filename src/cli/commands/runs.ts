@@ -1,0 +1,84 @@
+/** `hearth runs`: all runs, the one started last first. @module */
+
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { formatDuration } from "../../base/format.ts";
+import type { RunInfo } from "../../run/files/runs.ts";
+import type { App } from "../app.ts";
+import { examples } from "../flags/examples.ts";
+import { safeText } from "../../base/safe_text.ts";
+import { type Column, formatTable } from "../output/table.ts";
+import { formatAge } from "../../base/when.ts";
+
+/** Adds the command. */
+export function addRunsCommand(program: CommandUnknownOpts, app: App): void {
+  program.command("runs")
+    .summary("list all runs")
+    .description(
+      "List all runs, the one started last first; in a narrow terminal, only " +
+        "the columns that fit. With --json: an array of objects with runId, " +
+        "startedAt, state, config and broken.",
+    )
+    .addHelpText("after", examples("hearth runs", "hearth runs --json"))
+    .action(async () => {
+      const { listRuns } = await import("../../run/files/runs.ts");
+      const runs = await listRuns(app.root);
+      if (app.json) {
+        app.printJson(runs.map(({ meta, ...run }) => ({
+          ...run,
+          config: meta?.config ?? null,
+        })));
+      } else if (runs.length > 0) {
+        const width = app.io.stdout.isTty ? app.io.columns() : Infinity;
+        app.print(safeText(formatRuns(runs, { now: Date.now(), width })));
+      } else {
+        app.note(`no runs in "${app.root}" yet; start one with hearth train`);
+      }
+    });
+}
+
+const COLUMNS: readonly Column[] = [
+  ["run", "left"],
+  ["status", "left"],
+  ["epoch", "right", 4],
+  ["step", "right", 0],
+  ["loss", "right", 2],
+  ["val loss", "right", 1],
+  ["device", "left", 6],
+  ["ETA", "right", 3],
+  ["started", "right", 5],
+];
+
+/** The table of runs, and below it what is wrong with broken ones; pure. */
+export function formatRuns(
+  runs: readonly RunInfo[],
+  { now, width }: { now: number; width: number },
+): string {
+  const table = formatTable(
+    COLUMNS,
+    runs.map((run) => cells(run, now)),
+    width,
+  );
+  const problems = runs.flatMap(({ runId, broken }) =>
+    broken === null ? [] : [`${runId}: ${broken}`]
+  );
+  return [table, ...problems.length > 0 ? ["", ...problems] : []].join("\n");
+}
+
+function cells(
+  { runId, state, startedAt }: RunInfo,
+  now: number,
+): string[] {
+  const none = "-";
+  const loss = (value: number | null | undefined) => value?.toFixed(4) ?? none;
+  return [
+    runId,
+    state?.status ?? "broken",
+    state?.epoch?.toFixed(2) ?? none,
+    state?.step == null ? none : `${state.step}/${state.totalSteps ?? "?"}`,
+    loss(state?.trainLoss),
+    loss(state?.valLoss),
+    state?.device?.split(": ", 1)[0] ?? none, // without its name
+    state?.alive ? formatDuration(state.remainingMs) : none,
+    startedAt === null ? none : formatAge(startedAt, now),
+  ];
+}

@@ -1,0 +1,71 @@
+/**
+ * What is said when a run has ended, in this process or in another, or when
+ * it goes on without being watched.
+ *
+ * @module
+ */
+
+import { formatDuration, UNKNOWN } from "../../base/format.ts";
+import type { RunState } from "../../run/files/run_state.ts";
+import type { App } from "../app.ts";
+import { safeText } from "../../base/safe_text.ts";
+
+/** What a run came to. */
+export type RunOutcome = Pick<
+  RunState,
+  | "runId"
+  | "status"
+  | "step"
+  | "totalSteps"
+  | "elapsedMs"
+  | "trainLoss"
+  | "valLoss"
+  | "bestValLoss"
+  | "lastCheckpoint"
+>;
+
+/** Prints the outcome and what to do next; with `--quiet`, the run's id. */
+export function printOutcome(app: App, outcome: RunOutcome): void {
+  if (app.quiet) return app.print(outcome.runId);
+  app.print(safeText(formatOutcome(outcome)));
+  app.note();
+  app.note(safeText(nextCommands(outcome, app.io.program)));
+}
+
+/** Says what to do next with a run that trains in another process. */
+export function noteRunning(app: App, runId: string): void {
+  app.note();
+  app.note("Next:");
+  for (const command of ["status", "attach", "stop"]) {
+    app.note(`  ${app.io.program} ${command} ${runId}`);
+  }
+}
+
+/** The lines about a finished run. */
+function formatOutcome(outcome: RunOutcome): string {
+  const { runId, status, step, totalSteps, elapsedMs } = outcome;
+  if (step === null) return `run         ${runId}, ${status} before training`;
+  const loss = (value: number | null) => value?.toFixed(4) ?? UNKNOWN;
+  return [
+    `run         ${runId}, ${status} at step ${step}/${totalSteps} ` +
+    `after ${formatDuration(elapsedMs)}`,
+    `loss        train ${loss(outcome.trainLoss)}, ` +
+    `val ${loss(outcome.valLoss)} (best ${loss(outcome.bestValLoss)})`,
+    `checkpoint  ${outcome.lastCheckpoint ?? "none"}`,
+  ].join("\n");
+}
+
+/** Commands that make sense after a run. */
+function nextCommands(
+  { runId, status, lastCheckpoint }: RunOutcome,
+  program: string,
+): string {
+  const commands = [`${program} status ${runId}`];
+  if (lastCheckpoint !== null) {
+    commands.unshift(
+      `${program} generate ${runId} --prompt "Once upon a time"`,
+    );
+  }
+  if (status !== "completed") commands.unshift(`${program} resume ${runId}`);
+  return ["Next:", ...commands.map((command) => `  ${command}`)].join("\n");
+}

@@ -1,0 +1,96 @@
+/**
+ * A run that one process sets up and another trains.
+ *
+ * Its directory reserves the name and holds the configuration, already
+ * checked, so that the mistakes in it show where they were made.
+ *
+ * @module
+ */
+
+import { writeJson } from "../../base/json_file.ts";
+import type { HearthConfig } from "../../config/schema.ts";
+import { checkSettings } from "../../train/session.ts";
+import { conduct } from "../conduct.ts";
+import { explainingIo } from "../files/explaining_io.ts";
+import { checkUnlocked } from "../files/lock.ts";
+import { initialMeta, loadMeta, saveMeta } from "../files/meta.ts";
+import { ownProcess } from "../process/process_info.ts";
+import {
+  adoptRunDirectory,
+  makeRunDirectory,
+  type NewRunDirectory,
+} from "../files/run_directory.ts";
+import { refuseLinks } from "../files/refuse_links.ts";
+import type { RunEvent } from "../run_event.ts";
+import { initialRunState } from "../files/run_state.ts";
+import { type RunPaths, runPaths } from "../files/run_paths.ts";
+import type { RunOptions } from "../runner.ts";
+import { nextOrder, resolveRun } from "../files/runs.ts";
+
+/**
+ * Makes the directory of a new run. Its status is `queued` as long as this
+ * process lives, until another one trains it.
+ *
+ * @throws {UserError} If the settings do not go together, the id is taken or
+ * not allowed, or the disk refuses.
+ */
+export async function queueRun(
+  { root, config, commandLine, runId }: {
+    root: string;
+    config: HearthConfig;
+    commandLine: readonly string[];
+    /** Chosen for it if left out. */
+    runId?: string;
+  },
+): Promise<NewRunDirectory> {
+  checkSettings(config);
+  const created = await makeRunDirectory(root, runId);
+  const { paths } = created;
+  try {
+    await explainingIo(paths.dir, async () => {
+      const meta = initialMeta({
+        runId: created.runId,
+        config,
+        commandLine,
+        order: await nextOrder(root),
+      });
+      await saveMeta(paths.meta, meta);
+      const state = initialRunState(created.runId, "queued");
+      await writeJson(paths.state, { ...state, ...await ownProcess() });
+    });
+  } catch (error) {
+    await created.undo();
+    throw error;
+  }
+  return created;
+}
+
+/**
+ * The run that `ref` means, for another process to go on with.
+ *
+ * @throws {UserError} If there is none, or it is being trained.
+ */
+export async function findIdleRun(
+  root: string,
+  ref: string,
+): Promise<{ runId: string; paths: RunPaths }> {
+  const runId = await resolveRun(root, ref);
+  const paths = runPaths(root, runId);
+  await checkUnlocked(paths.lock, runId);
+  await refuseLinks(paths.dir);
+  return { runId, paths };
+}
+
+/**
+ * Trains a run that {@linkcode queueRun} has made, as `startRun` does.
+ *
+ * @throws {UserError} As `startRun`.
+ */
+export async function* startQueuedRun(
+  options: RunOptions & { runId: string },
+): AsyncGenerator<RunEvent> {
+  const created = adoptRunDirectory(options.root, options.runId);
+  const { paths } = created;
+  const meta = await loadMeta(paths.meta);
+  yield* conduct({ ...options, meta, paths, created });
+}

@@ -1,0 +1,50 @@
+/**
+ * Which checkpoint a person means: a run, `latest`, `best`, `RUN/best`,
+ * `RUN/500`, or the path of a directory.
+ *
+ * @module
+ */
+
+import { basename, dirname, join, resolve } from "node:path";
+import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
+import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
+import { runPaths } from "../files/run_paths.ts";
+import { resolveRun } from "../files/runs.ts";
+
+/** A checkpoint without its optimizer, and the run it belongs to. */
+export interface ChosenCheckpoint extends LoadedCheckpoint<WeightsSource> {
+  runId: string;
+}
+
+/**
+ * Finds and verifies the checkpoint; its tensors are read when asked for.
+ *
+ * @throws {UserError} If there is none, or it is damaged.
+ */
+export async function loadChosen(
+  root: string,
+  ref: string,
+): Promise<ChosenCheckpoint> {
+  const { runId, dir, choice } = await choose(root, ref);
+  const loaded = await loadCheckpoint(dir, { choice, read: openWeights });
+  return { ...loaded, runId };
+}
+
+async function choose(root: string, ref: string) {
+  if (await exists(join(ref, "manifest.json"))) {
+    const dir = dirname(resolve(ref));
+    return { runId: basename(dir), dir, choice: resolve(ref) };
+  }
+  const slash = ref.indexOf("/");
+  let [run, choice] = slash < 0
+    ? [ref, "latest"]
+    : [ref.slice(0, slash), ref.slice(slash + 1)];
+  // A run cannot be called best, so this is a choice in the latest run.
+  if (ref === "best") [run, choice] = ["latest", "best"];
+  const runId = await resolveRun(root, run);
+  return { runId, dir: runPaths(root, runId).checkpoints, choice };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

@@ -1,0 +1,143 @@
+/**
+ * One process per run: the lock that the trainer holds while it lives.
+ *
+ * The operating system frees a file lock when its holder ends, however it
+ * ends, so a lock is never stale. The pid in the file is for messages, and
+ * decides only where the file system knows no locks.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { UserError } from "../../base/errors.ts";
+import { readLimitedText } from "../../base/limited_file.ts";
+import { parseJson } from "../../base/parse_json.ts";
+import {
+  isAlive,
+  ownProcess,
+  type ProcessIdentity,
+  startMark,
+} from "../process/process_info.ts";
+
+import { refuseLinks } from "./refuse_links.ts";
+
+/** A lock that this process holds. */
+export interface RunLock {
+  /** Frees the lock; a second call does nothing. The file stays. */
+  release(): Promise<void>;
+}
+
+/** A reader that looks at the lock holds it for a moment, so try again. */
+const ATTEMPTS = 5;
+const RETRY_MS = 50;
+
+/**
+ * Takes the lock of a run.
+ *
+ * @throws {UserError} If another process holds it, or the directory has links.
+ */
+export async function acquireLock(
+  path: string,
+  runId: string,
+): Promise<RunLock> {
+  await refuseLinks(dirname(path));
+  // Before it is locked: who comes second wants to read it at once.
+  const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
+  const file = await Deno.open(path, { read: true, write: true, create: true });
+  try {
+    const locked = await tryLock(file, { patient: true });
+    // Read only now: who was faster has written its name meanwhile.
+    const holder = await lockHolder(path);
+    const free = locked ?? !(holder && await isAlive(holder));
+    if (!free) throw alreadyTraining(runId, holder?.pid ?? null);
+    await writeHolder(file, own).catch((error) => {
+      // A full disk takes no name, but the lock is what counts.
+      if (locked === null) throw error;
+    });
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  let held = true;
+  return {
+    async release() {
+      if (!held) return;
+      held = false;
+      // Deleting the file instead would let two processes lock two files.
+      await file.truncate().catch(() => {}); // a full disk still unlocks
+      file.close();
+    },
+  };
+}
+
+/**
+ * Whether some process holds the lock; null where that cannot be told,
+ * because there is no lock file or no locking.
+ */
+export async function isLocked(path: string): Promise<boolean | null> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    const free = await tryLock(file, { patient: false });
+    return free === null ? null : !free;
+  } catch {
+    return null; // no lock file, or none that we may read
+  }
+}
+
+/** @throws {UserError} If some process holds the lock, who it is. */
+export async function checkUnlocked(
+  path: string,
+  runId: string,
+): Promise<void> {
+  if (!await isLocked(path)) return;
+  throw alreadyTraining(runId, (await lockHolder(path))?.pid ?? null);
+}
+
+/** True: taken; false: another has it; null: no locks here. */
+async function tryLock(
+  file: Deno.FsFile,
+  { patient }: { patient: boolean },
+): Promise<boolean | null> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      // A look takes the shared lock, so that two looks do not collide.
+      if (await file.tryLock(patient)) return true;
+    } catch {
+      return null; // the file system does not support locks
+    }
+    if (!patient || attempt === ATTEMPTS) return false;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+async function writeHolder(
+  file: Deno.FsFile,
+  holder: ProcessIdentity,
+): Promise<void> {
+  await file.truncate();
+  await file.write(new TextEncoder().encode(JSON.stringify(holder) + "\n"));
+}
+
+/** The process that a lock names, whether it holds it or not; or null. */
+export async function lockHolder(
+  path: string,
+): Promise<ProcessIdentity | null> {
+  try {
+    const holder = parseJson(await readLimitedText(path)) as
+      | ProcessIdentity
+      | null;
+    return Number.isSafeInteger(holder?.pid) && holder!.pid > 0 ? holder : null;
+  } catch {
+    return null; // empty: nobody; unreadable: Windows while it is locked
+  }
+}
+
+function alreadyTraining(runId: string, pid: number | null): UserError {
+  const who = pid === null ? "another process" : `process ${pid}`;
+  return new UserError(
+    `Cannot train "${runId}": ${who} is already training it`,
+    {
+      hint: `type hearth attach ${runId} to watch it, or hearth stop ${runId}`,
+    },
+  );
+}

@@ -1,0 +1,179 @@
+/**
+ * `metrics.jsonl`: one JSON object per logged step and per evaluation.
+ *
+ * Lines are appended while the run trains. When it resumes, what came after
+ * its checkpoint is dropped, and so is a line that a crash or a full disk has
+ * torn: the file then reads as if there had been no interruption.
+ *
+ * @module
+ */
+
+import { replaceFile } from "../../base/atomic_file.ts";
+import { parseJson } from "../../base/parse_json.ts";
+import { unlessGone } from "../../base/unless_gone.ts";
+import type { SourceLoss } from "../../train/evaluate.ts";
+import type { TrainEvent } from "../../train/events.ts";
+import { TailFile } from "./tail_file.ts";
+import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
+
+/** A logged step. */
+export interface StepMetric {
+  kind: "step";
+  step: number;
+  epoch: number;
+  tokens: number;
+  elapsedMs: number;
+  trainLoss: number | null;
+  gradNorm: number | null;
+  lr: number;
+  dtMs: number;
+  /** Null if a step took no time that the clock could see. */
+  tokensPerSec: number | null;
+  skipped: boolean;
+  /** Of the time before; one look may serve several rows. */
+  telemetry: Telemetry;
+}
+
+/** An evaluation. */
+export interface EvalMetric {
+  kind: "eval";
+  step: number;
+  epoch: number;
+  tokens: number;
+  elapsedMs: number;
+  valLoss: number | null;
+  valBpb: number | null;
+  /** Each source by itself, where there is more than one. */
+  sources?: readonly SourceLoss[];
+  best: boolean;
+  dtMs: number;
+}
+
+/** One line. Losses that are not finite are null. */
+export type Metric = StepMetric | EvalMetric;
+
+/** The line an event adds, or null for those that add none. */
+export function metricOf(
+  event: TrainEvent,
+  telemetry: Telemetry = NO_TELEMETRY,
+): Metric | null {
+  const { step, epoch, tokens, kind } = event;
+  const elapsedMs = Math.round(event.elapsedMs);
+  if (kind === "step" && event.log) {
+    const { trainLoss, gradNorm, lr, skipped } = event;
+    return {
+      kind,
+      step,
+      epoch,
+      tokens,
+      elapsedMs,
+      trainLoss,
+      gradNorm,
+      lr,
+      dtMs: rounded(event.dtMs),
+      tokensPerSec: rounded(event.tokensPerSec),
+      skipped,
+      telemetry,
+    };
+  }
+  if (kind === "eval") {
+    const { valLoss, valBpb, best, sources } = event;
+    const dtMs = rounded(event.dtMs);
+    return {
+      kind,
+      step,
+      epoch,
+      tokens,
+      elapsedMs,
+      valLoss,
+      valBpb,
+      best,
+      ...sources.length > 0 && { sources },
+      dtMs,
+    };
+  }
+  return null;
+}
+
+/** Measured times need no more than three decimals; losses keep all bits. */
+function rounded(measured: number): number {
+  return Math.round(measured * 1000) / 1000;
+}
+
+/** The metrics in the file; a line that a crash has torn is left out. */
+export async function loadMetrics(path: string): Promise<Metric[]> {
+  const text = await unlessGone(Deno.readTextFile(path)) ?? "";
+  return text.split("\n").map(parseLine).filter((metric) => metric !== null);
+}
+
+/**
+ * The lines of the file one after another, however long it is; null for one
+ * that {@linkcode parseMetric} turns down. A torn end counts for nothing.
+ */
+export async function* readMetrics(
+  path: string,
+): AsyncGenerator<Metric | null> {
+  const file = new TailFile(path, { lastLines: Infinity });
+  for (;;) {
+    const chunk = await file.read();
+    if (chunk === null) return;
+    yield* chunk.lines.filter(Boolean).map(parseMetric);
+  }
+}
+
+/** The text that is appended for one metric. */
+export function metricLine(metric: Metric): string {
+  return JSON.stringify(metric) + "\n";
+}
+
+/**
+ * Rewrites the file with the whole lines up to and including `lastStep`: what
+ * a run that resumes there goes on from.
+ */
+export async function truncateMetrics(
+  path: string,
+  lastStep: number,
+): Promise<void> {
+  const metrics = await loadMetrics(path);
+  const kept = metrics.filter(({ step }) => step <= lastStep);
+  await replaceFile(path, kept.map(metricLine).join(""));
+}
+
+function parseLine(line: string): Metric | null {
+  try {
+    const metric = parseJson(line) as Metric | null;
+    return typeof metric?.step === "number" ? metric : null;
+  } catch {
+    return null; // torn by a crash, or the empty end of the file
+  }
+}
+
+/** Fields that both kinds have, and fields that may be null. */
+const COUNTERS = ["step", "epoch", "tokens", "elapsedMs", "dtMs"];
+const MEASURED = {
+  step: ["trainLoss", "gradNorm", "lr", "tokensPerSec"],
+  eval: ["valLoss", "valBpb"],
+} satisfies Record<Metric["kind"], string[]>;
+
+/**
+ * The metric on a line of the file; null if it is torn or damaged, so that
+ * its reader may trust the types.
+ */
+export function parseMetric(line: string): Metric | null {
+  const row = parseLine(line) as (Metric & Record<string, unknown>) | null;
+  const kind: unknown = row?.kind; // a list of one name passes for its name
+  const measured = row && typeof kind === "string" &&
+      Object.hasOwn(MEASURED, kind)
+    ? MEASURED[row.kind]
+    : null;
+  if (row === null || measured === null) return null;
+  const isSound = COUNTERS.every((name) => typeof row[name] === "number") &&
+    measured.every((name) =>
+      row[name] === null || typeof row[name] === "number"
+    );
+  if (!isSound) return null;
+  // Rows of older versions have no telemetry.
+  return row.kind === "step"
+    ? { ...row, telemetry: { ...NO_TELEMETRY, ...row.telemetry } }
+    : row;
+}

@@ -1,0 +1,70 @@
+/**
+ * Who can look at the GPU that trains, if anyone.
+ *
+ * @module
+ */
+
+import type { Session } from "../../train/session.ts";
+import {
+  type GpuIdentity,
+  type GpuSample,
+  type GpuSampler,
+  NO_GPU_SAMPLE,
+} from "./gpu_sample.ts";
+import { findSysfsCard, readSysfsCard, SysfsSampler } from "./gpu_sysfs.ts";
+import {
+  isNvidiaGpu,
+  NVIDIA_SMI_QUERY,
+  parseNvidiaLine,
+} from "./nvidia_smi.ts";
+import { NvidiaSmiSampler } from "./nvidia_smi_sampler.ts";
+
+const NVIDIA = 0x10de;
+
+/** Starts to look; null where no tool of this system shows that GPU. */
+export function openGpuSampler(identity: GpuIdentity): GpuSampler | null {
+  if (Number(identity.vendorId) === NVIDIA) {
+    return new NvidiaSmiSampler(identity);
+  }
+  return Deno.build.os === "linux" ? new SysfsSampler(identity) : null;
+}
+
+/** A driver that hangs must not hang what only asks for memory. */
+const ONCE_TIMEOUT_MS = 5000;
+
+/** What programs leave free of the memory of the GPU that trains. */
+export async function freeGpuMemory(
+  { name, adapter }: Session["device"],
+): Promise<number | null> {
+  if (!adapter || adapter.isSoftware) return null;
+  const look = await lookAtGpu({ name, ...adapter });
+  const { vramTotalBytes: total, vramUsedBytes: used } = look;
+  return total === null ? null : total - (used ?? 0);
+}
+
+/** Looks once, which for NVIDIA takes up to a second. Never fails. */
+export async function lookAtGpu(identity: GpuIdentity): Promise<GpuSample> {
+  if (Number(identity.vendorId) === NVIDIA) {
+    const gpus = (await nvidiaLines()).map(parseNvidiaLine);
+    const gpu = gpus.find((one) => one && isNvidiaGpu(one, identity));
+    return gpu?.sample ?? NO_GPU_SAMPLE;
+  }
+  const card = await findSysfsCard(identity);
+  if (!card) return NO_GPU_SAMPLE;
+  const { energyJ: _ofNoUseAlone, ...sample } = await readSysfsCard(card);
+  return sample;
+}
+
+async function nvidiaLines(): Promise<string[]> {
+  try {
+    const { stdout } = await new Deno.Command("nvidia-smi", {
+      args: NVIDIA_SMI_QUERY,
+      stdin: "null",
+      stderr: "null",
+      signal: AbortSignal.timeout(ONCE_TIMEOUT_MS),
+    }).output();
+    return new TextDecoder().decode(stdout).split("\n");
+  } catch {
+    return []; // not installed, or not allowed
+  }
+}

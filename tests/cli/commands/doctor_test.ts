@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
+import {
+  formatFigures,
+  gpuCheck,
+  kernelCheck,
+} from "../../../src/cli/commands/doctor.ts";
+
+Deno.test("kernelCheck() warns only where native code is missed", () => {
+  const name = "cpu kernels";
+  assert.deepEqual(
+    kernelCheck({ id: "cpu", kernels: "native", noNative: null }),
+    { name, verdict: "ok", text: "native" },
+  );
+  assert.deepEqual(
+    kernelCheck({ id: "cpu", kernels: "wasm simd", noNative: "no AVX2" }),
+    {
+      name,
+      verdict: Deno.build.arch === "x86_64" ? "warn" : "ok",
+      text: "wasm simd; no native matrix products: no AVX2",
+    },
+  );
+});
+
+Deno.test("gpuCheck() warns of what can be put right, and says how", () => {
+  assert.deepEqual(
+    gpuCheck({ problem: "the loader is missing", fix: "install it" }),
+    {
+      name: "gpu",
+      verdict: "warn",
+      text: "the loader is missing; install it",
+    },
+  );
+  assert.deepEqual(
+    gpuCheck({ problem: "this machine shows no GPU", fix: null }),
+    { name: "gpu", verdict: "ok", text: "this machine shows no GPU" },
+  );
+});
+
+Deno.test("formatFigures() leaves out what the system does not tell", () => {
+  assert.equal(
+    formatFigures({ vendor: "nvidia" }, {
+      gpuUtilPct: 0,
+      vramUsedBytes: 4e6,
+      vramTotalBytes: 25769803776,
+      powerW: 29.51,
+      tempC: 33,
+    }),
+    "25.8 GB memory, 0 % busy, 30 W, 33 °C",
+  );
+  assert.equal(
+    formatFigures({ vendor: "nvidia" }, NO_GPU_SAMPLE),
+    "none: nvidia-smi is not there or does not answer",
+  );
+  assert.equal(
+    formatFigures({ vendor: "apple" }, NO_GPU_SAMPLE),
+    "none: this system does not tell",
+  );
+});

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
+import {
+  freeGpuMemory,
+  lookAtGpu,
+  openGpuSampler,
+} from "../../../src/run/telemetry/gpu_sampler.ts";
+
+const A30 = { name: "NVIDIA A30", vendorId: "4318", deviceId: "8375" };
+const MIB = 2 ** 20;
+
+const unix = { ignore: Deno.build.os === "windows" };
+
+/** Puts an nvidia-smi before all others on the PATH. */
+async function withSmi(body: string, test: () => Promise<void>) {
+  const dir = await Deno.makeTempDir();
+  const path = Deno.env.get("PATH") ?? "";
+  try {
+    const file = `${dir}/nvidia-smi`;
+    await Deno.writeTextFile(file, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    Deno.env.set("PATH", `${dir}:${path}`);
+    await test();
+  } finally {
+    Deno.env.set("PATH", path);
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("lookAtGpu() asks nvidia-smi once", unix, () =>
+  withSmi(
+    "echo '0, 0x1DB510DE, 5, 1, 2, 3.00, 30, Tesla V100-SXM2-32GB'\n" +
+      "echo '1, 0x20B710DE, 93, 1024, 24576, 160.50, 58, NVIDIA A30'",
+    async () => {
+      assert.deepEqual(await lookAtGpu(A30), {
+        gpuUtilPct: 93,
+        vramUsedBytes: 1024 * MIB,
+        vramTotalBytes: 24576 * MIB,
+        powerW: 160.5,
+        tempC: 58,
+      });
+      const { name, vendorId, deviceId } = A30;
+      const adapter = { vendorId, deviceId, isSoftware: false };
+      const device = {
+        backend: "webgpu",
+        id: "gpu:0",
+        kernels: "",
+        name,
+        adapter,
+      } as const;
+      assert.equal(await freeGpuMemory(device), (24576 - 1024) * MIB);
+      const software = { ...device, adapter: { ...adapter, isSoftware: true } };
+      assert.equal(await freeGpuMemory(software), null);
+    },
+  ));
+
+Deno.test(
+  "lookAtGpu() knows nothing where nvidia-smi fails",
+  unix,
+  () =>
+    withSmi("echo Failed to initialize NVML; exit 18", async () => {
+      assert.deepEqual(await lookAtGpu(A30), NO_GPU_SAMPLE);
+    }),
+);
+
+Deno.test("lookAtGpu() knows nothing of a GPU that nobody shows", async () => {
+  const unknown = { name: "none", vendorId: "1", deviceId: "1" };
+  assert.deepEqual(await lookAtGpu(unknown), NO_GPU_SAMPLE);
+});
+
+Deno.test("openGpuSampler() looks where there is a tool for it", async () => {
+  const amd = { name: "AMD Radeon", vendorId: "4098", deviceId: "1" };
+  for (const [identity, os] of [[A30, null], [amd, "linux"]] as const) {
+    const sampler = openGpuSampler(identity);
+    const expected = os === null || Deno.build.os === os;
+    assert.equal(sampler !== null, expected);
+    await sampler?.close();
+  }
+});

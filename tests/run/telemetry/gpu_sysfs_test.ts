@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
+import {
+  findSysfsCard,
+  meanPowerW,
+  readSysfsCard,
+  SysfsSampler,
+} from "../../../src/run/telemetry/gpu_sysfs.ts";
+import { eventually } from "../_eventually.ts";
+
+const RADEON = {
+  name: "AMD Radeon RX 7900 XTX (RADV NAVI31)",
+  vendorId: "4098",
+  deviceId: "29772",
+};
+const ARC = {
+  name: "Intel(R) Arc(tm) A770 Graphics (DG2)",
+  vendorId: "32902",
+  deviceId: "22176",
+};
+
+/** What the kernel shows of a machine with both, and a monitor at the first. */
+const FILES = {
+  "card0/device/vendor": "0x8086\n",
+  "card0/device/device": "0x56a0\n",
+  "card0/device/hwmon/hwmon2/name": "i915\n",
+  "card0/device/hwmon/hwmon2/energy1_input": "5000000\n",
+  "card0-DP-1/status": "connected\n",
+  "card1/device/vendor": "0x1002\n",
+  "card1/device/device": "0x744c\n",
+  "card1/device/gpu_busy_percent": "87\n",
+  "card1/device/mem_info_vram_used": "1073741824\n",
+  "card1/device/mem_info_vram_total": "25753026560\n",
+  "card1/device/hwmon/hwmon7/power1_average": "243000000\n",
+  "card1/device/hwmon/hwmon7/temp1_input": "61000\n",
+  "renderD128/device/vendor": "0x1002\n",
+};
+
+async function fakeSysfs(files: Record<string, string> = FILES) {
+  const root = await Deno.makeTempDir();
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.mkdir(dirname(`${root}/${name}`), { recursive: true });
+    await Deno.writeTextFile(`${root}/${name}`, text);
+  }
+  return {
+    root,
+    [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }),
+  };
+}
+
+Deno.test("readSysfsCard() reads what amdgpu tells", async () => {
+  await using sysfs = await fakeSysfs();
+  const card = await findSysfsCard(RADEON, sysfs.root);
+  assert.deepEqual(await readSysfsCard(card!), {
+    gpuUtilPct: 87,
+    vramUsedBytes: 2 ** 30,
+    vramTotalBytes: 25753026560,
+    powerW: 243,
+    tempC: 61,
+    energyJ: null,
+  });
+});
+
+Deno.test("readSysfsCard() leaves unknown what i915 does not tell", async () => {
+  await using sysfs = await fakeSysfs();
+  const card = await findSysfsCard(ARC, sysfs.root);
+  assert.deepEqual(await readSysfsCard(card!), {
+    ...NO_GPU_SAMPLE,
+    energyJ: 5,
+  });
+});
+
+Deno.test("readSysfsCard() takes power1_input where there is no average", async () => {
+  await using sysfs = await fakeSysfs({
+    "card0/device/vendor": "0x1002\n",
+    "card0/device/device": "0x744c\n",
+    "card0/device/gpu_busy_percent": "\n", // asleep: reads as empty
+    "card0/device/hwmon/hwmon0/power1_input": "31500000\n",
+  });
+  const card = await findSysfsCard(RADEON, sysfs.root);
+  const { powerW, gpuUtilPct } = await readSysfsCard(card!);
+  assert.equal(powerW, 31.5);
+  assert.equal(gpuUtilPct, null);
+});
+
+Deno.test("findSysfsCard() finds no card where there is none", async () => {
+  await using sysfs = await fakeSysfs();
+  const other = { ...RADEON, deviceId: "1" };
+  const nameless = { ...RADEON, vendorId: "" };
+  assert.equal(await findSysfsCard(other, sysfs.root), null);
+  assert.equal(await findSysfsCard(nameless, sysfs.root), null);
+  assert.equal(await findSysfsCard(RADEON, `${sysfs.root}/none`), null);
+});
+
+Deno.test("SysfsSampler follows the card until it is closed", async () => {
+  await using sysfs = await fakeSysfs();
+  const { root } = sysfs;
+  const sampler = new SysfsSampler(RADEON, { root, intervalMs: 1 });
+  assert.deepEqual(sampler.latest, NO_GPU_SAMPLE);
+  await eventually(() => sampler.latest.gpuUtilPct === 87);
+  await Deno.writeTextFile(
+    `${sysfs.root}/card1/device/gpu_busy_percent`,
+    "12\n",
+  );
+  await eventually(() => sampler.latest.gpuUtilPct === 12);
+  await sampler.close();
+});
+
+Deno.test("meanPowerW() derives power from energy", () => {
+  const before = { joules: 5, atMs: 1000 };
+  assert.equal(meanPowerW(before, { joules: 305, atMs: 3000 }), 150);
+  assert.equal(meanPowerW(before, { joules: 5, atMs: 3000 }), 0);
+  assert.equal(meanPowerW(before, { joules: 1, atMs: 3000 }), null);
+  assert.equal(meanPowerW(before, { joules: 9, atMs: 1000 }), null);
+});
+
+Deno.test("SysfsSampler gives power where there is only energy", async () => {
+  await using sysfs = await fakeSysfs();
+  const { root } = sysfs;
+  const sampler = new SysfsSampler(ARC, { root, intervalMs: 1 });
+  await eventually(() => sampler.latest.powerW !== null);
+  assert.equal(sampler.latest.powerW, 0); // the counter stands still
+  await sampler.close();
+});
+
+Deno.test("SysfsSampler can be closed at once", async () => {
+  await using sysfs = await fakeSysfs();
+  await new SysfsSampler(RADEON, sysfs).close();
+});

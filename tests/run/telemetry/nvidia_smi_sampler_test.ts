@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
+import {
+  NvidiaSmiSampler,
+  retryDelayMs,
+} from "../../../src/run/telemetry/nvidia_smi_sampler.ts";
+import {
+  isAlive,
+  processStartedAt,
+} from "../../../src/run/process/process_info.ts";
+import { eventually } from "../_eventually.ts";
+
+const A30 = { name: "NVIDIA A30", vendorId: "4318", deviceId: "8375" };
+const OTHER = "0, 0x1DB510DE, 5, 1, 2, 3.00, 30, Tesla V100-SXM2-32GB";
+const BUSY = "1, 0x20B710DE, 93, 1024, 24576, 160.50, 58, NVIDIA A30";
+const TWIN = "2, 0x20B710DE, 1, 3, 24576, 20.00, 31, NVIDIA A30";
+const SAMPLE = {
+  gpuUtilPct: 93,
+  vramUsedBytes: 2 ** 30,
+  vramTotalBytes: 24 * 2 ** 30,
+  powerW: 160.5,
+  tempC: 58,
+};
+
+/** Writes an nvidia-smi that counts how often it was started. */
+async function fakeSmi(body: string) {
+  const dir = await Deno.makeTempDir();
+  const command = `${dir}/nvidia-smi`;
+  await Deno.writeTextFile(
+    command,
+    `#!/bin/sh\necho $$ "$@" >> "${dir}/starts"\n${body}\n`,
+    { mode: 0o755 },
+  );
+  const starts = async () => {
+    const text = await Deno.readTextFile(`${dir}/starts`).catch(() => "");
+    return text.split("\n").slice(0, -1);
+  };
+  return {
+    command,
+    starts,
+    [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }),
+  };
+}
+
+/** A shell that keeps printing, as nvidia-smi does. */
+const forever = (...lines: string[]) =>
+  `while :; do\n${
+    lines.map((line) => `echo "${line}"`).join("\n")
+  }\nsleep 0.02\ndone`;
+
+const unix = { ignore: Deno.build.os === "windows" };
+
+Deno.test("NvidiaSmiSampler shows the GPU it is for", unix, async () => {
+  await using smi = await fakeSmi(forever(OTHER, BUSY, TWIN));
+  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  assert.deepEqual(sampler.latest, NO_GPU_SAMPLE);
+  await eventually(() => sampler.latest.gpuUtilPct !== null);
+  assert.deepEqual(sampler.latest, SAMPLE);
+  await sampler.close();
+
+  const [start, ...more] = await smi.starts();
+  assert.deepEqual(more, []); // one process, however many looks
+  const [pid, ...args] = start.split(" ");
+  assert.deepEqual(args, [
+    "--query-gpu=index,pci.device_id,utilization.gpu,memory.used," +
+    "memory.total,power.draw,temperature.gpu,name",
+    "--format=csv,noheader,nounits",
+    "--loop-ms=1000",
+  ]);
+  assert.equal(await processStartedAt(Number(pid)), null); // killed
+});
+
+Deno.test("NvidiaSmiSampler puts torn output together", unix, async () => {
+  const half = BUSY.slice(0, 20);
+  await using smi = await fakeSmi(
+    `printf '%s' "${half}"; sleep 0.05; echo "${BUSY.slice(20)}"; exec sleep 9`,
+  );
+  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  await eventually(() => sampler.latest.gpuUtilPct !== null);
+  assert.deepEqual(sampler.latest, SAMPLE);
+  await sampler.close();
+});
+
+Deno.test("NvidiaSmiSampler forgets what is old", unix, async () => {
+  await using smi = await fakeSmi(`echo "${BUSY}"; exec sleep 9`);
+  let nowMs = 0;
+  const sampler = new NvidiaSmiSampler(A30, {
+    command: smi.command,
+    now: () => nowMs,
+  });
+  await eventually(() => sampler.latest.gpuUtilPct !== null);
+  nowMs = 4999;
+  assert.deepEqual(sampler.latest, SAMPLE);
+  nowMs = 5000;
+  assert.deepEqual(sampler.latest, NO_GPU_SAMPLE);
+  await sampler.close();
+});
+
+Deno.test("NvidiaSmiSampler kills it when it is closed", unix, async () => {
+  await using smi = await fakeSmi('sleep 0.5; touch "$0.done"');
+  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  await eventually(async () => (await smi.starts()).length > 0);
+  await sampler.close(); // would else wait for its end
+  await assert.rejects(Deno.stat(`${smi.command}.done`), Deno.errors.NotFound);
+});
+
+Deno.test("NvidiaSmiSampler starts it again when it dies", unix, async () => {
+  // Dies in the middle of a line; the second start works.
+  await using smi = await fakeSmi(
+    `if [ -e "$0.again" ]; then ${forever(BUSY)}; fi\n` +
+      `touch "$0.again"; printf '1, 0x20B710DE, 50, 10'; exit 9`,
+  );
+  const sampler = new NvidiaSmiSampler(A30, {
+    command: smi.command,
+    delayMs: () => 1,
+  });
+  await eventually(() => sampler.latest.gpuUtilPct !== null);
+  assert.deepEqual(sampler.latest, SAMPLE);
+  assert.equal((await smi.starts()).length, 2);
+  await sampler.close();
+});
+
+Deno.test(
+  "NvidiaSmiSampler counts starts that gave nothing",
+  unix,
+  async () => {
+    await using smi = await fakeSmi(
+      `case $(wc -l < "\${0%/*}/starts") in\n` +
+        `4) echo "${BUSY}" ;;\n6) ${forever(BUSY)} ;;\nesac\n` +
+        "echo No devices were found; exit 6",
+    );
+    const failures: number[] = [];
+    const sampler = new NvidiaSmiSampler(A30, {
+      command: smi.command,
+      delayMs: (count) => {
+        failures.push(count);
+        return 1;
+      },
+    });
+    await eventually(async () => (await smi.starts()).length === 6);
+    assert.deepEqual(failures, [0, 1, 2, 0, 1]);
+    await sampler.close();
+  },
+);
+
+Deno.test("retryDelayMs() doubles up to a minute", () => {
+  assert.deepEqual(
+    [0, 1, 5, 6, 10_000].map(retryDelayMs),
+    [1000, 2000, 32_000, 60_000, 60_000],
+  );
+});
+
+Deno.test("NvidiaSmiSampler knows nothing where it is not installed", async () => {
+  const sampler = new NvidiaSmiSampler(A30, { command: "/no/such/command" });
+  assert.deepEqual(sampler.latest, NO_GPU_SAMPLE);
+  await sampler.close();
+});
+
+Deno.test("nvidia-smi ends when its parent is killed", unix, async () => {
+  await using smi = await fakeSmi(forever(BUSY));
+  const module = import.meta.resolve(
+    "../../../src/run/telemetry/nvidia_smi_sampler.ts",
+  );
+  const parent = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { NvidiaSmiSampler } from "${module}";
+       new NvidiaSmiSampler(${JSON.stringify(A30)}, {
+         command: ${JSON.stringify(smi.command)},
+       });
+       setInterval(() => {}, 1000);`,
+    ],
+    stdout: "null",
+  }).spawn();
+  await eventually(async () => (await smi.starts()).length > 0);
+  const pid = Number((await smi.starts())[0].split(" ")[0]);
+  const child = { pid, processStartedAt: await processStartedAt(pid) };
+  assert.ok(await isAlive(child));
+  parent.kill("SIGKILL");
+  await parent.status;
+  await eventually(async () => !await isAlive(child));
+});
+
+Deno.test(
+  "NvidiaSmiSampler does not keep a process from ending",
+  unix,
+  async () => {
+    await using smi = await fakeSmi(forever(BUSY));
+    const module = import.meta.resolve(
+      "../../../src/run/telemetry/nvidia_smi_sampler.ts",
+    );
+    const { code } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "eval",
+        `import { NvidiaSmiSampler } from "${module}";
+       new NvidiaSmiSampler(${JSON.stringify(A30)}, {
+         command: ${JSON.stringify(smi.command)},
+       });`,
+      ],
+      signal: AbortSignal.timeout(20_000), // else the test would hang
+    }).output();
+    assert.equal(code, 0);
+  },
+);

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import {
+  isNvidiaGpu,
+  parseNvidiaLine,
+} from "../../../src/run/telemetry/nvidia_smi.ts";
+
+const MIB = 2 ** 20;
+
+/** Lines as drivers print them for the query. */
+const LINES: [what: string, line: string, expected: unknown][] = [
+  [
+    "driver 535, A100",
+    "0, 0x20B210DE, 97, 35537, 81920, 312.45, 61, NVIDIA A100-SXM4-80GB",
+    [0, 0x20b210de, "A100-SXM4-80GB", [97, 35537, 81920, 312.45, 61]],
+  ],
+  [
+    "driver 450, before names began with the maker",
+    "1, 0x1DB510DE, 0, 3, 32510, 42.17, 33, Tesla V100-SXM2-32GB",
+    [1, 0x1db510de, "Tesla V100-SXM2-32GB", [0, 3, 32510, 42.17, 33]],
+  ],
+  [
+    "driver 390, a laptop chip without sensors",
+    "0, 0x134D10DE, [Not Supported], 12, 2004, [Not Supported], 52, " +
+    "GeForce 940MX",
+    [0, 0x134d10de, "GeForce 940MX", [null, 12, 2004, null, 52]],
+  ],
+  [
+    "MIG",
+    "2, 0x233010DE, [N/A], 14366, 81559, 87.52, 33, NVIDIA H100 80GB HBM3",
+    [2, 0x233010de, "H100 80GB HBM3", [null, 14366, 81559, 87.52, 33]],
+  ],
+  [
+    "MIG in a container without rights",
+    "0, 0x20B210DE, [N/A], [Insufficient Permissions], " +
+    "[Insufficient Permissions], [Insufficient Permissions], 47, " +
+    "NVIDIA A100-SXM4-80GB",
+    [0, 0x20b210de, "A100-SXM4-80GB", [null, null, null, null, 47]],
+  ],
+  [
+    "a card that is lost",
+    "0, [GPU requires reset], [Unknown Error], 0, 97887, ERR!, " +
+    "[GPU requires reset], NVIDIA RTX PRO 6000",
+    [0, null, "RTX PRO 6000", [null, 0, 97887, null, null]],
+  ],
+  [
+    "units though told not to, and Windows line ends",
+    "0, 0x268410DE, 35 %, 1024 MiB, 24564 MiB, 98.10 W, 44, " +
+    "NVIDIA GeForce RTX 4090\r",
+    [0, 0x268410de, "GeForce RTX 4090", [35, 1024, 24564, 98.1, 44]],
+  ],
+  [
+    "shared memory, as on a GB10",
+    "0, 0x2E1210DE, 12, [N/A], [N/A], 14.20, 41, NVIDIA GB10",
+    [0, 0x2e1210de, "GB10", [12, null, null, 14.2, 41]],
+  ],
+];
+
+for (const [what, line, expected] of LINES) {
+  Deno.test(`parseNvidiaLine() reads ${what}`, () => {
+    const gpu = parseNvidiaLine(line)!;
+    const { gpuUtilPct, vramUsedBytes, vramTotalBytes, powerW, tempC } =
+      gpu.sample;
+    const mebibytes = (bytes: number | null) => bytes && bytes / MIB;
+    assert.deepEqual([gpu.index, gpu.pciDeviceId, gpu.name, [
+      gpuUtilPct,
+      mebibytes(vramUsedBytes),
+      mebibytes(vramTotalBytes),
+      powerW,
+      tempC,
+    ]], expected);
+  });
+}
+
+for (
+  const line of [
+    "",
+    "No devices were found",
+    "Failed to initialize NVML: Driver/library version mismatch",
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA " +
+    "driver. Make sure that the latest NVIDIA driver is installed and running.",
+    'Field "pci.device_id" is not a valid field to query.',
+    "Unable to determine the device handle for GPU 0000:81:00.0: Unknown Error",
+    "0, 0x20B210DE, 97, 35537, 819", // killed in the middle
+    "\0\0\xff, , , , , , , ",
+  ]
+) {
+  Deno.test(`parseNvidiaLine() takes nothing from ${JSON.stringify(line)}`, () => {
+    assert.equal(parseNvidiaLine(line), null);
+  });
+}
+
+Deno.test("isNvidiaGpu() goes by the PCI id, else by the name", () => {
+  const a30 = { name: "NVIDIA A30", vendorId: "4318", deviceId: "8375" };
+  const gpu = (pciDeviceId: number | null, name: string) => ({
+    pciDeviceId,
+    name,
+  });
+  assert.ok(isNvidiaGpu(gpu(0x20b710de, "A30"), a30));
+  assert.ok(!isNvidiaGpu(gpu(0x20b210de, "A30"), a30));
+  assert.ok(isNvidiaGpu(gpu(null, "A30"), a30));
+  assert.ok(!isNvidiaGpu(gpu(null, ""), a30));
+  const unknown = { ...a30, deviceId: "" };
+  assert.ok(isNvidiaGpu(gpu(0x20b710de, "A30"), unknown));
+  assert.ok(!isNvidiaGpu(gpu(0x20b710de, "A300"), unknown));
+});
