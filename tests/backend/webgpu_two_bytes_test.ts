@@ -6,7 +6,11 @@ import {
   type StoredPrecision,
   twoByteAccess,
 } from "../../src/backend/webgpu/two_bytes.ts";
-import { buildStepProgram } from "../../src/train/step_program.ts";
+import { initParams } from "../../src/model/init.ts";
+import {
+  batchPositions,
+  buildStepProgram,
+} from "../../src/train/step_program.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import {
   collect,
@@ -14,6 +18,7 @@ import {
   only,
   openTestSession,
   tinyConfig,
+  V,
 } from "../train/_helpers.ts";
 import { noAdapter, openTestGpu, testAdapter } from "./_webgpu.ts";
 
@@ -147,5 +152,58 @@ for (const arch of ["gpt2", "llama"] as const) {
       assert.ok(Math.max(...off) > 0, `${precision} is not fp32`);
       assert.ok(Math.max(...off) < allowed, `${precision} is off by ${off}`);
     }
+  });
+}
+
+const lacksF16 = noAdapter ||
+  !testAdapter.info.features.includes("shader-f16");
+for (
+  const [name, factor] of [["large", 1e3], ["infinite", Infinity]] as const
+) {
+  const does = name === "large" ? "trains on" : "notices";
+  Deno.test(`webgpu: fp16 ${does} where activations are ${name}`, {
+    ignore: lacksF16,
+  }, async () => {
+    const config = tinyConfig({
+      model: { arch: "llama", nLayer: 1, nHead: 4, nEmbd: 32, seqLen: 16 },
+      train: { batchSize: 4 },
+    });
+    const { inputs, targets } = await fakeDataset(config).train.at(0);
+    const model = resolveModel(config.model, V);
+    const lossIn = async (precision: StoredPrecision) => {
+      const gpu = await openTestGpu({ precision });
+      const { phases, ...rest } = buildStepProgram(model, {
+        ...config.train,
+        gradAccumSteps: 1,
+      });
+      const { firstMicroStep } = phases;
+      const executable = await gpu.compile({
+        ...rest,
+        phases: { firstMicroStep },
+      });
+      for (const [param, values] of initParams(model, 1)) {
+        const isGate = param.endsWith("gateUp.weight");
+        executable.write(
+          param,
+          isGate ? values.map((w) => w * factor) : values,
+        );
+      }
+      executable.write("ids", inputs);
+      executable.write("targets", targets);
+      executable.write("positions", batchPositions({ B: 4, T: 16 }));
+      await executable.run("firstMicroStep");
+      const [loss] = await executable.read("loss");
+      const gradient = await executable.read("d.h.0.attn.qkv.weight");
+      await gpu.dispose();
+      return { loss, isSound: gradient.every(Number.isFinite) };
+    };
+    const full = await lossIn("fp32"), half = await lossIn("fp16");
+    if (factor === Infinity) {
+      assert.ok(!Number.isFinite(half.loss) || !half.isSound);
+      return;
+    }
+    // Products of gate and up reach 1e5, and f16 65504: it is off by that.
+    assert.ok(half.isSound);
+    assert.ok(Math.abs(half.loss - full.loss) < 5e-3, `${half.loss}`);
   });
 }

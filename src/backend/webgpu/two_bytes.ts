@@ -172,8 +172,15 @@ fn read_${name}(i: u32) -> vec4<f32> {
 
 function writer(name: string, dtype: TwoBytes): string {
   if (dtype === "f16") {
+    // What f16 cannot hold becomes its largest number: infinite, it would be
+    // NaN some products later. What is not finite itself stays, to be noticed.
     return `
-fn write_${name}(i: u32, v: vec4<f32>) { ${name}[i] = vec4<f16>(v); }
+fn write_${name}(i: u32, v: vec4<f32>) {
+  let size = bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
+  let isFinite = size < vec4<u32>(0x7f800000u);
+  let most = vec4<f32>(65504.0f);
+  ${name}[i] = vec4<f16>(select(v, clamp(v, -most, most), isFinite));
+}
 `;
   }
   // Rounds to the nearest, ties to even; a NaN keeps a bit that says so.
