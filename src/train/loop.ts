@@ -21,10 +21,11 @@ import {
 } from "./cadence.ts";
 import { evaluate } from "./evaluate.ts";
 import type { TrainEvent } from "./events.ts";
+import { explain, lost, notFinite, tooManySkipped } from "./loop_errors.ts";
 import type { Session } from "./session.ts";
 import type { SnapshotSource } from "./snapshot.ts";
 import { countStep, runSteps } from "./step.ts";
-import { LOG_ROWS, type StepResult } from "./step_log.ts";
+import { LOG_ROWS } from "./step_log.ts";
 import { Tracker } from "./tracker.ts";
 import type { TrainerState } from "./trainer_state.ts";
 
@@ -77,8 +78,8 @@ export interface TrainOptions {
 /**
  * Trains from the session's state to its `totalSteps`. The session stays open.
  *
- * @throws {UserError} If too many steps in a row were not finite, or the last
- * checkpoint cannot be written.
+ * @throws {UserError} If too many steps in a row were not finite, the model
+ * ends with no finite loss, or the last checkpoint cannot be written.
  */
 export async function* train(
   session: Session,
@@ -104,6 +105,8 @@ export async function* train(
     }
   );
   let lastSaved: string | null = null;
+  /** The last one that is known to hold numbers. */
+  let lastSound: string | null = null;
   const explaining = <T>(work: () => Promise<T>): Promise<T> =>
     work().catch((error) => {
       throw explain(error, { step: state.step, lastSaved });
@@ -116,6 +119,7 @@ export async function* train(
   for (;;) {
     // 1. Evaluate: before the first step, every evalEvery, and at the end.
     let newBest = false;
+    let evaluated: number | null = null;
     if (evaluationDue(state, cadence)) {
       tracker.begin();
       const options = { sources: dataset.val, evalBatches, signal };
@@ -123,6 +127,7 @@ export async function* train(
       if (result) { // else the signal ended it, and a resumed run makes it up
         const { valLoss, valBpb, sources } = result;
         const dtMs = tracker.end("evaluation");
+        evaluated = valLoss;
         newBest = recordEvaluation(state, valLoss);
         yield {
           kind: "eval",
@@ -151,11 +156,17 @@ export async function* train(
       ? "stopped"
       : null;
 
-    // 3. Save. An untrained model is the best so far, but not worth keeping.
+    // 3. Save. An untrained model is the best so far, but not worth keeping;
+    //    nor is one that is lost, which would take the place of a sound one.
+    const isLost = evaluated !== null && !Number.isFinite(evaluated);
+    if (isLost && (complete || earlyStop)) {
+      throw lost(state, evaluated!, lastSound);
+    }
     const final = reason !== null;
     const best = newBest && cadence.saveBest && state.step > 0;
     const unsaved = state.saveStep !== state.step;
-    if (save && (checkpointDue(state, cadence) || best || final && unsaved)) {
+    const due = checkpointDue(state, cadence) && state.skippedInRow === 0;
+    if (save && (due || best || final && unsaved)) {
       state.saveStep = state.step;
       tracker.keepCosts();
       tracker.begin();
@@ -172,6 +183,7 @@ export async function* train(
         failing = null;
         const dtMs = tracker.end("checkpoint");
         lastSaved = saved.name;
+        if (evaluated !== null && !isLost) lastSound = saved.name;
         const progress = tracker.progress();
         yield { kind: "checkpoint", ...saved, best, dtMs, ...progress };
       }
@@ -201,10 +213,13 @@ export async function* train(
         log: state.step % logEvery === 0 || state.step === state.totalSteps,
         ...tracker.progress(),
       };
-      if (!result.skipped) continue;
+      if (!result.skipped) {
+        lastSound = lastSaved; // gave this result
+        continue;
+      }
       yield warning(`Skipped ${notFinite(state, result)}`);
       if (state.skippedInRow >= config.train.maxSkippedSteps) {
-        throw tooManySkipped(state, result, lastSaved);
+        throw tooManySkipped(state, result, lastSound);
       }
     }
     await pace.record(results.length, times.dtMs * results.length);
@@ -221,43 +236,6 @@ function recordEvaluation(state: TrainerState, valLoss: number): boolean {
     state.bestStep = state.step;
   }
   return best;
-}
-
-function notFinite(state: TrainerState, result: StepResult): string {
-  return `step ${state.step}: loss is ${result.trainLoss}, gradient norm ` +
-    `${result.gradNorm}`;
-}
-
-/** Says where a failure of device or data leaves the run. */
-function explain(
-  error: unknown,
-  { step, lastSaved }: { step: number; lastSaved: string | null },
-): unknown {
-  if (!(error instanceof UserError)) return error; // a mistake of ours
-  const { message, hint, exitCode } = error;
-  const saved = lastSaved === null
-    ? "this process has saved none"
-    : `the last checkpoint is ${lastSaved}`;
-  return new UserError(`Stopped after step ${step}: ${message}`, {
-    hint: `${hint}; ${saved}`,
-    exitCode,
-    cause: error,
-  });
-}
-
-function tooManySkipped(
-  state: TrainerState,
-  result: StepResult,
-  lastSaved: string | null,
-): UserError {
-  const again = lastSaved === null
-    ? "train again"
-    : `resume from checkpoint ${lastSaved}`;
-  return new UserError(
-    `Stopped at ${notFinite(state, result)}, not finite for ` +
-      `${state.skippedInRow} steps in a row`,
-    { hint: `${again} with a smaller lr, or a longer warmupSteps` },
-  );
 }
 
 /** Saves that failed one after another. */

@@ -253,7 +253,7 @@ Deno.test("train() gives up after too many steps that are not finite", async () 
   });
   const config = tinyConfig({
     train: { steps: 99, maxSkippedSteps: 3 },
-    checkpoint: { every: 2 },
+    checkpoint: { every: 1 },
   });
   const session = await openTestSession({ config, backend });
   const events: TrainEvent[] = [];
@@ -267,11 +267,49 @@ Deno.test("train() gives up after too many steps that are not finite", async () 
     "Stopped at step 6: loss is Infinity, gradient norm NaN, not finite for " +
       "3 steps in a row",
   );
+  // Step 2 gave step-3 its parameters, and nothing finite came out of them.
   assert.equal(
     error.hint,
-    "resume from checkpoint step-4 with a smaller lr, or a longer warmupSteps",
+    "resume from checkpoint step-2 with a smaller lr, or a longer warmupSteps",
   );
   assert.equal(only(events, "warning").length, 3);
+  // Those of the skipped steps would push out the ones of use.
+  assert.deepEqual(
+    only(events, "checkpoint").map(({ name }) => name),
+    ["step-1", "step-2", "step-3"],
+  );
+});
+
+Deno.test("train() fails when the model ends with a loss that is no number", async () => {
+  const backend = scriptedBackend({ evalLoss: () => NaN });
+  const config = tinyConfig({
+    train: { steps: 3 },
+    checkpoint: { every: 2 },
+  });
+  const session = await openTestSession({ config, backend });
+  const events: TrainEvent[] = [];
+  const error = await assertUserError(async () => {
+    const save = (_: unknown, { step }: SaveInfo) =>
+      Promise.resolve({ name: `step-${step}`, sizeBytes: 1 });
+    for await (const event of train(session, { save })) events.push(event);
+  });
+  assert.equal(
+    error.message,
+    "Stopped at step 3: the validation loss is NaN, so the model is of no use",
+  );
+  assert.equal(
+    error.hint,
+    "resume from checkpoint step-2 with a smaller lr, or a longer warmupSteps",
+  );
+  // The useless one is not saved, and the run is not said to be done.
+  assert.deepEqual(outline(events), [
+    "start 0",
+    "step 1",
+    "step 2",
+    "checkpoint 2",
+    "step 3",
+    "eval 3",
+  ]);
 });
 
 Deno.test("train() leaves the weights alone when their gradient is not finite", async () => {

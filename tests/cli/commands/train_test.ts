@@ -79,6 +79,30 @@ Deno.test("hearth train --json prints one event per line and nothing else", asyn
   );
 });
 
+Deno.test("hearth train fails when it ends with a model of no use", async () => {
+  await using workspace = await Workspace.create();
+  const { code, out, err } = await workspace.train(
+    ["--steps", "2", "--lr", "1e30", "--eval-every", "0"],
+  );
+  assert.deepEqual([code, out], [1, ""]);
+  assert.match(
+    err,
+    /^error: Stopped at step 2: the validation loss is NaN, so the model is of no use$/m,
+  );
+  assert.match(
+    err,
+    /^hint: .*train again with a smaller lr, or a longer warmupSteps/m,
+  );
+  const { status, error } = await state(workspace);
+  assert.equal(status, "failed");
+  assert.match(error, /the validation loss is NaN/);
+  assert.deepEqual(
+    await Array.fromAsync(Deno.readDir(workspace.path("checkpoints/owl-1")))
+      .catch(() => []),
+    [],
+  );
+});
+
 Deno.test("hearth train --quiet prints the run id alone", async () => {
   await using workspace = await Workspace.create();
   const { code, out, err } = await workspace.train([...STEPS, "--quiet"]);
