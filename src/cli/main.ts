@@ -8,6 +8,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { CommanderError } from "commander";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { nearMiss } from "../config/near_miss.ts";
 import { App } from "./app.ts";
 import type { Io } from "./io.ts";
 import { createProgram } from "./program.ts";
@@ -105,12 +106,26 @@ function explainUnexpected(error: unknown): Explanation {
 const WRONG_CHOICE =
   /option '(\S+) .*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/;
 
+/** The same of an argument. */
+const WRONG_ARGUMENT =
+  /value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/s;
+
 /** Puts commander's messages into our form. */
-function explainUsage(error: CommanderError, command: string): Explanation {
+function explainUsage(
+  error: CommanderError,
+  { path, command }: AddressedCommand,
+): Explanation {
   const exitCode = EXIT.usage;
-  const hint = `see ${command} --help`;
+  const hint = `see ${path} --help`;
   if (error.code === "commander.help") {
-    return { message: `Cannot run "${command}" by itself`, hint, exitCode };
+    return { message: `Cannot run "${path}" by itself`, hint, exitCode };
+  }
+  const argument = WRONG_ARGUMENT.exec(error.message);
+  if (argument !== null) {
+    const [, typed, name, allowed] = argument;
+    const message = `Cannot use ${name} "${typed}": expected one of ${allowed}`;
+    const meant = nearMiss(typed, allowed.split(", "));
+    return { message, hint: meant ? `did you mean ${meant}?` : hint, exitCode };
   }
   const choice = WRONG_CHOICE.exec(error.message);
   if (choice !== null) {
@@ -122,15 +137,37 @@ function explainUsage(error: CommanderError, command: string): Explanation {
   const meant = /Did you mean (.*)\?/i.exec(rest.join(" "));
   const message = (first[0].toUpperCase() + first.slice(1))
     .replaceAll("'", '"').replace(/\.$/, "");
-  const didYouMean = meant && `did you mean ${meant[1]}?`;
-  return { message, hint: didYouMean ?? hint, exitCode };
+  const flag = meant?.[1] ??
+    (error.code === "commander.unknownOption"
+      ? flagOfWords(/"(--[^"]+)"/.exec(message)?.[1] ?? "", command)
+      : undefined);
+  return { message, hint: flag ? `did you mean ${flag}?` : hint, exitCode };
 }
 
-/** The command that `argv` names: `hearth data list`. */
+/** The flag that has all words of `typed`, as --max-new-tokens of --max-tokens. */
+function flagOfWords(
+  typed: string,
+  command: CommandUnknownOpts,
+): string | undefined {
+  const words = typed.slice(2).toLowerCase().split("-");
+  if (words.length < 2) return undefined; // one word says too little
+  return command.options.map(({ long }) => long ?? "").find((flag) => {
+    const its = flag.slice(2).split("-");
+    return words.every((word) => its.includes(word));
+  });
+}
+
+/** The command that a command line is for. */
+interface AddressedCommand {
+  /** In words, such as `hearth data list`. */
+  path: string;
+  command: CommandUnknownOpts;
+}
+
 function commandOf(
   program: CommandUnknownOpts,
   argv: readonly string[],
-): string {
+): AddressedCommand {
   let command = program;
   let path = program.name();
   for (const word of argv) {
@@ -139,5 +176,5 @@ function commandOf(
     command = next;
     path += ` ${word}`;
   }
-  return path;
+  return { path, command };
 }

@@ -131,6 +131,53 @@ const REFUSED: Record<
     argv: ["train", "--n-hed", "3"],
     err: ['error: Unknown option "--n-hed"', "hint: did you mean --n-head?"],
   },
+  "a flag with a word left out": {
+    argv: ["generate", "--max-tokens", "3"],
+    err: [
+      'error: Unknown option "--max-tokens"',
+      "hint: did you mean --max-new-tokens?",
+    ],
+  },
+  "a flag like no other": {
+    argv: ["generate", "--xyzzy-tokens", "3"],
+    err: [
+      'error: Unknown option "--xyzzy-tokens"',
+      "hint: see hearth generate --help",
+    ],
+  },
+  "a shell that it does not know": {
+    argv: ["completions", "foo"],
+    err: [
+      'error: Cannot use shell "foo": expected one of bash, zsh, fish, ' +
+      "powershell",
+      "hint: see hearth completions --help",
+    ],
+  },
+  "a misspelled shell": {
+    argv: ["completions", "bsh"],
+    err: [
+      'error: Cannot use shell "bsh": expected one of bash, zsh, fish, ' +
+      "powershell",
+      "hint: did you mean bash?",
+    ],
+  },
+  "the folder of a model in place of a run": {
+    argv: ["train", "--from", "ROOT"],
+    files: { "config.json": "{}" },
+    err: [
+      'error: Cannot use "ROOT" as a run: it is the folder of a model, not of ' +
+      "a run",
+      "hint: take it over first: hearth import ROOT",
+    ],
+  },
+  "a model of a hub in place of a run": {
+    argv: ["generate", "hf:openai-community/gpt2"],
+    err: [
+      'error: Cannot use "hf:openai-community/gpt2" as a run: it is a model ' +
+      "of a hub, not of a run",
+      "hint: take it over first: hearth import hf:openai-community/gpt2",
+    ],
+  },
   "an argument too many": {
     argv: ["train", "poems.txt"],
     err: [

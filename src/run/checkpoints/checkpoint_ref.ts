@@ -6,6 +6,7 @@
  */
 
 import { basename, dirname, join, resolve } from "node:path";
+import { EXIT, UserError } from "../../base/errors.ts";
 import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
 import { runPaths } from "../files/run_paths.ts";
@@ -35,14 +36,29 @@ async function choose(root: string, ref: string) {
     const dir = dirname(resolve(ref));
     return { runId: basename(dir), dir, choice: resolve(ref) };
   }
+  if (ref.startsWith("hf:")) throw elsewhere(ref, "a model of a hub");
   const slash = ref.indexOf("/");
   let [run, choice] = slash < 0
     ? [ref, "latest"]
     : [ref.slice(0, slash), ref.slice(slash + 1)];
   // A run cannot be called best, so this is a choice in the latest run.
   if (ref === "best") [run, choice] = ["latest", "best"];
-  const runId = await resolveRun(root, run);
+  const runId = await resolveRun(root, run).catch(async (error) => {
+    const isModel = await exists(join(ref, "config.json"));
+    throw isModel ? elsewhere(ref, "the folder of a model") : error;
+  });
   return { runId, dir: runPaths(root, runId).checkpoints, choice };
+}
+
+/** The error of a model that no run here has. */
+function elsewhere(ref: string, what: string): UserError {
+  return new UserError(
+    `Cannot use "${ref}" as a run: it is ${what}, not of a run`,
+    {
+      hint: `take it over first: hearth import ${ref}`,
+      exitCode: EXIT.usage,
+    },
+  );
 }
 
 async function exists(path: string): Promise<boolean> {
