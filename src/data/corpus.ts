@@ -14,6 +14,7 @@
 
 import { createHash } from "node:crypto";
 import { EXIT, UserError } from "../base/errors.ts";
+import { textSha256 } from "../base/sha256.ts";
 import {
   checkFile,
   contentKey,
@@ -176,7 +177,7 @@ export function sourceFingerprint(source: CheckedSource): string {
   const content = source.kind === "sample"
     ? [`sample ${SAMPLE_VERSION}`]
     : source.files.map(contentKey);
-  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
+  return textSha256(JSON.stringify(content));
 }
 
 /**

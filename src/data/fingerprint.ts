@@ -10,9 +10,9 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { EXIT, UserError } from "../base/errors.ts";
 import { formatBytes, formatCount } from "../base/format.ts";
+import { textSha256 } from "../base/sha256.ts";
 import {
   type Corpus,
   type CorpusPart,
@@ -49,11 +49,6 @@ export interface DatasetIdentity {
   sources?: readonly SourceIdentity[];
 }
 
-/** sha256 (hex) of a text. */
-export function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
 /** The sources of `corpus`, to know them again. */
 export function sourceIdentities(corpus: Corpus): SourceIdentity[] {
   return corpusParts(corpus).map(({ source }, i) => ({
@@ -69,14 +64,14 @@ export function sourceIdentities(corpus: Corpus): SourceIdentity[] {
 export function textFingerprint(corpus: Corpus): string {
   const { train, val, valFraction, weights } = corpus;
   const texts = [train, val].map((side) => side?.map(sourceFingerprint));
-  return sha256(`${DATA_VERSION} ${JSON.stringify(texts)}`).slice(0, 32) +
-    sha256(String(valFraction)).slice(0, 8) +
-    sha256(JSON.stringify(weights)).slice(0, 8);
+  return textSha256(`${DATA_VERSION} ${JSON.stringify(texts)}`).slice(0, 32) +
+    textSha256(String(valFraction)).slice(0, 8) +
+    textSha256(JSON.stringify(weights)).slice(0, 8);
 }
 
 /** All 64 digits. @param tokenizer The tokenizer's fingerprint. */
 export function datasetFingerprint(corpus: Corpus, tokenizer: string): string {
-  return textFingerprint(corpus) + sha256(tokenizer).slice(0, 16);
+  return textFingerprint(corpus) + textSha256(tokenizer).slice(0, 16);
 }
 
 /** Of one source with its tokens. @param tokenizer Its fingerprint. */
@@ -84,10 +79,13 @@ export function partFingerprint(
   { source, valFraction }: CorpusPart,
   tokenizer: string,
 ): string {
-  return sha256(`${DATA_VERSION} ${sourceFingerprint(source)}`).slice(0, 32) +
-    sha256(String(valFraction)).slice(0, 8) +
-    sha256("null").slice(0, 8) +
-    sha256(tokenizer).slice(0, 16);
+  return textSha256(`${DATA_VERSION} ${sourceFingerprint(source)}`).slice(
+    0,
+    32,
+  ) +
+    textSha256(String(valFraction)).slice(0, 8) +
+    textSha256("null").slice(0, 8) +
+    textSha256(tokenizer).slice(0, 16);
 }
 
 /**

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { textSha256 } from "../base/sha256.ts";
 import type { DataSection, TokenizerSection } from "../config/schema.ts";
 import { type LoadedTokenizer, loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -24,7 +25,6 @@ import {
   datasetFingerprint,
   type DatasetIdentity,
   partFingerprint,
-  sha256,
   sourceIdentities,
   textFingerprint,
 } from "./fingerprint.ts";
@@ -165,7 +165,7 @@ function tokenizerKey(
   { tokenizer: { type, vocabSize } }: OpenDatasetOptions,
 ): string {
   const text = textFingerprint({ ...corpus, weights: null });
-  return sha256(`${text} ${type} ${vocabSize}`);
+  return textSha256(`${text} ${type} ${vocabSize}`);
 }
 
 /** That of a resumed run was trained on this very text, so it counts as such. */
@@ -186,7 +186,7 @@ async function knownTokenizer(
     const path = preparedPaths(directory).tokenizer;
     const json = await Deno.readTextFile(path).catch(() => "");
     // A damaged one is found out and said when its tokens are looked at.
-    if (sha256(json) === header.tokenizer.fingerprint) {
+    if (textSha256(json) === header.tokenizer.fingerprint) {
       return await loadTokenizer(json, { type: header.tokenizer.type });
     }
   }

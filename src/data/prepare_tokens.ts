@@ -7,11 +7,12 @@
 
 import { basename, join } from "node:path";
 import { formatCount } from "../base/format.ts";
+import { textSha256 } from "../base/sha256.ts";
 import type { LoadedTokenizer } from "../tokenizer/load.ts";
 import { TextPool } from "../tokenizer/text_pool.ts";
 import { trainTokenizer } from "../tokenizer/train.ts";
 import { type CorpusPart, partsBytes, sourceFiles } from "./corpus.ts";
-import { partFingerprint, sha256 } from "./fingerprint.ts";
+import { partFingerprint } from "./fingerprint.ts";
 import { hasEnoughTokens } from "./lengths.ts";
 import type { OpenDatasetOptions } from "./open_dataset.ts";
 import {
@@ -190,5 +191,5 @@ async function publishAll(
 }
 
 function directoryOf(parent: string, { fingerprint }: PreparedHeader): string {
-  return join(parent, sha256(fingerprint).slice(0, 16));
+  return join(parent, textSha256(fingerprint).slice(0, 16));
 }

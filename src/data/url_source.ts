@@ -4,9 +4,9 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
+import { textSha256 } from "../base/sha256.ts";
 import { type FetchOptions, networkOptions } from "./fetch_options.ts";
 import type { TextFile } from "./file_bytes.ts";
 import {
@@ -51,7 +51,7 @@ export async function fetchUrl(
   const name = fileName(url);
   const directory = join(
     rawDirectory(options.dataDir),
-    `${url.hostname}-${hash(url.href).slice(0, 12)}`,
+    `${url.hostname}-${textSha256(url.href).slice(0, 12)}`,
   );
   const path = join(directory, name);
   let record = options.refresh ? null : await readUrlRecord(directory);
@@ -162,8 +162,4 @@ function fileName(url: URL): string {
     -100,
   );
   return clean || "download";
-}
-
-function hash(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

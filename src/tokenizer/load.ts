@@ -7,7 +7,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { textSha256 } from "../base/sha256.ts";
 import { ByteLevelBpe, readByteLevel } from "./byte_level_bpe.ts";
 import { CharacterCodec, readCharacters } from "./characters.ts";
 import type { IdBuffer } from "./id_buffer.ts";
@@ -56,7 +56,7 @@ export class LoadedTokenizer implements Tokenizer {
     this.vocabSize = vocabSize;
     this.endOfText = findEndOfText(addedTokens);
     this.json = json;
-    this.fingerprint = createHash("sha256").update(json).digest("hex");
+    this.fingerprint = textSha256(json);
     this.cutsAt = cutsAt;
     this.#codec = codec;
     this.#postProcessor = root.post_processor;

@@ -8,11 +8,11 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { join, posix } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
 import { isOneName } from "../../base/one_name.ts";
+import { textSha256 } from "../../base/sha256.ts";
 import { type FetchOptions, networkOptions } from "../fetch_options.ts";
 import type { TextFile } from "../file_bytes.ts";
 import { formatOf } from "../file_names.ts";
@@ -205,7 +205,7 @@ async function describe(
 /** Inside of `directory`, whatever the hub says. */
 export function rawPath(directory: string, file: HubFile): string {
   const content = file.sha256 ?? file.gitSha1 ??
-    createHash("sha256").update(`${file.path} ${file.sizeBytes}`).digest("hex");
+    textSha256(`${file.path} ${file.sizeBytes}`);
   const name = posix.basename(file.path);
   if (!/^[0-9a-f]{12,}$/.test(content) || !isOneName(name)) {
     throw new UserError(

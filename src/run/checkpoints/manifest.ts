@@ -8,13 +8,13 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { writeFileSynced } from "../../base/atomic_file.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { jsonText, readJson } from "../../base/json_file.ts";
 import { isOneName } from "../../base/one_name.ts";
 import { type FileSeal, sealOf, sizeMismatch } from "../../base/sealed_file.ts";
+import { textSha256 } from "../../base/sha256.ts";
 
 /** The file's name. */
 const MANIFEST = "manifest.json";
@@ -53,7 +53,7 @@ export async function saveManifest(
 
 /** Of the other fields, as they are written. */
 function checksum(manifest: Manifest): string {
-  return createHash("sha256").update(jsonText(manifest)).digest("hex");
+  return textSha256(jsonText(manifest));
 }
 
 /**
