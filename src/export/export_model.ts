@@ -15,6 +15,7 @@ import {
   writeFileSynced,
 } from "../base/atomic_file.ts";
 import { EXIT, UserError } from "../base/errors.ts";
+import { exists } from "../base/exists.ts";
 import { F16_MAX, type FloatFormat } from "../base/float_formats.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import {
@@ -206,7 +207,7 @@ function checkDtype(format: ExportFormat, dtype: ExportDtype): void {
 }
 
 async function checkFree(output: string): Promise<void> {
-  if (!await Deno.lstat(output).then(() => true, () => false)) return;
+  if (!await exists(output)) return;
   throw new UserError(`Cannot write "${output}": it is there already`, {
     hint: "add --force to replace it, or choose another --output PATH",
     exitCode: EXIT.usage,

@@ -99,10 +99,10 @@ async function readConfig(folder: string): Promise<object> {
 async function openTensors(folder: string): Promise<DeferredTensor[]> {
   const index = await readJsonFile(folder, INDEX, MAX_BYTES.index);
   if (index === null) {
-    if (await exists(join(folder, WEIGHTS))) {
+    if (await isFile(join(folder, WEIGHTS))) {
       return await deferSafetensors(join(folder, WEIGHTS));
     }
-    const isPickle = await exists(join(folder, "pytorch_model.bin"));
+    const isPickle = await isFile(join(folder, "pytorch_model.bin"));
     throw refusal(
       folder,
       isPickle
@@ -115,7 +115,7 @@ async function openTensors(folder: string): Promise<DeferredTensor[]> {
   const wanted = shardsOf(folder, index);
   for (const [file, names] of wanted) {
     const path = join(folder, file);
-    if (!await exists(path)) throw refusal(folder, `it has no ${file}`);
+    if (!await isFile(path)) throw refusal(folder, `it has no ${file}`);
     for (const tensor of await deferSafetensors(path)) {
       if (!names.delete(tensor.name)) {
         throw refusal(
@@ -195,7 +195,7 @@ async function readText(
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+async function isFile(path: string): Promise<boolean> {
   return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
 }
 

@@ -10,6 +10,7 @@
 
 import { join } from "node:path";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { exists } from "../base/exists.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { isOneName } from "../base/one_name.ts";
 import { unlessGone } from "../base/unless_gone.ts";
@@ -86,7 +87,7 @@ async function moveAside(
   paths: RunPaths,
   { runId, places }: { runId: string; places: Place[] },
 ): Promise<void> {
-  const isThere = await Deno.lstat(paths.dir).then(() => true, () => false);
+  const isThere = await exists(paths.dir);
   // So that nobody resumes it meanwhile.
   const lock = isThere ? await acquireLock(paths.lock, runId) : null;
   try {

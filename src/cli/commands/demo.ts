@@ -13,6 +13,7 @@ import { watchRun } from "../run/conduct_run.ts";
 import { examples } from "../flags/examples.ts";
 import { countFlag } from "../flags/numbers.ts";
 import type { RunOutcome } from "../run/run_outcome.ts";
+import { exists } from "../../base/exists.ts";
 import { safeText } from "../../base/safe_text.ts";
 import { StopSignal } from "../stop_signal.ts";
 
@@ -146,8 +147,6 @@ export function wholeSentences(text: string): string {
 /** `demo`, or `demo-2` and so on where that is taken. */
 async function freeRunId(root: string): Promise<string> {
   const { runPaths } = await import("../../run/files/run_paths.ts");
-  const exists = (path: string) =>
-    Deno.stat(path).then(() => true, () => false);
   for (let number = 1;; number++) {
     const runId = number === 1 ? "demo" : `demo-${number}`;
     const { dir, checkpoints } = runPaths(root, runId);

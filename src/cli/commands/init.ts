@@ -6,6 +6,7 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import type { InitAnswers } from "../init/init_file.ts";
@@ -50,7 +51,7 @@ export function addInitCommand(program: CommandUnknownOpts, app: App): void {
         set: [`data.dataset=${JSON.stringify(given.dataset ?? "sample")}`],
       });
 
-      const exists = await Deno.stat(file).then(() => true, () => false);
+      const isThere = await exists(file);
       let replace = flags.force ?? false;
       let answers: InitAnswers | null = {
         profile: given.profile ?? "tiny",
@@ -58,7 +59,7 @@ export function addInitCommand(program: CommandUnknownOpts, app: App): void {
       };
       if (asks) {
         const { ask } = await import("../init/init_questions.ts");
-        answers = await ask({ given, file: exists && !replace ? file : null });
+        answers = await ask({ given, file: isThere && !replace ? file : null });
         if (answers === null) { // the user changed their mind
           app.note("nothing was written");
           app.exitCode = EXIT.stopped;
@@ -66,7 +67,7 @@ export function addInitCommand(program: CommandUnknownOpts, app: App): void {
         }
         replace = true;
       }
-      if (exists && !replace) {
+      if (isThere && !replace) {
         throw new UserError(`Cannot write "${file}": it exists`, {
           hint: "add --force to replace it, or name another file",
           exitCode: EXIT.usage,

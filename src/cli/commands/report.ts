@@ -2,6 +2,7 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import { formatBytes } from "../../base/format.ts";
 import { ioProblem } from "../../base/io_problem.ts";
 import type { App } from "../app.ts";
@@ -76,7 +77,7 @@ export function addReportCommand(program: CommandUnknownOpts, app: App): void {
 }
 
 async function checkFree(path: string): Promise<void> {
-  if (!await Deno.lstat(path).then(() => true, () => false)) return;
+  if (!await exists(path)) return;
   throw new UserError(`Cannot write "${path}": it is there already`, {
     hint: "add --force to replace it, or choose another --output FILE",
     exitCode: EXIT.usage,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { stat } from "node:fs/promises";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import { formatCount } from "../../base/format.ts";
 import type { DataProgress } from "../../data/progress.ts";
 import type { App } from "../app.ts";
@@ -95,8 +95,7 @@ export function addTrainTokenizerCommand(
           ],
         }),
       );
-      const exists = await stat(output).then(() => true, () => false);
-      if (exists && !force) {
+      if (await exists(output) && !force) {
         throw new UserError(`Cannot write "${output}": it exists`, {
           hint: "add --force to replace it, or --output to name another file",
           exitCode: EXIT.usage,

@@ -14,6 +14,7 @@ import { createHash, type Hash } from "node:crypto";
 import { dirname } from "node:path";
 import { makeDirectories, syncDirectory } from "../../base/atomic_file.ts";
 import { UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import { formatBytes, formatDuration } from "../../base/format.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import { writeFailure } from "../file_errors.ts";
@@ -407,10 +408,6 @@ function versionPath(path: string): string {
 /** Where the bytes of an unfinished download are. */
 export function partPath(path: string): string {
   return `${path}.part`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
 
 async function isSameFile(open: Deno.FsFile, path: string): Promise<boolean> {

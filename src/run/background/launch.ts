@@ -6,6 +6,7 @@
  */
 
 import { EXIT, UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import {
   type DetachedProcess,
   type ProcessEnd,
@@ -111,8 +112,4 @@ export class LaunchFailure extends UserError {
     });
     this.output = output;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }

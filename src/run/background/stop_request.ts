@@ -11,6 +11,7 @@
  */
 
 import { join } from "node:path";
+import { exists } from "../../base/exists.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 
 /** A person takes this for at once, and a disk does not notice it. */
@@ -39,7 +40,7 @@ export function onStopRequest(
 ): Disposable {
   const path = requestPath(dir, Deno.pid);
   const timer = setInterval(async () => {
-    const isThere = await Deno.lstat(path).then(() => true, () => false);
+    const isThere = await exists(path);
     if (!isThere || disposed) return;
     dispose();
     onRequest();

@@ -7,6 +7,7 @@
 
 import { basename, dirname, join, resolve } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
 import { runPaths } from "../files/run_paths.ts";
@@ -59,8 +60,4 @@ function elsewhere(ref: string, what: string): UserError {
       exitCode: EXIT.usage,
     },
   );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -7,6 +7,7 @@
 import { dirname } from "node:path";
 import { makeDirectories, syncDirectory } from "../../base/atomic_file.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import { explainingIo } from "./explaining_io.ts";
 import { checkRunId, newRunId } from "./run_id.ts";
@@ -65,9 +66,7 @@ export function adoptRunDirectory(
 async function claim(
   paths: RunPaths,
 ): Promise<"made" | "taken" | "no parent"> {
-  const hasCheckpoints = await Deno.stat(paths.checkpoints)
-    .then(() => true, () => false);
-  if (hasCheckpoints) return "taken";
+  if (await exists(paths.checkpoints)) return "taken";
   try {
     await Deno.mkdir(paths.dir);
   } catch (error) {
