@@ -8,13 +8,13 @@
  * @module
  */
 
+import { breather } from "../base/breather.ts";
 import type { LoadedTokenizer } from "../tokenizer/load.ts";
 import { splitForEncoding } from "../tokenizer/pieces.ts";
 import { BatchBuilder } from "../tokenizer/text_batch.ts";
 import type { EncodedBatch } from "../tokenizer/text_job.ts";
 import type { TextPool } from "../tokenizer/text_pool.ts";
 import { type CorpusPart, type Part, readParts, type Side } from "./corpus.ts";
-import { breather } from "./progress.ts";
 import type { ReadOptions } from "./text_file.ts";
 import { tokenDtype, TokenWriter, type WrittenTokens } from "./token_file.ts";
 
@@ -73,7 +73,7 @@ export class EncodingWriter implements AsyncDisposable {
   /** Encodes a document, or a part of one. */
   async write(
     { chunks, endsDocument }: Pick<Part, "chunks" | "endsDocument">,
-    breathe: () => Promise<void>,
+    breathe: ReturnType<typeof breather>,
   ): Promise<void> {
     for await (const text of splitForEncoding(this.#tokenizer, chunks)) {
       if (this.#separatorDue) this.#bytes += await this.#batches.add(SEPARATOR);

@@ -1,5 +1,5 @@
 /**
- * How far the preparation of a data set is, and time for others meanwhile.
+ * How far the preparation of a data set is.
  *
  * @module
  */
@@ -47,24 +47,5 @@ export function meter(
   return (bytes) => {
     done += bytes;
     onProgress?.({ phase, done: total ? Math.min(done, total) : done, total });
-  };
-}
-
-/** Short enough that Ctrl+C feels immediate, long enough not to cost. */
-const BETWEEN_BREATHS_MS = 50;
-
-/**
- * To be called often in long work: lets timers and signals run now and then,
- * for a loop that computes all the time would never hear of Ctrl+C.
- *
- * @throws The reason of `signal` when it is aborted.
- */
-export function breather(signal?: AbortSignal): () => Promise<void> {
-  let lastMs = performance.now();
-  return async () => {
-    if (performance.now() - lastMs < BETWEEN_BREATHS_MS) return;
-    await new Promise((resolve) => setTimeout(resolve));
-    lastMs = performance.now();
-    signal?.throwIfAborted();
   };
 }

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { breather } from "../base/breather.ts";
 import { formatCount } from "../base/format.ts";
 import { BpeLearner, type BpeStart } from "./bpe_merges.ts";
 import { BYTE_CHARACTERS } from "./byte_level.ts";
@@ -40,9 +41,6 @@ export interface BpeOptions {
   /** Ends the training with the signal's reason. */
   signal?: AbortSignal;
 }
-
-/** Milliseconds of work between two looks at timers and signals. */
-const BREATH_MS = 50;
 
 /**
  * The `tokenizer.json` of a tokenizer trained on `texts`.
@@ -117,16 +115,4 @@ function startOf(
   const idOfByte = BYTE_CHARACTERS.map((character) => ids.get(character)!);
   const symbols = Int32Array.from(bytes, (byte) => idOfByte[byte]);
   return { tokens, symbols, starts, counts };
-}
-
-/** Lets timers and signals run now and then; true when it did. */
-function breather(signal?: AbortSignal): () => Promise<boolean> | false {
-  let last = performance.now();
-  const pause = async () => {
-    await new Promise((resolve) => setTimeout(resolve));
-    signal?.throwIfAborted();
-    last = performance.now();
-    return true;
-  };
-  return () => performance.now() - last >= BREATH_MS && pause();
 }
