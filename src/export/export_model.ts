@@ -35,6 +35,7 @@ import { ggufModelMetadata } from "./gguf_metadata.ts";
 import { ggufTensors } from "./gguf_tensors.ts";
 import { ggufTokenizer } from "./gguf_tokenizer.ts";
 import { FOLDER_TEXTS, folderTexts } from "./hugging_face_folder.ts";
+import { watchedTensors } from "./watched_tensors.ts";
 
 /** What can be written. */
 export const EXPORT_FORMATS = ["hf", "safetensors", "gguf"] as const;
@@ -127,7 +128,10 @@ function planFloats(options: ExportOptions, config: ModelConfig): Planned {
   const dtype = options.dtype.toUpperCase() as FloatFormat;
   const { params, trainer, modelConfig, tokenizerJson } = content;
   const writeTensors = async (path: string) => {
-    const tensors = watched(params.map((t) => expectRange(t, dtype)), options);
+    const tensors = watchedTensors(
+      params.map((t) => expectRange(t, dtype)),
+      options,
+    );
     const metadata = { step: String(trainer.step) };
     return (await writeSafetensors(path, tensors, { metadata, dtype }))
       .sizeBytes;
@@ -190,7 +194,10 @@ function planGguf(
   return {
     neededBytes: tensors.reduce((n, t) => n + ggufTensorBytes(t), 0),
     to: async (path) =>
-      (await writeGguf(path, { metadata, tensors: watched(tensors, options) }))
+      (await writeGguf(path, {
+        metadata,
+        tensors: watchedTensors(tensors, options),
+      }))
         .sizeBytes,
   };
 }
@@ -257,22 +264,6 @@ async function putInPlace(
     await Deno.remove(aside, { recursive: true }).catch(() => {}); // keep error
     throw error;
   }
-}
-
-/** The tensors, each telling when it is read. */
-function watched<T extends DeferredTensor>(
-  tensors: readonly T[],
-  { signal, onProgress }: ExportOptions,
-): T[] {
-  return tensors.map((tensor, i) => ({
-    ...tensor,
-    read: async () => {
-      signal?.throwIfAborted();
-      const values = await tensor.read();
-      onProgress?.((i + 1) / tensors.length);
-      return values;
-    },
-  }));
 }
 
 /** The tensor, refused when it is read if the format would make it infinite. */

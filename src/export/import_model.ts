@@ -6,8 +6,12 @@
  */
 
 import { writeJson } from "../base/json_file.ts";
-import type { DeferredTensor } from "../base/safetensors.ts";
-import { sizeBytesOf, valuesOf } from "../base/safetensors.ts";
+import {
+  type DeferredTensor,
+  sizeBytesOf,
+  type TensorSource,
+  valuesOf,
+} from "../base/safetensors.ts";
 import { configSchema, type HearthConfig } from "../config/schema.ts";
 import { cropContext } from "../model/crop_context.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
@@ -21,6 +25,7 @@ import { initialRunState } from "../run/files/run_state.ts";
 import { nextOrder } from "../run/files/runs.ts";
 import { initialState } from "../train/trainer_state.ts";
 import { openModelFolder } from "./model_folder.ts";
+import { watchedTensors } from "./watched_tensors.ts";
 
 /** What to import, and as what. */
 export interface ImportOptions {
@@ -86,7 +91,7 @@ export async function importModel(options: ImportOptions): Promise<Imported> {
     await store.checkRoom();
     const saved = await explainingIo(paths.checkpoints, () =>
       store.save({
-        params: watched(tensors, options),
+        params: watchedTensors(tensors.map(deferred), options),
         optimizer: [],
         trainer: initialState({ totalSteps: 0, kernels: "" }),
         modelConfig: {
@@ -129,19 +134,8 @@ function importedSettings(config: ModelConfig): HearthConfig {
   });
 }
 
-/** The tensors, each telling when it is read. */
-function watched(
-  tensors: Parameters<typeof cropContext>[0]["tensors"],
-  { signal, onProgress }: ImportOptions,
-): DeferredTensor[] {
-  return tensors.map((tensor, i) => ({
-    name: tensor.name,
-    shape: tensor.shape,
-    read: async () => {
-      signal?.throwIfAborted();
-      const values = await valuesOf(tensor);
-      onProgress?.((i + 1) / tensors.length);
-      return values;
-    },
-  }));
+/** A tensor to be read, wherever it is. */
+function deferred(tensor: TensorSource): DeferredTensor {
+  const { name, shape } = tensor;
+  return { name, shape, read: () => valuesOf(tensor) };
 }
