@@ -14,15 +14,9 @@ import { sealOf } from "../../base/sealed_file.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import { type FetchOptions, networkOptions } from "../fetch_options.ts";
 import { downloadAll } from "../net/download_all.ts";
+import { hubDownload, hubFolderName } from "./hub_files.ts";
 import type { HubRepo } from "./hub_name.ts";
-import {
-  fileUrl,
-  type HubFile,
-  hubHeaders,
-  hubRefusal,
-  listTree,
-  unreachable,
-} from "./listing.ts";
+import { type HubFile, listTree, unreachable } from "./listing.ts";
 import { hubSettings, processEnv } from "./settings.ts";
 
 /** A model as a person names it: `hf:openai-community/gpt2[@revision]`. */
@@ -73,7 +67,7 @@ export async function fetchHubModel(
     );
   }
   const network = networkOptions(options, settings);
-  const folder = modelFolder(options.dataDir, model);
+  const folder = join(options.dataDir, "models", hubFolderName(model));
   options.onProgress?.({ phase: "download", done: 0, total: 0 });
   const files = await listTree(model, settings, network)
     .catch((error) => {
@@ -87,16 +81,9 @@ export async function fetchHubModel(
     }
     if (missing.length === 0) return;
     await downloadAll(
-      missing.map((file) => ({
-        url: fileUrl(model, file.path, settings),
-        headers: hubHeaders(settings),
-        name: `${model.repo}/${file.path}`,
-        path: join(folder, file.path),
-        sizeBytes: file.sizeBytes,
-        sha256: file.sha256,
-        gitSha1: file.gitSha1,
-        refusal: (response) => hubRefusal(response, model, settings),
-      })),
+      missing.map((file) =>
+        hubDownload(model, file, { path: join(folder, file.path), settings })
+      ),
       folder,
       { ...network, onProgress: options.onProgress },
     );
@@ -112,17 +99,6 @@ async function isHere(path: string, { sha256 }: HubFile): Promise<boolean> {
   if (sha256 === undefined) return false; // small: asked for again
   const seal = await unlessGone(sealOf(path));
   return seal?.sha256 === sha256;
-}
-
-/** Where the files of a model lie while it is imported. */
-function modelFolder(
-  dataDir: string,
-  { repo, revision }: HubModelName,
-): string {
-  const words = revision === "main" ? [repo] : [repo, revision];
-  const name = words.join("@").replaceAll("/", "--")
-    .replaceAll(/[^\w.@-]/g, "_");
-  return join(dataDir, "models", name);
 }
 
 function neededFiles(

@@ -20,14 +20,12 @@ import { ConnectionFailure } from "../net/failures.ts";
 import { downloadAll } from "../net/download_all.ts";
 import { isWikitext } from "../public_sources.ts";
 import { rawDirectory, readRecord, writeRecord } from "../raw_files.ts";
+import { hubDownload, hubFolderName } from "./hub_files.ts";
 import type { HubName } from "./hub_name.ts";
 import {
-  fileUrl,
   type HubFile,
-  hubHeaders,
   type HubListing,
   hubListingSchema,
-  hubRefusal,
   listOnline,
   unreachable,
 } from "./listing.ts";
@@ -52,7 +50,7 @@ export async function fetchHubFiles(
   options: FetchOptions,
 ): Promise<TextFile[]> {
   const settings = await hubSettings(options.env ?? processEnv);
-  const directory = join(rawDirectory(options.dataDir), directoryName(name));
+  const directory = join(rawDirectory(options.dataDir), hubFolderName(name));
   const look = async (listing: HubListing) => {
     const chosen = chooseFiles(listing, name);
     const located = await locate(chosen, { name, directory, settings });
@@ -158,16 +156,13 @@ async function download(
     );
   }
   await downloadAll(
-    missing.map((file) => ({
-      url: fileUrl(listing, file.path, settings),
-      headers: hubHeaders(settings),
-      name: `${name.repo}/${file.path}`,
-      path: rawPath(directory, file),
-      sizeBytes: file.sizeBytes,
-      sha256: file.sha256,
-      gitSha1: file.gitSha1,
-      refusal: (response) => hubRefusal(response, name, settings),
-    })),
+    missing.map((file) =>
+      hubDownload(name, file, {
+        path: rawPath(directory, file),
+        settings,
+        from: listing,
+      })
+    ),
     directory,
     {
       ...networkOptions(options, settings),
@@ -214,11 +209,6 @@ export function rawPath(directory: string, file: HubFile): string {
     );
   }
   return join(directory, content.slice(0, 12), name);
-}
-
-function directoryName({ repo, revision }: HubName): string {
-  const words = revision === "main" ? [repo] : [repo, revision];
-  return words.join("@").replaceAll("/", "--").replaceAll(/[^\w.@-]/g, "_");
 }
 
 function offlineWithout(name: HubName): UserError {
