@@ -4,11 +4,19 @@
  * @module
  */
 
+import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
+import type { TuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,
 } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { testAdapter } from "./_webgpu.ts";
+
+/** The user's own is left alone. */
+const NO_CACHE: TuningCache = {
+  load: () => Promise.resolve({}),
+  save: () => Promise.resolve(),
+};
 
 /** What a device may do to a run, and what is said of it. */
 export const FAULTS: Record<
@@ -40,19 +48,23 @@ export const FAULTS: Record<
   },
 };
 
-/** Opens the test adapter; only where there is one. */
-export async function openFaultyGpu(): Promise<
-  { backend: WebGpuBackend; device: GPUDevice }
-> {
+/**
+ * Opens the test adapter; only where there is one.
+ *
+ * @param info What it is said to be beside what it is.
+ */
+export async function openFaultyGpu(
+  info: Partial<AdapterInfo> = {},
+): Promise<{ backend: WebGpuBackend; device: GPUDevice }> {
   let device: GPUDevice | undefined;
   const backend = await openWebGpuBackend({
-    info: testAdapter.info,
+    info: { ...testAdapter.info, ...info },
     async request() {
       const adapter = (await testAdapter.request())!;
       const open = adapter.requestDevice.bind(adapter);
       adapter.requestDevice = async (wanted) => device = await open(wanted);
       return adapter;
     },
-  });
+  }, { tuningCache: NO_CACHE });
   return { backend, device: device! };
 }

@@ -43,16 +43,26 @@ export function gemmCandidates(
 }
 
 /**
- * Those that are worth trying at the start of a training run: each takes a
- * driver 0.1 to 0.3 s to compile, the one left out 0.5 s.
+ * Those that are worth trying at the start of a training run, the likeliest
+ * first: what the fixed table takes for the shape, then large parts of a
+ * thread where there are registers for them. Each takes a driver 0.1 to 0.3 s
+ * to compile, the one left out 0.5 s.
  */
 export function tunedCandidates(
-  limits?: Partial<GPUSupportedLimits>,
+  adapter: Pick<AdapterInfo, "isSoftware" | "vendor">,
+  limits: Partial<GPUSupportedLimits>,
+  shape?: GemmShape,
 ): GemmTile[] {
-  return gemmCandidates(limits).filter(({ threadM, threadN, lanes, flow }) =>
-    threadM <= 8 && threadN <= 8 &&
-    (flow !== "ahead" || lanes === "block")
-  );
+  const worth = gemmCandidates(limits).filter((
+    { threadM, threadN, lanes, flow },
+  ) => threadM <= 8 && threadN <= 8 && (flow !== "ahead" || lanes === "block"));
+  const ordered = adapter.vendor === "nvidia" ? worth.toReversed() : worth;
+  const known = shape && formatGemm(chooseGemm(shape, adapter));
+  const isKnown = (tile: GemmTile) => formatGemm(tile) === known;
+  return [
+    ...ordered.filter(isKnown),
+    ...ordered.filter((tile) => !isKnown(tile)),
+  ];
 }
 
 /** A shape in short: `512x768x3072`, with ` TN` where a factor is transposed. */

@@ -82,6 +82,7 @@ export async function programFits(
     for (const buffer of buffers) buffer.destroy();
     return true;
   } catch (error) {
+    parts.gpu.check(); // a lost device has room for nothing
     if (error instanceof UserError) return false;
     throw error;
   }
@@ -149,6 +150,7 @@ async function allocate(
     });
   } catch (cause) {
     for (const buffer of made) buffer.destroy();
+    gpu.check();
     throw new UserError(
       `Cannot allocate ${formatBytes(total)} on ${adapter.name}`,
       { hint, cause },

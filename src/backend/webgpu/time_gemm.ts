@@ -8,13 +8,49 @@
 import { Graph } from "../../graph/graph.ts";
 import { plan } from "../../graph/plan.ts";
 import type { GemmShape, GemmVariant } from "./gemm.ts";
+import type { GemmTrial } from "./tune_gemm.ts";
 import type { WebGpuBackend } from "./webgpu_backend.ts";
 
 /** Operations of one submission, so that recording it is not what is timed. */
 const SUBMIT_FLOPS = 2e10;
+/** Of one that a device of unknown speed is tried by. */
+const TRIAL_FLOPS = 1e9;
+/** A trial that took so long is not repeated. */
+const SLOW_MS = 500;
 const MOST_IN_A_ROW = 32;
 /** Most submissions between two answers. */
 const MOST_RUNS = 1 << 10;
+
+/**
+ * Runs a variant twice, unless that takes long, and times the last run. A look before
+ * {@linkcode timeGemm}, at a device that nothing is known of.
+ *
+ * @param options As those of `timeGemm`.
+ */
+export async function tryGemm(
+  backend: WebGpuBackend,
+  shape: GemmShape,
+  { variant, rounds, roundMs }: {
+    variant: GemmVariant;
+    rounds: number;
+    roundMs: number;
+  },
+): Promise<GemmTrial> {
+  const { executable, inARow, firstMs, timedProducts } = await prepareProducts(
+    backend,
+    shape,
+    { variants: [variant], submitFlops: TRIAL_FLOPS },
+  );
+  try {
+    const isSlow = firstMs[0] > SLOW_MS;
+    const ms = (isSlow ? firstMs[0] : await timedProducts(0, 1)) / inARow;
+    const runMs = ms * productsInARow(shape, SUBMIT_FLOPS);
+    const timingMs = 2 * runMs + rounds * Math.max(roundMs, runMs);
+    return { ms, timingMs };
+  } finally {
+    await executable.dispose();
+  }
+}
 
 /**
  * Milliseconds of one product by each variant, in each round; all variants
@@ -34,11 +70,42 @@ export async function timeGemm(
     limitMs?: number;
   },
 ): Promise<number[][]> {
-  const { M, N, K, transA, transB } = shape;
-  const inARow = Math.max(
-    1,
-    Math.min(MOST_IN_A_ROW, Math.floor(SUBMIT_FLOPS / (2 * M * N * K))),
+  const start = performance.now();
+  const { executable, inARow, timedProducts } = await prepareProducts(
+    backend,
+    shape,
+    { variants, submitFlops: SUBMIT_FLOPS },
   );
+  try {
+    const runs: number[] = [], times = variants.map((): number[] => []);
+    for (const i of variants.keys()) {
+      const once = await timedProducts(i, 1);
+      const wanted = Math.min(MOST_RUNS, Math.ceil(roundMs / once));
+      runs[i] = Math.max(1, wanted);
+    }
+    for (let round = 0; round < rounds; round++) {
+      if (round > 0 && performance.now() - start > limitMs) break;
+      for (const i of variants.keys()) {
+        times[i].push(await timedProducts(i, runs[i]) / inARow);
+      }
+    }
+    return times;
+  } finally {
+    await executable.dispose();
+  }
+}
+
+/** Compiles variants and runs each once; the caller disposes of them. */
+async function prepareProducts(
+  backend: WebGpuBackend,
+  shape: GemmShape,
+  { variants, submitFlops }: {
+    variants: readonly GemmVariant[];
+    submitFlops: number;
+  },
+) {
+  const { M, N, K, transA, transB } = shape;
+  const inARow = productsInARow(shape, submitFlops);
   const graphs = variants.map((): Graph => {
     const g = new Graph();
     const a = g.state("a", transA ? [K, M] : [M, K]);
@@ -50,7 +117,6 @@ export async function timeGemm(
   const answer = new Graph();
   const sum = answer.state("sum", [1]);
   answer.sumSquares(answer.state("one", [1]), { out: sum });
-  const start = performance.now();
   const executable = await backend.compile(
     plan({ ...Object.fromEntries(Object.entries(graphs)), answer }),
     { gemmVariant: (_, phase) => variants[Number(phase)] },
@@ -69,25 +135,22 @@ export async function timeGemm(
     const answerMs = Math.min(
       ...[await timed("answer", 0), await timed("answer", 0)],
     );
+    const firstMs: number[] = []; // a driver may compile at the first use
+    for (const i of variants.keys()) firstMs.push(await timed(`${i}`, 1));
+    /** Milliseconds of a run of variant i. */
     const timedProducts = async (i: number, runs: number) =>
       Math.max(await timed(`${i}`, runs) - answerMs, 1e-3) / runs;
-    const runs: number[] = [], times = variants.map((): number[] => []);
-    for (const i of variants.keys()) {
-      await timed(`${i}`, 1); // a driver may compile at the first use
-      const once = await timedProducts(i, 1);
-      const wanted = Math.min(MOST_RUNS, Math.ceil(roundMs / once));
-      runs[i] = Math.max(1, wanted);
-    }
-    for (let round = 0; round < rounds; round++) {
-      if (round > 0 && performance.now() - start > limitMs) break;
-      for (const i of variants.keys()) {
-        times[i].push(await timedProducts(i, runs[i]) / inARow);
-      }
-    }
-    return times;
-  } finally {
+    return { executable, inARow, firstMs, timedProducts };
+  } catch (error) {
     await executable.dispose();
+    throw error;
   }
+}
+
+/** Products of one submission. */
+function productsInARow({ M, N, K }: GemmShape, submitFlops: number): number {
+  const fitting = Math.floor(submitFlops / (2 * M * N * K));
+  return Math.max(1, Math.min(MOST_IN_A_ROW, fitting));
 }
 
 /** Numbers from -1 to 1 that look random enough; they repeat. */

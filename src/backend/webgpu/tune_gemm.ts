@@ -5,10 +5,12 @@
  * those by the others, from most work to least, as long as there is time.
  * What is left takes the fastest that has enough tiles for it.
  *
+ * Nobody knows beforehand how long a driver compiles and how slow a device is:
+ * nothing is begun that, going by the slowest so far, would end too late.
+ *
  * @module
  */
 
-import { UserError } from "../../base/errors.ts";
 import type { Program } from "../../graph/program.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";
 import { chooseSplit, ENOUGH_TILES, shapeKey } from "./gemm_choice.ts";
@@ -20,17 +22,33 @@ const FINALISTS = 3;
 const MOST_TIMES = 1.35;
 /** Below this much work per phase, launching is what takes time. */
 const LEAST_FLOPS = 1e6;
-/** Larger products are timed by a part of this side. */
+/** Larger products are timed by a part of this side … */
 const MOST_SIDE = 4096;
+/** … and less deep than they are: half a second at 60 GFLOP/s. */
+const MOST_FLOPS = 3e10;
+
+/** What trying out a variant tells. */
+export interface GemmTrial {
+  /** Milliseconds of one product, roughly. */
+  readonly ms: number;
+  /** Milliseconds that it would take to time it with care. */
+  readonly timingMs: number;
+}
 
 /** What tuning works with; tests bring their own clock. */
 export interface GemmTuning {
   /** Most work first; see {@linkcode programShapes}. */
   readonly shapes: readonly GemmShape[];
+  /** The likeliest first: there may not be time for all. */
   readonly candidates: readonly GemmTile[];
-  /** Milliseconds of each variant. @throws {UserError} Without the memory. */
-  time(shape: GemmShape, variants: readonly GemmVariant[]): Promise<number[]>;
-  /** Nothing more is timed after that. */
+  /** Null where the device has not the memory, or cannot compile it. */
+  tryOut(shape: GemmShape, variant: GemmVariant): Promise<GemmTrial | null>;
+  /** Milliseconds of each variant, with care; null as above. */
+  time(
+    shape: GemmShape,
+    variants: readonly GemmVariant[],
+  ): Promise<number[] | null>;
+  /** All of it takes that long, or as long as the first candidate. */
   readonly limitMs: number;
   readonly now: () => number;
 }
@@ -52,11 +70,20 @@ export function programShapes({ phases }: Program): GemmShape[] {
 
 /** The variants of shapes that timing made a difference to, by their key. */
 export async function tuneGemm(
-  { shapes, candidates, time, limitMs, now }: GemmTuning,
+  { shapes, candidates, tryOut, time, limitMs, now }: GemmTuning,
 ): Promise<Map<string, GemmVariant>> {
-  const start = now();
+  const end = now() + limitMs;
   const chosen = new Map<string, GemmVariant>();
   let ranked: GemmTile[] | null = null;
+  let longestMs = 0;
+  /** What `work` gives, unless it is likely to last for too long. */
+  const inTime = async <T>(count: number, work: () => Promise<T>) => {
+    const start = now();
+    if (longestMs > 0 && start + count * longestMs > end) return null;
+    const result = await work();
+    longestMs = Math.max(longestMs, (now() - start) / count);
+    return result;
+  };
   for (const shape of shapes) {
     const { M, N, K } = shape;
     if (2 * M * N * K < LEAST_FLOPS) continue;
@@ -64,41 +91,56 @@ export async function tuneGemm(
       ...tile,
       splitK: chooseSplit(shape, tile),
     }));
-    if (ranked && now() - start > limitMs) {
-      const enough = variants.find(({ tileM, tileN }) =>
-        Math.ceil(M / tileM) * Math.ceil(N / tileN) >= ENOUGH_TILES
+    const part = partOf(shape);
+    if (ranked) {
+      const times = await inTime(variants.length, () => time(part, variants));
+      chosen.set(
+        shapeKey(shape),
+        times ? variants[orderOf(times)[0]] : withEnoughTiles(shape, variants),
       );
-      chosen.set(shapeKey(shape), enough ?? smallest(variants));
       continue;
     }
-    const times = await timesOf(time, shape, variants);
-    if (!times) continue;
-    const order = [...times.keys()].sort((a, b) => times[a] - times[b]);
-    chosen.set(shapeKey(shape), variants[order[0]]);
-    ranked ??= order
-      .filter((i) => times[i] <= MOST_TIMES * times[order[0]])
-      .slice(0, FINALISTS).map((i) => candidates[i]);
+    const tried: GemmVariant[] = [], trials: GemmTrial[] = [];
+    for (const variant of variants) {
+      const trial = await inTime(1, () => tryOut(part, variant));
+      if (!trial) continue;
+      tried.push(variant);
+      trials.push(trial);
+    }
+    if (tried.length === 0) continue;
+    const timingMs = trials.reduce((sum, trial) => sum + trial.timingMs, 0);
+    const times = now() + timingMs <= end && await time(part, tried) ||
+      trials.map(({ ms }) => ms);
+    const order = orderOf(times), best = times[order[0]];
+    chosen.set(shapeKey(shape), tried[order[0]]);
+    if (tried.length === 1) break; // which says nothing of the others
+    ranked = order.filter((i) => times[i] <= MOST_TIMES * best)
+      .slice(0, FINALISTS).map((i) => tried[i]);
   }
   return chosen;
 }
 
-/** Null where there is not the memory to time it. */
-async function timesOf(
-  time: GemmTuning["time"],
-  { M, N, K, ...layout }: GemmShape,
-  variants: readonly GemmVariant[],
-): Promise<number[] | null> {
+/** What a shape is timed by. */
+function partOf({ M, N, K, ...layout }: GemmShape): GemmShape {
   const part = (n: number) => Math.min(n, MOST_SIDE);
-  const shape = { M: part(M), N: part(N), K: part(K), ...layout };
-  try {
-    return await time(shape, variants);
-  } catch (error) {
-    if (error instanceof UserError) return null;
-    throw error;
-  }
+  const rows = part(M), columns = part(N);
+  const depth = Math.floor(MOST_FLOPS / (2 * rows * columns) / 4) * 4;
+  return { M: rows, N: columns, K: Math.min(part(K), depth), ...layout };
 }
 
-function smallest(variants: readonly GemmVariant[]): GemmVariant {
+/** Indices, from the smallest number to the largest. */
+function orderOf(times: readonly number[]): number[] {
+  return [...times.keys()].sort((a, b) => times[a] - times[b]);
+}
+
+/** The first with tiles for all cores of a device; the smallest if none has. */
+function withEnoughTiles(
+  { M, N }: GemmShape,
+  variants: readonly GemmVariant[],
+): GemmVariant {
+  const enough = variants.find(({ tileM, tileN }) =>
+    Math.ceil(M / tileM) * Math.ceil(N / tileN) >= ENOUGH_TILES
+  );
   const size = ({ tileM, tileN }: GemmVariant) => tileM * tileN;
-  return variants.reduce((a, b) => size(b) < size(a) ? b : a);
+  return enough ?? variants.reduce((a, b) => size(b) < size(a) ? b : a);
 }

@@ -14,7 +14,7 @@ import { readJson, writeJson } from "../../base/json_file.ts";
 import type { KernelChoices } from "../backend.ts";
 import type { AdapterInfo } from "./adapters.ts";
 import { gemmKernel } from "./gemm_kernel.ts";
-import { tunedCandidates } from "./gemm_choice.ts";
+import { gemmCandidates } from "./gemm_choice.ts";
 
 /** A file of choices. */
 export interface TuningCache {
@@ -85,7 +85,7 @@ function kernelText(): string {
     memory: { name, sizeBytes: 4 * 65536, lifetime: "persistent" } as const,
   });
   const tensors = { a: tensor("a"), b: tensor("b"), out: tensor("out") };
-  return tunedCandidates({ maxComputeInvocationsPerWorkgroup: 1024 })
+  return gemmCandidates({ maxComputeInvocationsPerWorkgroup: 1024 })
     .map((tile) =>
       gemmKernel(tensors, { shape, variant: { ...tile, splitK: 1 } })
     )

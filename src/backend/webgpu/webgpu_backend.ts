@@ -9,6 +9,7 @@
  * @module
  */
 
+import { UserError } from "../../base/errors.ts";
 import type { Program } from "../../graph/program.ts";
 import type {
   Backend,
@@ -34,13 +35,15 @@ import { loadProgram, programFits } from "./load_program.ts";
 import { type ChooseGemm, lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
-import { timeGemm } from "./time_gemm.ts";
+import { timeGemm, tryGemm } from "./time_gemm.ts";
 import { programShapes, tuneGemm } from "./tune_gemm.ts";
 import { openTuningCache, type TuningCache } from "./tuning_cache.ts";
 import type { StoredPrecision } from "./two_bytes.ts";
 
-/** No product is timed after that, at the start of a training run. */
-const TUNE_MS = 1500;
+/** For so long products are timed at the start of a training run. */
+const TUNE_MS = 2000;
+/** How each is timed. */
+const TUNE_ROUNDS = { rounds: 2, roundMs: 2 };
 
 /** How to open an adapter; what is absent is best for it. */
 export interface WebGpuOptions {
@@ -140,14 +143,18 @@ class OpenWebGpu implements WebGpuBackend {
     if (tune && isNew && !adapter.isSoftware) {
       const { tuningCache = openTuningCache(adapter) } = this.#options;
       this.#take(await tuningCache.load());
+      const open = shapes.filter(isOpen);
       const found = await tuneGemm({
-        shapes: shapes.filter(isOpen),
-        candidates: tunedCandidates(device.limits),
-        time: async (shape, variants) => {
-          const options = { variants, rounds: 2, roundMs: 2 };
-          const times = await timeGemm(this, shape, options);
-          return times.map((rounds) => Math.min(...rounds));
-        },
+        shapes: open,
+        candidates: tunedCandidates(adapter, device.limits, open[0]),
+        tryOut: (shape, variant) =>
+          this.#orNull(() => tryGemm(this, shape, { variant, ...TUNE_ROUNDS })),
+        time: (shape, variants) =>
+          this.#orNull(async () => {
+            const options = { variants, ...TUNE_ROUNDS };
+            const times = await timeGemm(this, shape, options);
+            return times.map((rounds) => Math.min(...rounds));
+          }),
         limitMs: TUNE_MS,
         now: () => performance.now(),
       });
@@ -159,6 +166,17 @@ class OpenWebGpu implements WebGpuBackend {
         shapes.map((shape) => [shapeKey(shape), this.gemmVariant(shape)]),
       ),
     );
+  }
+
+  /** What `work` gives; null if it does not fit, or does not compile. */
+  async #orNull<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#gpu.check(); // a lost device is no matter of memory
+      if (error instanceof UserError) return null;
+      throw error;
+    }
   }
 
   /** Takes what is said to be best, as far as it is known and can run. */
