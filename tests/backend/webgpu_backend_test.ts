@@ -150,6 +150,7 @@ Deno.test(
         gemmVariant: () => assert.fail("there is no product"),
         attentionFlow: "direct",
         precision: "fp32",
+        fuse: true,
       }),
     });
     await executable.run("g");

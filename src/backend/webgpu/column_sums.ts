@@ -19,61 +19,80 @@ const THREADS = COLUMNS * SLICES;
 /** Rows of one chunk: 16 per thread. */
 const CHUNK = 128;
 
+/** One sum of the rows. */
+export interface ColumnSum {
+  /** The term of row `r`, element `i` of a matrix; of type V. */
+  readonly term: (names: Record<string, string>) => string;
+  /** Added to the sum. */
+  readonly addTo?: GpuTensor;
+  readonly out: GpuTensor;
+}
+
 /** What is summed; see {@linkcode columnSums}. */
 export interface ColumnSums {
   readonly rows: number;
   readonly C: number;
   readonly read: Record<string, GpuTensor | undefined>;
-  /** Added to the sums. */
-  readonly addTo?: GpuTensor;
-  readonly out: GpuTensor;
   /** Names of those in `read` that have C columns. */
   readonly matrices: readonly string[];
-  /** The term of row `r`, element `i` of a matrix; of type V. */
-  readonly term: (names: Record<string, string>) => string;
+  /** All that are taken of the same matrices, each read once. */
+  readonly sums: readonly ColumnSum[];
 }
 
 /** One dispatch, or two for many rows. */
 export function columnSums(
   label: string,
-  sums: ColumnSums,
+  given: ColumnSums,
   context: KernelContext,
 ): Dispatch[] {
-  const { rows, C, addTo, out } = sums;
+  const { rows, C, sums } = given;
   const chunks = Math.ceil(rows / CHUNK);
-  if (chunks === 1) return [stage(label, sums, { chunks })];
-  const partials = context.scratch(chunks * C);
+  if (chunks === 1) return [stage(label, given, { chunks })];
+  const partials = sums.map(() => context.scratch(chunks * C));
+  const part = (s: number) => `x${s}`;
   return [
-    stage(label, { ...sums, addTo: undefined, out: partials }, { chunks }),
+    stage(label, {
+      ...given,
+      sums: sums.map(({ term }, s) => ({ term, out: partials[s] })),
+    }, { chunks }),
     stage(label, {
       rows: chunks,
       C,
-      read: { x: partials },
-      addTo,
-      out,
-      matrices: ["x"],
-      term: ({ x }) => `${x}[i]`,
+      read: Object.fromEntries(partials.map((x, s) => [part(s), x])),
+      matrices: sums.map((_, s) => part(s)),
+      sums: sums.map(({ addTo, out }, s) => ({
+        addTo,
+        out,
+        term: (names) => `${names[part(s)]}[i]`,
+      })),
     }, { chunks: 1 }),
   ];
 }
 
 function stage(
   label: string,
-  { rows, C, read, addTo, out, matrices, term }: ColumnSums,
+  { rows, C, read, matrices, sums }: ColumnSums,
   { chunks }: { chunks: number },
 ): Dispatch {
   const width = C % 4 === 0 ? 4 : 1;
   const CV = C / width;
-  const vector = width === 4 ? [...matrices, "addTo", "out"] : [];
+  const numbered = (name: "addTo" | "out") =>
+    Object.fromEntries(sums.map((sum, s) => [`${name}${s}`, sum[name]]));
+  const addTos = numbered("addTo"), outs = numbered("out");
+  const vector = width === 4
+    ? [...matrices, ...Object.keys({ ...addTos, ...outs })]
+    : [];
   const { bindings, names } = bind<string, string>({
-    read: { ...read, addTo } as Record<string, GpuTensor>,
-    write: { out },
+    read: { ...read, ...addTos } as Record<string, GpuTensor>,
+    write: outs as Record<string, GpuTensor>,
   }, { vector });
   const perChunk = chunks === 1 ? rows : CHUNK;
   const turns = CHUNK / SLICES;
+  const each = (line: (sum: ColumnSum, s: number) => string) =>
+    sums.map(line).join("\n");
   const code = `
 alias V = ${width === 4 ? "vec4<f32>" : "f32"};
-var<workgroup> parts: array<V, ${THREADS}>;
+${each((_, s) => `var<workgroup> parts${s}: array<V, ${THREADS}>;`)}
 ${
     entry(
       THREADS,
@@ -82,7 +101,7 @@ ${
   let slice = lane / ${COLUMNS}u;
   let first = group.y * ${perChunk}u;
   let last = min(first + ${perChunk}u, ${rows}u);
-  var sum = V();
+${each((_, s) => `  var sum${s} = V();`)}
   if (column < ${CV}u) {
     for (var begin = first + slice; begin < last; begin += ${CHUNK}u) {
 ${
@@ -92,19 +111,29 @@ ${
       if (begin + ${j * SLICES}u < last) {
         let r = begin + ${j * SLICES}u;
         let i = r * ${CV}u + column;
-        sum += ${term(names)};
+${
+            each(({ term }, s) =>
+              `        sum${s} += ${term(names)};`
+            )
+          }
       }`,
         )
       }
     }
   }
-  parts[lane] = sum;
+${each((_, s) => `  parts${s}[lane] = sum${s};`)}
   workgroupBarrier();
   if (slice == 0u && column < ${CV}u) {
     let at = group.y * ${CV}u + column;
-    ${names.out}[at] = ${addTo ? `${names.addTo}[at] + ` : ""}(${
-        joined(SLICES, " + ", (j) => `parts[lane + ${j * COLUMNS}u]`)
-      });
+${
+        each(({ addTo }, s) =>
+          `    ${names[`out${s}`]}[at] = ${
+            addTo ? `${names[`addTo${s}`]}[at] + ` : ""
+          }(${
+            joined(SLICES, " + ", (j) => `parts${s}[lane + ${j * COLUMNS}u]`)
+          });`
+        )
+      }
   }`,
     )
   }`;

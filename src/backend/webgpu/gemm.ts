@@ -9,6 +9,7 @@
 
 import { bind, type Dispatch, type GpuTensor } from "./dispatch.ts";
 import { groupIndex, groups } from "./dispatch.ts";
+import type { Epilogue } from "./gemm_epilogue.ts";
 import { gemmKernel } from "./gemm_kernel.ts";
 import { entry, joined } from "./wgsl.ts";
 
@@ -57,12 +58,16 @@ export interface GemmTensors {
   readonly bias?: GpuTensor;
   readonly addTo?: GpuTensor;
   readonly out: GpuTensor;
+  /** Sums over the rows of `b`, not transposed; N is a multiple of 4. */
+  readonly sums?: { readonly addTo?: GpuTensor; readonly out: GpuTensor };
+  /** Takes the results in place of `out`; N is a multiple of 4. */
+  readonly epilogue?: Epilogue;
 }
 
 /**
  * The dispatches of a product: one, or two when k is split.
  *
- * @param partials Takes M * N * splitK numbers, if k is split.
+ * @param partials Takes splitK times all results and sums, if k is split.
  */
 export function gemmDispatches(
   tensors: GemmTensors,
@@ -72,42 +77,66 @@ export function gemmDispatches(
     partials: (length: number) => GpuTensor;
   },
 ): Dispatch[] {
+  const { splitK } = variant;
+  if (splitK === 1) return [gemmKernel(tensors, { shape, variant })];
+  const { a, b, sums, ...rest } = tensors;
   const { M, N } = shape;
-  if (variant.splitK === 1) return [gemmKernel(tensors, { shape, variant })];
-  const { a, b, ...rest } = tensors;
-  const parts = partials(M * N * variant.splitK);
+  const rows = M + (sums ? 1 : 0); // of a part: the sums are its last row
+  const parts = partials(splitK * rows * N);
+  const partSums = sums && { sums: { out: parts } };
   return [
-    gemmKernel({ a, b, out: parts }, { shape, variant }),
-    sumParts({ parts, ...rest }, { M, N, splitK: variant.splitK }),
+    gemmKernel({ a, b, out: parts, ...partSums }, { shape, variant }),
+    sumParts({ parts, sums, ...rest }, { M, N, rows, splitK }),
   ];
 }
 
 /** Adds the parts of a split k in order, with bias and `addTo`. */
 function sumParts(
-  { parts, bias, addTo, out }: {
-    parts: GpuTensor;
-    bias?: GpuTensor;
-    addTo?: GpuTensor;
-    out: GpuTensor;
+  { parts, bias, addTo, out, sums, epilogue }:
+    & Omit<GemmTensors, "a" | "b">
+    & { parts: GpuTensor },
+  { M, N, rows, splitK }: {
+    M: number;
+    N: number;
+    rows: number;
+    splitK: number;
   },
-  { M, N, splitK }: { M: number; N: number; splitK: number },
 ): Dispatch {
   const width = N % 4 === 0 ? 4 : 1;
-  const { bindings, names } = bind(
-    { read: { parts, bias, addTo }, write: { out } },
-    { vector: width === 4 },
+  const read = {
+    ...{ parts, bias, addTo, sumsBefore: sums?.addTo },
+    ...epilogue?.read,
+  };
+  const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
+  const { bindings, names } = bind<string, string>(
+    {
+      read: { ...read, ...epilogue?.whole } as Record<string, GpuTensor>,
+      write: write as Record<string, GpuTensor>,
+    },
+    { vector: width === 4 ? Object.keys({ ...read, ...write }) : [] },
   );
-  const n = M * N / width, count = Math.ceil(n / 256);
-  const code = entry(
+  const n = M * N / width, all = rows * N / width;
+  const count = Math.ceil(all / 256);
+  const code = (epilogue?.declare(names) ?? "") + entry(
     256,
     `
-  let i = ${groupIndex(count)} * 256u + lane;
-  if (i >= ${n}u) { return; }
-  ${names.out}[i] = ${
-      joined(splitK, " + ", (s) => `${names.parts}[i + ${s * n}u]`)
-    }${bias ? ` + ${names.bias}[i % ${N / width}u]` : ""}${
-      addTo ? ` + ${names.addTo}[i]` : ""
-    };`,
+  let at = ${groupIndex(count)} * 256u + lane;
+  if (at >= ${all}u) { return; }
+  let sum = ${joined(splitK, " + ", (s) => `${names.parts}[at + ${s * all}u]`)};
+  ${
+      sums
+        ? `if (at >= ${n}u) {
+    ${names.sumsOut}[at - ${n}u] = ${
+          sums.addTo ? `${names.sumsBefore}[at - ${n}u] + ` : ""
+        }sum;
+    return;
+  }`
+        : ""
+    }
+  let v = sum${bias ? ` + ${names.bias}[at % ${N / width}u]` : ""}${
+      addTo ? ` + ${names.addTo}[at]` : ""
+    };
+  ${epilogue?.store(names) ?? `${names.out}[at] = v;`}`,
   );
   return { label: "matmul", bindings, code, workgroups: groups(count) };
 }

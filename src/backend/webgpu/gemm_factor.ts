@@ -74,6 +74,8 @@ export interface TileLoad {
   take(k: string): string;
   /** Statements that write it into `array`, the tile. */
   put(array: string): string;
+  /** Statements that add it to `sum`, of a factor that is not transposed. */
+  addUp(sum: string): string;
 }
 
 /**
@@ -147,6 +149,14 @@ export function tileLoad(
             return `
       ${register(turn, j)} = ${value};`;
           }).join(""),
+        )
+      ).join(""),
+    addUp: (sum) =>
+      turns.map((turn) =>
+        guarded(
+          turn,
+          `
+      ${sum} += ${register(turn, 0)};`,
         )
       ).join(""),
     put: (array) =>

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { bind, type Dispatch } from "./dispatch.ts";
+import { bind, type Dispatch, type GpuTensor } from "./dispatch.ts";
 import type { GemmShape, GemmTensors, GemmTile, GemmVariant } from "./gemm.ts";
 import {
   type Factor,
@@ -43,25 +43,47 @@ export function gemmWorkgroupBytes(
   return 4 * tileK * (tileM + tileN + 8 * paddedVectors(tileK));
 }
 
-/** Multiplies, with bias and `addTo`; or the parts of a split k apart. */
+/**
+ * Whether workgroups can sum the columns of `b` by the way: each thread has
+ * to load vectors of one column only.
+ */
+export function canSumColumns(tile: GemmTile): boolean {
+  return tile.flow === "direct" || gemmThreads(tile) % (tile.tileN / 4) === 0;
+}
+
+/**
+ * Multiplies, with bias and `addTo`; or the parts of a split k apart, each
+ * followed by its sums, in which case `out` of the sums is `out`.
+ */
 export function gemmKernel(
-  { a, b, bias, addTo, out }: GemmTensors,
+  { a, b, bias, addTo, out, sums, epilogue }: GemmTensors,
   { shape, variant }: { shape: GemmShape; variant: GemmVariant },
 ): Dispatch {
   const { M, N, K, transA, transB } = shape;
   const { tileM, tileN, tileK, threadM, threadN, splitK, flow } = variant;
   const fits = (n: number) => n % 4 === 0;
   const vectorA = fits(transA ? M : K), vectorB = fits(transB ? K : N);
-  const { bindings, names } = bind({
-    read: { a, b, bias, addTo },
-    write: { out },
+  const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
+  const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
+  const { bindings, names } = bind<string, string>({
+    read: { a, b, ...read, ...epilogue?.whole } as Record<string, GpuTensor>,
+    write: write as Record<string, GpuTensor>,
   }, {
     vector: [
       ...vectorA ? ["a"] : [],
       ...vectorB ? ["b"] : [],
-      ...fits(N) ? ["bias", "addTo", "out"] : [],
+      ...fits(N) ? Object.keys({ ...read, ...write }) : [],
     ],
   });
+  const part = M * N + (sums ? N : 0);
+  const base = splitK > 1 ? `group.z * ${part}u + ` : "";
+  const summing = sums && {
+    N,
+    variant,
+    out: names.sumsOut,
+    base: splitK > 1 ? `${base}${M * N}u + ` : "",
+    before: sums.addTo && names.sumsBefore,
+  };
   const factors: Factors = {
     a: {
       ...{ name: names.a, size: M, K, tile: tileM },
@@ -78,8 +100,8 @@ export function gemmKernel(
     range(4).flatMap((r) => across.map((j) => ({ i, r, j, c: sum(i, r, j) })))
   );
   const { declarations, loop } = flow === "direct"
-    ? { declarations: "", loop: directLoop(factors, variant) }
-    : tiledLoop(factors, variant);
+    ? { declarations: "", loop: directLoop(factors, variant, summing) }
+    : tiledLoop(factors, variant, summing);
   const stores = squares.map(({ i, r, j, c }) =>
     store(c, {
       row: `fromM + ${i * tileM / down.length + r}u + 4u * y`,
@@ -87,19 +109,19 @@ export function gemmKernel(
       shape,
       guardRow: M % tileM !== 0,
       guardColumn: N % tileN !== 0,
-      base: splitK > 1 ? `group.z * ${M * N}u + ` : "",
-      names: {
-        out: names.out,
-        bias: bias && names.bias,
-        addTo: addTo && names.addTo,
-      },
+      base,
+      out: names.out,
+      bias: bias && names.bias,
+      addTo: addTo && names.addTo,
+      put: epilogue?.store(names),
     })
   );
   const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN);
   // Neighbours have the tile in common of which there are more, so that each
   // comes from memory once; all of the others stay in the cache.
   const alongM = tilesM < tilesN;
-  const code = `${declarations}
+  const code = `${epilogue?.declare(names) ?? ""}
+${declarations}
 ${
     entry(
       gemmThreads(variant),
@@ -120,6 +142,25 @@ ${loop}
     workgroups: alongM ? [tilesM, tilesN, splitK] : [tilesN, tilesM, splitK],
     flops: 2 * M * N * K,
   };
+}
+
+/** Where sums over the rows of `b` go. */
+interface Summing {
+  readonly variant: GemmVariant;
+  readonly N: number;
+  readonly out: string;
+  /** What their numbers begin behind. */
+  readonly base: string;
+  /** What they are added to. */
+  readonly before?: string;
+}
+
+/** WGSL: stores `sum`, of four columns from `column` on. */
+function storeSum(sum: string, { N, out, base, before }: Summing): string {
+  return `if (column < ${N}u) {
+      let at = (${base}column) / 4u;
+      ${out}[at] = ${before ? `${before}[at] + ` : ""}${sum};
+    }`;
 }
 
 interface Factors {
@@ -154,7 +195,11 @@ function placeOfThread(variant: GemmVariant): string {
 }
 
 /** The loop over k where factors go through workgroup memory. */
-function tiledLoop({ a, b }: Factors, variant: GemmVariant) {
+function tiledLoop(
+  { a, b }: Factors,
+  variant: GemmVariant,
+  summing: Summing | undefined,
+) {
   const { tileK, flow } = variant;
   const threads = gemmThreads(variant);
   const common = { tileK, threads };
@@ -178,9 +223,14 @@ function tiledLoop({ a, b }: Factors, variant: GemmVariant) {
         loadB.at("tileB", k, `x + ${j * quarters(b, variant.threadN)}u`),
     })
   ).join("\n    ");
+  const addUp = summing
+    ? `
+    if (fromM == 0u) {${loadB.addUp("columnSum")}
+    }`
+    : "";
   const loop = (before: string, after: string) => `
   for (var k = fromK; k < toK; k += ${tileK}u) {
-    ${before}${put}
+    ${before}${addUp}${put}
     workgroupBarrier();${after}
     ${step}
     workgroupBarrier();
@@ -199,12 +249,37 @@ function tiledLoop({ a, b }: Factors, variant: GemmVariant) {
     declarations: `var<workgroup> tileA: ${loadA.type};
 var<workgroup> tileB: ${loadB.type};`,
     loop: `${loadA.begin}${loadB.begin}
-  ${registers}${flow === "ahead" ? ahead() : staged()}`,
+  ${registers}${summing ? "\n  var columnSum = vec4<f32>();" : ""}${
+      flow === "ahead" ? ahead() : staged()
+    }${summing ? sumTile(b, summing) : ""}`,
   };
 }
 
+/** Adds up what the threads have of each column, in their order. */
+function sumTile(b: Factor, summing: Summing): string {
+  const { variant } = summing;
+  const quarter = b.tile / 4;
+  const units = loadUnits(b, variant.tileK);
+  const slices = Math.min(gemmThreads(variant), units) / quarter;
+  const total = range(slices).map((i) => `tileB[${i}][lane]`).join(" + ");
+  return `
+  if (fromM == 0u) {
+    if (bUnit0 < ${units}u) { tileB[bK0][bO0] = columnSum; }
+    workgroupBarrier();
+    if (lane < ${quarter}u) {
+      let column = fromN + 4u * lane;
+      let total = ${total};
+      ${storeSum("total", summing)}
+    }
+  }`;
+}
+
 /** The loop over k where each thread reads blocks of 4 x 4 of both factors. */
-function directLoop({ a, b }: Factors, variant: GemmVariant): string {
+function directLoop(
+  { a, b }: Factors,
+  variant: GemmVariant,
+  summing: Summing | undefined,
+): string {
   const { tileK, threadM, threadN } = variant;
   const guardK = a.K % tileK !== 0;
   const blocks = (
@@ -221,10 +296,26 @@ function directLoop({ a, b }: Factors, variant: GemmVariant): string {
       const o = `${first} + ${from}u + 4u * ${at}`;
       return loadBlock(`${prefix}${part}_`, factor, { o, k: "k", guardK });
     }).join("");
-  return `
+  const across = range(threadN / 4);
+  // The first threads of the first workgroups have each column once.
+  const sum = (line: (j: number) => string) =>
+    summing
+      ? `if (fromM == 0u && y == 0u) {
+${across.map(line).join("\n")}
+    }`
+      : "";
+  return `${
+    summing
+      ? across.map((j) => `
+  var columnSum${j} = vec4<f32>();`).join("")
+      : ""
+  }
   for (var k = fromK; k < toK; k += ${tileK}u) {
     ${blocks(a, { prefix: "a", first: "fromM", at: "y", perThread: threadM })}${
     blocks(b, { prefix: "b", first: "fromN", at: "x", perThread: threadN })
+  }
+    ${
+    sum((j) => `      columnSum${j} += b${j}_0 + b${j}_1 + b${j}_2 + b${j}_3;`)
   }
     ${
     range(4).map((k) =>
@@ -235,6 +326,14 @@ function directLoop({ a, b }: Factors, variant: GemmVariant): string {
       })
     ).join("\n    ")
   }
+  }
+  ${
+    sum((j) =>
+      `    {
+      let column = fromN + ${j * b.tile / across.length}u + 4u * x;
+      ${storeSum(`columnSum${j}`, summing!)}
+    }`
+    )
   }`;
 }
 
@@ -266,30 +365,35 @@ ${products.join("\n")}
 /** Stores four neighbours of a row of the result. */
 function store(
   value: string,
-  { row, column, shape: { M, N }, guardRow, guardColumn, base, names }: {
+  { row, column, shape: { M, N }, guardRow, guardColumn, base, ...to }: {
     row: string;
     column: string;
     shape: GemmShape;
     guardRow: boolean;
     guardColumn: boolean;
     base: string;
-    names: { out: string; bias?: string; addTo?: string };
+    out: string;
+    bias?: string;
+    addTo?: string;
+    /** Statements for the sum, `v`, in place of writing it to `out`. */
+    put?: string;
   },
 ): string {
+  const { out, bias, addTo, put = `${out}[at] = v;` } = to;
   const guards = [
     ...guardRow ? [`row < ${M}u`] : [],
     ...guardColumn ? [`column < ${N}u`] : [],
   ];
   const plus = (at: string, n: string) =>
-    (names.bias ? ` + ${names.bias}[${n}]` : "") +
-    (names.addTo ? ` + ${names.addTo}[${at}]` : "");
+    (bias ? ` + ${bias}[${n}]` : "") + (addTo ? ` + ${addTo}[${at}]` : "");
   const body = N % 4 === 0
     ? `let at = (${base}row * ${N}u + column) / 4u;
-      ${names.out}[at] = ${value}${plus("at", "column / 4u")};`
+      let v = ${value}${plus("at", "column / 4u")};
+      ${put}`
     : range(4).map((j) => `
       if (column + ${j}u < ${N}u) {
         let at = ${base}row * ${N}u + column + ${j}u;
-        ${names.out}[at] = ${value}.${"xyzw"[j]}${plus("at", `column + ${j}u`)};
+        ${out}[at] = ${value}.${"xyzw"[j]}${plus("at", `column + ${j}u`)};
       }`).join("");
   return `{
     let row = ${row};

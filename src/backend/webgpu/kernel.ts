@@ -12,6 +12,8 @@ import type { GemmShape, GemmVariant } from "./gemm.ts";
 /** What a kernel may ask for beside its tensors. */
 export interface KernelContext {
   readonly attentionFlow: AttentionFlow;
+  /** Most that attention's gradient may keep between its dispatches. */
+  readonly mostKeptBytes: number;
   /** How to compute a product of many rows. */
   gemmVariant(shape: GemmShape): GemmVariant;
   /** Memory for the time of this call, f32. */

@@ -36,10 +36,13 @@ import {
   type FlatUpdate,
   type SumChain,
 } from "./flat_update.ts";
+import { findFused, instants } from "./fusion.ts";
 import type { GemmShape, GemmVariant } from "./gemm.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
+import { MOST_KEPT_BYTES } from "./kernels/attention_backward.ts";
 import { flatAdamw } from "./kernels/flat_adamw.ts";
+import { lowerFused } from "./lower_fused.ts";
 import { chooseTwoBytes, type StoredPrecision } from "./two_bytes.ts";
 
 /** A program as dispatches. */
@@ -66,6 +69,11 @@ export interface LowerOptions {
   readonly attentionFlow: AttentionFlow;
   /** How activations are stored. */
   readonly precision: StoredPrecision;
+  /**
+   * Whether neighbouring calls become one kernel where they can, and gradients
+   * keep what saves computing it again. False is for comparisons.
+   */
+  readonly fuse: boolean;
 }
 
 /** Which of several kernels compute. */
@@ -98,7 +106,10 @@ function lowerPhase(
     choices: Choices;
   },
 ): Dispatch[] {
-  const temps = tempViews({ phase, calls, precision: choices.precision });
+  const fused = choices.fuse ? findFused(calls) : [];
+  const when = instants(calls.length, fused);
+  const { precision } = choices;
+  const temps = tempViews({ phase, calls, when, precision });
   const viewOf = (tensor: PlacedTensor) =>
     temps.get(tensor) ?? persistent.get(tensor.name)!;
   const chains = findSumChains(calls);
@@ -112,9 +123,15 @@ function lowerPhase(
     for (const call of update.calls.slice(0, -1)) absorbed.add(call);
     updateOf.set(update.calls.at(-1)!, update);
   }
+  const fusedAt = new Map(fused.map((one) => [one.at, one]));
   return calls.flatMap((call, at) => {
     if (absorbed.has(call)) return [];
-    const context = callContext({ phase, op: call.op, at, choices });
+    const context = callContext({ phase, op: call.op, at: when[at], choices });
+    const one = fusedAt.get(at);
+    if (one) {
+      for (const part of calls.slice(at, at + one.count)) absorbed.add(part);
+      return lowerFused(one, { viewOf, context });
+    }
     const update = updateOf.get(call);
     if (update) {
       const { scale, hyper } = update.calls[0].in;
@@ -213,9 +230,10 @@ function arraysOf({ calls, length }: FlatUpdate): PlacedUpdate["arrays"] {
 }
 
 function tempViews(
-  { phase, calls, precision }: {
+  { phase, calls, when, precision }: {
     phase: string;
     calls: readonly AnyCall<PlacedTensor>[];
+    when: readonly number[];
     precision: StoredPrecision;
   },
 ): Map<PlacedTensor, GpuTensor> {
@@ -227,7 +245,8 @@ function tempViews(
   const bytesOf = (tensor: Tensor) =>
     sizeOf(tensor.shape) * bytesPerNumber(storedType(tensor));
   for (const buffer of tempBuffers(calls, { inPlace: true, bytesOf })) {
-    const { sizeBytes, start, end, tensors } = buffer;
+    const { sizeBytes, tensors } = buffer;
+    const start = when[buffer.start], end = when[buffer.end];
     const { name } = tensors[0];
     const memory = { name, sizeBytes, lifetime: { phase, start, end } };
     for (const tensor of tensors) {
@@ -258,6 +277,7 @@ function callContext(
   });
   return {
     attentionFlow: choices.attentionFlow,
+    mostKeptBytes: choices.fuse ? MOST_KEPT_BYTES : 0,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),

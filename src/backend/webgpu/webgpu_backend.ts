@@ -53,6 +53,8 @@ export interface WebGpuOptions {
   readonly tuningCache?: TuningCache;
   /** How activations are stored; absent is fp32. */
   readonly precision?: StoredPrecision;
+  /** See `LowerOptions`; false is for tests and benchmarks. */
+  readonly fuse?: boolean;
 }
 
 /** An open adapter. */
@@ -228,6 +230,7 @@ class OpenWebGpu implements WebGpuBackend {
       gemmVariant: (shape) => this.gemmVariant(shape),
       attentionFlow: this.#attentionFlow(),
       precision: "fp32",
+      fuse: true,
       ...this.#options,
       ...options,
     });

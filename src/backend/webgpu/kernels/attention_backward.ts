@@ -6,6 +6,8 @@
  * With p the probabilities, f the dropout factors and y the output:
  * dv_j = sum_i p_ij f_ij dy_i;  ds_ij = p_ij (f_ij dy_i.v_j - dy_i.y_i);
  * dq_i = sum_j ds_ij k_j / sqrt(D);  dk_j = sum_i ds_ij q_i / sqrt(D).
+ * The second dispatch keeps ds for the third where that is not too large;
+ * else the third computes it again, by two more products and all exps.
  * Oracle: ../../reference/attention.ts.
  *
  * @module
@@ -41,18 +43,27 @@ import { entry, joined, lines } from "../wgsl.ts";
 
 const LABEL = "attentionBackward";
 
+/** Most that is kept of ds: GPT-2 small with 8 sequences of 1024 needs 214 MB. */
+export const MOST_KEPT_BYTES = 2 ** 28;
+
 /** Kernel of attention's gradient. */
 export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
   attentionBackward({ in: inputs, out: { dQkv }, attrs }, context) {
     const { dOut, qkv, out, lse, rng } = inputs;
     const shape = attentionShape(attrs, context.attentionFlow);
-    const { B, T, H } = shape;
+    const { B, T, H, tile } = shape;
     const rowDots = context.scratch(B * H * T);
-    const tensors = { dOut, qkv, lse, rng, rowDots, dQkv };
+    const keptLength = B * H * pairs(shape) * tile * tile;
+    const slopes = 4 * keptLength <= context.mostKeptBytes
+      ? context.scratch(keptLength)
+      : undefined;
+    const tensors = { dOut, qkv, lse, rng, rowDots, dQkv, slopes };
     return [
       dotRows({ dOut, out, rowDots }, shape),
       keyGradients(tensors, shape),
-      queryGradients(tensors, shape),
+      slopes
+        ? queryProducts({ slopes, qkv, dQkv }, shape)
+        : queryGradients(tensors, shape),
     ];
   },
 };
@@ -65,6 +76,27 @@ interface Tensors {
   /** dOut . out of every row of every head, (B, H, T). */
   readonly rowDots: GpuTensor;
   readonly dQkv: GpuTensor;
+  /** ds of every tile, (B, H, pairs, 4 rows, threads) vectors along queries. */
+  readonly slopes?: GpuTensor;
+}
+
+/** Tiles of scores of a head: those on and below the diagonal. */
+function pairs({ tiles }: AttentionShape): number {
+  return tiles * (tiles + 1) / 2;
+}
+
+/** WGSL: where thread `lane` finds its first vector of a tile in `slopes`. */
+function slopeAt(
+  shape: AttentionShape,
+  { head, queryTile, keyTile }: Record<
+    "head" | "queryTile" | "keyTile",
+    string
+  >,
+): string {
+  const pair = `${queryTile} * (${queryTile} + 1u) / 2u + ${keyTile}`;
+  return `(${head} * ${pairs(shape)}u + ${pair}) * ${
+    4 * shape.threads
+  }u + lane`;
 }
 
 function dotRows(
@@ -96,12 +128,12 @@ function dotRows(
 
 /** dk and dv: rows of the tile are keys, columns are queries. */
 function keyGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
-  const { dQkv, ...read } = tensors;
+  const { dQkv, slopes, ...read } = tensors;
   const { B, T, H, Hkv, tiles, chunks, perThread, p, site } = shape;
   const { side, tile, threads } = shape;
   const { bindings, names } = bind(
-    { read, write: { dQkv } },
-    { vector: shape.vector ? ["dOut", "qkv", "dQkv"] : [] },
+    { read, write: { dQkv, slopes } },
+    { vector: ["slopes", ...shape.vector ? ["dOut", "qkv", "dQkv"] : []] },
   );
   const { dOut, qkv, rng, lse, rowDots } = names;
   const { width, key, value } = packed(shape);
@@ -109,7 +141,7 @@ function keyGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const group = H / Hkv;
   const scale = scoreScale(shape);
   const { keys, values } = keyHeads(qkv, shape, "fromK");
-  const { queries, slopes } = queryHeads({ qkv, dOut }, shape, "begin");
+  const { queries, outs } = queryHeads({ qkv, dOut }, shape, "begin");
   const code = `
 ${rng ? dropoutFunctions({ p, site, rng }) : ""}
 ${headLoader(qkv, shape)}
@@ -147,7 +179,8 @@ ${
       }
   for (var turn = 0u; turn < ${group}u * (${tiles}u - tile); turn++) {
     let h = hkv * ${group}u + turn / (${tiles}u - tile);
-    let begin = (tile + turn % (${tiles}u - tile)) * ${tile}u;
+    let queryTile = tile + turn % (${tiles}u - tile);
+    let begin = queryTile * ${tile}u;
     let q = begin + 4u * x;
     let rows = (b * ${H}u + h) * ${T}u;
 ${each((c) => `    let q${c} = min(q + ${c}u, ${T - 1}u);`)}
@@ -158,7 +191,7 @@ ${
         )
       }
 ${addScores("s", { rows: keys, columns: queries, shape })}
-${addScores("g", { rows: values, columns: slopes, shape })}
+${addScores("g", { rows: values, columns: outs, shape })}
     let queries = vec4<u32>(q) + vec4<u32>(0u, 1u, 2u, 3u);
     let sums = vec4<f32>(${joined(4, ", ", (c) => `${lse}[rows + q${c}]`)});
     let dots = vec4<f32>(${joined(4, ", ", (c) => `${rowDots}[rows + q${c}]`)});
@@ -178,9 +211,23 @@ ${
     let ds${r} = p${r} * (g${r}${rng ? ` * f${r}` : ""} - dots) * ${scale};`
         )
       }
+${
+        slopes
+          ? `${chunks > 1 ? "    if (chunk == 0u) " : "    "}{
+      let at = ${
+            slopeAt(shape, {
+              head: `(b * ${H}u + h)`,
+              queryTile: "queryTile",
+              keyTile: "tile",
+            })
+          };
+${each((r) => `      ${names.slopes}[at + ${r * threads}u] = ds${r};`)}
+    }`
+          : ""
+      }
 ${keepScores((r, c) => `p${r}[${c}]${rng ? ` * f${r}[${c}]` : ""}`)}
     workgroupBarrier();
-${addHeads("dv", slopes, shape)}
+${addHeads("dv", outs, shape)}
     workgroupBarrier();
 ${keepScores((r, c) => `ds${r}[${c}]`)}
     workgroupBarrier();
@@ -227,8 +274,8 @@ ${
 
 /** dq: rows of the tile are queries, columns are keys. */
 function queryGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
-  const { dQkv, ...read } = tensors;
-  const { B, T, H, Hkv, tiles, chunks, perThread, p, site } = shape;
+  const { dQkv, slopes: _, ...read } = tensors;
+  const { B, T, H, Hkv, tiles, chunks, p, site } = shape;
   const { side, tile, threads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv } },
@@ -239,7 +286,7 @@ function queryGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const total = B * H * tiles * chunks;
   const scale = scoreScale(shape);
   const { keys, values } = keyHeads(qkv, shape, "begin");
-  const { queries, slopes } = queryHeads({ qkv, dOut }, shape, "fromQ");
+  const { queries, outs } = queryHeads({ qkv, dOut }, shape, "fromQ");
   const code = `
 ${rng ? dropoutFunctions({ p, site, rng }) : ""}
 ${headLoader(qkv, shape)}
@@ -283,7 +330,7 @@ ${
         )
       }
 ${addScores("s", { rows: queries, columns: keys, shape })}
-${addScores("g", { rows: slopes, columns: values, shape })}
+${addScores("g", { rows: outs, columns: values, shape })}
     let keys = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
 ${
         rng
@@ -307,25 +354,7 @@ ${keepScores((r, c) => `ds${r}[${c}]`)}
 ${addHeads("dq", keys, shape)}
     workgroupBarrier();
   }
-${
-        each((r) =>
-          `  if (q + ${r}u < ${T}u) {
-${
-            lines(perThread, (j) =>
-              `    if (${hasVector(shape, j)}) {
-      ${
-                storeHead(names.dQkv, {
-                  start: `qAt${r}`,
-                  d4: `d${j}`,
-                  value: `dq${r}_${j}`,
-                  shape,
-                })
-              }
-    }`)
-          }
-  }`
-        )
-      }`,
+${storeQueries(names.dQkv, shape)}`,
     )
   }`;
   return {
@@ -335,6 +364,96 @@ ${
     workgroups: groups(total),
     flops: attentionFlops(shape, 3),
   };
+}
+
+/** dq by the slopes that were kept: one product in place of three. */
+function queryProducts(
+  { slopes, qkv, dQkv }: Record<"slopes" | "qkv" | "dQkv", GpuTensor>,
+  shape: AttentionShape,
+): Dispatch {
+  const { B, T, H, Hkv, tiles, chunks, side, tile, threads } = shape;
+  const { bindings, names } = bind(
+    { read: { slopes, qkv }, write: { dQkv } },
+    { vector: ["slopes", ...shape.vector ? ["qkv", "dQkv"] : []] },
+  );
+  const { width, query } = packed(shape);
+  const total = B * H * tiles * chunks;
+  const { keys } = keyHeads(names.qkv, shape, "begin");
+  const code = `
+${headLoader(names.qkv, shape)}
+${productMemory(shape)}
+${
+    entry(
+      threads,
+      `
+  var work = ${groupIndex(total)};
+  if (work >= ${total}u) { return; }
+  let chunk = work % ${chunks}u;
+  work /= ${chunks}u;
+  let tile = ${tiles - 1}u - work % ${tiles}u; // the longest first
+  work /= ${tiles}u;
+  let h = work % ${H}u;
+  let first = work / ${H}u * ${T}u;
+  let hkv = h * ${Hkv}u / ${H}u;
+  let x = lane % ${side}u;
+  let y = lane / ${side}u;
+  let q = tile * ${tile}u + 4u * y;
+${
+        each((r) =>
+          `  let qAt${r} = (first + min(q + ${r}u, ${T - 1}u)) * ${width}u + ${
+            query("h")
+          };`
+        )
+      }
+${vectors(shape)}
+${results(shape, (r, j) => `  var dq${r}_${j} = vec4<f32>();`)}
+  for (var keyTile = 0u; keyTile <= tile; keyTile++) {
+    let begin = keyTile * ${tile}u;
+    let at = ${
+        slopeAt(shape, {
+          head: "work",
+          queryTile: "tile",
+          keyTile: "keyTile",
+        })
+      };
+    // Kept by rows of keys: thread (x, y) has columns of query group x.
+${each((r) => `    probs[${r}][y][x] = ${names.slopes}[at + ${r * threads}u];`)}
+    workgroupBarrier();
+${addHeads("dq", keys, shape)}
+    workgroupBarrier();
+  }
+${storeQueries(names.dQkv, shape)}`,
+    )
+  }`;
+  return {
+    label: LABEL,
+    bindings,
+    code,
+    workgroups: groups(total),
+    flops: attentionFlops(shape, 1),
+  };
+}
+
+/** WGSL: stores the gradients of four queries. */
+function storeQueries(dQkv: string, shape: AttentionShape): string {
+  const { T, perThread } = shape;
+  return each((r) =>
+    `  if (q + ${r}u < ${T}u) {
+${
+      lines(perThread, (j) =>
+        `    if (${hasVector(shape, j)}) {
+      ${
+          storeHead(dQkv, {
+            start: `qAt${r}`,
+            d4: `d${j}`,
+            value: `dq${r}_${j}`,
+            shape,
+          })
+        }
+    }`)
+    }
+  }`
+  );
 }
 
 /** Keys and values of the tile that begins at row `begin` of a sequence. */
@@ -357,7 +476,7 @@ function queryHeads(
   { qkv, dOut }: { qkv: string; dOut: string },
   shape: AttentionShape,
   begin: string,
-): { queries: Heads; slopes: Heads } {
+): { queries: Heads; outs: Heads } {
   const { T, H, D } = shape;
   const { width, query } = packed(shape);
   const row = (o: string) => `(first + min(${begin} + ${o}, ${T - 1}u))`;
@@ -366,7 +485,7 @@ function queryHeads(
       array: qkv,
       at: (o) => `${row(o)} * ${width}u + ${query("h")}`,
     },
-    slopes: {
+    outs: {
       array: dOut,
       at: (o) => `(${row(o)} * ${H}u + h) * ${D}u`,
     },

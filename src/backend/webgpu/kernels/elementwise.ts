@@ -1,42 +1,16 @@
 /**
  * Fill, sum, GELU and SwiGLU, with their gradients: bound by memory.
  *
- * Functions are written out, as the tanh of some drivers overflows to NaN and
- * WGSL has no erf. Oracle: ../../reference/activations.ts.
+ * Oracle: ../../reference/activations.ts.
  *
  * @module
  */
 
 import { bind, type GpuTensor, groupIndex, groups } from "../dispatch.ts";
 import { elementwise } from "../elementwise.ts";
+import { geluOf } from "../gelu.ts";
 import type { Kernels } from "../kernel.ts";
 import { entry, f32 } from "../wgsl.ts";
-
-/** sqrt(2 / pi), the inner factor of GELU by tanh. */
-const TANH_SCALE = f32(Math.sqrt(2 / Math.PI));
-const TANH_CUBIC = 0.044715;
-
-/** tanh by one exp of a number that is never positive: no overflow. */
-const TANH = `
-fn tanhOf(x: V) -> V {
-  let e = exp(-2.0f * abs(x));
-  return sign(x) * ((1.0f - e) / (1.0f + e));
-}
-`;
-
-/**
- * The error function to 1.5e-7.
- * Source: Abramowitz & Stegun 1964, formula 7.1.26.
- */
-const ERF = `
-fn erfOf(x: V) -> V {
-  let z = abs(x);
-  let t = V(1.0f) / (1.0f + 0.3275911f * z);
-  let p = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f +
-    t * (-1.453152027f + t * 1.061405429f))));
-  return sign(x) * (1.0f - p * exp(-z * z));
-}
-`;
 
 function sigmoid(width: 1 | 4): string {
   return `
@@ -46,10 +20,6 @@ fn sigmoid(x: V) -> V {
 }
 `;
 }
-
-const INNER = `${TANH_SCALE} * (x + ${f32(TANH_CUBIC)} * x * x * x)`;
-const SQRT_HALF = f32(Math.SQRT1_2);
-const DENSITY = f32(1 / Math.sqrt(2 * Math.PI));
 
 /** Kernels of the element-wise ops. */
 export const elementwiseKernels: Kernels<
@@ -75,33 +45,25 @@ export const elementwiseKernels: Kernels<
   },
 
   gelu({ in: read, out: write, attrs: { n, tanh } }) {
+    const { functions, value } = geluOf(tanh);
     return [elementwise("gelu", {
       n,
       read,
       write,
-      functions: tanh ? TANH : ERF,
+      functions,
       body: (at) => `
   let x = ${at.x};
-  ${at.out} = 0.5f * x * (1.0f + ${
-        tanh ? `tanhOf(${INNER})` : `erfOf(x * ${SQRT_HALF})`
-      });`,
+  ${at.out} = ${value};`,
     })];
   },
 
   geluBackward({ in: read, out: write, attrs: { n, tanh } }) {
-    const slope = tanh
-      ? `
-  let t = tanhOf(${INNER});
-  let inner = ${TANH_SCALE} * (1.0f + ${f32(3 * TANH_CUBIC)} * x * x);
-  let slope = 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * inner;`
-      : `
-  let slope = 0.5f * (1.0f + erfOf(x * ${SQRT_HALF})) +
-    x * ${DENSITY} * exp(-0.5f * x * x);`;
+    const { functions, slope } = geluOf(tanh);
     return [elementwise("geluBackward", {
       n,
       read,
       write,
-      functions: tanh ? TANH : ERF,
+      functions,
       body: (at) => `
   let x = ${at.x};
   ${slope}

@@ -6,40 +6,59 @@
  * @module
  */
 
+import type { Call } from "../../../graph/ops.ts";
 import { columnSums } from "../column_sums.ts";
+import type { Dispatch, GpuTensor } from "../dispatch.ts";
 import { gemmDispatches, type GemmShape } from "../gemm.ts";
+import type { Epilogue } from "../gemm_epilogue.ts";
+import { canSumColumns } from "../gemm_kernel.ts";
 import { gemvDispatch, MOST_GEMV_ROWS } from "../gemv.ts";
-import type { Kernels } from "../kernel.ts";
+import type { KernelContext, Kernels } from "../kernel.ts";
 
 /** Kernels of the linear ops. */
 export const matmulKernels: Kernels<"matmul" | "sumRows"> = {
-  matmul({ in: inputs, out, attrs }, context) {
-    const { M, N, K } = attrs;
-    const shape: GemmShape = {
-      M,
-      N,
-      K,
-      transA: attrs.transA === 1,
-      transB: attrs.transB === 1,
-    };
-    const tensors = { ...inputs, ...out };
-    if (M <= MOST_GEMV_ROWS) return [gemvDispatch(tensors, shape)];
-    return gemmDispatches(tensors, {
-      shape,
-      variant: context.gemmVariant(shape),
-      partials: context.scratch,
-    });
-  },
+  matmul: (call, context) => product({ call }, context),
 
   sumRows({ in: { x, addTo }, out: { out }, attrs: { rows, C } }, context) {
     return columnSums("sumRows", {
       rows,
       C,
       read: { x },
-      addTo,
-      out,
       matrices: ["x"],
-      term: ({ x }) => `${x}[i]`,
+      sums: [{ addTo, out, term: ({ x }) => `${x}[i]` }],
     }, context);
   },
 };
+
+/** A product, and what is done at once with its results and factors. */
+export function product(
+  { call: { in: inputs, out, attrs }, sums, epilogue }: {
+    call: Call<"matmul", GpuTensor>;
+    /** Sums over the rows of `b`. */
+    sums?: Call<"sumRows", GpuTensor>;
+    /** In place of storing the results. */
+    epilogue?: Epilogue;
+  },
+  context: KernelContext,
+): Dispatch[] {
+  const { M, N, K } = attrs;
+  const shape: GemmShape = {
+    M,
+    N,
+    K,
+    transA: attrs.transA === 1,
+    transB: attrs.transB === 1,
+  };
+  const tensors = { ...inputs, ...out };
+  if (M <= MOST_GEMV_ROWS) return [gemvDispatch(tensors, shape)];
+  const variant = context.gemmVariant(shape);
+  const together = sums && canSumColumns(variant);
+  return [
+    ...sums && !together ? matmulKernels.sumRows(sums, context) : [],
+    ...gemmDispatches({
+      ...tensors,
+      ...together && { sums: { ...sums.in, ...sums.out } },
+      epilogue,
+    }, { shape, variant, partials: context.scratch }),
+  ];
+}

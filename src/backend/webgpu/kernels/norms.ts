@@ -8,9 +8,10 @@
  * @module
  */
 
+import type { Call } from "../../../graph/ops.ts";
 import { columnSums } from "../column_sums.ts";
 import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
-import type { Kernels } from "../kernel.ts";
+import type { KernelContext, Kernels } from "../kernel.ts";
 import {
   across,
   beginRow,
@@ -42,22 +43,45 @@ export const normKernels: Kernels<
     normBackward("rmsNormBackward", { ...inputs, ...out }, attrs),
   ],
 
-  normWeightBackward({ in: inputs, out: { out }, attrs: { rows, C } }, ctx) {
-    const { addTo, ...read } = inputs;
-    return columnSums("normWeightBackward", {
-      rows,
-      C,
-      read,
-      addTo,
-      out,
-      matrices: ["x", "dOut"],
-      term: ({ dOut, x, mean, rstd }) =>
-        mean
-          ? `${dOut}[i] * ((${x}[i] - ${mean}[r]) * ${rstd}[r])`
-          : `${dOut}[i] * (${x}[i] * ${rstd}[r])`,
-    }, ctx);
-  },
+  normWeightBackward: (call, context) => normSums({ weight: call }, context),
 };
+
+/**
+ * Gradients of a norm's weight and bias, the second of which is a sum over
+ * rows of the same `dOut`.
+ */
+export function normSums(
+  { weight: { in: inputs, out: { out }, attrs: { rows, C } }, bias }: {
+    weight: Call<"normWeightBackward", GpuTensor>;
+    bias?: Call<"sumRows", GpuTensor>;
+  },
+  context: KernelContext,
+): Dispatch[] {
+  const { addTo, ...read } = inputs;
+  return columnSums("normWeightBackward", {
+    rows,
+    C,
+    read,
+    matrices: ["x", "dOut"],
+    sums: [
+      {
+        addTo,
+        out,
+        term: ({ dOut, x, mean, rstd }) =>
+          mean
+            ? `${dOut}[i] * ((${x}[i] - ${mean}[r]) * ${rstd}[r])`
+            : `${dOut}[i] * (${x}[i] * ${rstd}[r])`,
+      },
+      ...bias
+        ? [{
+          addTo: bias.in.addTo,
+          out: bias.out.out,
+          term: ({ dOut }: Record<string, string>) => `${dOut}[i]`,
+        }]
+        : [],
+    ],
+  }, context);
+}
 
 /** Both forward kernels; the one with `mean` is layer normalization. */
 function normForward(

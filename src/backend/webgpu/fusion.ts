@@ -1,0 +1,157 @@
+/**
+ * Neighbouring calls that become one kernel, so that what one makes for the
+ * other is never in memory, or what both read is read once:
+ *
+ * - a product and the GELU, the gradient of GELU or the dropout of its result;
+ * - sums over the rows of a gradient (of a bias) and the product that reads it;
+ * - the gradients of a norm's weight and bias.
+ *
+ * The program and the other executors do not know. A pure function of the
+ * calls.
+ *
+ * @module
+ */
+
+import type { AnyCall, Call, OpName } from "../../graph/ops.ts";
+import type { PlacedTensor } from "../../graph/program.ts";
+import type { EpilogueCall, EpilogueOp } from "./gemm_epilogue.ts";
+import { MOST_GEMV_ROWS } from "./gemv.ts";
+
+/** A product with its neighbours. */
+export interface FusedProduct {
+  readonly product: Call<"matmul", PlacedTensor>;
+  /** Sums over the rows of the product's `b`; the call before it. */
+  readonly sums?: Call<"sumRows", PlacedTensor>;
+  /** What its result goes through; the call behind it. */
+  readonly after?: EpilogueCall<PlacedTensor>;
+  /** Whether somebody else reads the result. */
+  readonly isRead: boolean;
+}
+
+/** The gradients of a norm's parameters. */
+export interface FusedNorm {
+  readonly weight: Call<"normWeightBackward", PlacedTensor>;
+  readonly bias: Call<"sumRows", PlacedTensor>;
+}
+
+/** Calls in a row that are one. */
+export interface Fused {
+  /** Index of the first, and how many there are. */
+  readonly at: number;
+  readonly count: number;
+  readonly what: FusedProduct | FusedNorm;
+}
+
+/** The input of each that is the result of the product. */
+const EPILOGUES: Readonly<Record<EpilogueOp, "x" | "dOut">> = {
+  gelu: "x",
+  geluBackward: "dOut",
+  dropout: "x",
+};
+
+/** All of a phase, from first to last; none has a call of another. */
+export function findFused(calls: readonly AnyCall<PlacedTensor>[]): Fused[] {
+  const readers = countReaders(calls);
+  const found: Fused[] = [];
+  for (let at = 0; at < calls.length;) {
+    const fused = normAt(calls, at) ?? productAt(calls, at, readers);
+    if (fused) found.push(fused);
+    at += fused?.count ?? 1;
+  }
+  return found;
+}
+
+/**
+ * When each call takes place, for the lifetimes of what it uses: fused calls
+ * read and write all of theirs at once.
+ */
+export function instants(length: number, fused: readonly Fused[]): number[] {
+  const when = Array.from({ length }, (_, at) => at);
+  for (const { at, count } of fused) when.fill(at, at, at + count);
+  return when;
+}
+
+function normAt(
+  calls: readonly AnyCall<PlacedTensor>[],
+  at: number,
+): Fused | null {
+  const weight = calls[at], bias = calls[at + 1];
+  if (weight.op !== "normWeightBackward" || bias?.op !== "sumRows") return null;
+  const isPair = bias.in.x === weight.in.dOut &&
+    bias.out.out !== weight.out.out && keepsApart(weight) && keepsApart(bias);
+  return isPair ? { at, count: 2, what: { weight, bias } } : null;
+}
+
+function productAt(
+  calls: readonly AnyCall<PlacedTensor>[],
+  at: number,
+  readers: ReadonlyMap<PlacedTensor, number>,
+): Fused | null {
+  const first = calls[at];
+  const place = first.op === "sumRows" ? at + 1 : at;
+  const product = calls[place], next = calls[place + 1];
+  if (product?.op !== "matmul" || !isTiled(product)) return null;
+  const sums = first.op === "sumRows" ? first : undefined;
+  if (sums && !sumsFactor(sums, product)) return null;
+  const isRead = (readers.get(product.out.out) ?? 0) > 1;
+  const after = next && endsWith(product, next) &&
+      (!isRead || next.op === "gelu") // the others are not written for others
+    ? next
+    : undefined;
+  if (!sums && !after) return null;
+  const count = 1 + (sums ? 1 : 0) + (after ? 1 : 0);
+  return { at, count, what: { product, sums, after, isRead } };
+}
+
+/** Those of few rows have a kernel of their own. */
+function isTiled({ attrs: { M, N } }: Call<"matmul", PlacedTensor>): boolean {
+  return M > MOST_GEMV_ROWS && N % 4 === 0;
+}
+
+/** Whether a call goes on with the product's result, one by one. */
+function endsWith(
+  { out: { out } }: Call<"matmul", PlacedTensor>,
+  next: AnyCall<PlacedTensor>,
+): next is EpilogueCall<PlacedTensor> {
+  if (out.kind !== "temp" || !isEpilogue(next.op)) return false;
+  const uses = Object.entries<PlacedTensor>(next.in)
+    .filter(([, tensor]) => tensor === out);
+  return uses.length === 1 && uses[0][0] === EPILOGUES[next.op];
+}
+
+function isEpilogue(op: OpName): op is EpilogueOp {
+  return op in EPILOGUES;
+}
+
+/** Whether the rows that are summed are those of a factor as it is stored. */
+function sumsFactor(
+  sums: Call<"sumRows", PlacedTensor>,
+  product: Call<"matmul", PlacedTensor>,
+): boolean {
+  const { in: { a, b, bias, addTo }, attrs: { N, K, transB } } = product;
+  const { rows, C } = sums.attrs;
+  const { out } = sums.out;
+  return sums.in.x === b && transB === 0 && rows === K && C === N &&
+    bias === undefined && keepsApart(sums) &&
+    ![a, addTo, product.out.out].includes(out);
+}
+
+/** Whether sums go where nothing is read that the other call reads. */
+function keepsApart(
+  call: Call<"sumRows" | "normWeightBackward", PlacedTensor>,
+): boolean {
+  const { in: { addTo }, out: { out } } = call;
+  return out.kind !== "temp" && (addTo === undefined || addTo === out);
+}
+
+function countReaders(
+  calls: readonly AnyCall<PlacedTensor>[],
+): Map<PlacedTensor, number> {
+  const readers = new Map<PlacedTensor, number>();
+  for (const call of calls) {
+    for (const tensor of new Set(Object.values<PlacedTensor>(call.in))) {
+      readers.set(tensor, (readers.get(tensor) ?? 0) + 1);
+    }
+  }
+  return readers;
+}

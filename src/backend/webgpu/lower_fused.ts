@@ -1,0 +1,49 @@
+/**
+ * Dispatches of calls that fusion.ts found to be one.
+ *
+ * @module
+ */
+
+import { type AnyCall, mapCall, type OpName } from "../../graph/ops.ts";
+import type { PlacedTensor } from "../../graph/program.ts";
+import type { Dispatch, GpuTensor } from "./dispatch.ts";
+import type { Fused } from "./fusion.ts";
+import { epilogueOf, type EpilogueOp } from "./gemm_epilogue.ts";
+import type { Kernel, KernelContext } from "./kernel.ts";
+import { webgpuKernels } from "./kernels.ts";
+import { product } from "./kernels/matmul.ts";
+import { normSums } from "./kernels/norms.ts";
+
+/** One or two dispatches in place of one or two for each call. */
+export function lowerFused(
+  { what }: Fused,
+  { viewOf, context }: {
+    viewOf: (tensor: PlacedTensor) => GpuTensor;
+    context: KernelContext;
+  },
+): Dispatch[] {
+  /** The same call, which stays of its op. */
+  const onViews = <K extends OpName>(
+    call: Extract<AnyCall<PlacedTensor>, { op: K }>,
+  ) => mapCall(call, viewOf) as Extract<AnyCall<GpuTensor>, { op: K }>;
+  if ("weight" in what) {
+    const weight = onViews<"normWeightBackward">(what.weight);
+    const bias = onViews<"sumRows">(what.bias);
+    return normSums({ weight, bias }, context);
+  }
+  const call = onViews<"matmul">(what.product);
+  const sums = what.sums && onViews<"sumRows">(what.sums);
+  if (!what.after) return product({ call, sums }, context);
+  const after = onViews<EpilogueOp>(what.after);
+  // Its place may be that of a factor, which other workgroups still read.
+  const { a, b } = call.in;
+  const isFree = [a, b].every(({ memory }) => memory !== after.out.out.memory);
+  if (!isFree) {
+    // Call and kernel are of one op, which a lookup cannot express.
+    const kernel = webgpuKernels[after.op] as Kernel<EpilogueOp>;
+    return [...product({ call, sums }, context), ...kernel(after, context)];
+  }
+  const kept = what.isRead ? call.out.out : undefined;
+  const epilogue = epilogueOf(after, { kept });
+  return product({ call, sums, epilogue }, context);
+}
