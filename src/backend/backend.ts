@@ -66,6 +66,7 @@ export interface Executable {
 
 /** An open device. */
 export interface Backend {
+  /** Which device it is, and which kernels run on it. */
   readonly device: DeviceInfo;
   /** How large a program may be, as far as the device tells. */
   readonly limits?: {

@@ -41,6 +41,7 @@ export interface DeviceChoice {
 
 /** An open device, and what the user should know about it. */
 export interface OpenedDevice {
+  /** To compile and run programs on; the caller disposes of it. */
   readonly backend: Backend;
   /** It is not what was asked for, or slower than it could be. */
   readonly warnings: string[];

@@ -14,13 +14,14 @@ import { measureSpeed, type ProductShape } from "./measure.ts";
 import { type AdapterInfo, pciId } from "./webgpu/adapters.ts";
 
 /** What every device has. */
-interface CommonListing {
+export interface CommonListing {
   /** `cpu`, `gpu:0` … */
   readonly id: string;
+  /** The CPU's or the adapter's own name. */
   readonly name: string;
   /** Of the CPU: main memory. Null if nobody tells. */
   readonly memoryBytes: number | null;
-  /** Measured fp32 matrix product, or null. */
+  /** Measured fp32 matrix product in GFLOP/s; null if it was not measured. */
   readonly gflops: number | null;
   /** Why it was not measured though it should be, or null. */
   readonly problem: string | null;
@@ -30,10 +31,13 @@ interface CommonListing {
 
 /** The CPU. */
 export interface CpuListing extends CommonListing {
+  /** Which executor runs there. */
   readonly backend: "cpu";
   /** Physical cores that this process may use. */
   readonly cores: number;
+  /** Threads that the cores run at once, hyper-threads included. */
   readonly hardwareThreads: number;
+  /** Which kernels run there, in words. */
   readonly kernels: string;
   /** Why matrix products do not run in native code, or null. */
   readonly noNative: string | null;
@@ -41,9 +45,11 @@ export interface CpuListing extends CommonListing {
 
 /** A graphics adapter. */
 export interface AdapterListing extends CommonListing {
+  /** Which executor runs there. */
   readonly backend: "webgpu";
   /** As drivers and `lspci -n` name it: `10de:2330`; null if unknown. */
   readonly pciId: string | null;
+  /** What WebGPU tells of it: limits, features, ids. */
   readonly adapter: AdapterInfo;
 }
 

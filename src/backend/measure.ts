@@ -14,8 +14,11 @@ import type { Backend, Executable } from "./backend.ts";
 
 /** Sizes of a matrix product (M, K) x (K, N). */
 export interface ProductShape {
+  /** Rows of the result. */
   M: number;
+  /** Columns of the first factor, rows of the second. */
   K: number;
+  /** Columns of the result. */
   N: number;
 }
 

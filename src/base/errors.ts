@@ -23,12 +23,18 @@ export const EXIT = {
 
 /** A failure the user can fix. Only `cli/main` prints it, without a stack. */
 export class UserError extends Error {
+  /** Tells it from other errors also where `instanceof` cannot. */
   override readonly name = "UserError";
   /** One imperative sentence: what to type or change next. */
   readonly hint: string;
   /** {@linkcode EXIT.failed}, or {@linkcode EXIT.usage} for wrong input. */
   readonly exitCode: 1 | 2;
 
+  /**
+   * @param message What could not be done: value found, value allowed.
+   * @param options.exitCode Default: {@linkcode EXIT.failed}.
+   * @param options.cause What was thrown below, for who debugs Hearth.
+   */
   constructor(
     message: string,
     options: { hint: string; exitCode?: 1 | 2; cause?: unknown },

@@ -9,7 +9,9 @@
 export interface ConfigChange {
   /** `train.batchSize`. */
   path: string;
+  /** The value so far. */
   from: unknown;
+  /** The value from now on. */
   to: unknown;
 }
 

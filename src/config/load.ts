@@ -36,6 +36,7 @@ export interface ConfigSources {
   profile?: string;
   /** Path of a YAML or JSON file. */
   file?: string;
+  /** Settings by their path, as a command line gives them. */
   flags?: readonly FlagSetting[];
   /** `key.path=value` assignments. */
   set?: readonly string[];

@@ -16,6 +16,7 @@ import { configSchema, type HearthConfig } from "./schema.ts";
 
 /** What the person typed; see `ConfigSources`. */
 export interface OverrideSources {
+  /** Settings by their path, as a command line gives them. */
   flags?: readonly FlagSetting[];
   /** `key.path=value` assignments. */
   set?: readonly string[];

@@ -129,6 +129,7 @@ function offsetOf(
 export interface FlagSetting {
   /** `model.nHead`. */
   readonly path: string;
+  /** Not checked yet: what the schema refuses is an error that names `typed`. */
   readonly value: unknown;
   /** As it was typed: `--n-head four`. */
   readonly typed: string;

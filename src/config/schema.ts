@@ -8,7 +8,16 @@
  */
 
 import { z } from "zod";
+import type { HearthConfig } from "./hearth_config.ts";
 import { PROFILE_NAMES } from "./profile_names.ts";
+
+export type {
+  DataSection,
+  HearthConfig,
+  ModelSection,
+  TokenizerSection,
+  TrainSection,
+} from "./hearth_config.ts";
 
 const count = z.int().min(1);
 const countOrZero = z.int().min(0);
@@ -191,7 +200,7 @@ export const configSchema = z.strictObject({
   data: dataSchema.prefault({}),
   train: trainSchema.prefault({}),
   checkpoint: checkpointSchema.prefault({}),
-});
+}) satisfies z.ZodType<HearthConfig>;
 
 /** A configuration as a file may hold it. */
 export const configFileSchema = configSchema.extend({
@@ -201,15 +210,5 @@ export const configFileSchema = configSchema.extend({
   ),
 });
 
-/** A complete, validated configuration. */
-export type HearthConfig = z.output<typeof configSchema>;
 /** What a person may write: every key is optional. */
 export type ConfigInput = z.input<typeof configSchema>;
-/** The `model` section. */
-export type ModelSection = HearthConfig["model"];
-/** The `tokenizer` section. */
-export type TokenizerSection = HearthConfig["tokenizer"];
-/** The `data` section. */
-export type DataSection = HearthConfig["data"];
-/** The `train` section. */
-export type TrainSection = HearthConfig["train"];

@@ -16,17 +16,24 @@ export interface DataProgress {
   total: number;
 }
 
-/** What a phase is called. */
+/** What a phase is called, for people and state files. */
+export type DataStage =
+  | "downloading"
+  | "reading data"
+  | "training tokenizer"
+  | "tokenizing";
+
+/** The words of each phase. */
 export const PHASE_WORDS = {
   download: "downloading",
   read: "reading data",
   tokenizer: "training tokenizer",
   tokenize: "tokenizing",
-} as const satisfies Record<DataProgress["phase"], string>;
+} as const satisfies Record<DataProgress["phase"], DataStage>;
 
 /** What people and state files are told of a progress. */
 export function describeProgress({ phase, done, total }: DataProgress): {
-  stage: typeof PHASE_WORDS[DataProgress["phase"]];
+  stage: DataStage;
   fraction: number | null;
   bytes: { done: number; total: number } | null;
 } {

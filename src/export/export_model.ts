@@ -41,7 +41,9 @@ import { watchedTensors } from "./watched_tensors.ts";
 export const EXPORT_FORMATS = ["hf", "safetensors", "gguf"] as const;
 /** How its numbers can be stored. */
 export const EXPORT_DTYPES = ["f32", "f16", "bf16", "q8_0"] as const;
+/** One of {@linkcode EXPORT_FORMATS}. */
 export type ExportFormat = typeof EXPORT_FORMATS[number];
+/** One of {@linkcode EXPORT_DTYPES}. */
 export type ExportDtype = typeof EXPORT_DTYPES[number];
 
 /** What to export, and to where. */
@@ -64,7 +66,9 @@ const WEIGHTS = "model.safetensors";
 
 /** What was written. */
 export interface Exported {
+  /** Path of the file or folder. */
   output: string;
+  /** Of all files together. */
   sizeBytes: number;
   /** What a person should know of it. */
   warnings: string[];

@@ -39,7 +39,9 @@ export interface ImportOptions {
   runId?: string;
   /** A shorter context than the model's own. */
   seqLen?: number;
+  /** What was typed, for `meta.json`. */
   commandLine: readonly string[];
+  /** Ends the import: nothing is left on the disk then. */
   signal?: AbortSignal;
   /** Hears the share of the tensors that is read. */
   onProgress?: (fraction: number) => void;
@@ -47,10 +49,15 @@ export interface ImportOptions {
 
 /** What came of it. */
 export interface Imported {
+  /** The run that the model is now. */
   runId: string;
+  /** Its one checkpoint, such as `step-00000000`. */
   checkpoint: string;
+  /** The shape of the model. */
   config: ModelConfig;
+  /** Trainable numbers; a tied head counts once. */
   parameterCount: number;
+  /** Of the checkpoint. */
   sizeBytes: number;
 }
 

@@ -41,21 +41,27 @@ export const DEFAULT_GENERATION: GenerationSettings = {
   seed: 1337,
 };
 
-/** What {@linkcode generate} is given; settings default as above. */
-export interface GenerateOptions extends Partial<GenerationSettings> {
-  /** Its sequence is begun anew. The caller disposes of it. */
-  decoder: Decoder;
-  tokenizer: Tokenizer;
-  /** An id that the model wants in front of every text. */
-  startOfText?: number | null;
+/** What to write; settings default to {@linkcode DEFAULT_GENERATION}. */
+export interface TextOptions extends Partial<GenerationSettings> {
   /** Empty: the model begins a text of its own. */
   prompt: string;
   /** Ends the text after the token at work. */
   signal?: AbortSignal;
 }
 
+/** What {@linkcode generate} is given. */
+export interface GenerateOptions extends TextOptions {
+  /** Its sequence is begun anew. The caller disposes of it. */
+  decoder: Decoder;
+  /** The model's own: ids of another mean other text. */
+  tokenizer: Tokenizer;
+  /** An id that the model wants in front of every text. */
+  startOfText?: number | null;
+}
+
 /** One token drawn. */
 export interface GeneratedToken {
+  /** In the vocabulary of the model's tokenizer. */
   id: number;
   /** The text that became complete with it; empty inside a character. */
   text: string;

@@ -10,11 +10,7 @@ import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import { loadTokenizer } from "../tokenizer/mod.ts";
 import { openDecoder } from "./decoder.ts";
-import {
-  generate,
-  type GeneratedToken,
-  type GenerateOptions,
-} from "./generate.ts";
+import { generate, type GeneratedToken, type TextOptions } from "./generate.ts";
 
 /** A checkpoint to open, as `loadChosen` of `run/` finds it. */
 export interface ModelFiles {
@@ -39,16 +35,11 @@ export interface ModelDevice {
   threads?: number;
 }
 
-/** What to write; settings left out have the defaults of `generate`. */
-export type TextOptions = Omit<
-  GenerateOptions,
-  "decoder" | "tokenizer" | "startOfText"
->;
-
 /** A model and its tokenizer; disposing frees the device. */
 export interface OpenModel extends AsyncDisposable {
   /** Such as `owl-1/step-00000500`. */
   readonly name: string;
+  /** What it runs on. */
   readonly device: DeviceInfo;
   /** Why it is not quite what was asked for. */
   readonly warnings: readonly string[];

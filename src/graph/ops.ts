@@ -71,6 +71,7 @@ export interface Ops<T> {
     out: { out: T; mean: T; rstd: T };
     attrs: { rows: number; C: number; eps: number };
   };
+  /** Gradient of {@linkcode Ops.layerNorm} by x, (rows, C). */
   layerNormBackward: {
     in: { dOut: T; x: T; weight: T; mean: T; rstd: T; addTo?: T };
     out: { out: T };
@@ -82,6 +83,7 @@ export interface Ops<T> {
     out: { out: T; rstd: T };
     attrs: { rows: number; C: number; eps: number };
   };
+  /** Gradient of {@linkcode Ops.rmsNorm} by x, (rows, C). */
   rmsNormBackward: {
     in: { dOut: T; x: T; weight: T; rstd: T; addTo?: T };
     out: { out: T };
@@ -130,6 +132,7 @@ export interface Ops<T> {
     out: { out: T; lse: T };
     attrs: AttentionAttrs;
   };
+  /** Gradient by the packed rows; out and lse are those of the forward op. */
   attentionBackward: {
     in: { dOut: T; qkv: T; out: T; lse: T; rng?: T };
     out: { dQkv: T };
@@ -169,6 +172,7 @@ export interface Ops<T> {
 
   /** GELU: exact with erf, or by tanh when `tanh` is 1. n elements. */
   gelu: { in: { x: T }; out: { out: T }; attrs: { n: number; tanh: Bit } };
+  /** Gradient by x: `dOut * gelu'(x)`. */
   geluBackward: {
     in: { dOut: T; x: T };
     out: { out: T };
@@ -180,6 +184,7 @@ export interface Ops<T> {
     out: { out: T };
     attrs: { rows: number; F: number };
   };
+  /** Gradient by the packed rows, (rows, 2F). */
   swigluBackward: {
     in: { dOut: T; x: T };
     out: { out: T };
@@ -284,12 +289,19 @@ export type Bit = 0 | 1;
 
 /** Settings of {@linkcode Ops.attention}; p and site as in dropout. */
 export interface AttentionAttrs {
+  /** Sequences. */
   B: number;
+  /** Tokens of each. */
   T: number;
+  /** Query heads. */
   H: number;
+  /** Heads of keys and values; a divisor of H. */
   Hkv: number;
+  /** Channels of a head. */
   D: number;
+  /** Probability of dropping an attention weight; 0 is no dropout. */
   p: number;
+  /** Which dropout of the model this is. */
   site: number;
 }
 
@@ -298,9 +310,13 @@ export type OpName = keyof Ops<unknown>;
 
 /** One use of op `K` on things of type `T`: tensors, or arrays of numbers. */
 export interface Call<K extends OpName, T> {
+  /** Which op. */
   readonly op: K;
+  /** What it reads, by the names of {@linkcode Ops}. */
   readonly in: Ops<T>[K]["in"];
+  /** What it writes, likewise; in place where a thing is in both. */
   readonly out: Ops<T>[K]["out"];
+  /** Sizes and settings: fixed when the call is recorded. */
   readonly attrs: Ops<T>[K]["attrs"];
 }
 

@@ -14,12 +14,15 @@ import type { AnyCall } from "./ops.ts";
 
 /** Where a tensor lives, in bytes from the start of its region. */
 export interface Placement {
+  /** Kept from run to run, or shared by temporaries. */
   readonly region: "persistent" | "arena";
+  /** A multiple of {@linkcode ALIGNMENT_BYTES}. */
   readonly offset: number;
 }
 
 /** A tensor together with its place. */
 export interface PlacedTensor extends Tensor {
+  /** Where its first element is. */
   readonly place: Placement;
 }
 

@@ -18,9 +18,13 @@ export type TensorKind = "temp" | "param" | "state" | "input" | "output";
 
 /** A value of a graph. Identity matters: compare tensors with `===`. */
 export interface Tensor {
+  /** Of persistent tensors: how the host writes and reads them. */
   readonly name: string;
+  /** Who owns its content. */
   readonly kind: TensorKind;
+  /** Element type; 4 bytes each. */
   readonly dtype: DType;
+  /** Row-major, every dimension at least 1. */
   readonly shape: readonly number[];
 }
 

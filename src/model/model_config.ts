@@ -34,23 +34,35 @@ export type Arch = "gpt2" | "llama";
 
 /** A network that can be built; settings the other arch has stay put. */
 export interface ModelConfig {
+  /** Which of the architectures; model/gpt2.ts and model/llama.ts say more. */
   readonly arch: Arch;
+  /** Transformer blocks, L. */
   readonly nLayer: number;
+  /** Heads that ask, H. */
   readonly nHead: number;
+  /** Heads of keys and values, a divisor of nHead; equal to it for gpt2. */
   readonly nKvHead: number;
+  /** Channels of the residual stream, C. */
   readonly nEmbd: number;
   /** Channels of one head, D; nEmbd / nHead unless imported otherwise. */
   readonly headDim: number;
+  /** Inner channels of the feed-forward layer. */
   readonly ffnDim: number;
   /** The context: most tokens that attention sees at once. */
   readonly seqLen: number;
+  /** Rows of the token embedding, V. */
   readonly vocabSize: number;
   /** Biases in linear layers and LayerNorm; always false for llama. */
   readonly bias: boolean;
+  /** Probability of dropping an element while training, 0 to below 1. */
   readonly dropout: number;
+  /** GELU by its tanh approximation, or by erf; gpt2 only. */
   readonly gelu: "tanh" | "exact";
+  /** Base of the rotary frequencies, Su et al. 2021; llama only. */
   readonly ropeTheta: number;
+  /** Added to the variance under the root of LayerNorm and RMSNorm. */
   readonly normEps: number;
+  /** Whether the output head is the token embedding. */
   readonly tieEmbeddings: boolean;
 }
 

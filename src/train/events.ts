@@ -13,9 +13,11 @@ import type { SourceLoss } from "./evaluate.ts";
 export interface Progress {
   /** Optimizer steps done. */
   step: number;
+  /** Steps at which the run ends. */
   totalSteps: number;
   /** Passes over the data begun so far, counted from 0, with fraction. */
   epoch: number;
+  /** The same at the end of the run. */
   epochs: number;
   /** Training tokens seen, of all sessions of the run. */
   tokens: number;

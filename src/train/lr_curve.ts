@@ -24,6 +24,7 @@ import {
 
 /** How the rate goes on since the end was moved; part of `trainer.json`. */
 export interface LrCurve {
+  /** What the person chose when the end was moved. */
   policy: LrPolicy;
   /** Another warm-up than the configured one, from this step and rate. */
   warmup: { from: number; fromLr: number; steps: number } | null;

@@ -15,6 +15,7 @@ import {
 export interface LrPoint {
   /** Counted from 1, as steps are in metrics and on the screen. */
   step: number;
+  /** The learning rate of that step. */
   lr: number;
 }
 

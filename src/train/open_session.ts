@@ -9,7 +9,7 @@ import { openBackend } from "../backend/devices.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";
-import { describeProgress } from "../data/progress.ts";
+import { type DataStage, describeProgress } from "../data/progress.ts";
 import type { BaseModel } from "./base_model.ts";
 import { describeBatch } from "./auto_batch.ts";
 import { autoBatch, stepWork } from "./device_fit.ts";
@@ -23,9 +23,8 @@ import {
 
 /** What is done before training, such as tokenizing. */
 export interface PrepareProgress {
-  stage:
-    | ReturnType<typeof describeProgress>["stage"]
-    | "preparing model";
+  /** What is being done, in words for people. */
+  stage: DataStage | "preparing model";
   /** Part that is done, 0 to 1; null if unknown. */
   fraction: number | null;
   /** Bytes, where that is what is counted; a total of 0 is not known. */

@@ -24,32 +24,38 @@ export interface TrainerState {
   microStep: number;
   /** Next training batch: the argument of `Batches.at`. */
   cursor: number;
-  /** What `cursor` and `totalSteps` count in: settings of the last session. */
+  /** Sequences that `cursor` counts in: the setting of the last session. */
   batchSize: number;
+  /** Micro-steps that `totalSteps` counts in: likewise. */
   gradAccumSteps: number;
   /** Steps at which the run ends. */
   totalSteps: number;
   /** How the learning rate goes on since the end was moved, if it was. */
   lrCurve: LrCurve | null;
+  /** Training tokens seen, of all sessions. */
   tokens: number;
+  /** Training time of all sessions. */
   elapsedMs: number;
   /** Step of the last evaluation: it is neither repeated nor left out. */
   evalStep: number | null;
   /** Step of the last checkpoint, written or tried: likewise. */
   saveStep: number | null;
+  /** Lowest validation loss so far, nats per token; null before the first. */
   bestValLoss: number | null;
+  /** Where that was. */
   bestStep: number | null;
   /** Evaluations since the last best, for early stopping. */
   evalsSinceBest: number;
-  /** Non-finite steps in a row, and in all. AdamW's t is step - all. */
+  /** Steps in a row that were skipped, as loss or gradient was not finite. */
   skippedInRow: number;
+  /** The same of the whole run: AdamW's t is `step - skippedTotal`. */
   skippedTotal: number;
   /**
-   * What a batch of an evaluation costs, in micro-steps, and a checkpoint, in
-   * milliseconds: the ETA of a resumed run goes by these until it has measured
-   * its own.
+   * What a batch of an evaluation costs, in micro-steps: the ETA of a resumed
+   * run goes by it until it has measured its own.
    */
   evalBatchCost: number | null;
+  /** What a checkpoint costs, likewise. */
   checkpointMs: number | null;
   /** Which kernels computed: same bits only with the same kernels. */
   kernels: string;
