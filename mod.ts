@@ -27,47 +27,52 @@
 
 import type { DeviceChoice, OpenedDevice } from "./src/backend/devices.ts";
 import type { DeviceListing } from "./src/backend/list_devices.ts";
+import type {
+  CheckpointEval,
+  EvalOptions,
+} from "./src/cli/checkpoint/eval_checkpoint.ts";
 import type { ConfigSources } from "./src/config/load.ts";
 import type { HearthConfig } from "./src/config/schema.ts";
-import type { Exported, ExportOptions } from "./src/export/export_model.ts";
+import type { Exported, ExportSettings } from "./src/export/export_model.ts";
 import type { Imported, ImportOptions } from "./src/export/import_model.ts";
 import type { ModelDevice, OpenModel } from "./src/generate/open_model.ts";
+import type { StopOptions } from "./src/run/background/stop_run.ts";
+import type { RunState } from "./src/run/files/run_state.ts";
+import type { RunInfo } from "./src/run/files/runs.ts";
+import type { RunEvent } from "./src/run/run_event.ts";
+import type { ResumeOptions, RunHost, StartOptions } from "./src/run/runner.ts";
 import type { Comparison } from "./src/run/watch/comparison.ts";
 import type { FollowEvent, FollowOptions } from "./src/run/watch/follow_run.ts";
-import type { RunEvent } from "./src/run/run_event.ts";
-import type {
-  ResumeOptions,
-  RunOptions,
-  StartOptions,
-} from "./src/run/runner.ts";
-import type { RunInfo } from "./src/run/files/runs.ts";
 
 export { EXIT, UserError } from "./src/base/errors.ts";
 export { VERSION } from "./src/base/version.ts";
 export { PROFILE_NAMES, type ProfileName } from "./src/config/profile_names.ts";
-export type { GeneratedToken } from "./src/generate/generate.ts";
-export type { TextOptions } from "./src/generate/open_model.ts";
-export type { TrainEvent } from "./src/train/events.ts";
-export type { RunState } from "./src/run/files/run_state.ts";
 export type { Backend, Executable } from "./src/backend/backend.ts";
+export type { GeneratedToken, TextOptions } from "./src/generate/generate.ts";
+export type { TrainEvent } from "./src/train/events.ts";
 export type {
+  CheckpointEval,
   Comparison,
   ConfigSources,
   DeviceChoice,
   DeviceListing,
+  EvalOptions,
   Exported,
+  ExportSettings,
   FollowEvent,
   FollowOptions,
   HearthConfig,
   Imported,
+  ImportOptions,
   ModelDevice,
   OpenedDevice,
   OpenModel,
   ResumeOptions,
   RunEvent,
   RunInfo,
-  RunOptions,
+  RunState,
   StartOptions,
+  StopOptions,
 };
 
 // What the types above are made of.
@@ -80,16 +85,60 @@ export type {
 } from "./src/backend/backend.ts";
 export type { GemmChoice } from "./src/backend/cpu/kernels.ts";
 export type { Precision } from "./src/backend/devices.ts";
-export type { AdapterListing, CpuListing } from "./src/backend/list_devices.ts";
+export type {
+  AdapterListing,
+  CommonListing,
+  CpuListing,
+} from "./src/backend/list_devices.ts";
+export type { ProductShape } from "./src/backend/measure.ts";
+export type { AdapterInfo, GpuVendor } from "./src/backend/webgpu/adapters.ts";
+export type { BaseSettings, FindBase } from "./src/config/base_settings.ts";
 export type { ConfigChange } from "./src/config/config_change.ts";
+export type {
+  CheckpointSection,
+  DataSection,
+  ModelSection,
+  Sources,
+  TokenizerSection,
+  TrainSection,
+  WeightedSource,
+} from "./src/config/hearth_config.ts";
 export type { OverrideSources } from "./src/config/override.ts";
 export type { FlagSetting } from "./src/config/parse.ts";
-export type { ImportOptions } from "./src/export/import_model.ts";
 export type {
-  GenerateOptions,
-  GenerationSettings,
-} from "./src/generate/generate.ts";
+  DatasetIdentity,
+  SourceIdentity,
+} from "./src/data/fingerprint.ts";
+export type { DataStage } from "./src/data/progress.ts";
+export type { ExportDtype, ExportFormat } from "./src/export/export_model.ts";
+export type { GenerationSettings } from "./src/generate/generate.ts";
+export type { SamplingOptions } from "./src/generate/sampling.ts";
+export type {
+  AnyCall,
+  AttentionAttrs,
+  Bit,
+  Call,
+  DType,
+  OpName,
+  Ops,
+  PlacedTensor,
+  Placement,
+  Program,
+  Tensor,
+  TensorKind,
+} from "./src/graph/mod.ts";
 export type { Arch, ModelConfig } from "./src/model/model_config.ts";
+export type { RunMeta, SessionRecord, Versions } from "./src/run/files/meta.ts";
+export type {
+  EvalMetric,
+  Metric,
+  StepMetric,
+} from "./src/run/files/metrics.ts";
+export type { Preparing, RunStatus } from "./src/run/files/run_state.ts";
+export type { RunClosed, RunCreated, RunOpened } from "./src/run/run_event.ts";
+export type { RunOptions } from "./src/run/runner.ts";
+export type { GpuSample } from "./src/run/telemetry/gpu_sample.ts";
+export type { Telemetry } from "./src/run/telemetry/telemetry.ts";
 export type {
   RunSummary,
   SettingDifference,
@@ -99,16 +148,7 @@ export type {
   CurvePoint,
   CurveTable,
 } from "./src/run/watch/curve_table.ts";
-export type { RunMeta, SessionRecord, Versions } from "./src/run/files/meta.ts";
-export type {
-  EvalMetric,
-  Metric,
-  StepMetric,
-} from "./src/run/files/metrics.ts";
-export type { RunClosed, RunCreated, RunOpened } from "./src/run/run_event.ts";
-export type { Preparing, RunStatus } from "./src/run/files/run_state.ts";
-export type { Telemetry } from "./src/run/telemetry/telemetry.ts";
-export type { Loss, SourceLoss } from "./src/train/evaluate.ts";
+export type { EvalResult, Loss, SourceLoss } from "./src/train/evaluate.ts";
 export type { Progress } from "./src/train/events.ts";
 export type { LrCurve } from "./src/train/lr_curve.ts";
 export type { LrPoint } from "./src/train/lr_points.ts";
@@ -124,9 +164,6 @@ export interface ModelChoice extends ModelDevice {
   /** A run, `RUN/best`, `RUN/500`, `latest`, `best`, or a path. */
   ref: string;
 }
-
-/** What the command line fills in by itself, and this file does for you. */
-export type Filled = "engine" | "commandLine";
 
 /**
  * Merges a profile, a file, flags and `key.path=value` assignments, in that
@@ -155,10 +192,10 @@ export async function loadConfig(
  * what goes wrong later, when the run is `failed`.
  */
 export async function* startRun(
-  options: Omit<StartOptions, Filled>,
+  options: StartOptions,
 ): AsyncGenerator<RunEvent> {
   const { startRun } = await import("./src/run/runner.ts");
-  yield* startRun({ ...options, ...await filled() });
+  yield* startRun({ ...options, ...await host() });
 }
 
 /**
@@ -167,16 +204,56 @@ export async function* startRun(
  * @throws {UserError} If there is none, or the run is complete or running.
  */
 export async function* resumeRun(
-  options: Omit<ResumeOptions, Filled>,
+  options: ResumeOptions,
 ): AsyncGenerator<RunEvent> {
   const { resumeRun } = await import("./src/run/runner.ts");
-  yield* resumeRun({ ...options, ...await filled() });
+  yield* resumeRun({ ...options, ...await host() });
 }
 
 /** All runs under `root`, the one started last first. */
 export async function listRuns(root: string): Promise<RunInfo[]> {
   const { listRuns } = await import("./src/run/files/runs.ts");
   return await listRuns(root);
+}
+
+/**
+ * One run as it is on disk: settings, and where it stands.
+ *
+ * @param ref An id, the unique beginning of one, or `latest`.
+ * @throws {UserError} If there is none, or more than one.
+ */
+export async function readRun(root: string, ref = "latest"): Promise<RunInfo> {
+  const { readRun, resolveRun } = await import("./src/run/files/runs.ts");
+  return await readRun(root, await resolveRun(root, ref));
+}
+
+/**
+ * Stops a run that another process trains, and waits for its checkpoint. What
+ * this process trains ends by the `signal` it was given.
+ *
+ * @param runId A whole id.
+ * @returns Its last state; null if it was not running.
+ * @throws {UserError} If its process cannot be ended from here.
+ */
+export async function stopRun(
+  root: string,
+  runId: string,
+  options?: StopOptions,
+): Promise<RunState | null> {
+  const { stopRun } = await import("./src/run/background/stop_run.ts");
+  return await stopRun(root, runId, options);
+}
+
+/**
+ * Removes a run and its checkpoints from the disk.
+ *
+ * @param runId A whole id.
+ * @throws {UserError} If there is none, or it is being trained.
+ */
+export async function removeRun(root: string, runId: string): Promise<void> {
+  const { findRemovable, removeRun } = await import("./src/run/remove_run.ts");
+  await findRemovable(root, runId);
+  await removeRun(root, runId);
 }
 
 /**
@@ -218,10 +295,32 @@ export async function openModel(choice: ModelChoice): Promise<OpenModel> {
   return await openModel(await loadChosen(choice.root, choice.ref), choice);
 }
 
+/** Which checkpoint to evaluate, and on what. */
+export interface EvalChoice extends EvalOptions {
+  /** The directory of `data`, `runs` and `checkpoints`. */
+  root: string;
+  /** As in {@linkcode ModelChoice}. */
+  ref: string;
+  /** Hears what a person should know before trusting the number. */
+  onWarning?: (message: string) => void;
+}
+
+/**
+ * The loss of a checkpoint on the run's validation text, or on another.
+ *
+ * @throws {UserError} For a checkpoint, text or device that cannot be used.
+ */
+export async function evaluate(
+  { root, ref, onWarning = () => {}, ...options }: EvalChoice,
+): Promise<CheckpointEval> {
+  const { evaluateCheckpoint } = await import(
+    "./src/cli/checkpoint/eval_checkpoint.ts"
+  );
+  return await evaluateCheckpoint({ root, warn: onWarning }, ref, options);
+}
+
 /** Which checkpoint to export, and as what. */
-export interface ExportChoice
-  extends
-    Pick<ExportOptions, "format" | "dtype" | "output" | "force" | "signal"> {
+export interface ExportChoice extends ExportSettings {
   /** The directory of `runs` and `checkpoints`. */
   root: string;
   /** As in {@linkcode ModelChoice}. */
@@ -281,7 +380,8 @@ export async function openBackend(
   return await openBackend(choice);
 }
 
-async function filled(): Promise<Pick<RunOptions, Filled>> {
+/** How runs are known that a program of its own trains. */
+async function host(): Promise<RunHost> {
   const { train } = await import("./src/train/loop.ts");
   const { openSession } = await import("./src/train/open_session.ts");
   return { commandLine: ["mod.ts"], engine: { openSession, train } };

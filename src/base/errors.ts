@@ -31,6 +31,8 @@ export class UserError extends Error {
   readonly exitCode: 1 | 2;
 
   /**
+   * An error to throw.
+   *
    * @param message What could not be done: value found, value allowed.
    * @param options.exitCode Default: {@linkcode EXIT.failed}.
    * @param options.cause What was thrown below, for who debugs Hearth.

@@ -14,7 +14,9 @@ import type { HearthConfig } from "./schema.ts";
 export interface BaseSettings {
   /** As in `from`, such as `owl-1/step-00000500`. */
   from: string;
+  /** The model it holds. */
   model: HearthConfig["model"];
+  /** What its ids mean. */
   tokenizer: HearthConfig["tokenizer"];
 }
 
@@ -42,7 +44,7 @@ export function checkAgainstBase(given: Settings, base: BaseSettings): void {
   for (const section of ["model", "tokenizer"] as const) {
     const written = valueAt(given, [section]) as Settings | undefined;
     for (const [key, value] of Object.entries(written ?? {})) {
-      const fixed = (base[section] as Settings)[key];
+      const fixed = valueAt(base, [section, key]);
       if (value === null || value === fixed || FREE.has(key)) continue;
       throw new UserError(
         `Cannot use ${section}.${key} ${formatSetting(value)} with from ` +

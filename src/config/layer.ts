@@ -108,7 +108,7 @@ export function isSection(value: unknown): value is Settings {
 }
 
 /** The value at `path`, or undefined. */
-export function valueAt(from: Settings, path: SettingPath): unknown {
+export function valueAt(from: object, path: SettingPath): unknown {
   let at: unknown = from;
   for (const key of path) {
     if (typeof at !== "object" || at === null) return undefined;

@@ -42,7 +42,7 @@ export function overrideConfig(
   { flags = [], set = [] }: OverrideSources,
 ): Overridden {
   const layers = [flagLayer(flags), setLayer(set)].map((l) => l.settings);
-  const merged = layers.reduce(mergeSettings, config as Settings);
+  const merged = layers.reduce<Settings>(mergeSettings, { ...config });
   const { $schema: _, profile, ...rest } = merged;
   const after = configSchema.parse(rest);
   const changes: ConfigChange[] = [];
@@ -53,7 +53,7 @@ export function overrideConfig(
       given.add(path);
     }
     if (path === "$schema") continue;
-    const from = valueAt(config as Settings, keys) ?? null;
+    const from = valueAt(config, keys) ?? null;
     const to = (path === "profile" ? profile : valueAt(after, keys)) ?? null;
     if (!isSame(from, to)) changes.push({ path, from, to });
   }
@@ -77,7 +77,7 @@ export function settledChanges(
 ): ConfigChange[] {
   return changes
     .map(({ path, from }) => {
-      const to = valueAt(config as Settings, path.split(".")) ?? null;
+      const to = valueAt(config, path.split(".")) ?? null;
       return { path, from, to };
     })
     .filter(({ from, to }) => !isSame(from, to));

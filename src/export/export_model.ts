@@ -37,29 +37,46 @@ import { ggufTokenizer } from "./gguf_tokenizer.ts";
 import { FOLDER_TEXTS, folderTexts } from "./hugging_face_folder.ts";
 import { watchedTensors } from "./watched_tensors.ts";
 
-/** What can be written. */
-export const EXPORT_FORMATS = ["hf", "safetensors", "gguf"] as const;
-/** How its numbers can be stored. */
-export const EXPORT_DTYPES = ["f32", "f16", "bf16", "q8_0"] as const;
-/** One of {@linkcode EXPORT_FORMATS}. */
-export type ExportFormat = typeof EXPORT_FORMATS[number];
-/** One of {@linkcode EXPORT_DTYPES}. */
-export type ExportDtype = typeof EXPORT_DTYPES[number];
+/** A folder as transformers reads it, its weights alone, or one for llama.cpp. */
+export type ExportFormat = "hf" | "safetensors" | "gguf";
+/** How numbers are stored: `q8_0`, blocks of 8 bits, in GGUF only. */
+export type ExportDtype = "f32" | "f16" | "bf16" | "q8_0";
+/** All formats, for who offers a choice. */
+export const EXPORT_FORMATS = [
+  "hf",
+  "safetensors",
+  "gguf",
+] as const satisfies readonly ExportFormat[];
+/** All ways to store numbers. */
+export const EXPORT_DTYPES = [
+  "f32",
+  "f16",
+  "bf16",
+  "q8_0",
+] as const satisfies readonly ExportDtype[];
 
-/** What to export, and to where. */
-export interface ExportOptions {
-  chosen: ChosenCheckpoint;
-  /** The run's, for the model card; null where it cannot be read. */
-  meta: RunMeta | null;
+/** How to export, and to where. */
+export interface ExportSettings {
+  /** For which programs. */
   format: ExportFormat;
+  /** How its numbers are stored. */
   dtype: ExportDtype;
   /** Path of the file or folder; see {@linkcode defaultOutput}. */
   output: string;
   /** Replace what lies there. */
   force?: boolean;
+  /** Ends the export: what was there before stays. */
   signal?: AbortSignal;
   /** Hears the share of the tensors that is written. */
   onProgress?: (fraction: number) => void;
+}
+
+/** What to export. */
+export interface ExportOptions extends ExportSettings {
+  /** The checkpoint. */
+  chosen: ChosenCheckpoint;
+  /** The run's, for the model card; null where it cannot be read. */
+  meta: RunMeta | null;
 }
 
 const WEIGHTS = "model.safetensors";

@@ -4,16 +4,18 @@
  * @module
  */
 
+import type { DeviceInfo } from "../backend/backend.ts";
 import type { ConfigChange } from "../config/config_change.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { LrPolicy } from "../train/lr_policies.ts";
 import type { LrPoint } from "../train/lr_points.ts";
-import type { Session } from "../train/session.ts";
 
 /** The run has its name; preparing data and device comes next. */
 export interface RunCreated {
+  /** Comes once, first, of a new run. */
   kind: "created";
+  /** Its id: what every command takes. */
   runId: string;
   /** Its directory. */
   dir: string;
@@ -21,13 +23,21 @@ export interface RunCreated {
 
 /** Data and device are ready; training comes next. */
 export interface RunOpened {
+  /** Comes once, before the first event of training. */
   kind: "opened";
+  /** Its id. */
   runId: string;
+  /** Its directory. */
   dir: string;
+  /** The settings in force, with what was left to Hearth filled in. */
   config: HearthConfig;
-  device: Session["device"];
+  /** What it trains on. */
+  device: DeviceInfo;
+  /** Trainable numbers. */
   parameterCount: number;
+  /** Steps at which the run ends. */
   totalSteps: number;
+  /** Optimizer steps per pass over the training data, with fraction. */
   stepsPerEpoch: number;
   /** Passes over the training data when the run ends, with fraction. */
   epochs: number;
@@ -35,7 +45,9 @@ export interface RunOpened {
   memoryBytes: number;
   /** Size on disk of the tensors of one checkpoint. */
   checkpointBytes: number;
+  /** Tokens of the training text, of all sources. */
   trainTokens: number;
+  /** Tokens of the validation text. */
   valTokens: number;
   /** Where a resumed run goes on; null for a new one. */
   resumedFrom: { checkpoint: string; step: number } | null;
@@ -58,7 +70,9 @@ export interface RunOpened {
 
 /** Everything is on disk and freed; the last event. */
 export interface RunClosed {
+  /** Comes once, last. */
   kind: "closed";
+  /** Its id. */
   runId: string;
   /** `stopped` can be resumed. */
   status: "completed" | "stopped";

@@ -29,20 +29,25 @@ import { alreadyComplete } from "./start_point.ts";
 export interface RunOptions {
   /** The directory of `data`, `runs` and `checkpoints`. */
   root: string;
-  /** How this process was called; kept in `meta.json`. */
-  commandLine: readonly string[];
   /** Finish the step, save, and end with status `stopped`. */
   signal?: AbortSignal;
   /** Another process has asked this one to stop the run, and it does. */
   onStopRequest?: () => void;
   /** Hears of the work before the first event of training. */
   onPrepare?: (progress: PrepareProgress) => void;
+}
+
+/** What the program around a run adds; mod.ts does it for its users. */
+export interface RunHost {
+  /** How this process was called; kept in `meta.json`. */
+  commandLine: readonly string[];
   /** What trains. */
   engine: Engine;
 }
 
 /** A new run. */
 export interface StartOptions extends RunOptions {
+  /** All settings, as `loadConfig` gives them. */
   config: HearthConfig;
   /** Chosen for it if left out. */
   runId?: string;
@@ -52,7 +57,7 @@ export interface StartOptions extends RunOptions {
 export interface ResumeOptions extends RunOptions {
   /** Id, unique beginning of one, or `latest`, the default. */
   ref?: string;
-  /** As for `loadCheckpoint`. */
+  /** Go on from there: a checkpoint of the run, by name, step, or `best`. */
   from?: string;
   /** Train this much beyond the checkpoint, wherever the run was to end. */
   more?: ResumePlan["more"];
@@ -69,7 +74,7 @@ export interface ResumeOptions extends RunOptions {
  * what goes wrong later, when the run is `failed`.
  */
 export async function* startRun(
-  options: StartOptions,
+  options: StartOptions & RunHost,
 ): AsyncGenerator<RunEvent> {
   const { root, config, commandLine } = options;
   const created = await makeRunDirectory(root, options.runId);
@@ -89,7 +94,7 @@ export async function* startRun(
  * such settings.
  */
 export async function* resumeRun(
-  options: ResumeOptions,
+  options: ResumeOptions & RunHost,
 ): AsyncGenerator<RunEvent> {
   const { root, ref = "latest", from, more, lrPolicy } = options;
   const runId = await resolveRun(root, ref);

@@ -6,7 +6,16 @@
  * @module
  */
 
-/** The names, the default first. */
-export const LR_POLICIES = ["continue", "rewarm", "constant"] as const;
-/** One of {@linkcode LR_POLICIES}. */
-export type LrPolicy = typeof LR_POLICIES[number];
+/**
+ * `continue`: what is left of the curve is stretched to the new end. `rewarm`:
+ * up again as in a warm-up, then the schedule once more. `constant`: the
+ * present rate to the end.
+ */
+export type LrPolicy = "continue" | "rewarm" | "constant";
+
+/** All of them, the default first. */
+export const LR_POLICIES = [
+  "continue",
+  "rewarm",
+  "constant",
+] as const satisfies readonly LrPolicy[];

@@ -59,6 +59,23 @@ Deno.test("the library trains, resumes, lists and writes like the commands", asy
     ...["generate", "--prompt", "the", "--max-new-tokens", "6", "--seed", "1"],
   ]);
   assert.equal(`the${text}\n`, command.out);
+
+  // The same number as the run's own last evaluation, over all of its text.
+  const { meta } = await hearth.readRun(root, "ow");
+  assert.equal(meta?.config.train.steps, 4);
+  const warnings: string[] = [];
+  const evaluated = await hearth.evaluate({
+    ...{ root, ref: "owl-1", onWarning: (text: string) => warnings.push(text) },
+  });
+  const json = await workspace.run(["eval", "owl-1", "--json"]);
+  assert.equal(evaluated.valLoss, JSON.parse(json.out).valLoss);
+
+  assert.equal(await hearth.stopRun(root, "owl-1"), null); // it has ended
+  await assert.rejects(hearth.removeRun(root, "ow"), hearth.UserError);
+  await hearth.removeRun(root, "owl-1");
+  assert.deepEqual((await hearth.listRuns(root)).map((run) => run.runId), [
+    "copy",
+  ]);
 });
 
 Deno.test("the library throws a UserError for a wrong setting", async () => {

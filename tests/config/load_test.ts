@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { UserError } from "../../src/base/errors.ts";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { parseFileLayer } from "../../src/config/parse.ts";
-import { configSchema } from "../../src/config/schema.ts";
+import { configSchema, type HearthConfig } from "../../src/config/schema.ts";
 
 /** Writes `text` to a file for the time of one test. */
 async function withFile<T>(
@@ -37,6 +37,21 @@ const fileMistake = (text: string) =>
   mistake(() => parseFileLayer(text, "train.yaml"));
 const loadMistake = (sources: ConfigSources) =>
   mistake(() => loadConfig(sources));
+
+/** `true` only where both types have the same fields. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends
+  (<T>() => T extends B ? 1 : 2) ? true : false;
+/** All sections inlined, so that only names and types of fields count. */
+type Flat<T> = T extends object ? { [K in keyof T]: Flat<T[K]> } : T;
+
+Deno.test("HearthConfig documents every setting of the schema, and no other", () => {
+  // The compiler tests this: it has nothing to do when the tests run.
+  const same: Same<
+    Flat<ReturnType<typeof configSchema.parse>>,
+    Flat<HearthConfig>
+  > = true;
+  assert.ok(same);
+});
 
 Deno.test("loadConfig() returns the defaults when nothing is given", async () => {
   assert.deepEqual(await loadConfig({}), configSchema.parse({}));

@@ -7,6 +7,7 @@ import { runPaths } from "../../src/run/files/run_paths.ts";
 import {
   type ResumeOptions,
   resumeRun,
+  type RunHost,
   type StartOptions,
   startRun,
 } from "../../src/run/runner.ts";
@@ -19,7 +20,7 @@ import {
   twelveSteps,
 } from "./_helpers.ts";
 
-function start(root: string, options: Partial<StartOptions> = {}) {
+function start(root: string, options: Partial<StartOptions & RunHost> = {}) {
   return startRun({
     root,
     config: twelveSteps,
@@ -29,7 +30,10 @@ function start(root: string, options: Partial<StartOptions> = {}) {
   });
 }
 
-function resume(root: string, options: Partial<ResumeOptions> = {}) {
+function resume(
+  root: string,
+  options: Partial<ResumeOptions & RunHost> = {},
+) {
   const commandLine = ["hearth", "resume"];
   return resumeRun({ root, commandLine, engine: testEngine, ...options });
 }

@@ -26,16 +26,23 @@ export interface EvalOptions {
   dataset?: string;
   /** Use only this many batches. */
   batches?: number;
+  /** Default: `auto`. */
   device?: string;
+  /** CPU threads; 0, the default, is one per physical core. */
   threads?: number;
-  signal: AbortSignal;
-  onStage: (stage: string, fraction: number | null) => void;
+  /** Ends the evaluation: the promise rejects with its reason. */
+  signal?: AbortSignal;
+  /** Hears what is being done, and the part that is done, if known. */
+  onStage?: (stage: string, fraction: number | null) => void;
 }
 
 /** What came out. */
 export interface CheckpointEval extends EvalResult {
+  /** Which run. */
   runId: string;
+  /** Which of its checkpoints, such as `step-00000500`. */
   checkpoint: string;
+  /** The text, as the user named it, or in words. */
   dataset: string;
   /** `exp(valLoss)`: as uncertain as a guess among so many tokens. */
   perplexity: number;
@@ -48,11 +55,12 @@ export interface CheckpointEval extends EvalResult {
  * @throws {DOMException} If `signal` ended it.
  */
 export async function evaluateCheckpoint(
-  app: App,
+  app: Pick<App, "root" | "warn">,
   ref: string,
   options: EvalOptions,
 ): Promise<CheckpointEval> {
-  const { signal, onStage, device = "auto", threads = 0 } = options;
+  const { signal, device = "auto", threads = 0 } = options;
+  const onStage = options.onStage ?? (() => {});
   const chosen = await loadChosen(app.root, ref);
   const { runId, content } = chosen;
   const { config, imported } = await loadMeta(runPaths(app.root, runId).meta);
@@ -115,7 +123,7 @@ export async function evaluateCheckpoint(
     signal,
     onBatch: () => onStage("evaluating", ++done / batches),
   });
-  signal.throwIfAborted();
+  signal?.throwIfAborted();
   return {
     runId,
     checkpoint: chosen.name,

@@ -7,7 +7,7 @@
 
 import { EXIT } from "../../base/errors.ts";
 import type { RunEvent } from "../../run/run_event.ts";
-import type { RunOptions } from "../../run/runner.ts";
+import type { RunHost, RunOptions } from "../../run/runner.ts";
 import type { App } from "../app.ts";
 import { printOutcome, type RunOutcome } from "./run_outcome.ts";
 import { RunView } from "./run_view.ts";
@@ -15,7 +15,7 @@ import { StopSignal } from "../stop_signal.ts";
 
 /** Loads what is needed and begins the run. */
 export type Begin = (
-  options: RunOptions,
+  options: RunOptions & RunHost,
 ) => Promise<AsyncIterable<RunEvent>>;
 
 /**
@@ -68,7 +68,10 @@ async function conductUnseen(app: App, begin: Begin): Promise<void> {
   }
 }
 
-async function runOptions(app: App, signal: AbortSignal): Promise<RunOptions> {
+async function runOptions(
+  app: App,
+  signal: AbortSignal,
+): Promise<RunOptions & RunHost> {
   const { train } = await import("../../train/loop.ts");
   const { openSession } = await import("../../train/open_session.ts");
   return {

@@ -24,7 +24,7 @@ import { refuseLinks } from "../files/refuse_links.ts";
 import type { RunEvent } from "../run_event.ts";
 import { initialRunState } from "../files/run_state.ts";
 import { type RunPaths, runPaths } from "../files/run_paths.ts";
-import type { RunOptions } from "../runner.ts";
+import type { RunHost, RunOptions } from "../runner.ts";
 import { nextOrder, resolveRun } from "../files/runs.ts";
 
 /**
@@ -87,7 +87,7 @@ export async function findIdleRun(
  * @throws {UserError} As `startRun`.
  */
 export async function* startQueuedRun(
-  options: RunOptions & { runId: string },
+  options: RunOptions & RunHost & { runId: string },
 ): AsyncGenerator<RunEvent> {
   const created = adoptRunDirectory(options.root, options.runId);
   const { paths } = created;

@@ -10,23 +10,32 @@
 import { EXIT, UserError } from "../../base/errors.ts";
 import { readJson, writeJson } from "../../base/json_file.ts";
 import { VERSION } from "../../base/version.ts";
+import type { DeviceInfo } from "../../backend/backend.ts";
 import type { ConfigChange } from "../../config/config_change.ts";
 import { configSchema, type HearthConfig } from "../../config/schema.ts";
+import type { DatasetIdentity } from "../../data/fingerprint.ts";
 import type { Session } from "../../train/session.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 
 /** Versions that can change the bits a run computes. */
 export interface Versions {
+  /** Of Hearth itself. */
   hearth: string;
+  /** The runtime's. */
   deno: string;
+  /** That of its compiler for JavaScript and WebAssembly. */
   v8: string;
 }
 
 /** One process that worked on the run. */
 export interface SessionRecord {
+  /** ISO 8601, UTC. */
   startedAt: string;
+  /** Its process id. */
   pid: number;
+  /** What was typed. */
   commandLine: string[];
+  /** What it ran on. */
   versions: Versions;
   /** Checkpoint it went on from, or null for the first. */
   checkpoint: string | null;
@@ -44,29 +53,42 @@ export interface SessionRecord {
 export interface RunMeta {
   /** Format of this file. */
   version: 1;
+  /** The name of its directory. */
   runId: string;
+  /** ISO 8601, UTC. */
   createdAt: string;
   /**
    * Counts the starts and resumes of all runs under a root. The run that was
    * started last has the highest, whatever the clock said. 0 is unknown.
    */
   order: number;
+  /** What was typed to begin it. */
   commandLine: string[];
+  /** As in the configuration. */
   seed: number;
+  /** The device asked for and the one that was opened. */
   device: {
     /** As configured: `auto`, `cpu`, `gpu:0` … */
     requested: string;
-    selected: Session["device"] | null;
+    selected: DeviceInfo | null;
   };
+  /** Of its newest session. */
   versions: Versions;
-  dataset: Session["dataset"]["identity"] | null;
+  /** Names and sums of the text: a resume refuses another. */
+  dataset: DatasetIdentity | null;
+  /** What ids mean; the sum is sha256 (hex) of `tokenizer.json`. */
   tokenizer: { type: string; vocabSize: number; fingerprint: string } | null;
+  /** Trainable numbers. */
   parameterCount: number | null;
+  /** Steps at which the run ends. */
   totalSteps: number | null;
+  /** Optimizer steps per pass over the training data, with fraction. */
   stepsPerEpoch: number | null;
+  /** All settings in force. */
   config: HearthConfig;
   /** A model that was trained elsewhere: where it came from. */
   imported?: { source: string };
+  /** All processes that worked on it, oldest first. */
   sessions: SessionRecord[];
 }
 

@@ -18,17 +18,27 @@ import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 
 /** A logged step. */
 export interface StepMetric {
+  /** What the line is. */
   kind: "step";
+  /** Counted from 1. */
   step: number;
+  /** Passes over the training data so far, with fraction. */
   epoch: number;
+  /** Training tokens seen so far, of all sessions. */
   tokens: number;
+  /** Training time so far, of all sessions. */
   elapsedMs: number;
+  /** Of this step's batch, nats per token. */
   trainLoss: number | null;
+  /** Norm of all gradients, before clipping. */
   gradNorm: number | null;
+  /** Learning rate. */
   lr: number;
+  /** Wall time of the step. */
   dtMs: number;
   /** Null if a step took no time that the clock could see. */
   tokensPerSec: number | null;
+  /** No update was made, as loss or gradient was not finite. */
   skipped: boolean;
   /** Of the time before; one look may serve several rows. */
   telemetry: Telemetry;
@@ -36,16 +46,25 @@ export interface StepMetric {
 
 /** An evaluation. */
 export interface EvalMetric {
+  /** What the line is. */
   kind: "eval";
+  /** Steps done. */
   step: number;
+  /** Passes over the training data so far, with fraction. */
   epoch: number;
+  /** Training tokens seen so far, of all sessions. */
   tokens: number;
+  /** Training time so far, of all sessions. */
   elapsedMs: number;
+  /** Mean over the validation text, nats per token. */
   valLoss: number | null;
+  /** The same in bits per UTF-8 byte: comparable between tokenizers. */
   valBpb: number | null;
   /** Each source by itself, where there is more than one. */
   sources?: readonly SourceLoss[];
+  /** Whether it is the lowest loss so far. */
   best: boolean;
+  /** Wall time of the evaluation. */
   dtMs: number;
 }
 

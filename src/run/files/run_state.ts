@@ -17,8 +17,19 @@ import { isAlive } from "../process/process_info.ts";
 import type { RunPaths } from "./run_paths.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 
+/** Where a run is in its life; `interrupted` is one whose process is gone. */
+export type RunStatus =
+  | "queued"
+  | "preparing"
+  | "running"
+  | "stopping"
+  | "completed"
+  | "stopped"
+  | "failed"
+  | "interrupted";
+
 /** Life cycle of a run. */
-export const RUN_STATUSES = [
+const RUN_STATUSES = [
   "queued",
   "preparing",
   "running",
@@ -27,9 +38,7 @@ export const RUN_STATUSES = [
   "stopped",
   "failed",
   "interrupted",
-] as const;
-/** One of {@linkcode RUN_STATUSES}. */
-export type RunStatus = typeof RUN_STATUSES[number];
+] as const satisfies readonly RunStatus[];
 
 /** In these a process is at work, or was when it was killed. */
 const ACTIVE: ReadonlySet<RunStatus> = new Set<RunStatus>([
@@ -51,10 +60,13 @@ export interface Preparing {
 
 /** The object in `state.json`. Losses are nats per token. */
 export interface RunState {
+  /** The name of its directory. */
   runId: string;
+  /** Where it is in its life. */
   status: RunStatus;
   /** Process that trains, or did last. */
   pid: number | null;
+  /** When that began: ids come again. ISO 8601. */
   processStartedAt: string | null;
   /** The process is at work; found out anew whenever the state is read. */
   alive: boolean;
@@ -64,20 +76,33 @@ export interface RunState {
   device: string | null;
   /** As configured: `auto`, `gpu:1` … */
   requestedDevice: string | null;
+  /** Arithmetic of the matrix products in use: `fp32`, `bf16`, `fp16`. */
   precision: string | null;
+  /** Passes over the training data so far, with fraction. */
   epoch: number | null;
+  /** The same at the end of the run. */
   epochs: number | null;
+  /** Optimizer steps done. */
   step: number | null;
+  /** Steps at which the run ends. */
   totalSteps: number | null;
+  /** Of the last step. */
   trainLoss: number | null;
+  /** Of the last evaluation. */
   valLoss: number | null;
+  /** The lowest so far. */
   bestValLoss: number | null;
+  /** Learning rate of the last step. */
   lr: number | null;
+  /** Norm of all gradients of the last step, before clipping. */
   gradNorm: number | null;
+  /** Of the recent steps. */
   tokensPerSec: number | null;
   /** Training time of all sessions. */
   elapsedMs: number | null;
+  /** Time to the end; null while there is too little history. */
   remainingMs: number | null;
+  /** When that will be; ISO 8601. */
   etaAt: string | null;
   /** Training tokens seen, of all sessions. */
   tokens: number | null;
@@ -87,7 +112,9 @@ export interface RunState {
   warnings: string[];
   /** Why the run failed. */
   error: string | null;
+  /** What training takes from the machine. */
   telemetry: Telemetry;
+  /** When this was written; ISO 8601. */
   updatedAt: string;
 }
 

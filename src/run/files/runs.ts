@@ -13,6 +13,7 @@ import { loadRunState, type RunState } from "./run_state.ts";
 
 /** A run as it is on disk. */
 export interface RunInfo {
+  /** The name of its directory. */
   runId: string;
   /** Null if the file is missing or damaged; `broken` says why. */
   meta: RunMeta | null;

@@ -10,8 +10,11 @@ export interface GpuSample {
   gpuUtilPct: number | null;
   /** By all processes together. */
   vramUsedBytes: number | null;
+  /** What the card has. */
   vramTotalBytes: number | null;
+  /** Drawn by the card, in watts. */
   powerW: number | null;
+  /** Of the chip, in degrees Celsius. */
   tempC: number | null;
 }
 

@@ -15,20 +15,29 @@ import { readRun, type RunInfo } from "../files/runs.ts";
 
 /** What came of a run; null is unknown. */
 export interface RunSummary {
+  /** Which run. */
   runId: string;
+  /** Where it is in its life. */
   status: RunStatus | null;
   /** Such as `cpu: AMD EPYC 7763, 8 threads`. */
   device: string | null;
+  /** Trainable numbers. */
   parameterCount: number | null;
+  /** Optimizer steps done. */
   step: number | null;
+  /** Steps at which it ends. */
   totalSteps: number | null;
+  /** Training tokens seen. */
   tokens: number | null;
+  /** Of the last step, nats per token. */
   trainLoss: number | null;
   /** Of the last evaluation, nats per token. */
   valLoss: number | null;
+  /** The lowest of all evaluations, nats per token. */
   bestValLoss: number | null;
   /** Of the last evaluation, bits per byte. */
   valBpb: number | null;
+  /** Training time of all sessions. */
   elapsedMs: number | null;
   /** The median of the logged steps. */
   tokensPerSec: number | null;
@@ -44,11 +53,15 @@ export interface SettingDifference {
 
 /** What {@linkcode compareRuns} found. */
 export interface Comparison {
+  /** In the order they were asked for. */
   runs: RunSummary[];
+  /** In the order of the configuration. */
   settings: SettingDifference[];
   /** What the curves show: losses of different tokens do not compare. */
   measure: "valLoss" | "valBpb";
+  /** Every evaluation, one curve for each run. */
   curves: Curve[];
+  /** The same at points that all runs have. */
   table: CurveTable;
   /** What the reader should know before trusting the numbers. */
   notes: string[];

@@ -7,15 +7,19 @@
 
 /** What evaluations of one run have measured, in the order of its steps. */
 export interface Curve {
+  /** Which run. */
   runId: string;
+  /** In the order of steps. */
   points: CurvePoint[];
 }
 
 /** One evaluation. */
 export interface CurvePoint {
+  /** Steps done. */
   step: number;
   /** Training tokens seen so far. */
   tokens: number;
+  /** What was measured: see {@linkcode Comparison.measure}. */
   value: number;
 }
 
