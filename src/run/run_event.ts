@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { DeviceInfo } from "../backend/backend.ts";
 import type { ConfigChange } from "../config/config_change.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { LrPolicy } from "../train/lr_policies.ts";
 import type { LrPoint } from "../train/lr_points.ts";
+import type { DeviceInfo } from "../train/session.ts";
 
 /** The run has its name; preparing data and device comes next. */
 export interface RunCreated {

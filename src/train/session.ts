@@ -38,6 +38,8 @@ import {
 import { batchPositions } from "./step_program.ts";
 import { initialState, type TrainerState } from "./trainer_state.ts";
 
+export type { DeviceInfo } from "../backend/backend.ts";
+export type { DatasetIdentity } from "../data/fingerprint.ts";
 export type { ResumePlan } from "./restored_state.ts";
 export type { Snapshot, SnapshotSource } from "./snapshot.ts";
 

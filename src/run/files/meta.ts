@@ -10,11 +10,13 @@
 import { EXIT, UserError } from "../../base/errors.ts";
 import { readJson, writeJson } from "../../base/json_file.ts";
 import { VERSION } from "../../base/version.ts";
-import type { DeviceInfo } from "../../backend/backend.ts";
 import type { ConfigChange } from "../../config/config_change.ts";
 import { configSchema, type HearthConfig } from "../../config/schema.ts";
-import type { DatasetIdentity } from "../../data/fingerprint.ts";
-import type { Session } from "../../train/session.ts";
+import type {
+  DatasetIdentity,
+  DeviceInfo,
+  Session,
+} from "../../train/session.ts";
 import type { TrainerState } from "../../train/trainer_state.ts";
 
 /** Versions that can change the bits a run computes. */
