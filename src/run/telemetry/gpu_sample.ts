@@ -48,3 +48,22 @@ export interface GpuSampler {
 export const SAMPLE_INTERVAL_MS = 1000;
 /** A look this old tells nothing about now. */
 export const STALE_MS = 5000;
+
+/** A driver that hangs does not hold up the end of a run for longer. */
+export const CLOSE_MS = 2000;
+
+/** Waits for the end of `work`, or for so long. Never fails. */
+export async function waitAtMost(
+  ms: number,
+  work: Promise<unknown>,
+): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  try {
+    await Promise.race([work, late]);
+  } catch {
+    // It has ended, which is what was waited for.
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -10,14 +10,16 @@ import {
   type GpuSample,
   type GpuSampler,
   NO_GPU_SAMPLE,
+  waitAtMost,
 } from "./gpu_sample.ts";
 import { findSysfsCard, readSysfsCard, SysfsSampler } from "./gpu_sysfs.ts";
 import {
   isNvidiaGpu,
+  NVIDIA_SMI_ENV,
   NVIDIA_SMI_QUERY,
   parseNvidiaLine,
 } from "./nvidia_smi.ts";
-import { NvidiaSmiSampler } from "./nvidia_smi_sampler.ts";
+import { endAtOnce, NvidiaSmiSampler } from "./nvidia_smi_sampler.ts";
 
 const NVIDIA = 0x10de;
 
@@ -43,9 +45,12 @@ export async function freeGpuMemory(
 }
 
 /** Looks once, which for NVIDIA takes up to a second. Never fails. */
-export async function lookAtGpu(identity: GpuIdentity): Promise<GpuSample> {
+export async function lookAtGpu(
+  identity: GpuIdentity,
+  { timeoutMs = ONCE_TIMEOUT_MS }: { timeoutMs?: number } = {},
+): Promise<GpuSample> {
   if (Number(identity.vendorId) === NVIDIA) {
-    const gpus = (await nvidiaLines()).map(parseNvidiaLine);
+    const gpus = (await nvidiaLines(timeoutMs)).map(parseNvidiaLine);
     const gpu = gpus.find((one) => one && isNvidiaGpu(one, identity));
     return gpu?.sample ?? NO_GPU_SAMPLE;
   }
@@ -55,16 +60,31 @@ export async function lookAtGpu(identity: GpuIdentity): Promise<GpuSample> {
   return sample;
 }
 
-async function nvidiaLines(): Promise<string[]> {
+async function nvidiaLines(timeoutMs: number): Promise<string[]> {
+  let process: Deno.ChildProcess;
   try {
-    const { stdout } = await new Deno.Command("nvidia-smi", {
+    process = new Deno.Command("nvidia-smi", {
       args: NVIDIA_SMI_QUERY,
+      env: NVIDIA_SMI_ENV,
       stdin: "null",
+      stdout: "piped",
       stderr: "null",
-      signal: AbortSignal.timeout(ONCE_TIMEOUT_MS),
-    }).output();
-    return new TextDecoder().decode(stdout).split("\n");
+    }).spawn();
   } catch {
     return []; // not installed, or not allowed
   }
+  const reader = process.stdout.pipeThrough(new TextDecoderStream())
+    .getReader();
+  let text = "";
+  const read = async () => {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return await process.status;
+      text += value;
+    }
+  };
+  await waitAtMost(timeoutMs, read());
+  endAtOnce(process);
+  reader.cancel().catch(() => {});
+  return text.split("\n");
 }

@@ -3,18 +3,20 @@
  *
  * amdgpu gives utilization, memory, power and temperature; i915 and xe give
  * the energy used so far, from which power follows, and newer ones a
- * temperature. Sources: kernel documentation, gpu/amdgpu/thermal and
- * ABI/testing/sysfs-driver-intel-i915-hwmon.
+ * temperature. Sources: kernel documentation, gpu/amdgpu/thermal,
+ * ABI/testing/sysfs-driver-intel-i915-hwmon and sysfs-driver-intel-xe-hwmon.
  *
  * @module
  */
 
 import {
+  CLOSE_MS,
   type GpuIdentity,
   type GpuSample,
   type GpuSampler,
   NO_GPU_SAMPLE,
   SAMPLE_INTERVAL_MS,
+  waitAtMost,
 } from "./gpu_sample.ts";
 
 /** Where the kernel lists graphics cards. */
@@ -42,26 +44,44 @@ export async function findSysfsCard(
       readNumber(`${device}/device`),
     ]);
     if (vendor !== Number(vendorId) || model !== Number(deviceId)) continue;
-    const [hwmon] = await namesIn(`${device}/hwmon`);
-    return { device, hwmon: hwmon ? `${device}/hwmon/${hwmon}` : null };
+    return { device, hwmon: await findSensors(`${device}/hwmon`) };
   }
   return null;
+}
+
+/** Those of the whole card: i915 has some for each of its parts as well. */
+async function findSensors(root: string): Promise<string | null> {
+  const names = (await namesIn(root)).sort();
+  for (const name of names) {
+    const driver = await readText(`${root}/${name}/name`);
+    if (/^(amdgpu|i915|xe)$/.test(driver ?? "")) return `${root}/${name}`;
+  }
+  return names.length > 0 ? `${root}/${names[0]}` : null;
 }
 
 /** What the files say, with the energy in joules for the next look. */
 export async function readSysfsCard(
   { device, hwmon }: SysfsCard,
 ): Promise<GpuSample & { energyJ: number | null }> {
-  const sensor = (name: string) =>
-    hwmon === null ? null : readNumber(`${hwmon}/${name}`);
-  const [util, used, total, average, input, temp, energy] = await Promise.all([
+  /** The first that there is. */
+  const sensor = async (...names: string[]) => {
+    if (hwmon === null) return null;
+    for (const name of names) {
+      const value = await readNumber(`${hwmon}/${name}`);
+      if (value !== null) return value;
+    }
+    return null;
+  };
+  const [util, used, total, power, temp, energy] = await Promise.all([
     readNumber(`${device}/gpu_busy_percent`),
     readNumber(`${device}/mem_info_vram_used`),
     readNumber(`${device}/mem_info_vram_total`),
-    sensor("power1_average"), // microwatts; newer chips have only the next
-    sensor("power1_input"),
-    sensor("temp1_input"), // 1/1000 degree
-    sensor("energy1_input"), // microjoules
+    sensor("power1_average", "power1_input"), // microwatts; newer: the second
+    // 1/1000 degree. AMD: the edge, or the hottest place where an Instinct has
+    // no edge; i915: the first, xe: the second is that of the package.
+    sensor("temp1_input", "temp2_input"),
+    // Microjoules: of the card, or of the package alone.
+    sensor("energy1_input", "energy2_input"),
   ]);
   const scaled = (value: number | null, unit: number) =>
     value === null ? null : value / unit;
@@ -69,7 +89,7 @@ export async function readSysfsCard(
     gpuUtilPct: util,
     vramUsedBytes: used,
     vramTotalBytes: total,
-    powerW: scaled(average ?? input, 1e6),
+    powerW: scaled(power, 1e6),
     tempC: scaled(temp, 1e3),
     energyJ: scaled(energy, 1e6),
   };
@@ -118,7 +138,7 @@ export class SysfsSampler implements GpuSampler {
   async close(): Promise<void> {
     this.#closed = true;
     this.#wake();
-    await this.#looking;
+    await waitAtMost(CLOSE_MS, this.#looking);
   }
 
   async #look(identity: GpuIdentity, root?: string): Promise<void> {
@@ -159,10 +179,14 @@ async function namesIn(directory: string): Promise<string[]> {
 
 /** Decimal or 0x…; null if the file is missing or the driver refuses. */
 async function readNumber(path: string): Promise<number | null> {
+  const text = await readText(path);
+  const value = text === null || text === "" ? NaN : Number(text);
+  return Number.isFinite(value) ? value : null;
+}
+
+async function readText(path: string): Promise<string | null> {
   try {
-    const text = (await Deno.readTextFile(path)).trim();
-    const value = text === "" ? NaN : Number(text);
-    return Number.isFinite(value) ? value : null;
+    return (await Deno.readTextFile(path)).trim();
   } catch {
     return null; // this driver does not tell
   }

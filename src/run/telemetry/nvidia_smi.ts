@@ -40,6 +40,9 @@ export const NVIDIA_SMI_QUERY = [
   "--format=csv,noheader,nounits",
 ];
 
+/** A decimal comma would make two fields of one. */
+export const NVIDIA_SMI_ENV = { LC_ALL: "C" };
+
 /** Some drivers print units though told not to: `1024 MiB`, `35 %`. */
 const NUMBER = /^(\d+(?:\.\d+)?)(?: ?(?:MiB|W|%|C))?$/;
 

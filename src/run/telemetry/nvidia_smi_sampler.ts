@@ -1,33 +1,48 @@
 /**
  * Looks at an NVIDIA GPU through one `nvidia-smi` that prints every second.
  *
- * Starting it takes up to a second of driver work, so it is started once. It
- * is killed when the run ends; should this process be killed first, nvidia-smi
- * ends at its next line, which nobody reads.
+ * Starting it takes up to a second of driver work, so it is started once, and
+ * again should it end or fall silent. It is killed when the run ends; should
+ * this process be killed first, nvidia-smi ends at its next line, which nobody
+ * reads. A driver that hangs may not let it be killed: then it is left alone.
  *
  * @module
  */
 
 import {
+  CLOSE_MS,
   type GpuIdentity,
   type GpuSample,
   type GpuSampler,
   NO_GPU_SAMPLE,
   SAMPLE_INTERVAL_MS,
   STALE_MS,
+  waitAtMost,
 } from "./gpu_sample.ts";
 import {
   isNvidiaGpu,
+  NVIDIA_SMI_ENV,
   NVIDIA_SMI_QUERY,
   parseNvidiaLine,
 } from "./nvidia_smi.ts";
 
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 60_000;
+/** Loading a driver takes some seconds; after that it prints every second. */
+const SILENCE_MS = 30_000;
 
 /** How long to wait after that many starts in a row that gave nothing. */
 export function retryDelayMs(failures: number): number {
   return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS);
+}
+
+/** Kills a process that has nothing to save, if it is still there. */
+export function endAtOnce(process: Deno.ChildProcess): void {
+  try {
+    process.kill("SIGKILL");
+  } catch {
+    // It has ended by itself just now.
+  }
 }
 
 /** What a test sets otherwise. */
@@ -35,6 +50,11 @@ export interface NvidiaSmiOptions {
   /** Default: nvidia-smi, found on PATH. */
   command?: string;
   delayMs?: typeof retryDelayMs;
+  /** How long it may print nothing before it is started anew. */
+  silenceMs?: number;
+  /** How long `close` waits for its end. */
+  closeMs?: number;
+  kill?: (process: Deno.ChildProcess) => void;
   /** A clock in milliseconds. */
   now?: () => number;
 }
@@ -44,6 +64,9 @@ export class NvidiaSmiSampler implements GpuSampler {
   readonly #identity: GpuIdentity;
   readonly #command: string;
   readonly #delayMs: typeof retryDelayMs;
+  readonly #silenceMs: number;
+  readonly #closeMs: number;
+  readonly #kill: (process: Deno.ChildProcess) => void;
   readonly #now: () => number;
   #end: (() => Promise<void>) | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,11 +78,17 @@ export class NvidiaSmiSampler implements GpuSampler {
   constructor(identity: GpuIdentity, {
     command = "nvidia-smi",
     delayMs = retryDelayMs,
+    silenceMs = SILENCE_MS,
+    closeMs = CLOSE_MS,
+    kill = endAtOnce,
     now = () => performance.now(),
   }: NvidiaSmiOptions = {}) {
     this.#identity = identity;
     this.#command = command;
     this.#delayMs = delayMs;
+    this.#silenceMs = silenceMs;
+    this.#closeMs = closeMs;
+    this.#kill = kill;
     this.#now = now;
     this.#start();
   }
@@ -81,6 +110,7 @@ export class NvidiaSmiSampler implements GpuSampler {
     try {
       process = new Deno.Command(this.#command, {
         args: [...NVIDIA_SMI_QUERY, `--loop-ms=${SAMPLE_INTERVAL_MS}`],
+        env: NVIDIA_SMI_ENV,
         stdin: "null",
         stdout: "piped",
         stderr: "null",
@@ -91,16 +121,14 @@ export class NvidiaSmiSampler implements GpuSampler {
     process.unref(); // the run decides how long this process lives
     const reader = process.stdout.pipeThrough(new TextDecoderStream())
       .getReader();
-    const ended = this.#read(reader).then(() => process.status);
+    const kill = () => this.#kill(process);
+    const ended = this.#read(reader, kill).then(() => process.status);
     this.#end = async () => {
       process.ref(); // or else nothing would wait for it below
-      try {
-        process.kill("SIGKILL"); // it has nothing to save
-      } catch {
-        // It has ended by itself just now.
-      }
-      await reader.cancel();
-      await ended;
+      kill();
+      const all = Promise.all([reader.cancel(), ended]);
+      await waitAtMost(this.#closeMs, all);
+      process.unref(); // it may not have let itself be killed
     };
     ended.finally(() => {
       this.#end = null;
@@ -115,18 +143,25 @@ export class NvidiaSmiSampler implements GpuSampler {
   }
 
   /** Takes in lines until there are no more. Never fails. */
-  async #read(reader: ReadableStreamDefaultReader<string>): Promise<void> {
+  async #read(
+    reader: ReadableStreamDefaultReader<string>,
+    kill: () => void,
+  ): Promise<void> {
     let rest = "";
-    try {
-      for (;;) {
+    for (;;) {
+      const silent = setTimeout(kill, this.#silenceMs);
+      Deno.unrefTimer(silent);
+      try {
         const { value, done } = await reader.read();
         if (done) return;
         const lines = (rest + value).split("\n");
         rest = lines.pop()!; // not whole yet; one cut by the end is dropped
         for (const line of lines) this.#take(line);
+      } catch {
+        return; // the pipe broke, which is as good an end as any
+      } finally {
+        clearTimeout(silent);
       }
-    } catch {
-      // The pipe broke, which is as good an end as any.
     }
   }
 

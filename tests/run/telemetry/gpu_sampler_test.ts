@@ -62,6 +62,21 @@ Deno.test(
     }),
 );
 
+Deno.test(
+  "lookAtGpu() gives up on an nvidia-smi that hangs",
+  unix,
+  () =>
+    withSmi(
+      "trap '' TERM\n" +
+        "echo '0, 0x20B710DE, 93, 1024, 24576, 160.50, 58, NVIDIA A30'\n" +
+        "exec sleep 60",
+      async () => {
+        const { vramTotalBytes } = await lookAtGpu(A30, { timeoutMs: 500 });
+        assert.equal(vramTotalBytes, 24576 * MIB); // what it said before
+      },
+    ),
+);
+
 Deno.test("lookAtGpu() knows nothing of a GPU that nobody shows", async () => {
   const unknown = { name: "none", vendorId: "1", deviceId: "1" };
   assert.deepEqual(await lookAtGpu(unknown), NO_GPU_SAMPLE);

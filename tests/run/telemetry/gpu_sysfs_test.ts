@@ -84,6 +84,65 @@ Deno.test("readSysfsCard() takes power1_input where there is no average", async 
   assert.equal(gpuUtilPct, null);
 });
 
+Deno.test("readSysfsCard() takes the sensors of the card, not of a part", async () => {
+  await using sysfs = await fakeSysfs({
+    "card0/device/vendor": "0x8086\n",
+    "card0/device/device": "0x56a0\n",
+    // i915: one of its own for each graphics unit; numbers say nothing.
+    "card0/device/hwmon/hwmon3/name": "i915_gt0\n",
+    "card0/device/hwmon/hwmon3/energy1_input": "7000000\n",
+    "card0/device/hwmon/hwmon4/name": "i915\n",
+    "card0/device/hwmon/hwmon4/energy1_input": "9000000\n",
+    "card0/device/hwmon/hwmon4/temp1_input": "47000\n",
+  });
+  const card = await findSysfsCard(ARC, sysfs.root);
+  const { energyJ, tempC } = await readSysfsCard(card!);
+  assert.deepEqual([energyJ, tempC], [9, 47]);
+});
+
+Deno.test("readSysfsCard() takes the package where xe tells of no card", async () => {
+  await using sysfs = await fakeSysfs({
+    "card0/device/vendor": "0x8086\n",
+    "card0/device/device": "0x56a0\n",
+    "card0/device/hwmon/hwmon5/name": "xe\n",
+    "card0/device/hwmon/hwmon5/energy2_input": "123456789\n",
+    "card0/device/hwmon/hwmon5/power2_max": "120000000\n", // a limit
+    "card0/device/hwmon/hwmon5/temp2_input": "52000\n",
+    "card0/device/hwmon/hwmon5/temp3_input": "60000\n", // memory
+    "card0/device/hwmon/hwmon5/fan1_input": "800\n",
+  });
+  const card = await findSysfsCard(ARC, sysfs.root);
+  assert.deepEqual(await readSysfsCard(card!), {
+    ...NO_GPU_SAMPLE,
+    tempC: 52,
+    energyJ: 123.456789,
+  });
+});
+
+Deno.test("readSysfsCard() reads an Instinct, whose first sensor is the junction", async () => {
+  await using sysfs = await fakeSysfs({
+    "card1/device/vendor": "0x1002\n",
+    "card1/device/device": "0x744c\n",
+    "card1/device/gpu_busy_percent": "100\n",
+    "card1/device/mem_info_vram_used": "296480768\n",
+    "card1/device/mem_info_vram_total": "206141652992\n",
+    "card1/device/hwmon/hwmon9/name": "amdgpu\n",
+    "card1/device/hwmon/hwmon9/power1_input": "612000000\n",
+    "card1/device/hwmon/hwmon9/temp2_input": "71000\n",
+    "card1/device/hwmon/hwmon9/temp2_label": "junction\n",
+    "card1/device/hwmon/hwmon9/temp3_input": "55000\n",
+  });
+  const card = await findSysfsCard(RADEON, sysfs.root);
+  assert.deepEqual(await readSysfsCard(card!), {
+    gpuUtilPct: 100,
+    vramUsedBytes: 296480768,
+    vramTotalBytes: 206141652992,
+    powerW: 612,
+    tempC: 71,
+    energyJ: null,
+  });
+});
+
 Deno.test("findSysfsCard() finds no card where there is none", async () => {
   await using sysfs = await fakeSysfs();
   const other = { ...RADEON, deviceId: "1" };

@@ -120,6 +120,45 @@ Deno.test("NvidiaSmiSampler starts it again when it dies", unix, async () => {
   await sampler.close();
 });
 
+Deno.test("NvidiaSmiSampler starts it again when it hangs", unix, async () => {
+  // As while a driver is reset: a line, and then nothing any more.
+  await using smi = await fakeSmi(
+    `if [ -e "$0.again" ]; then ${forever(BUSY)}; fi\n` +
+      `touch "$0.again"; echo "${OTHER}"; exec sleep 60`,
+  );
+  const sampler = new NvidiaSmiSampler(A30, {
+    command: smi.command,
+    delayMs: () => 1,
+    silenceMs: 50,
+  });
+  await eventually(() => sampler.latest.gpuUtilPct === SAMPLE.gpuUtilPct);
+  const [hung, ...others] = await smi.starts();
+  assert.equal(others.length, 1);
+  assert.equal(await processStartedAt(Number(hung.split(" ")[0])), null);
+  await sampler.close();
+});
+
+Deno.test(
+  "NvidiaSmiSampler leaves behind what cannot be killed",
+  unix,
+  async () => {
+    // A process that waits for a driver in the kernel ends when that answers.
+    await using smi = await fakeSmi(`echo "${BUSY}"; exec sleep 60`);
+    const processes: Deno.ChildProcess[] = [];
+    const sampler = new NvidiaSmiSampler(A30, {
+      command: smi.command,
+      closeMs: 20,
+      kill: (process) => void processes.push(process),
+    });
+    await eventually(() => sampler.latest.gpuUtilPct !== null);
+    await sampler.close();
+    assert.equal(processes.length, 1);
+    processes[0].ref();
+    processes[0].kill("SIGKILL");
+    await processes[0].status;
+  },
+);
+
 Deno.test(
   "NvidiaSmiSampler counts starts that gave nothing",
   unix,

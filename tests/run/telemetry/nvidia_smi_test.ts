@@ -49,6 +49,38 @@ const LINES: [what: string, line: string, expected: unknown][] = [
     [0, 0x268410de, "GeForce RTX 4090", [35, 1024, 24564, 98.1, 44]],
   ],
   [
+    "driver 418, before words were in brackets of [N/A]",
+    "0, 0x118410DE, [Not Supported], 300, 1999, [Not Supported], 52, " +
+    "GeForce GTX 770",
+    [0, 0x118410de, "GeForce GTX 770", [null, 300, 1999, null, 52]],
+  ],
+  [
+    "driver 470 on Windows, where memory belongs to the system",
+    "0, 0x220610DE, [N/A], 1211, 10240, [N/A], 54, NVIDIA GeForce RTX 3080\r",
+    [0, 0x220610de, "GeForce RTX 3080", [null, 1211, 10240, null, 54]],
+  ],
+  [
+    "driver 550, a GH200",
+    "0, 0x234210DE, 0, 1, 97871, 78.75, 28, NVIDIA GH200 480GB",
+    [0, 0x234210de, "GH200 480GB", [0, 1, 97871, 78.75, 28]],
+  ],
+  [
+    "driver 570, a vGPU without power and temperature",
+    "0, 0x27B810DE, 41, 3910, 12288, [N/A], [N/A], NVIDIA L4-12Q",
+    [0, 0x27b810de, "L4-12Q", [41, 3910, 12288, null, null]],
+  ],
+  [
+    "driver 575, a sensor that fails",
+    "3, 0x20B210DE, 12, 812, 81920, [Unknown Error], [Unknown Error], " +
+    "NVIDIA A100-SXM4-80GB",
+    [3, 0x20b210de, "A100-SXM4-80GB", [12, 812, 81920, null, null]],
+  ],
+  [
+    "a name with a comma, and one of no maker",
+    "0, 0x0FF610DE, 0, 3, 1999, 8.10, 40, Quadro K1100M, rev. 2",
+    [0, 0x0ff610de, "Quadro K1100M, rev. 2", [0, 3, 1999, 8.1, 40]],
+  ],
+  [
     "shared memory, as on a GB10",
     "0, 0x2E1210DE, 12, [N/A], [N/A], 14.20, 41, NVIDIA GB10",
     [0, 0x2e1210de, "GB10", [12, null, null, 14.2, 41]],
@@ -79,6 +111,10 @@ for (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA " +
     "driver. Make sure that the latest NVIDIA driver is installed and running.",
     'Field "pci.device_id" is not a valid field to query.',
+    "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.",
+    "Failed to initialize NVML: Unknown Error", // a container after a reload
+    "Unable to determine the device handle for gpu 0000:C1:00.0: GPU is " +
+    "lost.  Reboot the system to recover this GPU",
     "Unable to determine the device handle for GPU 0000:81:00.0: Unknown Error",
     "0, 0x20B210DE, 97, 35537, 819", // killed in the middle
     "\0\0\xff, , , , , , , ",
