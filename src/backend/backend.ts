@@ -33,6 +33,9 @@ export interface DeviceInfo {
 /** Numbers as they go in and out of an executable. */
 export type TensorData = Float32Array | Uint32Array;
 
+/** How many numbers an executable keeps for a later look. */
+export const KEPT_PLACES = 256;
+
 /** A compiled program with its memory. */
 export interface Executable {
   /**
@@ -53,6 +56,14 @@ export interface Executable {
    * @returns In the order of `names`.
    */
   readAll(names: readonly string[]): Promise<TensorData[]>;
+  /**
+   * Copies the first element of a persistent f32 tensor, as all earlier runs
+   * leave it, to place `index` of {@linkcode KEPT_PLACES}, without waiting.
+   * Only where `isQueued`.
+   */
+  keep?(name: string, index: number): void;
+  /** The first `count` of these places, once all earlier runs are done. */
+  readKept?(count: number): Promise<Float32Array>;
   /**
    * Rejects if something has gone wrong on a device that tells it only later:
    * what was read before may be wrong then.

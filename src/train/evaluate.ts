@@ -9,12 +9,26 @@
  * @module
  */
 
-import type { Backend, Executable } from "../backend/backend.ts";
+import {
+  type Backend,
+  type Executable,
+  KEPT_PLACES,
+} from "../backend/backend.ts";
+import { LookPace } from "../backend/look_pace.ts";
 import type { ValSource } from "../data/dataset.ts";
 import { IGNORED_TARGET } from "../graph/ops.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { ParamValues } from "../model/parameters.ts";
 import { batchPositions, buildEvalProgram } from "./step_program.ts";
+
+/** How long a device that runs behind may be left alone: Ctrl+C waits for it. */
+const LOOKS = {
+  name: "evalLoss",
+  share: 50,
+  shortestMs: 50,
+  longestMs: 200,
+  most: KEPT_PLACES,
+};
 
 /** What to evaluate on. */
 export interface EvaluateOptions {
@@ -28,6 +42,8 @@ export interface EvaluateOptions {
   signal?: AbortSignal;
   /** Called after each batch; `evalBatchCount` tells how many there are. */
   onBatch?: () => void;
+  /** A clock in milliseconds; tests bring their own. */
+  now?: () => number;
 }
 
 /** Loss on a text. */
@@ -83,9 +99,15 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<EvalResult | null> {
   const losses: SourceLoss[] = [];
+  const { now = () => performance.now() } = options;
+  const pace = new LookPace(executable, { ...LOOKS, now });
   let valLoss = 0, bytesPerToken = 0, tokens = 0;
   for (const source of options.sources) {
-    const loss = await evaluateSource(executable, source, options);
+    const loss = await evaluateSource(executable, source, {
+      ...options,
+      pace,
+      now,
+    });
     if (loss === null) return null;
     losses.push({ name: source.name, ...loss });
     valLoss += source.share * loss.valLoss;
@@ -103,11 +125,16 @@ export async function evaluate(
 async function evaluateSource(
   executable: Executable,
   source: ValSource,
-  { evalBatches, signal, onBatch }: EvaluateOptions,
+  { evalBatches, signal, onBatch, pace, now }: EvaluateOptions & {
+    pace: LookPace;
+    now: () => number;
+  },
 ): Promise<Loss | null> {
   const { batches, bytesPerToken } = source;
   const count = sourceBatchCount(source, evalBatches);
   let sum = 0, tokens = 0; // f64: the mean adds no rounding of its own
+  let valid: number[] = []; // targets of the batches that were not looked at
+  let start = now();
   for (let i = 0; i < count; i++) {
     if (signal?.aborted) return null;
     const cursor = Math.floor(i * batches.batchesPerEpoch / count);
@@ -115,16 +142,32 @@ async function evaluateSource(
     executable.write("ids", inputs);
     executable.write("targets", targets);
     await executable.run("eval");
-    const [mean] = await executable.read("evalLoss"); // waits for the device
-    const valid = countValid(targets);
-    // A batch without targets has the mean 0 / 0, which must not spread.
-    if (valid > 0) sum += mean * valid;
-    tokens += valid;
-    onBatch?.();
+    executable.keep?.("evalLoss", valid.length);
+    valid.push(countValid(targets));
+    if (valid.length < pace.pieces && i + 1 < count) continue;
+    const means = await readMeans(executable, valid.length); // waits
+    means.forEach((mean, j) => {
+      // A batch without targets has the mean 0 / 0, which must not spread.
+      if (valid[j] > 0) sum += mean * valid[j];
+      tokens += valid[j];
+      onBatch?.();
+    });
+    await pace.record(valid.length, now() - start);
+    valid = [];
+    start = now();
   }
   await executable.expectSound?.();
   const valLoss = sum / tokens;
   return { valLoss, valBpb: bitsPerByte(valLoss, bytesPerToken), tokens };
+}
+
+/** Mean losses of the last `count` batches: one, if nothing is kept. */
+async function readMeans(
+  executable: Executable,
+  count: number,
+): Promise<number[]> {
+  const read = executable.readKept?.(count) ?? executable.read("evalLoss");
+  return [...await read];
 }
 
 function bitsPerByte(nats: number, bytesPerToken: number): number {

@@ -122,7 +122,7 @@ export async function* train(
     let evaluated: number | null = null;
     if (evaluationDue(state, cadence)) {
       tracker.begin();
-      const options = { sources: dataset.val, evalBatches, signal };
+      const options = { sources: dataset.val, evalBatches, signal, now };
       const result = await explaining(() => evaluate(executable, options));
       if (result) { // else the signal ended it, and a resumed run makes it up
         const { valLoss, valBpb, sources } = result;

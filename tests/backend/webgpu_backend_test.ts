@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
-import type { Backend, Executable } from "../../src/backend/backend.ts";
+import {
+  type Backend,
+  type Executable,
+  KEPT_PLACES,
+} from "../../src/backend/backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { GpuDevice } from "../../src/backend/webgpu/device.ts";
@@ -45,6 +49,23 @@ Deno.test("webgpu: run() computes, readAll() waits", { ignore }, async () => {
     await executable.read("out"),
     Float32Array.of(4, 6, 4, 6, 4, 6),
   );
+  await backend.dispose();
+});
+
+Deno.test("webgpu: keep() copies what earlier runs left", {
+  ignore,
+}, async () => {
+  const backend = await openTestGpu();
+  const executable = await open(backend);
+  await executable.run("lookUp");
+  executable.keep!("out", 1); // table[4], twice: 16
+  executable.write("ids", Uint32Array.of(1, 1, 1));
+  executable.keep!("out", 0); // no run yet
+  await executable.run("lookUp");
+  executable.keep!("out", 2); // table[1], twice: 4
+  const kept = await executable.readKept!(3);
+  assert.deepEqual(kept, Float32Array.of(16, 16, 4));
+  assert.throws(() => executable.keep!("out", KEPT_PLACES), RangeError);
   await backend.dispose();
 });
 

@@ -1,10 +1,16 @@
-import type { Backend, TensorData } from "../../src/backend/backend.ts";
+import {
+  type Backend,
+  KEPT_PLACES,
+  type TensorData,
+} from "../../src/backend/backend.ts";
 import { LOG_ROWS } from "../../src/train/step_log.ts";
 
 /** What a scripted device answers; each is asked once per run of its phase. */
 export interface Script {
   /** As of a GPU. */
   isQueued?: boolean;
+  /** Called for every look at what was kept. */
+  onReadKept?: (count: number) => void;
   /** Called for every run of a phase. */
   onRun?: (phase: string) => void;
   /** Outputs of the n-th step, from 0; default loss 1, norm 1, scale 1. */
@@ -15,11 +21,12 @@ export interface Script {
 
 /** A device that computes nothing: tensors keep what was written. */
 export function scriptedBackend(
-  { isQueued, onRun, step, evalLoss }: Script = {},
+  { isQueued, onReadKept, onRun, step, evalLoss }: Script = {},
 ): Backend & { disposed: boolean } {
   let steps = 0, evals = 0;
   const log = new Float32Array(4 * LOG_ROWS);
   const tensors = new Map<string, TensorData>();
+  const kept = new Float32Array(KEPT_PLACES);
   const output = (name: string, value: number) =>
     tensors.set(name, Float32Array.of(value));
   const backend = {
@@ -52,6 +59,15 @@ export function scriptedBackend(
           return Promise.resolve();
         },
         read,
+        ...isQueued && {
+          keep(name: string, index: number) {
+            kept[index] = tensors.get(name)![0];
+          },
+          readKept(count: number) {
+            onReadKept?.(count);
+            return Promise.resolve(kept.slice(0, count));
+          },
+        },
         readAll: (names: readonly string[]) => Promise.all(names.map(read)),
         dispose: () => Promise.resolve(),
       });

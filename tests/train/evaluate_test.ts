@@ -121,6 +121,29 @@ Deno.test("evaluate() gives no result when it is told to stop", async () => {
   assert.deepEqual(reads, []);
 });
 
+Deno.test("evaluate() looks at a device that runs behind now and then", async () => {
+  const losses = [1, 2, 3, 4, 5, 6, 7, 9];
+  const looks: number[] = [];
+  let done = 0;
+  const executable = await scriptedBackend({
+    isQueued: true,
+    evalLoss: (n) => losses[n],
+    onReadKept: (count) => looks.push(count),
+  }).compile(buildEvalProgram(MODEL, CONFIG.train));
+  const { val } = fakeDataset(CONFIG, { valBatches: 8, validInLast: 1 });
+  const result = await evaluate(executable, {
+    sources: [{ ...val[0], share: 1 }],
+    evalBatches: 0,
+    onBatch: () => done++,
+    now: () => 0,
+  });
+  // As if each was read by itself: in order, the last one half as heavy.
+  const valLoss = (12 * (1 + 2 + 3 + 4 + 5 + 6 + 7) + 6 * 9) / (12 * 7 + 6);
+  assert.equal(result!.valLoss, valLoss);
+  assert.equal(done, 8);
+  assert.deepEqual(looks, [1, 4, 3]); // four times as many, and the rest
+});
+
 Deno.test("openEvaluation() gives the loss that training reported", async () => {
   const config = tinyConfig({
     model: { dropout: 0.3 },

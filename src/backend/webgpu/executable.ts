@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Executable, TensorData } from "../backend.ts";
+import { type Executable, KEPT_PLACES, type TensorData } from "../backend.ts";
 import { collectIfDue, countSubmission } from "./collect.ts";
 import type { GpuDevice } from "./device.ts";
 import { bytesPerNumber, type GpuTensor, type StoredType } from "./dispatch.ts";
@@ -62,6 +62,7 @@ export class WebGpuExecutable implements Executable {
   /** The part of the inputs that the device has not got yet, in bytes. */
   #changed: { from: number; to: number } | null = null;
   #buffers: readonly GPUBuffer[];
+  #kept: GPUBuffer | null = null;
   #lastPause = performance.now();
 
   /** Takes over the buffers. */
@@ -210,6 +211,33 @@ export class WebGpuExecutable implements Executable {
     });
   }
 
+  keep(name: string, index: number): void {
+    this.#check();
+    const { buffer, offset } = placeOf(this.#plan, this.#named(name));
+    if (!(index < KEPT_PLACES)) {
+      throw new RangeError(`Cannot keep "${name}": there is no place ${index}`);
+    }
+    const { device } = this.#parts.gpu;
+    this.#kept ??= device.createBuffer({
+      label: "kept",
+      size: 4 * KEPT_PLACES,
+      usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+    this.#sendInputs();
+    const encoder = device.createCommandEncoder();
+    const from = this.#buffers[buffer];
+    encoder.copyBufferToBuffer(from, offset, this.#kept, 4 * index, 4);
+    device.queue.submit([encoder.finish()]);
+    countSubmission();
+  }
+
+  async readKept(count: number): Promise<Float32Array> {
+    this.#check();
+    if (!this.#kept) throw new TypeError("Cannot read what was not kept");
+    const range = { buffer: this.#kept, offset: 0, sizeBytes: 4 * count };
+    return new Float32Array(await this.#readRanges([range]));
+  }
+
   async expectSound(): Promise<void> {
     await this.#pause();
     this.#parts.gpu.check();
@@ -217,6 +245,7 @@ export class WebGpuExecutable implements Executable {
 
   dispose(): Promise<void> {
     for (const buffer of this.#buffers) buffer.destroy();
+    this.#kept?.destroy();
     this.#buffers = [];
     this.#parts.onDispose?.(this);
     return Promise.resolve();
