@@ -28,9 +28,9 @@ export const hubFileSchema = z.object({
   path: z.string(),
   sizeBytes: z.int().min(0),
   /** Of large files. */
-  sha256: z.string().optional(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/).optional(),
   /** Of small ones: as Git names their content. */
-  gitSha1: z.string().optional(),
+  gitSha1: z.string().regex(/^[0-9a-f]{40}$/).optional(),
 });
 
 /** What is kept of a repository at a revision. */
@@ -51,8 +51,24 @@ export type HubListing = z.output<typeof hubListingSchema>;
 
 /** Where the hub has data sets made into Parquet, if their owner has not. */
 const CONVERTED = "refs/convert/parquet";
+/** What the hub says of an entry, as far as it is used here. */
+const entrySchema = z.object({
+  type: z.string(),
+  path: z.string(),
+  size: hubFileSchema.shape.sizeBytes,
+  oid: hubFileSchema.shape.gitSha1,
+  lfs: z.object({
+    size: hubFileSchema.shape.sizeBytes,
+    oid: hubFileSchema.shape.sha256.unwrap(),
+  }).nullish(),
+});
+
 /** Of a README.md; none is longer by far. */
 const LONGEST_CARD = 4 << 20;
+/** Of a page of a listing: a thousand files at about 300 bytes. */
+const LONGEST_PAGE = 32 << 20;
+/** Of a listing: more than a million files. */
+const MOST_PAGES = 2000;
 
 /**
  * Asks the hub for the files of a data set.
@@ -129,6 +145,8 @@ export async function listTree(
   network: NetworkOptions,
 ): Promise<HubFile[]> {
   const { listFiles } = await import("@huggingface/hub");
+  const { origin } = new URL(settings.endpoint);
+  let pages = 0;
   const what = `list the files of "${name.repo}"`;
   const entries = listFiles({
     repo: { type: name.isModel ? "model" : "dataset", name: name.repo },
@@ -136,10 +154,13 @@ export async function listTree(
     recursive: true,
     hubUrl: settings.endpoint,
     fetch: async (url) => {
+      if (++pages > MOST_PAGES) throw new Nonsense("it never ends");
+      // Where the next page is, the answer says: perhaps on another host.
+      const isHub = URL.parse(String(url))?.origin === origin;
       const answer = await requestWhole(
         String(url),
-        hubHeaders(settings),
-        network,
+        isHub ? hubHeaders(settings) : {},
+        { ...network, maxBytes: LONGEST_PAGE },
       );
       throwRefusal(answer, name, settings);
       if (isPage(answer.response)) throw pageInstead(String(url), what);
@@ -149,7 +170,8 @@ export async function listTree(
   });
   try {
     const files: HubFile[] = [];
-    for await (const { type, path, size, oid, lfs } of entries) {
+    for await (const entry of entries) {
+      const { type, path, size, oid, lfs } = entrySchema.parse(entry);
       // A path that leads elsewhere is none of a repository.
       if (type !== "file" || !path.split("/").every(isOneName)) continue;
       files.push({
@@ -163,9 +185,19 @@ export async function listTree(
     if (error instanceof SyntaxError) {
       throw pageInstead(settings.endpoint, what);
     }
-    throw error;
+    // A TypeError: no list, or the address of a page that is none.
+    const isNonsense = error instanceof z.ZodError ||
+      error instanceof TypeError || error instanceof Nonsense;
+    if (!isNonsense) throw error;
+    throw new UserError(
+      `Cannot ${what}: ${new URL(settings.endpoint).host} gives no such list`,
+      { hint: "check HF_ENDPOINT, or try again later", cause: error },
+    );
   }
 }
+
+/** An answer that no hub gives. */
+class Nonsense extends Error {}
 
 async function readCard(
   name: Pick<HubName, "repo" | "revision">,
@@ -173,7 +205,10 @@ async function readCard(
   network: NetworkOptions,
 ): Promise<string | null> {
   const url = fileUrl(name, "README.md", settings);
-  const answer = await requestWhole(url, hubHeaders(settings), network);
+  const answer = await requestWhole(url, hubHeaders(settings), {
+    ...network,
+    maxBytes: LONGEST_CARD,
+  });
   const { response, bytes } = answer;
   if (!response.ok || isPage(response)) return null;
   return new TextDecoder().decode(bytes);

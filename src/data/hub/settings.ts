@@ -65,18 +65,30 @@ async function findToken(
 ): Promise<HubSettings["token"]> {
   for (const from of ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]) {
     const value = env(from)?.trim();
-    if (value) return { from, value };
+    if (value) return checkedToken(from, value);
   }
   if (isOn(env("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) return null;
   // Where "hf auth login" leaves it.
   const path = env("HF_TOKEN_PATH") ?? join(home, "token");
   try {
     const value = (await Deno.readTextFile(path)).trim();
-    return value ? { from: path, value } : null;
+    return value ? checkedToken(path, value) : null;
   } catch (error) {
     if (errorCode(error) !== null) return null; // not there, or not ours
     throw error;
   }
+}
+
+/** What a header cannot hold would be quoted by an error message. */
+function checkedToken(from: string, value: string): HubSettings["token"] {
+  if (/^[\x21-\x7e]+$/.test(value)) return { from, value };
+  throw new UserError(
+    `Cannot use the token in ${from}: it has characters that no token has`,
+    {
+      hint: "copy it again, without quotes, spaces or line breaks",
+      exitCode: EXIT.usage,
+    },
+  );
 }
 
 function timeoutOf(text: string | undefined): number {

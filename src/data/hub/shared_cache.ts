@@ -10,6 +10,7 @@
  */
 
 import { join, relative, sep } from "node:path";
+import { isOneName } from "../../base/one_name.ts";
 import type { HubName } from "./hub_name.ts";
 import type { HubFile, HubListing } from "./listing.ts";
 import type { HubSettings } from "./settings.ts";
@@ -38,6 +39,7 @@ export async function listShared(
   const dir = repoDir(cacheDir, repo);
   const commit = await Deno.readTextFile(join(dir, "refs", revision))
     .then((text) => text.trim(), () => revision);
+  if (!isOneName(commit)) return null;
   const snapshot = join(dir, "snapshots", commit);
   const files: HubFile[] = [];
   for await (const path of filesBelow(snapshot)) {

@@ -15,6 +15,7 @@ import { posix } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { EXIT, UserError } from "../../base/errors.ts";
+import { matchesGlob } from "./glob.ts";
 import type { HubName } from "./hub_name.ts";
 import { type HubFile, type HubListing, isData } from "./listing.ts";
 
@@ -28,17 +29,17 @@ export interface ChosenFiles {
 
 type Split = "train" | "val" | "test";
 
-const SPLIT_WORDS: Record<string, Split> = {
-  train: "train",
-  training: "train",
-  validation: "val",
-  valid: "val",
-  val: "val",
-  dev: "val",
-  test: "test",
-  testing: "test",
-  eval: "test",
-};
+const SPLIT_WORDS: ReadonlyMap<string, Split> = new Map([
+  ["train", "train"],
+  ["training", "train"],
+  ["validation", "val"],
+  ["valid", "val"],
+  ["val", "val"],
+  ["dev", "val"],
+  ["test", "test"],
+  ["testing", "test"],
+  ["eval", "test"],
+]);
 
 /** As people write `data_files` in the head of README.md. */
 const patternSchema = z.union([z.string(), z.array(z.string())]);
@@ -144,7 +145,7 @@ function folderConfigs(files: HubFile[]): string[] {
   const tops = new Set<string>();
   for (const { path } of oneFormat(files)) {
     const [top, ...rest] = path.split("/");
-    if (rest.length === 0 || top === "data" || top in SPLIT_WORDS) return [];
+    if (rest.length === 0 || top === "data" || SPLIT_WORDS.has(top)) return [];
     tops.add(top);
   }
   return [...tops];
@@ -162,12 +163,12 @@ function bySplitsOfCard(
     ? wanted as { split: string; path: string | string[] }[]
     : [{ split: "train", path: wanted as string | string[] }];
   const matching = (split: Split) =>
-    lists.filter((list) => SPLIT_WORDS[list.split] === split)
+    lists.filter((list) => SPLIT_WORDS.get(list.split) === split)
       .flatMap(({ path }) => path)
       .flatMap((pattern) =>
         sorted(
           files.filter(({ path }) =>
-            posix.matchesGlob(path, posix.join(data_dir, pattern))
+            matchesGlob(path, posix.join(data_dir, pattern))
           ),
         )
       );
@@ -200,20 +201,20 @@ function byNames(files: HubFile[]): Omit<ChosenFiles, "column"> {
 
 function splitOfShard(path: string): Split | null {
   const name = /([a-z]+)-\d{5}-of-\d{5}/i.exec(posix.basename(path))?.[1];
-  return SPLIT_WORDS[name?.toLowerCase() ?? ""] ?? null;
+  return SPLIT_WORDS.get(name?.toLowerCase() ?? "") ?? null;
 }
 
 function splitOfFolder(path: string): Split | null {
   const folders = posix.dirname(path).split("/");
   const found = folders.map((name) => name.replace(/^partial-/, ""))
-    .find((name) => name in SPLIT_WORDS);
-  return found === undefined ? null : SPLIT_WORDS[found];
+    .find((name) => SPLIT_WORDS.has(name));
+  return SPLIT_WORDS.get(found ?? "") ?? null;
 }
 
 function splitOfWord(path: string): Split | null {
   const words = posix.basename(path).toLowerCase().split(/[^a-z]+/);
-  const found = words.find((word) => word in SPLIT_WORDS);
-  return found === undefined ? null : SPLIT_WORDS[found];
+  const found = words.find((word) => SPLIT_WORDS.has(word));
+  return SPLIT_WORDS.get(found ?? "") ?? null;
 }
 
 function sorted(files: HubFile[]): HubFile[] {

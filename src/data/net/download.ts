@@ -112,7 +112,10 @@ async function fetchRest(
         await checkVersion(part, answer.response, headers["if-range"]);
         await keepVersion(file, answer.response);
         etag = answer.response.headers.get("etag") ?? etag;
-        for await (const chunk of answer.body) await part.write(chunk);
+        for await (const chunk of answer.body) {
+          await part.write(chunk);
+          if (part.isTooLong()) break; // it may never end
+        }
         await part.checkLength();
       } catch (error) {
         options.signal?.throwIfAborted();
@@ -338,6 +341,11 @@ class Part implements AsyncDisposable {
     this.#startHashes();
   }
 
+  /** There is more than there can be: the content is wrong. */
+  isTooLong(): boolean {
+    return this.totalBytes !== null && this.bytes > this.totalBytes;
+  }
+
   /** @throws {ConnectionFailure} When the server stopped too early. */
   checkLength(): void {
     if (this.totalBytes !== null && this.bytes < this.totalBytes) {
@@ -347,7 +355,8 @@ class Part implements AsyncDisposable {
 
   /** How the content differs from what is known of it, or null. */
   mismatch(): string | null {
-    const { sizeBytes, sha256, gitSha1 } = this.#file;
+    const { sha256, gitSha1 } = this.#file;
+    const sizeBytes = this.totalBytes ?? this.#file.sizeBytes;
     if (sizeBytes !== null && this.bytes !== sizeBytes) {
       return `it has ${this.bytes} bytes, expected ${sizeBytes}`;
     }

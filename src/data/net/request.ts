@@ -9,7 +9,7 @@
  * @module
  */
 
-import { formatDuration } from "../../base/format.ts";
+import { formatBytes, formatDuration } from "../../base/format.ts";
 import { pause } from "../../base/pause.ts";
 import { ConnectionFailure, connectionReason } from "./failures.ts";
 
@@ -84,21 +84,35 @@ export async function request(
 /**
  * As {@linkcode request}, for a body that fits into memory; one that is cut
  * is asked for again.
+ *
+ * @param options.maxBytes A longer one counts as a failure.
  */
 export async function requestWhole(
   url: string,
   headers: Record<string, string>,
-  options: NetworkOptions,
+  options: NetworkOptions & { maxBytes: number },
 ): Promise<Answer & { bytes: Uint8Array<ArrayBuffer> }> {
   for (let attempt = 1;; attempt++) {
     const answer = await request(url, headers, options);
     try {
-      const parts = await Array.fromAsync(answer.body);
+      const parts: Uint8Array[] = [];
+      let length = 0;
+      for await (const part of answer.body) {
+        length += part.length;
+        if (length > options.maxBytes) {
+          throw new ConnectionFailure(
+            url,
+            `sends more than ${formatBytes(options.maxBytes)}`,
+            { isPassing: false },
+          );
+        }
+        parts.push(part);
+      }
       const blob = new Blob(parts as Uint8Array<ArrayBuffer>[]);
       return { ...answer, bytes: await blob.bytes() };
     } catch (error) {
       options.signal?.throwIfAborted();
-      const isCut = error instanceof ConnectionFailure;
+      const isCut = error instanceof ConnectionFailure && error.isPassing;
       if (!isCut || attempt >= options.tries) throw error;
       await wait(options.backoffMs * 2 ** (attempt - 1), options.signal);
     }

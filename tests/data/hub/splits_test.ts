@@ -162,3 +162,13 @@ function chosen(paths: string[], name: string, card: string | null = null) {
   const names = (files: { path: string }[]) => files.map(({ path }) => path);
   return { train: names(train), val: names(val), ...rest };
 }
+
+Deno.test("chooseFiles() takes words that every object has for words", () => {
+  for (const path of ["constructor.txt", "toString/a.txt", "valueOf.jsonl"]) {
+    const { train, val } = chooseFiles({
+      ...{ version: 1, repo: "o/n", revision: "main", endpoint: "" },
+      ...{ listedAtMs: 0, card: null, files: [{ path, sizeBytes: 1 }] },
+    }, { name: "hf:o/n", repo: "o/n", revision: "main" });
+    assert.deepEqual([train.map(({ path }) => path), val], [[path], []]);
+  }
+});
