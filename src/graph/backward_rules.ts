@@ -49,6 +49,10 @@ const backwardRules: BackwardRules = {
     }
   },
 
+  scale({ in: { x }, out: { out }, attrs: { factor } }, pass) {
+    pass.share(x, pass.graph.scale(pass.take(out), factor));
+  },
+
   embedding({ in: { table, ids, addTo }, out: { out }, attrs }, pass) {
     const dOut = pass.take(out);
     const { graph } = pass;

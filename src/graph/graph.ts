@@ -53,6 +53,16 @@ export class Graph extends CallRecorder {
     }).out;
   }
 
+  /** `factor * x`. */
+  scale(x: Tensor, factor: number): Tensor {
+    new ShapeChecks("scale").f32({ x });
+    return this.record("scale", {
+      in: { x },
+      out: { out: this.temp(x.shape) },
+      attrs: { n: sizeOf(x.shape), factor },
+    }).out;
+  }
+
   /** `table[ids]`: (V, C) and as many ids as rows give (rows, C). */
   embedding(table: Tensor, ids: Tensor, into: Into = {}): Tensor {
     const check = new ShapeChecks("embedding");

@@ -29,6 +29,13 @@ export interface Ops<T> {
   /** `out = a + b`; n elements. */
   add: { in: { a: T; b: T }; out: { out: T }; attrs: { n: number } };
 
+  /** `out = factor * x`; n elements. */
+  scale: {
+    in: { x: T };
+    out: { out: T };
+    attrs: { n: number; factor: number };
+  };
+
   /** Row lookup: `out[r] = table[ids[r]]`. table (V, C), ids u32 (rows). */
   embedding: {
     in: { table: T; ids: T; addTo?: T };
@@ -356,6 +363,7 @@ export const SUM_CHUNK = 8192;
  */
 export const IN_PLACE: Partial<Record<OpName, Record<string, string[]>>> = {
   add: { out: ["a", "b"] },
+  scale: { out: ["x"] },
   embedding: { out: ["addTo"] },
   embeddingBackward: { out: ["addTo"] },
   matmul: { out: ["addTo"] },

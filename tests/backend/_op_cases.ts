@@ -54,7 +54,7 @@ const FUNCTIONS: Allowed = {
 
 /** The table; see the module. */
 export const opCases: readonly OpCase[] = [
-  ...fillAndAdd(),
+  ...fillAddScale(),
   ...embedding(),
   ...matmul(),
   ...norms(),
@@ -69,7 +69,7 @@ export const opCases: readonly OpCase[] = [
   ...sampleCases,
 ];
 
-function fillAndAdd(): OpCase[] {
+function fillAddScale(): OpCase[] {
   return [1, 13, 1003].flatMap((n) => [
     opCase("fill", `n=${n}`, {
       in: {},
@@ -81,6 +81,12 @@ function fillAndAdd(): OpCase[] {
       in: { a: normal(1, [n]), b: normal(2, [n]) },
       out: { out: [n] },
       attrs: { n },
+      ...EXACT,
+    }),
+    opCase("scale", `n=${n}`, {
+      in: { x: normal(1, [n]) },
+      out: { out: [n] },
+      attrs: { n, factor: -2.625 }, // no rounding of its own
       ...EXACT,
     }),
   ]);

@@ -36,6 +36,11 @@ const cases: RuleCase[] = [
     build: (g, { a, b }) => g.add(g.add(a, a), b),
   },
   {
+    title: "scale of a tensor that is read twice",
+    params: { x: [3, 5] },
+    build: (g, { x }) => g.add(g.scale(x, -1.5), g.scale(x, 0.25)),
+  },
+  {
     title: "embedding with repeated ids and addTo",
     params: { table: [4, 5], addTo: [6, 5] },
     inputs: { ids: randomIds(6, { below: 4, seed: 1 }) },

@@ -72,6 +72,7 @@ const ATTENTION_SETTINGS = [
 export const CALL_LAYOUT: Record<OpName, readonly Field[]> = {
   fill: [...tensors("out"), ...ints("n"), float("value")],
   add: [...tensors("out a b"), ...ints("n")],
+  scale: [...tensors("out x"), ...ints("n"), float("factor")],
   embedding: [...tensors("out table ids addTo"), ...ints("rows V C")],
   embeddingBackward: [...tensors("out dOut ids addTo"), ...ints("rows V C")],
   matmul: [...tensors("out a b bias addTo"), ...ints("M N K transA transB")],

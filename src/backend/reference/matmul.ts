@@ -1,5 +1,5 @@
 /**
- * Matrix product and column sums, and the element-wise sum of two tensors.
+ * Matrix product and column sums, and what adds and scales element by element.
  *
  * @module
  */
@@ -7,13 +7,19 @@
 import type { Kernels } from "./kernel.ts";
 
 /** Kernels of the linear ops. */
-export const matmulKernels: Kernels<"fill" | "add" | "matmul" | "sumRows"> = {
+export const matmulKernels: Kernels<
+  "fill" | "add" | "scale" | "matmul" | "sumRows"
+> = {
   fill({ out: { out }, attrs: { value } }) {
     out.fill(value);
   },
 
   add({ in: { a, b }, out: { out }, attrs: { n } }) {
     for (let i = 0; i < n; i++) out[i] = a[i] + b[i];
+  },
+
+  scale({ in: { x }, out: { out }, attrs: { n, factor } }) {
+    for (let i = 0; i < n; i++) out[i] = factor * x[i];
   },
 
   matmul({ in: { a, b, bias, addTo }, out: { out }, attrs }) {

@@ -15,6 +15,7 @@ export class AnyCall {
 export const enum Op {
   fill,
   add,
+  scale,
   embedding,
   embeddingBackward,
   matmul,
@@ -57,6 +58,14 @@ export class AddCall extends AnyCall {
   a: usize;
   b: usize;
   n: i32;
+}
+
+@unmanaged
+export class ScaleCall extends AnyCall {
+  out: usize;
+  x: usize;
+  n: i32;
+  factor: f32;
 }
 
 @unmanaged

@@ -1,5 +1,5 @@
 /**
- * fill, add, and the activations GELU and SwiGLU with their gradients.
+ * fill, add, scale, and the activations GELU and SwiGLU with their gradients.
  *
  * Memory bound, but for exp and erf. Tensors begin at multiples of 64 bytes
  * and own the memory up to the next multiple, so whole tensors are walked in
@@ -14,6 +14,7 @@ import {
   FillCall,
   GeluBackwardCall,
   GeluCall,
+  ScaleCall,
   SwigluBackwardCall,
   SwigluCall,
 } from "./calls";
@@ -38,6 +39,15 @@ export function add(c: AddCall): void {
   for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
     const sum = f32x4.add(v128.load(c.a + at), v128.load(c.b + at));
     v128.store(c.out + at, sum);
+  }
+}
+
+/** `out = factor * x`. */
+export function scale(c: ScaleCall): void {
+  const end = <usize> lineStart(c.n, thread + 1) << 2;
+  const factor = f32x4.splat(c.factor);
+  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
+    v128.store(c.out + at, f32x4.mul(factor, v128.load(c.x + at)));
   }
 }
 

@@ -14,7 +14,7 @@ import { attentionBackwardScratch } from "./attention_backward";
 import { attentionCached, attentionCachedScratch } from "./attention_cached";
 import * as calls from "./calls";
 import { AnyCall, Op } from "./calls";
-import { add, fill, gelu, geluBackward } from "./elementwise";
+import { add, fill, gelu, geluBackward, scale } from "./elementwise";
 import { swiglu, swigluBackward } from "./elementwise";
 import { embedding, embeddingBackward } from "./embedding";
 import { matmul, matmulSharedScratch, matmulThreadScratch } from "./gemm";
@@ -91,6 +91,9 @@ function run(call: AnyCall): void {
       break;
     case Op.add:
       add(changetype<calls.AddCall>(record));
+      break;
+    case Op.scale:
+      scale(changetype<calls.ScaleCall>(record));
       break;
     case Op.embedding:
       embedding(changetype<calls.EmbeddingCall>(record));

@@ -1,5 +1,5 @@
 /**
- * Fill, sum, GELU and SwiGLU, with their gradients: bound by memory.
+ * Fill, sum, scaling, GELU and SwiGLU, with their gradients: bound by memory.
  *
  * Oracle: ../../reference/activations.ts.
  *
@@ -25,6 +25,7 @@ fn sigmoid(x: V) -> V {
 export const elementwiseKernels: Kernels<
   | "fill"
   | "add"
+  | "scale"
   | "gelu"
   | "geluBackward"
   | "swiglu"
@@ -41,6 +42,15 @@ export const elementwiseKernels: Kernels<
       read,
       write,
       body: (at) => `${at.out} = ${at.a} + ${at.b};`,
+    })];
+  },
+
+  scale({ in: read, out: write, attrs: { n, factor } }) {
+    return [elementwise("scale", {
+      n,
+      read,
+      write,
+      body: (at) => `${at.out} = ${f32(factor)} * ${at.x};`,
     })];
   },
 
