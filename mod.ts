@@ -97,6 +97,7 @@ export type { ConfigChange } from "./src/config/config_change.ts";
 export type {
   CheckpointSection,
   DataSection,
+  LoraSection,
   ModelSection,
   Sources,
   TokenizerSection,
@@ -127,6 +128,7 @@ export type {
   Tensor,
   TensorKind,
 } from "./src/graph/mod.ts";
+export type { Lora } from "./src/model/lora.ts";
 export type { Arch, ModelConfig } from "./src/model/model_config.ts";
 export type { RunMeta, SessionRecord, Versions } from "./src/run/files/meta.ts";
 export type {

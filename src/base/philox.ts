@@ -64,6 +64,7 @@ export const STREAM = {
   sampleText: 5,
   split: 6,
   mix: 7,
+  adapterInit: 8,
 } as const;
 
 /** Random numbers drawn one after another from one counter-based stream. */

@@ -51,7 +51,12 @@ export function describeAllowed(schema: JsonSchema): string {
     const others = schema.anyOf!.filter((one) => one !== word);
     return `${others.map(describeAllowed).join(", ")}, or ${word.const}`;
   }
-  if (schema.anyOf) return "a source or a list of sources";
+  if (schema.anyOf) {
+    const list = schema.anyOf.find(({ type }) => type === "array");
+    return list?.items?.anyOf
+      ? "a source or a list of sources"
+      : "a name or a list of names";
+  }
   switch (schema.type) {
     case "boolean":
       return "true or false";

@@ -39,6 +39,10 @@ interface Node {
 const NAMES: Record<string, string> = {
   "tokenizer.type": "tokenizer",
   "tokenizer.path": "tokenizer-path",
+  "lora.rank": "lora-rank",
+  "lora.alpha": "lora-alpha",
+  "lora.dropout": "lora-dropout",
+  "lora.targets": "lora-targets",
   "checkpoint.every": "checkpoint-every",
   "checkpoint.keep": "checkpoint-keep",
   "checkpoint.best": "checkpoint-best",

@@ -35,7 +35,24 @@ export function checkHasDataset(profile: string, merged: Settings): void {
 }
 
 /** Refuses settings of a merged configuration that contradict each other. */
-export function checkTogether({ tokenizer, train }: HearthConfig): void {
+export function checkTogether(
+  { from, tokenizer, train, lora }: HearthConfig,
+): void {
+  const { rank, ...others } = lora;
+  const [other] = Object.keys(others);
+  if (rank === undefined && other !== undefined) {
+    throw usage(
+      `Cannot use lora.${other} without lora.rank: there are no adapters`,
+      "add --lora-rank 8",
+    );
+  }
+  if (rank !== undefined && from === undefined) {
+    throw usage(
+      `Cannot use lora.rank ${rank} with a new model: adapters are trained ` +
+        "beside the weights of one that is there",
+      "add --from RUN, or leave out --lora-rank",
+    );
+  }
   if (tokenizer.type === "file" && tokenizer.path === undefined) {
     throw usage(
       "Cannot use tokenizer.type file without tokenizer.path",

@@ -32,6 +32,8 @@ export interface HearthConfig {
   data: DataSection;
   /** How to optimize. */
   train: TrainSection;
+  /** Adapters to train in place of all weights. */
+  lora: LoraSection;
   /** What to keep on disk. */
   checkpoint: CheckpointSection;
 }
@@ -149,6 +151,18 @@ export interface TrainSection {
   earlyStopPatience: number;
   /** Stop after this many steps in a row whose loss is not finite. */
   maxSkippedSteps: number;
+}
+
+/** The `lora` section: adapters beside the model of `from`. */
+export interface LoraSection {
+  /** Of each adapter; absent: there are none, and all weights are trained. */
+  rank?: number;
+  /** What adapters add is multiplied by alpha / rank; absent is 2 rank. */
+  alpha?: number;
+  /** Of what adapters read; absent is 0. */
+  dropout?: number;
+  /** Layers by name, in a list or with commas; absent is all of each block. */
+  targets?: string | string[];
 }
 
 /** The `checkpoint` section. */

@@ -75,7 +75,7 @@ export async function loadConfig(
   }
 
   const merged = [
-    base ? underlay(base) : emptySettings(),
+    base ? underlay(base, given) : emptySettings(),
     below,
     ...layers.map((layer) => layer.settings),
   ].reduce(mergeSettings, emptySettings());

@@ -113,6 +113,11 @@ export const RESUME_RULES: Readonly<
   "train.earlyStopPatience": "free",
   "train.maxSkippedSteps": "free",
 
+  "lora.rank": SHAPE,
+  "lora.alpha": FUNCTION,
+  "lora.dropout": "free",
+  "lora.targets": SHAPE,
+
   "checkpoint.every": "free",
   "checkpoint.keep": "free",
   "checkpoint.best": "free",

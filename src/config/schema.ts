@@ -155,6 +155,26 @@ export const trainSchema = z.strictObject({
   ),
 });
 
+/** Adapters to train in place of all weights. */
+export const loraSchema = z.strictObject({
+  rank: count.max(65536).optional().describe(
+    "rank of LoRA adapters, which are trained in place of the model of --from; " +
+      "default: none, all weights are trained",
+  ),
+  alpha: z.number().positive().optional().describe(
+    "what adapters add is multiplied by alpha / rank; default: twice the rank",
+  ),
+  dropout: probability.optional().describe(
+    "dropout of what adapters read; default 0",
+  ),
+  targets: z.union([
+    z.string().min(1),
+    z.array(z.string().min(1)).min(1),
+  ]).optional().describe(
+    "layers with adapters, such as qkv,attProj; default: all of each block",
+  ),
+});
+
 /** What to keep on disk. */
 export const checkpointSchema = z.strictObject({
   every: countOrZero.default(500).describe(
@@ -199,6 +219,7 @@ export const configSchema = z.strictObject({
   tokenizer: tokenizerSchema.prefault({}),
   data: dataSchema.prefault({}),
   train: trainSchema.prefault({}),
+  lora: loraSchema.prefault({}),
   checkpoint: checkpointSchema.prefault({}),
 }) satisfies z.ZodType<HearthConfig>;
 

@@ -13,6 +13,7 @@ import {
   dropEmbedding,
   dropoutSite,
   type ForwardInputs,
+  linear,
   type ParamLookup,
 } from "./forward.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -21,8 +22,9 @@ import type { ModelConfig } from "./model_config.ts";
 export function gpt2Trunk(
   g: Graph,
   config: ModelConfig,
-  { param, ids, positions, attend, dropout }: ForwardInputs,
+  inputs: ForwardInputs,
 ): Tensor {
+  const { param, ids, positions, attend, dropout } = inputs;
   const bias = (name: string) =>
     config.bias ? param(`${name}.bias`) : undefined;
 
@@ -33,32 +35,38 @@ export function gpt2Trunk(
     x = g.block(() => {
       const h = `h.${layer}`;
       const attIn = layerNorm(g, config, { param, name: `${h}.ln1`, x });
-      const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
+      const qkv = linear(g, inputs, {
+        x: attIn,
+        weight: `${h}.attn.qkv.weight`,
         bias: bias(`${h}.attn.qkv`),
+        transB: false,
       });
       const attended = addBranch(g, x, {
+        inputs,
         x: attend(qkv, layer),
-        weight: param(`${h}.attn.proj.weight`),
+        weight: `${h}.attn.proj.weight`,
         bias: bias(`${h}.attn.proj`),
         transB: false,
         site: dropoutSite.attentionBranch(layer),
-        dropout,
       });
       const mlpIn = layerNorm(g, config, {
         param,
         name: `${h}.ln2`,
         x: attended,
       });
-      const fc = g.matmul(mlpIn, param(`${h}.mlp.fc.weight`), {
+      const fc = linear(g, inputs, {
+        x: mlpIn,
+        weight: `${h}.mlp.fc.weight`,
         bias: bias(`${h}.mlp.fc`),
+        transB: false,
       });
       return addBranch(g, attended, {
+        inputs,
         x: g.gelu(fc, { tanh: config.gelu === "tanh" }),
-        weight: param(`${h}.mlp.proj.weight`),
+        weight: `${h}.mlp.proj.weight`,
         bias: bias(`${h}.mlp.proj`),
         transB: false,
         site: dropoutSite.mlpBranch(layer),
-        dropout,
       });
     });
   }

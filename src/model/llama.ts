@@ -14,6 +14,7 @@ import {
   dropEmbedding,
   dropoutSite,
   type ForwardInputs,
+  linear,
   type ParamLookup,
 } from "./forward.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -22,8 +23,9 @@ import type { ModelConfig } from "./model_config.ts";
 export function llamaTrunk(
   g: Graph,
   config: ModelConfig,
-  { param, ids, positions, attend, dropout }: ForwardInputs,
+  inputs: ForwardInputs,
 ): Tensor {
+  const { param, ids, positions, attend, dropout } = inputs;
   const { normEps, nHead, nKvHead, headDim: D, ropeTheta: theta } = config;
 
   let x = dropEmbedding(g, g.embedding(param("wte"), ids), dropout);
@@ -31,29 +33,33 @@ export function llamaTrunk(
     x = g.block(() => {
       const h = `h.${layer}`;
       const attIn = g.rmsNorm(x, param(`${h}.norm1.weight`), normEps).out;
-      const qkv = g.matmul(attIn, param(`${h}.attn.qkv.weight`), {
+      const qkv = linear(g, inputs, {
+        x: attIn,
+        weight: `${h}.attn.qkv.weight`,
         transB: true,
       });
       const nRotated = nHead + nKvHead; // queries and keys, not values
       const rotated = g.rope(qkv, positions, { nRotated, D, theta });
       const attended = addBranch(g, x, {
+        inputs,
         x: attend(rotated, layer),
-        weight: param(`${h}.attn.proj.weight`),
+        weight: `${h}.attn.proj.weight`,
         transB: true,
         site: dropoutSite.attentionBranch(layer),
-        dropout,
       });
       const mlpIn =
         g.rmsNorm(attended, param(`${h}.norm2.weight`), normEps).out;
-      const gateUp = g.matmul(mlpIn, param(`${h}.mlp.gateUp.weight`), {
+      const gateUp = linear(g, inputs, {
+        x: mlpIn,
+        weight: `${h}.mlp.gateUp.weight`,
         transB: true,
       });
       return addBranch(g, attended, {
+        inputs,
         x: g.swiglu(gateUp),
-        weight: param(`${h}.mlp.down.weight`),
+        weight: `${h}.mlp.down.weight`,
         transB: true,
         site: dropoutSite.mlpBranch(layer),
-        dropout,
       });
     });
   }

@@ -13,10 +13,12 @@ import {
   declareParams,
   dropoutSite,
   type ForwardInputs,
-  type ParamLookup,
+  linear,
+  loraForward,
 } from "./forward.ts";
 import { gpt2FinalNorm, gpt2Trunk } from "./gpt2.ts";
 import { llamaFinalNorm, llamaTrunk } from "./llama.ts";
+import type { Lora } from "./lora.ts";
 import type { ModelConfig } from "./model_config.ts";
 
 /** Sizes of a batch, and the random numbers of its dropout. */
@@ -27,13 +29,15 @@ export interface BatchShape {
   T: number;
   /** Input u32 (4): with it, and a dropout above 0, dropout acts. */
   rng?: Tensor;
+  /** Adapters to add; default: none. */
+  lora?: Lora | null;
 }
 
 /**
  * Records the forward pass of a batch.
  *
- * Declares the parameters and the inputs `ids` and `positions`, both u32
- * (B * T); every sequence's positions start at 0.
+ * Declares the parameters, with adapters those as well, and the inputs `ids`
+ * and `positions`, both u32 (B * T); every sequence's positions start at 0.
  *
  * @returns Logits, f32 (B * T, V).
  * @throws {RangeError} If T exceeds the context.
@@ -41,7 +45,7 @@ export interface BatchShape {
 export function buildLogits(
   g: Graph,
   config: ModelConfig,
-  { B, T, rng }: BatchShape,
+  { B, T, rng, lora = null }: BatchShape,
 ): Tensor {
   if (T > config.seqLen) {
     throw new RangeError(
@@ -50,9 +54,13 @@ export function buildLogits(
   }
   const { nHead: H, nKvHead: Hkv, headDim: D, dropout: p } = config;
   const dropout = rng && p > 0 ? { p, rng } : undefined;
-  const param = declareParams(g, config);
-  const x = trunk(g, config, {
+  const param = declareParams(g, config, lora);
+  const inputs = {
     param,
+    lora: lora ? loraForward(config, lora, rng) : undefined,
+  };
+  const x = trunk(g, config, {
+    ...inputs,
     ids: g.input("ids", [B * T], "u32"),
     positions: g.input("positions", [B * T], "u32"),
     attend: (qkv, layer) => {
@@ -68,7 +76,7 @@ export function buildLogits(
     },
     dropout,
   });
-  return head(g, config, { param, x });
+  return head(g, config, { ...inputs, x });
 }
 
 /** Sizes of a graph that {@linkcode buildDecode} makes. */
@@ -159,11 +167,14 @@ function trunk(g: Graph, config: ModelConfig, inputs: ForwardInputs): Tensor {
 function head(
   g: Graph,
   config: ModelConfig,
-  { param, x, out }: { param: ParamLookup; x: Tensor; out?: Tensor },
+  { param, lora, x, out }: Pick<ForwardInputs, "param" | "lora"> & {
+    x: Tensor;
+    out?: Tensor;
+  },
 ): Tensor {
   const normed = config.arch === "gpt2"
     ? gpt2FinalNorm(g, config, { param, x })
     : llamaFinalNorm(g, config, { param, x });
-  const weight = param(config.tieEmbeddings ? "wte" : "lmHead");
-  return g.matmul(normed, weight, { transB: true, out });
+  const weight = config.tieEmbeddings ? "wte" : "lmHead";
+  return linear(g, { param, lora }, { x: normed, weight, transB: true, out });
 }

@@ -5,12 +5,22 @@
  */
 
 import { sizeOf } from "../graph/graph.ts";
+import { type Lora, trainableParameters } from "./lora.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters } from "./parameters.ts";
 
-/** Number of trainable numbers. */
+/** Numbers of the whole model. */
 export function parameterCount(config: ModelConfig): number {
   return count(config, () => true);
+}
+
+/** Numbers that training changes: those of the adapters, if there are some. */
+export function trainableCount(
+  config: ModelConfig,
+  lora: Lora | null = null,
+): number {
+  return trainableParameters(config, lora)
+    .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
 /**

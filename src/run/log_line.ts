@@ -59,6 +59,7 @@ function openedLines(event: RunOpened): string[] {
     `model   ${model.arch}, ${formatApprox(event.parameterCount)} parameters ` +
     `(nLayer ${model.nLayer}, nHead ${model.nHead}, nEmbd ${model.nEmbd}, ` +
     `seqLen ${model.seqLen})`,
+    ...loraLines(event),
     `memory  ${formatBytes(event.memoryBytes)} to train, ` +
     `${formatBytes(event.checkpointBytes)} on disk per checkpoint`,
     `data    ${sourceNames(data.dataset)}: ${formatCount(event.trainTokens)} ` +
@@ -67,6 +68,17 @@ function openedLines(event: RunOpened): string[] {
     `${formatCount(train.batchSize * train.gradAccumSteps * model.seqLen)} ` +
     `tokens = ${event.epochs.toFixed(2)} epochs`,
     ...changedLines(event),
+  ];
+}
+
+/** What is trained, where that is not the whole model. */
+function loraLines({ lora, trainableCount, config }: RunOpened): string[] {
+  if (lora === null) return [];
+  const { rank, alpha, targets } = lora;
+  return [
+    `lora    rank ${rank}, alpha ${alpha} on ${targets.join(", ")}: ` +
+    `${formatApprox(trainableCount)} parameters to train, beside those of ` +
+    `${config.from}`,
   ];
 }
 

@@ -15,6 +15,7 @@ import { loadChosen } from "./checkpoints/checkpoint_ref.ts";
 import type { LoadedCheckpoint } from "./checkpoints/checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoints/checkpoint_store.ts";
 import { logBytes } from "./files/disk_space.ts";
+import { neededCheckpoints } from "./adapter_runs.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { explainingIo } from "./files/explaining_io.ts";
 import { freeGpuMemory } from "./telemetry/gpu_sampler.ts";
@@ -113,6 +114,7 @@ export async function prepareRun(
     keepBest: checkpoint.best,
     neededBytes: checkpointBytes(session),
     meta: completedMeta,
+    needed: () => neededCheckpoints(options.root, meta.runId),
     warn: (message) => warnings.push(message),
   });
   if (resumed && !startPoint) {
@@ -139,7 +141,10 @@ export async function prepareRun(
 async function findBaseModel(
   { root, meta: { config: { from } } }: PrepareOptions,
 ): Promise<BaseModel | undefined> {
-  return from === undefined ? from : (await loadChosen(root, from)).content;
+  if (from === undefined) return undefined;
+  const { runId, name, weightsSha256, content } = await loadChosen(root, from);
+  const ref = { from: `${runId}/${name}`, sha256: weightsSha256 };
+  return { ...content, ref };
 }
 
 /** The checkpoint to go on from, if there is one, with work left to do. */
@@ -197,6 +202,8 @@ function openedEvent(
     config: session.config,
     device: session.device,
     parameterCount: session.parameterCount,
+    trainableCount: session.trainableCount,
+    lora: session.lora,
     totalSteps: session.totalSteps,
     stepsPerEpoch: session.stepsPerEpoch,
     epochs: session.epochs,

@@ -14,6 +14,7 @@ import { exists } from "../base/exists.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { isOneName } from "../base/one_name.ts";
 import { unlessGone } from "../base/unless_gone.ts";
+import { adapterRunsOf } from "./adapter_runs.ts";
 import { acquireLock } from "./files/lock.ts";
 import { rootPaths, type RunPaths, runPaths } from "./files/run_paths.ts";
 import { initialRunState, loadRunState } from "./files/run_state.ts";
@@ -34,14 +35,21 @@ interface Place {
 }
 
 /**
- * Makes sure that a run is there and nobody trains it.
+ * Makes sure that a run is there, that nobody trains it, and that no other
+ * run needs its model.
  *
  * @param runId A whole id: the beginning of one is not enough to remove it.
+ * @param options.also Runs that are to be removed as well.
+ * @param options.force Remove what other runs need, too.
  * @throws {UserError} If it is not so.
  */
 export async function findRemovable(
   root: string,
   runId: string,
+  { also = [], force = false }: {
+    also?: readonly string[];
+    force?: boolean;
+  } = {},
 ): Promise<RemovableRun> {
   const places = isOneName(runId) ? placesOf(root, runId) : [];
   const sizes = await Promise.all(
@@ -58,6 +66,7 @@ export async function findRemovable(
     );
   }
   await refuseTraining(runPaths(root, runId), runId);
+  if (!force) await refuseNeeded(root, runId, also);
   const sizeBytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
   return { runId, sizeBytes };
 }
@@ -108,6 +117,25 @@ function placesOf(root: string, runId: string): Place[] {
     path: join(parent, runId),
     aside: join(parent, `.removed-${runId}`),
   }));
+}
+
+async function refuseNeeded(
+  root: string,
+  runId: string,
+  also: readonly string[],
+): Promise<void> {
+  const needing = await adapterRunsOf(root, runId);
+  const left = needing.find(({ runId }) => !also.includes(runId));
+  if (!left) return;
+  throw new UserError(
+    `Cannot remove "${runId}": the adapters of "${left.runId}" belong to its ` +
+      `model, ${left.from}`,
+    {
+      hint:
+        `to keep the merged model, type hearth export ${left.runId}; then ` +
+        `remove both, or add --force`,
+    },
+  );
 }
 
 async function refuseTraining(paths: RunPaths, runId: string): Promise<void> {

@@ -9,7 +9,7 @@ import type { HearthConfig } from "../config/schema.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { LrPolicy } from "../train/lr_policies.ts";
 import type { LrPoint } from "../train/lr_points.ts";
-import type { DeviceInfo } from "../train/session.ts";
+import type { DeviceInfo, Lora } from "../train/session.ts";
 
 /** The run has its name; preparing data and device comes next. */
 export interface RunCreated {
@@ -33,8 +33,12 @@ export interface RunOpened {
   config: HearthConfig;
   /** What it trains on. */
   device: DeviceInfo;
-  /** Trainable numbers. */
+  /** Numbers of the whole model. */
   parameterCount: number;
+  /** Those that training changes. */
+  trainableCount: number;
+  /** Adapters that are trained in place of the model's weights, or null. */
+  lora: Lora | null;
   /** Steps at which the run ends. */
   totalSteps: number;
   /** Optimizer steps per pass over the training data, with fraction. */

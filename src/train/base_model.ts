@@ -17,6 +17,16 @@ export interface BaseModel {
   /** Hugging Face's `config.json`. */
   modelConfig: object;
   tokenizerJson: string;
+  /** Which checkpoint it is; adapters name it. */
+  ref?: BaseRef;
+}
+
+/** A checkpoint, by where it is and by what is in it. */
+export interface BaseRef {
+  /** Such as `owl-1/step-00000500`. */
+  from: string;
+  /** Of its weights. */
+  sha256: string;
 }
 
 /** The `model` section that describes a checkpoint's model. */

@@ -9,6 +9,7 @@ import { estimateWork, type StepWork } from "../backend/auto_device.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import { programMemory } from "../graph/program_memory.ts";
+import { resolveLora } from "../model/lora.ts";
 import { resolveModel } from "../model/model_config.ts";
 import { parameterCount } from "../model/model_size.ts";
 import { type BatchChoice, chooseBatchSize } from "./auto_batch.ts";
@@ -36,7 +37,7 @@ export function stepWork({ model, tokenizer, train }: HearthConfig): StepWork {
  * @param facts.windows Training sequences there are.
  */
 export function autoBatch(
-  { model, train }: HearthConfig,
+  { model, train, lora: section }: HearthConfig,
   { backend: { device, limits }, memoryBytes, vocabSize, windows }: {
     backend: Pick<Backend, "device" | "limits">;
     memoryBytes: number | null;
@@ -45,10 +46,13 @@ export function autoBatch(
   },
 ): BatchChoice {
   const resolved = resolveModel(model, vocabSize);
+  const lora = resolveLora(section, resolved);
   return chooseBatchSize({
     seqLen: model.seqLen,
     bytesOf: (batchSize) =>
-      programMemory(buildStepProgram(resolved, { ...train, batchSize })),
+      programMemory(
+        buildStepProgram(resolved, { ...train, batchSize, lora }),
+      ),
     memoryBytes,
     tensorBytes: limits?.tensorBytes ?? null,
     windows,

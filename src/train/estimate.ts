@@ -10,7 +10,12 @@ import type { HearthConfig, TokenizerSection } from "../config/schema.ts";
 import { aboutTextBytes } from "../data/text_size.ts";
 import { programMemory } from "../graph/program_memory.ts";
 import { resolveModel } from "../model/model_config.ts";
-import { flopsPerToken, parameterCount } from "../model/model_size.ts";
+import { resolveLora } from "../model/lora.ts";
+import {
+  flopsPerToken,
+  parameterCount,
+  trainableCount,
+} from "../model/model_size.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { stepWork } from "./device_fit.ts";
 import { buildStepProgram } from "./step_program.ts";
@@ -19,9 +24,11 @@ import { openTrialStep, type TrialStep } from "./trial_step.ts";
 /** What can be told without trying. */
 export interface RunEstimate {
   parameterCount: number;
+  /** Those that training changes: of the adapters, if there are some. */
+  trainableCount: number;
   /** Parameters, optimizer and activations; null for a batch of auto. */
   memoryBytes: number | null;
-  /** Of one checkpoint: parameters and the two moments of AdamW. */
+  /** Of one checkpoint: what is trained, and the two moments of AdamW. */
   checkpointBytes: number;
   /** What all checkpoints that are kept take at most. */
   diskBytes: number;
@@ -46,7 +53,7 @@ export interface TrialResult {
 const BYTES = 256;
 /** The trial takes about as long, after a first step that does not count. */
 const TRIAL_MS = 1200;
-/** F32 values per parameter in a checkpoint. */
+/** F32 values per trained number in a checkpoint. */
 const VALUES_PER_PARAMETER = 3;
 
 /**
@@ -56,12 +63,13 @@ const VALUES_PER_PARAMETER = 3;
  * or a tokenizer that are not there.
  */
 export async function estimateRun(
-  { model, tokenizer, data, train, checkpoint }: HearthConfig,
+  { model, tokenizer, data, train, lora: section, checkpoint }: HearthConfig,
 ): Promise<RunEstimate> {
   const vocabSize = await aboutVocabulary(tokenizer);
   const resolved = resolveModel(model, vocabSize);
-  const parameters = parameterCount(resolved);
-  const checkpointBytes = 4 * VALUES_PER_PARAMETER * parameters;
+  const lora = resolveLora(section, resolved);
+  const trainable = trainableCount(resolved, lora);
+  const checkpointBytes = 4 * VALUES_PER_PARAMETER * trainable;
   const { batchSize, gradAccumSteps, steps } = train;
   const tokensPerStep = batchSize === 0
     ? null
@@ -79,10 +87,11 @@ export async function estimateRun(
     ? 1
     : Math.ceil(totalSteps / checkpoint.every);
   return {
-    parameterCount: parameters,
+    parameterCount: parameterCount(resolved),
+    trainableCount: trainable,
     memoryBytes: batchSize === 0
       ? null
-      : programMemory(buildStepProgram(resolved, train)).total,
+      : programMemory(buildStepProgram(resolved, { ...train, lora })).total,
     checkpointBytes,
     diskBytes: checkpointBytes * Math.min(kept, saves),
     tokensPerStep,
@@ -111,6 +120,7 @@ export async function tryRun(
     const { tune } = config;
     const trial = await openTrialStep(backend, {
       model,
+      lora: resolveLora(config.lora, model),
       config: { train, tune },
     });
     try {

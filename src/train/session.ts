@@ -12,11 +12,11 @@ import { EXIT, UserError } from "../base/errors.ts";
 import { release } from "../base/release.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
-import { eachParam } from "../model/init.ts";
+import { eachAdapterParam, eachParam } from "../model/init.ts";
+import { type Lora, resolveLora } from "../model/lora.ts";
 import { type ModelConfig, resolveModel } from "../model/model_config.ts";
-import { parameterCount } from "../model/model_size.ts";
+import { parameterCount, trainableCount } from "../model/model_size.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import {
   type BaseModel,
@@ -33,12 +33,14 @@ import {
   readTensors,
   type Snapshot,
   type SnapshotSource,
+  writeModel,
   writeTensors,
 } from "./snapshot.ts";
 import { batchPositions } from "./step_program.ts";
 import { initialState, type TrainerState } from "./trainer_state.ts";
 
 export type { DeviceInfo } from "../backend/backend.ts";
+export type { Lora } from "../model/lora.ts";
 export type { DatasetIdentity } from "../data/fingerprint.ts";
 export type { ResumePlan } from "./restored_state.ts";
 export type { Snapshot, SnapshotSource } from "./snapshot.ts";
@@ -47,6 +49,8 @@ export type { Snapshot, SnapshotSource } from "./snapshot.ts";
 export interface Session {
   readonly config: HearthConfig;
   readonly model: ModelConfig;
+  /** What is trained in place of the model's weights; null: nothing is. */
+  readonly lora: Lora | null;
   readonly device: DeviceInfo;
   readonly dataset: Dataset;
   /** The dataset's training batches. */
@@ -60,8 +64,10 @@ export interface Session {
   readonly stepsPerEpoch: number;
   /** Passes over the training data when the run ends, with fraction. */
   readonly epochs: number;
-  /** Trainable numbers. */
+  /** Numbers of the whole model. */
   readonly parameterCount: number;
+  /** Those that training changes. */
+  readonly trainableCount: number;
   /** Device memory of parameters, optimizer, gradients and activations. */
   readonly memoryBytes: number;
   /** Size on disk of the tensors of one checkpoint. */
@@ -102,7 +108,9 @@ export interface SessionParts {
  *
  * @throws {UserError} With exit code 2.
  */
-export function checkSettings({ model, tokenizer, train }: HearthConfig): void {
+export function checkSettings(
+  { model, tokenizer, train, lora }: HearthConfig,
+): void {
   if (train.epochs !== undefined && train.steps !== undefined) {
     throw new UserError(
       `Cannot train for ${train.epochs} epochs and for ${train.steps} steps: ` +
@@ -112,7 +120,7 @@ export function checkSettings({ model, tokenizer, train }: HearthConfig): void {
   }
   // The shape of a model is checked as it is resolved; the size of the
   // vocabulary is not known yet, and makes no difference to that.
-  resolveModel(model, tokenizer.vocabSize);
+  resolveLora(lora, resolveModel(model, tokenizer.vocabSize));
 }
 
 /**
@@ -133,11 +141,17 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   const resolved = resolveModel(config.model, tokenizer.vocabSize);
   const { modelConfig } = restore ?? base ?? {};
   const model = modelConfig ? withSizesOf(modelConfig, resolved) : resolved;
+  const lora = resolveLora(config.lora, model);
+  const baseRef = restore ? restore.adapter?.base : base?.ref;
+  if (restore) checkAdapter(restore, lora);
+  if (lora && !baseRef) {
+    throw new TypeError("Cannot train adapters beside a model without a name");
+  }
   const sameKernels = restore?.trainer.kernels === backend.device.kernels;
   const { program, executable, kernelChoices } = await compileSteps(
     backend,
     model,
-    config.train,
+    { ...config.train, lora },
     {
       tune: config.tune,
       recorded: sameKernels
@@ -149,14 +163,18 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
 
   // 2. Parameters and optimizer; a new one's moments are 0 as memory is.
   if (restore) {
-    await writeTensors(executable, model, restore);
+    await writeTensors(executable, model, restore, lora);
   } else if (base) {
     const { tensors } = openBaseModel(base, model.seqLen);
-    for await (const [name, values] of eachFromHuggingFace(model, tensors)) {
-      executable.write(name, values);
-    }
-  } else {
-    for (const [name, values] of eachParam(model, config.seed)) {
+    await writeModel(executable, model, tensors);
+  }
+  if (!restore) {
+    const starts = lora
+      ? eachAdapterParam(model, lora, config.seed)
+      : base
+      ? []
+      : eachParam(model, config.seed);
+    for (const [name, values] of starts) {
       executable.write(name, values);
       release(values);
     }
@@ -187,7 +205,8 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   }
 
   const snapshotSource = (): SnapshotSource => ({
-    ...deviceTensors(executable, model),
+    ...deviceTensors(executable, model, lora),
+    ...lora && baseRef && { adapter: { lora, base: baseRef } },
     trainer: { ...state },
     modelConfig: {
       ...hfConfig(model, { endOfText: tokenizer.endOfText }),
@@ -195,11 +214,12 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     },
     tokenizerJson: tokenizer.json,
   });
-  const parameters = parameterCount(model);
+  const trainable = trainableCount(model, lora);
   const cleanup = opened.move();
   return {
     config,
     model,
+    lora,
     device,
     dataset,
     feed: new BatchFeed(batches, { ahead: train.prefetchBatches }),
@@ -209,9 +229,10 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     stepsPerEpoch,
     epochs: (state.cursor + (totalSteps - step) * gradAccumSteps) /
       batches.batchesPerEpoch,
-    parameterCount: parameters,
+    parameterCount: parameterCount(model),
+    trainableCount: trainable,
     memoryBytes: program.persistentBytes + program.arenaBytes,
-    checkpointBytes: 3 * 4 * parameters, // f32: parameter, m and v
+    checkpointBytes: 3 * 4 * trainable, // f32: parameter, m and v
     warnings,
     notes: [...parts.notes ?? [], ...notes],
     state,
@@ -222,6 +243,22 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     },
     dispose: () => cleanup.disposeAsync(),
   };
+}
+
+/** The adapters of a checkpoint are those that the settings describe. */
+function checkAdapter({ adapter }: SnapshotSource, lora: Lora | null): void {
+  const saved = adapter?.lora ?? null;
+  const shape = (one: Lora | null) =>
+    one === null
+      ? "no adapters"
+      : `adapters of rank ${one.rank}, alpha ${one.alpha} for ` +
+        one.targets.join(", ");
+  if (shape(saved) === shape(lora)) return;
+  throw new UserError(
+    `Cannot resume: the checkpoint has ${shape(saved)}, the settings of the ` +
+      `run say ${shape(lora)}`,
+    { hint: "put back config.lora in the run's meta.json" },
+  );
 }
 
 /** The state of a new run: `steps`, or as many as `epochs` take. */

@@ -5,6 +5,7 @@
  */
 
 import { seedKey } from "../base/philox.ts";
+import { usesDropout } from "../model/lora.ts";
 import type { Session } from "./session.ts";
 import { readLog, stepRates, type StepResult } from "./step_log.ts";
 import type { TrainerState } from "./trainer_state.ts";
@@ -52,7 +53,7 @@ async function runStep(
     const batch = await feed.take(cursor);
     executable.write("ids", batch.inputs);
     executable.write("targets", batch.targets);
-    if (model.dropout > 0) {
+    if (usesDropout(model, session.lora)) {
       // Split like a seed: low, high.
       const counter = seedKey(state.microStep + ahead);
       executable.write(

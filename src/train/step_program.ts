@@ -6,7 +6,7 @@
  * - `nextMicroStep`: the same, added to the step's loss and gradients; only
  *   there when `gradAccumSteps` is above 1.
  * - `update`: gradient norm, clipping factor, a row of the log of step_log.ts,
- *   AdamW of every parameter.
+ *   AdamW of every trainable parameter.
  * - `eval`: the loss of one batch, without dropout.
  *
  * Losses and gradients stay on the device, which needs no look from step to
@@ -22,13 +22,17 @@ import { Graph, type Tensor } from "../graph/graph.ts";
 import { plan } from "../graph/plan.ts";
 import type { Program } from "../graph/program.ts";
 import { buildLogits } from "../model/model.ts";
+import { type Lora, trainableParameters, usesDropout } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import { parameters } from "../model/parameters.ts";
 import { LOG_ROWS } from "./step_log.ts";
 
 /** The part of the training settings that the program is made of. */
 export type StepProgramOptions =
   & Partial<Pick<TrainSection, "recompute">>
+  & {
+    /** Adapters, which alone have gradients and moments then. */
+    lora?: Lora | null;
+  }
   & Pick<
     TrainSection,
     | "batchSize"
@@ -86,12 +90,14 @@ export function buildEvalProgram(
 
 function buildMicroStep(
   config: ModelConfig,
-  { batchSize, gradAccumSteps, recompute }: StepProgramOptions,
+  { batchSize, gradAccumSteps, recompute, lora }: StepProgramOptions,
   { first }: { first: boolean },
 ): Graph {
   const g = new Graph();
-  const rng = config.dropout > 0 ? g.input("rng", [4], "u32") : undefined;
-  const { rowLoss, targets } = lossRows(g, config, { batchSize, rng });
+  const rng = usesDropout(config, lora)
+    ? g.input("rng", [4], "u32")
+    : undefined;
+  const { rowLoss, targets } = lossRows(g, config, { batchSize, rng, lora });
   const total = g.output("loss", [1]);
   const loss = g.meanLoss(rowLoss, targets, {
     scale: 1 / gradAccumSteps,
@@ -100,7 +106,7 @@ function buildMicroStep(
   });
 
   const into = new Map<Tensor, { out: Tensor; accumulate: boolean }>();
-  for (const { name, shape } of parameters(config)) {
+  for (const { name, shape } of trainableParameters(config, lora)) {
     into.set(g.param(name, shape), {
       out: g.state(gradient(name), shape),
       accumulate: !first,
@@ -112,7 +118,8 @@ function buildMicroStep(
 
 function buildUpdate(config: ModelConfig, options: StepProgramOptions): Graph {
   const g = new Graph();
-  const list = parameters(config).map(({ name, shape, decay }) => ({
+  const trainable = trainableParameters(config, options.lora);
+  const list = trainable.map(({ name, shape, decay }) => ({
     param: g.param(name, shape),
     grad: g.state(gradient(name), shape),
     m: g.state(moments.m(name), shape),
@@ -147,10 +154,10 @@ function buildUpdate(config: ModelConfig, options: StepProgramOptions): Graph {
 
 function buildEval(
   config: ModelConfig,
-  { batchSize }: { batchSize: number },
+  { batchSize, lora }: Pick<StepProgramOptions, "batchSize" | "lora">,
 ): Graph {
   const g = new Graph();
-  const { rowLoss, targets } = lossRows(g, config, { batchSize });
+  const { rowLoss, targets } = lossRows(g, config, { batchSize, lora });
   g.meanLoss(rowLoss, targets, { scale: 1, out: g.output("evalLoss", [1]) });
   return g;
 }
@@ -159,10 +166,12 @@ function buildEval(
 function lossRows(
   g: Graph,
   config: ModelConfig,
-  { batchSize: B, rng }: { batchSize: number; rng?: Tensor },
+  { batchSize: B, rng, lora }:
+    & Pick<StepProgramOptions, "batchSize" | "lora">
+    & { rng?: Tensor },
 ): { rowLoss: Tensor; targets: Tensor } {
   const T = config.seqLen;
-  const logits = buildLogits(g, config, { B, T, rng });
+  const logits = buildLogits(g, config, { B, T, rng, lora });
   const targets = g.input("targets", [B * T], "u32");
   return { rowLoss: g.crossEntropy(logits, targets).rowLoss, targets };
 }

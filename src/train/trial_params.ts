@@ -8,6 +8,7 @@
 import { PhiloxStream, STREAM } from "../base/philox.ts";
 import { release } from "../base/release.ts";
 import { sizeOf } from "../graph/graph.ts";
+import { adapterParameters, type Lora } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { parameters } from "../model/parameters.ts";
 
@@ -20,10 +21,12 @@ const POOL = 1 << 16;
  */
 export function* trialParams(
   model: ModelConfig,
+  lora: Lora | null = null,
 ): Generator<[name: string, values: Float32Array]> {
   const stream = new PhiloxStream(1, STREAM.init);
   const pool = Float32Array.from({ length: POOL }, () => stream.normal());
-  for (const { name, shape, init } of parameters(model)) {
+  const added = lora ? adapterParameters(model, lora) : [];
+  for (const { name, shape, init } of [...parameters(model), ...added]) {
     const values = new Float32Array(sizeOf(shape));
     if (init.kind === "constant") values.fill(init.value);
     else {

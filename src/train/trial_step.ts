@@ -10,6 +10,7 @@ import type { HearthConfig } from "../config/schema.ts";
 import type { Program } from "../graph/program.ts";
 import { LOG_ROWS } from "../train/step_log.ts";
 import { batchPositions, buildStepProgram } from "./step_program.ts";
+import type { Lora } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { trialParams } from "./trial_params.ts";
 
@@ -36,17 +37,22 @@ export async function openTrialStep<E extends Executable>(
   backend: Omit<Backend, "compile"> & {
     compile(program: Program): Promise<E>;
   },
-  { model, config: { train, tune } }: {
+  { model, lora = null, config: { train, tune } }: {
     model: ModelConfig;
+    lora?: Lora | null;
     config: Pick<HearthConfig, "train" | "tune">;
   },
 ): Promise<TrialStep<E>> {
   const { batchSize } = train;
-  const program = buildStepProgram(model, { ...train, gradAccumSteps: 1 });
+  const program = buildStepProgram(model, {
+    ...train,
+    gradAccumSteps: 1,
+    lora,
+  });
   await backend.chooseKernels?.(program, { tune });
   const executable = await backend.compile(program);
   const tokens = batchSize * model.seqLen;
-  for (const [name, values] of trialParams(model)) {
+  for (const [name, values] of trialParams(model, lora)) {
     executable.write(name, values);
   }
   const stream = new PhiloxStream(1, STREAM.shuffle);
@@ -67,7 +73,7 @@ export async function openTrialStep<E extends Executable>(
   const write = () => {
     executable.write("ids", ids);
     executable.write("targets", targets);
-    if (model.dropout > 0) executable.write("rng", rng);
+    if (program.persistent.has("rng")) executable.write("rng", rng);
     executable.write("schedule", schedule);
   };
   write();

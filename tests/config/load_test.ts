@@ -142,7 +142,7 @@ Deno.test("parseFileLayer() names line and column of an unknown key", async () =
     await fileMistake('{"__proto__": {"seed": 1}}'),
     [
       "Cannot use train.yaml:1:2: the configuration has no key __proto__",
-      "the keys are seed, from, device, strictDevice, precision, threads, gemm, tune, model, tokenizer, data, train, checkpoint, profile",
+      "the keys are seed, from, device, strictDevice, precision, threads, gemm, tune, model, tokenizer, data, train, lora, checkpoint, profile",
     ],
   );
 });
@@ -249,7 +249,7 @@ Deno.test("loadConfig() names the flag that is wrong", async () => {
   assert.deepEqual(await loadMistake({ set: ["__proto__.seed=1"] }), [
     "Cannot use --set __proto__.seed=1: the configuration has no key __proto__",
     "the keys are seed, from, device, strictDevice, precision, threads, gemm, tune, " +
-    "model, tokenizer, data, train, checkpoint, profile",
+    "model, tokenizer, data, train, lora, checkpoint, profile",
   ]);
   for (const typed of ["seed", "=3", "model..x=1", "seed=[1", "seed="]) {
     const [message, hint] = await loadMistake({ set: [typed] });

@@ -54,6 +54,7 @@ export function checkpointOf(
     name: "step-00000500",
     dir: "checkpoints/owl-1/step-00000500",
     sizeBytes: 0,
+    weightsSha256: "",
     warnings: [],
     content: { params, trainer, modelConfig, tokenizerJson },
   };

@@ -20,7 +20,7 @@ import { sizeOf } from "../../src/graph/graph.ts";
 export const ORACLE_CASES = ["gpt2", "gpt2_exact", "llama", "llama_tied"];
 
 /** A tensor as the fixture stores it. */
-interface StoredTensor {
+export interface StoredTensor {
   shape: number[];
   base64: string;
 }
@@ -142,7 +142,8 @@ function storedGrads(
   return [...absent, ...stored];
 }
 
-function decode({ base64 }: StoredTensor): Float32Array {
+/** The numbers of a stored tensor. */
+export function decode({ base64 }: StoredTensor): Float32Array {
   return new Float32Array(Uint8Array.fromBase64(base64).buffer);
 }
 

@@ -8,6 +8,7 @@ import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
 import { buildLogits } from "../../src/model/model.ts";
+import type { Lora } from "../../src/model/lora.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
 
@@ -35,8 +36,9 @@ export async function compileWith(
  */
 export async function forwardLogits(
   backend: Backend,
-  { config, weights, ids, B, rng }: {
+  { config, lora, weights, ids, B, rng }: {
     config: ModelConfig;
+    lora?: Lora;
     weights: ReadonlyMap<string, Float32Array>;
     ids: Uint32Array;
     B: number;
@@ -46,7 +48,7 @@ export async function forwardLogits(
   const T = ids.length / B;
   const g = new Graph();
   const rngInput = rng && g.input("rng", [4], "u32");
-  const logits = buildLogits(g, config, { B, T, rng: rngInput });
+  const logits = buildLogits(g, config, { B, T, rng: rngInput, lora });
   // Adding 0 copies the temporary to where it can be read.
   const out = g.output("logits", logits.shape);
   g.add(logits, g.fill(logits.shape, 0), { out });

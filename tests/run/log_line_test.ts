@@ -131,6 +131,8 @@ const lines: [string, RunEvent, string[]][] = [
         kernels: "",
       },
       parameterCount: 1_067_776,
+      trainableCount: 1_067_776,
+      lora: null,
       totalSteps: 1500,
       stepsPerEpoch: 1000,
       epochs: 1.5,

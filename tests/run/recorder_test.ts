@@ -139,6 +139,8 @@ function openedOn(adapter: object | undefined): RunOpened {
     device,
     config: configSchema.parse(wanted),
     parameterCount: 1000,
+    trainableCount: 1000,
+    lora: null,
     resumedFrom: null,
     bestValLoss: null,
     changes: [],

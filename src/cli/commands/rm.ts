@@ -18,18 +18,21 @@ export function addRmCommand(program: CommandUnknownOpts, app: App): void {
     )
     .argument("<run...>", "whole ids of runs")
     .option("--yes", "do not ask")
+    .option("--force", "also models that the adapters of other runs belong to")
     .addHelpText(
       "after",
       examples("hearth rm owl-1", "hearth rm owl-1 fox-2 --yes"),
     )
-    .action(async (runIds, { yes }) => {
+    .action(async (runIds, { yes, force }) => {
       const { findRemovable, removeRun } = await import(
         "../../run/remove_run.ts"
       );
       // All of them before the first is removed.
       const runs: RemovableRun[] = [];
       for (const runId of new Set(runIds)) {
-        runs.push(await findRemovable(app.root, runId));
+        runs.push(
+          await findRemovable(app.root, runId, { also: runIds, force }),
+        );
       }
       if (!yes && !await agreed(app, runs)) {
         return app.note("nothing was removed");

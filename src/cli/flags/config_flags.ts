@@ -21,6 +21,7 @@ const HEADINGS: Record<string, string> = {
   tokenizer: "Tokenizer:",
   data: "Data:",
   train: "Training:",
+  lora: "Adapters (LoRA), with --from:",
   checkpoint: "Checkpoints:",
 };
 
@@ -75,7 +76,11 @@ function optionsOf(flag: ConfigFlag, help = flag.help): Option[] {
       return [create(`--${flag.name} <name>`)];
     case "list":
       return [
-        create(`--${flag.name} <source>`)
+        create(
+          `--${flag.name} <${
+            flag.path.startsWith("data.") ? "source" : "names"
+          }>`,
+        )
           .argParser<string[]>((value, before) => [...(before ?? []), value]),
       ];
     case "number":

@@ -4,6 +4,8 @@
  *     model.safetensors optimizer.safetensors trainer.json
  *     tokenizer.json config.json meta.json manifest.json
  *
+ * Where only adapters were trained, `adapter.safetensors` and `adapter.json`,
+ * which names the model that they belong to, are in place of the model.
  * Where it lies, and which of many to take, is decided elsewhere.
  *
  * @module
@@ -15,14 +17,31 @@ import { errorMessage } from "../../base/errors.ts";
 import { jsonText } from "../../base/json_file.ts";
 import { LARGE_FILE_BYTES, readLimitedText } from "../../base/limited_file.ts";
 import { parseJson } from "../../base/parse_json.ts";
-import { deferSafetensors, writeSafetensors } from "../../base/safetensors.ts";
+import {
+  deferSafetensors,
+  type TensorSource,
+  writeSafetensors,
+} from "../../base/safetensors.ts";
 import { type FileSeal, writeSealed } from "../../base/sealed_file.ts";
+import {
+  checkAdapters,
+  frozenTensors,
+  mergeAdapters,
+} from "../../train/adapters.ts";
 import {
   readTensors,
   type Snapshot,
   type SnapshotSource,
 } from "../../train/snapshot.ts";
 import { checkTrainerState } from "../../train/trainer_state.ts";
+import {
+  ADAPTER,
+  ADAPTER_INFO,
+  adapterFile,
+  MODEL,
+  openBase,
+  readAdapterFile,
+} from "./adapter_base.ts";
 import {
   DamagedCheckpoint,
   loadManifest,
@@ -31,18 +50,23 @@ import {
   verifyFiles,
 } from "./manifest.ts";
 
-const MODEL = "model.safetensors";
 const OPTIMIZER = "optimizer.safetensors";
 const TRAINER = "trainer.json";
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "config.json";
 /** What the run was asked to do, as its own `meta.json` has it. */
 export const META_COPY = "meta.json";
-/** The files of {@linkcode WeightsSource}. */
-const WEIGHTS = [MODEL, TRAINER, TOKENIZER, CONFIG];
 
-/** What generation and evaluation need: a snapshot without the optimizer. */
-export type WeightsSource = Omit<SnapshotSource, "optimizer">;
+/**
+ * What generation and evaluation need: a model, with the adapters merged where
+ * there are some.
+ */
+export type WeightsSource =
+  & Omit<SnapshotSource, "optimizer" | "frozen">
+  & {
+    /** A and B, in our own names, where `adapter` is there. */
+    factors?: readonly TensorSource[];
+  };
 
 /** Such as `step-00000500`: sorts as text in the order of steps. */
 export function checkpointName(step: number): string {
@@ -63,13 +87,15 @@ export async function writeCheckpoint(
     & Pick<Manifest, "sequence" | "periodic">
     & { meta?: object | null },
 ): Promise<number> {
-  const { params, optimizer, trainer, tokenizerJson, modelConfig } = snapshot;
+  const { params, optimizer, trainer, adapter } = snapshot;
+  const { tokenizerJson, modelConfig } = snapshot;
   const step = String(trainer.step);
   const writeText = (name: string, text: string) =>
     writeSealed(join(dir, name), [new TextEncoder().encode(text)]);
 
+  const weights = adapter ? ADAPTER : MODEL;
   const files: Record<string, FileSeal> = {
-    [MODEL]: await writeSafetensors(join(dir, MODEL), params, {
+    [weights]: await writeSafetensors(join(dir, weights), params, {
       metadata: { step },
     }),
     [OPTIMIZER]: await writeSafetensors(join(dir, OPTIMIZER), optimizer, {
@@ -79,6 +105,10 @@ export async function writeCheckpoint(
     [TOKENIZER]: await writeText(TOKENIZER, tokenizerJson),
     [CONFIG]: await writeText(CONFIG, jsonText(modelConfig)),
   };
+  if (adapter) {
+    const text = jsonText(adapterFile(adapter));
+    files[ADAPTER_INFO] = await writeText(ADAPTER_INFO, text);
+  }
   if (meta !== null) {
     files[META_COPY] = await writeText(META_COPY, jsonText(meta));
   }
@@ -106,29 +136,49 @@ export async function readSnapshot(dir: string): Promise<Snapshot> {
 
 /**
  * All that resume needs: the files are verified now, and each tensor is read
- * when it is asked for. @throws {DamagedCheckpoint}
+ * when it is asked for.
+ *
+ * @throws {DamagedCheckpoint}
+ * @throws {UserError} If the model that adapters belong to cannot be used.
  */
 export async function openSnapshot(dir: string): Promise<SnapshotSource> {
-  return await readVerified(dir, [...WEIGHTS, OPTIMIZER], async () => ({
+  const content = await readVerified(dir, [OPTIMIZER], async () => ({
     ...await openWeightFiles(dir),
     optimizer: await deferSafetensors(join(dir, OPTIMIZER)),
   }));
+  const { adapter } = content;
+  if (!adapter) return content;
+  const base = await openBase(dir, adapter.base, openWeights);
+  return { ...content, frozen: frozenTensors(base, content) };
 }
 
 /**
  * The same without the optimizer's file, which is twice the size of the
- * weights. @throws {DamagedCheckpoint}
+ * weights, and with adapters merged into the model that they belong to.
+ *
+ * @throws As {@linkcode openSnapshot}.
  */
 export async function openWeights(dir: string): Promise<WeightsSource> {
-  return await readVerified(dir, WEIGHTS, () => openWeightFiles(dir));
+  const content = await readVerified(dir, [], () => openWeightFiles(dir));
+  const { adapter, params: factors } = content;
+  if (!adapter) return content;
+  const base = await openBase(dir, adapter.base, openWeights);
+  const params = mergeAdapters(base, { ...content, adapter, factors });
+  return { ...content, params, factors };
 }
 
+/** @param more Files besides those of the weights. */
 async function readVerified<T>(
   dir: string,
-  names: readonly string[],
+  more: readonly string[],
   read: () => Promise<T>,
 ): Promise<T> {
-  await verifyFiles(dir, await loadManifest(dir), names);
+  const manifest = await loadManifest(dir);
+  const weights = ADAPTER_INFO in manifest.files
+    ? [ADAPTER, ADAPTER_INFO]
+    : [MODEL];
+  const names = [...weights, TRAINER, TOKENIZER, CONFIG, ...more];
+  await verifyFiles(dir, manifest, names);
   try {
     return await read();
   } catch (cause) {
@@ -136,13 +186,22 @@ async function readVerified<T>(
   }
 }
 
-async function openWeightFiles(dir: string): Promise<WeightsSource> {
+/** What the files themselves hold: of adapters nothing but these. */
+async function openWeightFiles(
+  dir: string,
+): Promise<Omit<SnapshotSource, "optimizer" | "frozen">> {
   const readText = (name: string, maxBytes?: number) =>
     readLimitedText(join(dir, name), maxBytes);
-  return {
-    params: await deferSafetensors(join(dir, MODEL)),
+  const { files } = await loadManifest(dir);
+  const isAdapter = ADAPTER_INFO in files;
+  const content = {
+    params: await deferSafetensors(join(dir, isAdapter ? ADAPTER : MODEL)),
     trainer: checkTrainerState(parseJson(await readText(TRAINER))),
     tokenizerJson: await readText(TOKENIZER, LARGE_FILE_BYTES),
     modelConfig: parseJson(await readText(CONFIG)) as object,
   };
+  if (!isAdapter) return content;
+  const adapter = readAdapterFile(parseJson(await readText(ADAPTER_INFO)));
+  checkAdapters({ ...content, adapter, factors: content.params });
+  return { ...content, adapter };
 }

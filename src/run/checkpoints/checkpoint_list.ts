@@ -10,6 +10,7 @@ import { basename, join } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { ioProblem } from "../../base/io_problem.ts";
 import { readLimitedText } from "../../base/limited_file.ts";
+import { weightsSha256 } from "./adapter_base.ts";
 import { checkpointName } from "./checkpoint_files.ts";
 import {
   DamagedCheckpoint,
@@ -34,6 +35,8 @@ export interface LoadedCheckpoint<T> {
   name: string;
   dir: string;
   sizeBytes: number;
+  /** Tells its weights from all others. */
+  weightsSha256: string;
   content: T;
   /** Why newer checkpoints were passed over; one text each. */
   warnings: string[];
@@ -142,10 +145,17 @@ async function loadOne<T>(
   read: (dir: string) => Promise<T>,
 ): Promise<LoadedCheckpoint<T>> {
   const content = await read(dir);
-  const { files } = await loadManifest(dir);
-  const sizeBytes = Object.values(files)
+  const manifest = await loadManifest(dir);
+  const sizeBytes = Object.values(manifest.files)
     .reduce((sum, seal) => sum + seal.sizeBytes, 0);
-  return { name: basename(dir), dir, sizeBytes, content, warnings: [] };
+  return {
+    name: basename(dir),
+    dir,
+    sizeBytes,
+    weightsSha256: weightsSha256(manifest)!, // it was read
+    content,
+    warnings: [],
+  };
 }
 
 /** The directory that an explicit choice means. */

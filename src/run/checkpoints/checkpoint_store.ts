@@ -50,6 +50,8 @@ export interface StoreOptions {
   neededBytes: number;
   /** The run's `meta.json`, of which each checkpoint has a copy. */
   meta?: object | null;
+  /** Names of checkpoints that other runs cannot do without. */
+  needed?: () => Promise<ReadonlySet<string>>;
   /** Hears what the person should know. */
   warn?: (message: string) => void;
   free?: FreeBytes;
@@ -70,6 +72,7 @@ export class CheckpointStore {
     this.#options = {
       keepBest: true,
       meta: null,
+      needed: () => Promise.resolve(new Set()),
       warn: () => {},
       free: freeBytes,
       ...options,
@@ -270,6 +273,7 @@ export class CheckpointStore {
   /** What is never removed. */
   async #pointedTo(): Promise<Set<string | null>> {
     return new Set([
+      ...await this.#options.needed(),
       this.#current?.name ?? null,
       this.#best,
       await readPointer(this.#dir, "latest"),

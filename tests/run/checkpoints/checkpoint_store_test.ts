@@ -5,6 +5,8 @@ import {
   readSnapshot,
 } from "../../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../../src/run/checkpoints/checkpoint_list.ts";
+import { weightsSha256 } from "../../../src/run/checkpoints/adapter_base.ts";
+import { loadManifest } from "../../../src/run/checkpoints/manifest.ts";
 import { CheckpointStore } from "../../../src/run/checkpoints/checkpoint_store.ts";
 import {
   readTensors,
@@ -38,6 +40,7 @@ Deno.test("save() writes what loadCheckpoint() reads", () =>
       name,
       dir: `${dir}/${name}`,
       sizeBytes,
+      weightsSha256: weightsSha256(await loadManifest(`${dir}/${name}`)),
       content: snapshotAt(500),
       warnings: [],
     });

@@ -1,0 +1,142 @@
+/**
+ * The model that adapters were trained beside: a checkpoint of another run,
+ * known by its name and by what is in it.
+ *
+ * It is looked for where the adapters say, and then, as people rename runs,
+ * among all other checkpoints of the same root.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { basename, dirname, join, resolve } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../base/errors.ts";
+import { isOneName } from "../../base/one_name.ts";
+import type { BaseRef } from "../../train/base_model.ts";
+import type { TrainedAdapters } from "../../train/snapshot.ts";
+import type { WeightsSource } from "./checkpoint_files.ts";
+import { DamagedCheckpoint, loadManifest, type Manifest } from "./manifest.ts";
+
+/** All weights of a model. */
+export const MODEL = "model.safetensors";
+/** In their place: A and B of every adapter. */
+export const ADAPTER = "adapter.safetensors";
+/** What the adapters are, and beside which model. */
+export const ADAPTER_INFO = "adapter.json";
+
+const infoSchema = z.object({
+  version: z.literal(1),
+  rank: z.int().min(1),
+  alpha: z.number().positive(),
+  dropout: z.number().min(0).lt(1),
+  targets: z.array(z.string()).min(1),
+  base: z.object({
+    from: z.string().refine((from) => from.split("/").every(isOneName)),
+    sha256: z.string(),
+  }),
+});
+
+/** The object in `adapter.json`. */
+export function adapterFile({ lora, base }: TrainedAdapters): object {
+  return { version: 1, ...lora, base };
+}
+
+/** What an `adapter.json` says. @throws {DamagedCheckpoint} */
+export function readAdapterFile(value: unknown): TrainedAdapters {
+  const { success, data, error } = infoSchema.safeParse(value);
+  if (success) {
+    const { version: _, base, ...lora } = data;
+    return { lora, base };
+  }
+  const [{ path, message }] = error.issues;
+  throw new DamagedCheckpoint(
+    `${ADAPTER_INFO}: ${[...path, message].join(": ")}`,
+  );
+}
+
+/**
+ * What tells the weights of a checkpoint from all others: the SHA-256 of
+ * `model.safetensors`; of adapters one of theirs, which covers their base.
+ */
+export function weightsSha256({ files }: Manifest): string | null {
+  const model = files[MODEL];
+  if (model) return model.sha256;
+  const parts = [files[ADAPTER_INFO], files[ADAPTER]];
+  if (parts.some((part) => !part)) return null;
+  const text = parts.map(({ sha256 }) => `${sha256}\n`).join("");
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/**
+ * Opens the model beside which adapters were trained.
+ *
+ * @param dir Of the checkpoint with the adapters.
+ * @param open Verifies and opens the weights of a checkpoint.
+ * @throws {UserError} If it is not there, is another by now, or is damaged.
+ */
+export async function openBase(
+  dir: string,
+  base: BaseRef,
+  open: (dir: string) => Promise<WeightsSource>,
+): Promise<WeightsSource> {
+  const path = resolve(dir), checkpoints = dirname(dirname(path));
+  const own = `${basename(dirname(path))}/${basename(path)}`;
+  const cannot = `Cannot load "${own}": its adapters belong to ` +
+    `"${base.from}", which`;
+  const named = join(checkpoints, base.from);
+  const found = await hasWeights(named, base)
+    ? named
+    : await findWeights(checkpoints, base);
+  if (found === null) {
+    const isThere = await exists(named);
+    throw new UserError(
+      isThere
+        ? `${cannot} has other weights now`
+        : `${cannot} is not in "${checkpoints}"`,
+      {
+        hint: "put back the checkpoint whose weights have sha256 " +
+          `${base.sha256.slice(0, 12)}…: adapters are no model by themselves`,
+      },
+    );
+  }
+  try {
+    return await open(found);
+  } catch (cause) {
+    if (!(cause instanceof DamagedCheckpoint)) throw cause;
+    throw new UserError(`${cannot} is damaged: ${cause.message}`, {
+      hint: `put back "${found}" from a copy`,
+      cause,
+    });
+  }
+}
+
+async function hasWeights(dir: string, base: BaseRef): Promise<boolean> {
+  const manifest = await loadManifest(dir).catch(() => null);
+  return manifest !== null && weightsSha256(manifest) === base.sha256;
+}
+
+/** The first checkpoint of any run that has these weights. */
+async function findWeights(
+  checkpoints: string,
+  base: BaseRef,
+): Promise<string | null> {
+  for (const run of await directories(checkpoints)) {
+    for (const name of await directories(run)) {
+      if (await hasWeights(name, base)) return name;
+    }
+  }
+  return null;
+}
+
+/** In the order of their names; none where nothing can be read. */
+async function directories(dir: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(dir)).catch(() => []);
+  return entries
+    .filter(({ name, isDirectory }) => isDirectory && !name.startsWith("."))
+    .map(({ name }) => join(dir, name)).sort();
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
