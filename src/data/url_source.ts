@@ -17,6 +17,7 @@ import {
 } from "./file_names.ts";
 import { hubSettings, processEnv } from "./hub/settings.ts";
 import { listArchive } from "./local_files.ts";
+import type { RemoteFile } from "./net/download.ts";
 import { downloadAll } from "./net/download_all.ts";
 import {
   rawDirectory,
@@ -96,18 +97,14 @@ async function download(
   }
   // A file from before is replaced only by a whole one.
   let record: UrlRecord | null = null;
-  const remote = {
+  const remote: RemoteFile = {
     url: url.href,
     headers: {},
     name: url.href,
     path,
     sizeBytes: sizeBytes ?? null,
     sha256,
-  };
-  await downloadAll([remote], directory, {
-    ...networkOptions(options, settings),
-    onProgress: options.onProgress,
-    async onDone(_, downloaded) {
+    async record(downloaded) {
       record = {
         version: 1,
         url: url.href,
@@ -118,10 +115,18 @@ async function download(
       };
       await writeRecord(directory, record);
     },
-  });
-  record ??= await readUrlRecord(directory);
-  if (record === null) throw new Error(`nobody recorded ${url}`);
-  return record;
+  };
+  for (;;) {
+    await downloadAll([remote], directory, {
+      ...networkOptions(options, settings),
+      onProgress: options.onProgress,
+    });
+    if (record !== null) return record;
+    // Another process has brought it, and recorded it if it was not killed.
+    const recorded = await readUrlRecord(directory);
+    const { size } = await Deno.stat(path);
+    if (recorded?.sizeBytes === size) return recorded;
+  }
 }
 
 function checkAddress(address: string): URL {

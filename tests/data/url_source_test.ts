@@ -28,6 +28,40 @@ Deno.test("fetchUrl() downloads a file once", async () => {
   assert.notEqual(server.requests.length, 0);
 });
 
+Deno.test("fetchUrl() gives two at a time the same newest file", async () => {
+  const files: Record<string, Uint8Array> = { "poems.txt": poems };
+  await using server = new HubServer({ "o/n": { files } });
+  await using dir = new TempDir();
+  const address = addressOf(server, "poems.txt");
+  const both = async (more: Partial<FetchOptions>) => {
+    server.requests.length = 0;
+    const found = await Promise.all(
+      [1, 2].map(() => fetchUrl(address, {}, { ...options(dir), ...more })),
+    );
+    assert.equal(server.downloads.length, 1);
+    return found.map(([{ sha256, sizeBytes }]) => ({ sha256, sizeBytes }));
+  };
+  server.fault = ({ host }) => host === "cdn" ? { dripMs: 400 } : null;
+  const first = { sha256: sha256(poems), sizeBytes: poems.length };
+  assert.deepEqual(await both({}), [first, first]);
+  const newer = new TextEncoder().encode("A poem of the hills.\n".repeat(200));
+  files["poems.txt"] = newer;
+  const second = { sha256: sha256(newer), sizeBytes: newer.length };
+  assert.deepEqual(await both({ refresh: true }), [second, second]);
+});
+
+Deno.test("fetchUrl() downloads again what nobody recorded", async () => {
+  await using server = served();
+  await using dir = new TempDir();
+  const address = addressOf(server, "poems.txt");
+  const [file] = await fetchUrl(address, {}, options(dir));
+  const record = join(file.path, "../source.json");
+  await Deno.remove(record); // as if killed right before it was written
+  const [again] = await fetchUrl(address, {}, options(dir));
+  assert.equal(again.sha256, file.sha256);
+  await Deno.stat(record);
+});
+
 Deno.test("fetchUrl() lists what is in an archive", async () => {
   await using server = served();
   await using dir = new TempDir();

@@ -5,7 +5,8 @@
  * download short and is continued from its end the next time. It is renamed to
  * `path` only after size and checksum were compared and the bytes are on disk.
  * The part is locked while it is written, so two processes that want the same
- * file do not write into each other's: one waits and finds it there.
+ * file do not write into each other's: one waits and finds it there. The lock
+ * goes with the file when it is renamed, until what is known of it is recorded.
  *
  * @module
  */
@@ -14,7 +15,6 @@ import { createHash, type Hash } from "node:crypto";
 import { dirname } from "node:path";
 import { makeDirectories, syncDirectory } from "../../base/atomic_file.ts";
 import { UserError } from "../../base/errors.ts";
-import { exists } from "../../base/exists.ts";
 import { formatBytes, formatDuration } from "../../base/format.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import { writeFailure } from "../file_errors.ts";
@@ -47,6 +47,8 @@ export interface RemoteFile {
   gitSha1?: string;
   /** Explains an answer that is no success; null for the usual words. */
   refusal?: (response: Response) => UserError | null;
+  /** Records what came; who waits for the file goes on after that. */
+  record?: (downloaded: Downloaded) => Promise<void>;
 }
 
 /** What came. */
@@ -70,7 +72,8 @@ const POLL_MS = 300;
 /**
  * Downloads `file` to its path, going on from a part that is there.
  *
- * @returns Null when another process was faster: then it is there.
+ * @returns Null when another process brought it meanwhile: then it is there,
+ * and recorded, unless that process was killed right before.
  * @throws {UserError} For everything that goes wrong; the part stays unless
  * its content is wrong.
  */
@@ -83,7 +86,9 @@ export async function download(
     await using part = await Part.open(file, options);
     if (part === null) return null;
     const etag = await fetchRest(file, part, options);
-    return { ...await part.finish(), etag };
+    const downloaded = { ...await part.finish(), etag };
+    await file.record?.(downloaded);
+    return downloaded;
   } catch (error) {
     const what = `download "${file.name}"`;
     throw writeFailure(
@@ -290,16 +295,15 @@ class Part implements AsyncDisposable {
   /**
    * Opens and locks the part of a file, and reads what is in it.
    *
-   * @returns Null when the file itself is there now.
+   * @returns Null when somebody else has brought the file itself meanwhile.
    */
   static async open(
     file: RemoteFile,
     { onBytes = () => {}, onNotice, signal }: DownloadOptions,
   ): Promise<Part | null> {
     const path = partPath(file.path);
+    const before = await versionOf(file.path);
     for (let isWaiting = false;;) {
-      // Who was waited for is done, and leaves no part.
-      if (isWaiting && await exists(file.path)) return null;
       const out = await Deno.open(path, {
         read: true,
         write: true,
@@ -310,6 +314,11 @@ class Part implements AsyncDisposable {
         // The one who had the lock may have renamed this very file.
         if (await isSameFile(out, path)) {
           const part = new Part(file, out, onBytes);
+          if (isWaiting && await versionOf(file.path) !== before) {
+            await using _ = part; // empty: it is not needed
+            await untilUnlocked(file.path, signal);
+            return null;
+          }
           await part.#readExisting(signal);
           return part;
         }
@@ -417,6 +426,23 @@ function versionPath(path: string): string {
 /** Where the bytes of an unfinished download are. */
 export function partPath(path: string): string {
   return `${path}.part`;
+}
+
+/** What differs when a file was replaced; null where there is none. */
+async function versionOf(path: string): Promise<string | null> {
+  const stat = await unlessGone(Deno.stat(path));
+  return stat && [stat.ino, stat.size, stat.mtime?.getTime()].join();
+}
+
+/** Waits while the process that brought a file still records it. */
+async function untilUnlocked(
+  path: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  using file = await unlessGone(Deno.open(path));
+  while (file && !await file.tryLock().catch(() => true)) {
+    await wait(POLL_MS, signal);
+  }
 }
 
 async function isSameFile(open: Deno.FsFile, path: string): Promise<boolean> {

@@ -9,7 +9,6 @@ import { freeBytes, noRoom } from "../../base/free_space.ts";
 import { type DataProgress, meter } from "../progress.ts";
 import {
   download,
-  type Downloaded,
   type DownloadOptions,
   partPath,
   type RemoteFile,
@@ -22,18 +21,14 @@ const AT_ONCE = 4;
  * Downloads all of `files`; those that are done stay when another fails.
  *
  * @param directory Where all of them go, for the question of room.
- * @param onDone Hears of each file that came.
  * @throws {UserError} For the first that cannot be had, or for a full disk.
  */
 export async function downloadAll(
   files: readonly RemoteFile[],
   directory: string,
-  { onProgress, onDone, signal, ...network }:
+  { onProgress, signal, ...network }:
     & Omit<DownloadOptions, "onBytes">
-    & {
-      onProgress?: (progress: DataProgress) => void;
-      onDone?: (file: RemoteFile, downloaded: Downloaded) => Promise<void>;
-    },
+    & { onProgress?: (progress: DataProgress) => void },
 ): Promise<void> {
   // 1. Is there room? Of files whose size is not known, nobody can tell.
   const sizes = files.map(({ sizeBytes }) => sizeBytes ?? 0);
@@ -58,14 +53,13 @@ export async function downloadAll(
   const queue = [...files];
   const work = async () => {
     for (let file; (file = queue.shift()) !== undefined;) {
-      const downloaded = await download(file, {
+      await download(file, {
         ...network,
         onBytes,
         signal: signal
           ? AbortSignal.any([signal, failing.signal])
           : failing.signal,
       });
-      if (downloaded !== null) await onDone?.(file, downloaded);
     }
   };
   const failures: unknown[] = [];

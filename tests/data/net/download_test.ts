@@ -293,6 +293,74 @@ Deno.test("download() lets only one of two write a file", async () => {
   assert.deepEqual(await filesBelow(dir.path), ["a.bin"]);
 });
 
+Deno.test("download() lets the others wait until its file is recorded", async () => {
+  await using server = new HubServer(large);
+  await using dir = new TempDir();
+  server.fault = ({ host }) => host === "cdn" ? { dripMs: 5 } : null;
+  const file = remote(server, dir, { sha256: sha256(content) });
+  const told: string[] = [];
+  const record = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    told.push("recorded");
+  };
+  const begun = Promise.withResolvers<unknown>();
+  const first = download(
+    { ...file, record },
+    patient({ onBytes: begun.resolve }),
+  );
+  await begun.promise;
+  const second = download(
+    { ...file, record: () => assert.fail("it was not the one") },
+    patient({ onNotice: () => told.push("waits") }),
+  );
+  assert.equal(await second, null);
+  told.push("goes on");
+  assert.notEqual(await first, null);
+  assert.deepEqual(told, ["waits", "recorded", "goes on"]);
+  assert.deepEqual(await filesBelow(dir.path), ["a.bin"]);
+});
+
+Deno.test("download() waits for a newer file where an old one is", async () => {
+  await using server = new HubServer(large);
+  await using dir = new TempDir();
+  server.fault = ({ host }) => host === "cdn" ? { dripMs: 80 } : null;
+  const file = remote(server, dir, { sha256: sha256(content) });
+  await dir.write("a.bin", "an old version");
+  const results = await Promise.all(
+    [1, 2].map(async () => {
+      const downloaded = await download(file, patient());
+      await assertContent(file, content);
+      return downloaded;
+    }),
+  );
+  assert.equal(results.filter((result) => result === null).length, 1);
+  assert.equal(server.downloads.length, 1);
+  assert.deepEqual(await filesBelow(dir.path), ["a.bin"]);
+});
+
+Deno.test("download() takes over from one that gives up", async () => {
+  await using server = new HubServer(large);
+  await using dir = new TempDir();
+  server.fault = ({ host }) => host === "cdn" ? { dripMs: 20 } : null;
+  const file = remote(server, dir, { sha256: sha256(content) });
+  await dir.write("a.bin", "an old version");
+  const stop = new AbortController();
+  const begun = Promise.withResolvers<unknown>();
+  const first = download(
+    file,
+    patient({ signal: stop.signal, onBytes: begun.resolve }),
+  );
+  await begun.promise;
+  const second = download(
+    file,
+    patient({ onNotice: () => stop.abort(new Error("stop")) }),
+  );
+  await assert.rejects(first, /^Error: stop$/);
+  assert.notEqual(await second, null);
+  await assertContent(file, content);
+  assert.deepEqual(await filesBelow(dir.path), ["a.bin"]);
+});
+
 Deno.test("downloadAll() keeps what is done when another file fails", async () => {
   await using server = new HubServer(large);
   await using dir = new TempDir();
