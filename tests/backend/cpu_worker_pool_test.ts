@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Worker } from "node:worker_threads";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import {
@@ -31,6 +32,28 @@ Deno.test("a worker that cannot load a program says why, and works on", async ()
     pool.send(() => ({ kind: "unload", program: 0 })),
     TypeError,
   );
+});
+
+Deno.test("a worker that ends without an error is no reason to wait", async () => {
+  const { code } = loadKernels({ gemm: "wasm" });
+  const pool = new WorkerPool({ threads: 2, cores: 2, code });
+  const { postMessage } = Worker.prototype;
+  Worker.prototype.postMessage = function () {
+    this.terminate();
+  };
+  try {
+    await assert.rejects(
+      pool.send(() => ({ kind: "unload", program: 0 })),
+      /^Error: A worker thread ended$/,
+    );
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+  await assert.rejects(
+    pool.send(() => ({ kind: "unload", program: 0 })),
+    /^Error: A worker thread ended$/,
+  );
+  await pool.close();
 });
 
 Deno.test("every call sees all that the call before it wrote", async () => {

@@ -50,7 +50,7 @@ export class WorkerPool {
   readonly threads: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #workers: Worker[];
-  /** Rejects when a worker cannot start or dies. */
+  /** Rejects when a worker cannot start, dies or ends. */
   readonly #died: Promise<never>;
   /** Resolves when the last command given is done. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -84,6 +84,8 @@ export class WorkerPool {
       );
       worker.unref();
       worker.on("error", reject);
+      // One that ends says nothing more, and nobody would answer for it.
+      worker.on("exit", () => reject(new Error("A worker thread ended")));
       return worker;
     });
   }
