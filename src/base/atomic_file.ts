@@ -7,6 +7,9 @@
 
 import { dirname } from "node:path";
 
+/** All of a file, or its parts one after another. */
+export type FileContent = string | Uint8Array | AsyncIterable<string>;
+
 /**
  * Replaces `path` with `content`, so that a crash leaves it whole.
  *
@@ -17,7 +20,7 @@ import { dirname } from "node:path";
  */
 export async function replaceFile(
   path: string,
-  content: string | Uint8Array,
+  content: FileContent,
 ): Promise<void> {
   const aside = `${path}.tmp-${Deno.pid}`;
   try {
@@ -33,18 +36,21 @@ export async function replaceFile(
 /** Writes a file and waits until its bytes are on disk. Not atomic. */
 export async function writeFileSynced(
   path: string,
-  content: string | Uint8Array,
+  content: FileContent,
 ): Promise<void> {
-  const bytes = typeof content === "string"
-    ? new TextEncoder().encode(content)
-    : content;
   using file = await Deno.open(path, {
     write: true,
     create: true,
     truncate: true,
   });
-  for (let at = 0; at < bytes.length;) {
-    at += await file.write(bytes.subarray(at));
+  const isWhole = typeof content === "string" || content instanceof Uint8Array;
+  for await (const part of isWhole ? [content] : content) {
+    const bytes = typeof part === "string"
+      ? new TextEncoder().encode(part)
+      : part;
+    for (let at = 0; at < bytes.length;) {
+      at += await file.write(bytes.subarray(at));
+    }
   }
   await file.sync();
 }

@@ -17,11 +17,7 @@ import {
   verifyFiles,
 } from "../../src/run/checkpoints/manifest.ts";
 import { initialMeta, loadMeta } from "../../src/run/files/meta.ts";
-import {
-  loadMetrics,
-  metricLine,
-  truncateMetrics,
-} from "../../src/run/files/metrics.ts";
+import { metricLine, truncateMetrics } from "../../src/run/files/metrics.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import {
   initialRunState,
@@ -33,6 +29,7 @@ import { mutateBytes, mutateJson } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";
 import { TINY_MODELS, writeTinyCheckpoint } from "./_tiny_models.ts";
 import type { PhiloxStream } from "../../src/base/philox.ts";
+import { loadMetrics } from "../run/_load_metrics.ts";
 
 const encoder = new TextEncoder();
 const NOW = Date.parse("2026-01-01T00:00:00Z");

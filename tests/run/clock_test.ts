@@ -11,12 +11,12 @@ import {
   listCheckpoints,
   loadCheckpoint,
 } from "../../src/run/checkpoints/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/files/metrics.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
 import { listRuns, readRun, resolveRun } from "../../src/run/files/runs.ts";
 import { openStore, overview } from "./_checkpoints.ts";
 import { collectRun, inTempDir, testEngine, twelveSteps } from "./_helpers.ts";
+import { loadMetrics } from "./_load_metrics.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 const common = {

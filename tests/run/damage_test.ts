@@ -12,7 +12,6 @@ import {
   loadManifest,
   saveManifest,
 } from "../../src/run/checkpoints/manifest.ts";
-import { loadMetrics } from "../../src/run/files/metrics.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
 import { readRun } from "../../src/run/files/runs.ts";
@@ -24,6 +23,7 @@ import {
   testEngine,
   twelveSteps,
 } from "./_helpers.ts";
+import { loadMetrics } from "./_load_metrics.ts";
 
 // Saves at 3, 6, 9 and 12, evaluates at 0, 4, 8 and 12; the best are kept.
 const common = {

@@ -10,7 +10,6 @@ import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import type { Engine } from "../../src/run/engine.ts";
 import { loadMeta } from "../../src/run/files/meta.ts";
-import { loadMetrics } from "../../src/run/files/metrics.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import {
@@ -23,6 +22,7 @@ import { train } from "../../src/train/loop.ts";
 import { assembleSession } from "../../src/train/session.ts";
 import { tinyConfig } from "../train/_helpers.ts";
 import { collectRun, inTempDir } from "./_helpers.ts";
+import { loadMetrics } from "./_load_metrics.ts";
 
 const engine: Engine = {
   async openSession({ config, dataDir, expectData, restore, plan }) {

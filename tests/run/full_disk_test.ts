@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/files/metrics.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
@@ -15,6 +14,7 @@ import {
   testEngine,
   twelveSteps,
 } from "./_helpers.ts";
+import { loadMetrics } from "./_load_metrics.ts";
 
 // Saves at 3, 6, 9 and 12, evaluates at 0, 4, 8 and 12.
 const common = {

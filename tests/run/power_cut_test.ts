@@ -12,7 +12,6 @@ import {
   loadCheckpoint,
   readPointer,
 } from "../../src/run/checkpoints/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/files/metrics.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { startRun } from "../../src/run/runner.ts";
 import {
@@ -22,6 +21,7 @@ import {
   TracedDisk,
 } from "./_traced_disk.ts";
 import { collectRun, inTempDir, testEngine, twelveSteps } from "./_helpers.ts";
+import { loadMetrics } from "./_load_metrics.ts";
 
 // Saves at 2, 3 (best), 4, 6 (best) and 8, and prunes from the third on.
 const config = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import type { Engine } from "../../src/run/engine.ts";
-import { loadMetrics, type Metric } from "../../src/run/files/metrics.ts";
+import type { Metric } from "../../src/run/files/metrics.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import {
@@ -19,6 +19,7 @@ import {
   testEngine,
   twelveSteps,
 } from "./_helpers.ts";
+import { loadMetrics } from "./_load_metrics.ts";
 
 function start(root: string, options: Partial<StartOptions & RunHost> = {}) {
   return startRun({

@@ -14,10 +14,10 @@ import {
   loadCheckpoint,
   readPointer,
 } from "../../src/run/checkpoints/checkpoint_list.ts";
-import { loadMetrics } from "../../src/run/files/metrics.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { loadRunState } from "../../src/run/files/run_state.ts";
 import type { Snapshot } from "../../src/train/snapshot.ts";
+import { loadMetrics } from "../run/_load_metrics.ts";
 
 const RUN_ID = "owl-1"; // the name of the first run in a root
 

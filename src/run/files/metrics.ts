@@ -10,7 +10,6 @@
 
 import { replaceFile } from "../../base/atomic_file.ts";
 import { parseJson } from "../../base/parse_json.ts";
-import { unlessGone } from "../../base/unless_gone.ts";
 import type { SourceLoss } from "../../train/evaluate.ts";
 import type { TrainEvent } from "../../train/events.ts";
 import { TailFile } from "./tail_file.ts";
@@ -119,12 +118,6 @@ function rounded(measured: number): number {
   return Math.round(measured * 1000) / 1000;
 }
 
-/** The metrics in the file; a line that a crash has torn is left out. */
-export async function loadMetrics(path: string): Promise<Metric[]> {
-  const text = await unlessGone(Deno.readTextFile(path)) ?? "";
-  return text.split("\n").map(parseLine).filter((metric) => metric !== null);
-}
-
 /**
  * The lines of the file one after another, however long it is; null for one
  * that {@linkcode parseMetric} turns down. A torn end counts for nothing.
@@ -132,12 +125,19 @@ export async function loadMetrics(path: string): Promise<Metric[]> {
 export async function* readMetrics(
   path: string,
 ): AsyncGenerator<Metric | null> {
-  const file = new TailFile(path, { lastLines: Infinity });
-  for (;;) {
-    const chunk = await file.read();
-    if (chunk === null) return;
-    yield* chunk.lines.filter(Boolean).map(parseMetric);
+  for await (const lines of linesOf(path)) {
+    yield* lines.filter(Boolean).map(parseMetric);
   }
+}
+
+/** Whole lines in batches; `withRest`, also what follows the last newline. */
+async function* linesOf(
+  path: string,
+  { withRest = false } = {},
+): AsyncGenerator<string[]> {
+  const file = new TailFile(path, { lastLines: Infinity });
+  for (let chunk; (chunk = await file.read()) !== null;) yield chunk.lines;
+  if (withRest) yield [await file.rest()];
 }
 
 /** The text that is appended for one metric. */
@@ -147,15 +147,27 @@ export function metricLine(metric: Metric): string {
 
 /**
  * Rewrites the file with the whole lines up to and including `lastStep`: what
- * a run that resumes there goes on from.
+ * a run that resumes there goes on from. Of a long run, it is longer than what
+ * fits in memory as rows.
  */
 export async function truncateMetrics(
   path: string,
   lastStep: number,
 ): Promise<void> {
-  const metrics = await loadMetrics(path);
-  const kept = metrics.filter(({ step }) => step <= lastStep);
-  await replaceFile(path, kept.map(metricLine).join(""));
+  await replaceFile(path, keptLines(path, lastStep));
+}
+
+async function* keptLines(
+  path: string,
+  lastStep: number,
+): AsyncGenerator<string> {
+  // A crash may have torn off no more than a newline.
+  for await (const lines of linesOf(path, { withRest: true })) {
+    const kept = lines.filter((line) =>
+      (parseLine(line)?.step ?? Infinity) <= lastStep
+    );
+    yield kept.map((line) => `${line}\n`).join("");
+  }
 }
 
 function parseLine(line: string): Metric | null {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { TrainEvent } from "../../../src/train/events.ts";
 import {
-  loadMetrics,
   type Metric,
   metricLine,
   metricOf,
@@ -12,6 +11,7 @@ import {
 import { NO_TELEMETRY } from "../../../src/run/telemetry/telemetry.ts";
 import { stepMetric } from "../_fake_run.ts";
 import { inTempDir } from "../_helpers.ts";
+import { loadMetrics } from "../_load_metrics.ts";
 
 const progress = {
   step: 10,
@@ -128,6 +128,32 @@ Deno.test("truncateMetrics() drops a line that was torn", () =>
     assert.deepEqual(await loadMetrics(path), [at(10), at(20)]);
     await truncateMetrics(path, 20);
     assert.equal(await Deno.readTextFile(path), first + second);
+  }));
+
+Deno.test("truncateMetrics() keeps a row that lacks no more than its newline", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/metrics.jsonl`;
+    const rows = [10, 20].map(at).map(metricLine).join("");
+    await Deno.writeTextFile(path, rows.trimEnd());
+    await truncateMetrics(path, 20);
+    assert.equal(await Deno.readTextFile(path), rows);
+  }));
+
+Deno.test("truncateMetrics() needs no memory for a long run", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/metrics.jsonl`;
+    const rows = 60_000;
+    const lines = Array.from({ length: rows }, (_, i) => metricLine(at(i + 1)));
+    await Deno.writeTextFile(path, lines.join("")); // 19 MB
+    const module = import.meta.resolve("../../../src/run/files/metrics.ts");
+    const code = `import { truncateMetrics } from ${JSON.stringify(module)};
+      await truncateMetrics(${JSON.stringify(path)}, ${rows - 1});`;
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--v8-flags=--max-old-space-size=32", code],
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr).slice(0, 300));
+    const kept = await Deno.readTextFile(path);
+    assert.equal(kept, lines.slice(0, -1).join(""));
   }));
 
 Deno.test("truncateMetrics() makes the file where there is none", () =>
