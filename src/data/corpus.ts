@@ -48,6 +48,7 @@ export type CheckedSource =
 
 /** All text of a data set. */
 export interface Corpus {
+  /** Empty when a text is only measured. */
   train: CheckedSource[];
   /** Shares of the sources of `train` in a mix; null: all are read whole. */
   weights: number[] | null;

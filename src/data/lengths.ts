@@ -16,23 +16,23 @@ import { type BatchShape, countWindows, windowTokens } from "./windows.ts";
  */
 const TOKENS_PER_BYTE = 3;
 
-/**
- * Refuses text that is hopelessly short, before anything is made from it.
- *
- * @param name The dataset as the user named it.
- */
+/** Refuses text that is hopelessly short, before anything is made from it. */
 export function checkTextLength(
   corpus: Corpus,
-  shape: BatchShape,
-  name: string,
+  { batchSize, seqLen }: BatchShape,
 ): void {
   const bytes = corpusParts(corpus)
     .reduce((sum, { source }) => sum + textBytes(source), 0);
-  const needed = windowTokens(shape.batchSize, shape.seqLen);
+  const { train, val } = corpusNames(corpus);
+  const isMeasured = corpus.train.length === 0;
+  const needed = windowTokens(isMeasured ? 1 : batchSize, seqLen);
   if (bytes * TOKENS_PER_BYTE >= needed) return;
+  const [what, unit] = isMeasured
+    ? [`validate on "${val}"`, "one sequence"]
+    : [`make one batch from "${train}"`, "a batch"];
   throw new UserError(
-    `Cannot make one batch from "${name}": it has ${formatCount(bytes)} ` +
-      `bytes of text, a batch needs ${formatCount(needed)} tokens`,
+    `Cannot ${what}: it has ${formatCount(bytes)} bytes of text, ` +
+      `${unit} needs ${formatCount(needed)} tokens`,
     {
       hint: "give more text, or use --dataset sample",
       exitCode: EXIT.usage,
@@ -54,7 +54,8 @@ export function hasEnoughTokens(
 }
 
 /**
- * Refuses data that has no full training batch or no validation window.
+ * Refuses data that has no full training batch or no validation window. Text
+ * that is only measured needs no training batch.
  *
  * @param headers Of all parts of `corpus`.
  */
@@ -75,7 +76,7 @@ export function checkTokenCounts(
   });
 
   const trained = count("train", train);
-  if (trained.windows < batchSize) {
+  if (train.length > 0 && trained.windows < batchSize) {
     const part = names.val === null ? "its training part" : "it";
     throw new UserError(
       `Cannot make one batch from "${names.train}": ${part} has ` +

@@ -45,6 +45,8 @@ import { countWindows } from "./windows.ts";
 /** What to open, and who listens. */
 export interface OpenDatasetOptions {
   data: DataSection;
+  /** Opens `valDataset` alone, to measure a model; `train` is then empty. */
+  valOnly?: boolean;
   tokenizer: TokenizerSection;
   seqLen: number;
   batchSize: number;
@@ -96,7 +98,7 @@ export async function openDataset(
   const known = await listPrepared(options.dataDir);
   const corpus = await readCorpus(options, known);
   const names = corpusNames(corpus);
-  checkTextLength(corpus, options, names.train);
+  checkTextLength(corpus, options);
 
   // 2. The tokenizer, unless it has to be trained.
   const key = tokenizerKey(corpus, options);

@@ -26,6 +26,8 @@ import { mixWeights, weightedSources } from "./weights.ts";
 /** Who listens while text is read. */
 export interface ReadCorpusOptions extends FetchOptions {
   data: DataSection;
+  /** Leaves out what would be trained on: to measure a model on a text. */
+  valOnly?: boolean;
 }
 
 /**
@@ -37,10 +39,10 @@ export async function readCorpus(
   options: ReadCorpusOptions,
   prepared: Prepared[],
 ): Promise<Corpus> {
-  const { data, onProgress, onNotice, signal } = options;
-  const weights = mixWeights(weightedSources(data.dataset));
+  const { data, valOnly = false, onProgress, onNotice, signal } = options;
+  const weights = valOnly ? null : mixWeights(weightedSources(data.dataset));
   refuseWeights(data.valDataset);
-  const train = await resolveSources(data.dataset, options);
+  const train = valOnly ? [] : await resolveSources(data.dataset, options);
   const val = data.valDataset === undefined
     ? null
     : await resolveSources(data.valDataset, options);

@@ -77,14 +77,34 @@ Deno.test("hearth eval measures the run's own text, or another", async () => {
   assert.equal(result.perplexity, Math.exp(result.valLoss));
 
   const other = await workspace.write("other.txt", "zzz ".repeat(100));
+  const tokens = workspace.path("data/tokens");
+  const before = [...Deno.readDirSync(tokens)].length;
   const { code, out, err } = await workspace.run(["eval", "--dataset", other]);
   assert.equal(code, 0, err);
+  // It is turned into tokens once, as text to validate on.
+  assert.equal([...Deno.readDirSync(tokens)].length, before + 1);
   assert.match(
     out,
     /^checkpoint {2}owl-1\/step-00000004\ntext {8}ROOT\/other\.txt\n/,
   );
   // 400 bytes and the end of the text; all but the first are predicted.
   assert.match(out, /\ntokens {6}400\n$/);
+});
+
+Deno.test("hearth eval takes a text too short to train on", async () => {
+  await using workspace = await trained();
+  // One sequence, and not the batch that training would need.
+  const one = await workspace.write("one.txt", "z".repeat(8));
+  const { code, out, err } = await workspace.run(["eval", "--dataset", one]);
+  assert.equal(code, 0, err);
+  assert.match(out, /\ntokens {6}8\n$/);
+  const none = await workspace.write("none.txt", "z");
+  const refused = await workspace.run(["eval", "--dataset", none]);
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.err,
+    /^error: Cannot validate on "ROOT\/none\.txt": it has 1 bytes of text, one sequence needs 9 tokens\nhint: give more text, or use --dataset sample\n$/,
+  );
 });
 
 Deno.test("hearth eval takes the checkpoint that is named", async () => {

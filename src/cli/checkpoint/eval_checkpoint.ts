@@ -78,11 +78,10 @@ export async function evaluateCheckpoint(
 
   await using opened = new AsyncDisposableStack();
   const { dataset } = await openDataset({
-    // Another text is used whole, and nothing is trained on.
-    data: options.dataset === undefined ? config.data : {
-      ...config.data,
-      dataset: options.dataset,
-      valDataset: options.dataset,
+    // Another text is used whole.
+    ...options.dataset === undefined ? { data: config.data } : {
+      data: { ...config.data, valDataset: options.dataset },
+      valOnly: true,
     },
     tokenizer: config.tokenizer,
     tokenizerJson: content.tokenizerJson,
@@ -94,10 +93,7 @@ export async function evaluateCheckpoint(
       const { stage, fraction } = describeProgress(progress);
       onStage(stage, fraction);
     },
-    // Of another text it would say that training and validation are the same.
-    onNotice: options.dataset === undefined
-      ? (message) => app.warn(message)
-      : undefined,
+    onNotice: (message) => app.warn(message),
     signal,
   });
   opened.defer(() => dataset.close());
