@@ -74,14 +74,17 @@ const PREFIX_BYTES = 8;
  * @param options.metadata Texts for the header; `format: "pt"`, which the
  * Hugging Face libraries insist on, is added.
  * @param options.dtype Of every tensor.
+ * @param options.append Written behind what the file has already.
+ * @returns The seal of what is written.
  * @throws {RangeError} If a name repeats or a shape does not fit its data.
  */
 export async function writeSafetensors(
   path: string,
   tensors: readonly TensorSource[],
-  { metadata = {}, dtype = "F32" }: {
+  { metadata = {}, dtype = "F32", append }: {
     metadata?: Record<string, string>;
     dtype?: FloatFormat;
+    append?: boolean;
   } = {},
 ): Promise<FileSeal> {
   for (const tensor of tensors) {
@@ -91,7 +94,7 @@ export async function writeSafetensors(
     metadata: { format: "pt", ...metadata },
     dtype,
   });
-  return await writeSealed(path, parts(head, tensors, dtype));
+  return await writeSealed(path, parts(head, tensors, dtype), { append });
 }
 
 async function* parts(
@@ -153,7 +156,14 @@ export async function readSafetensors(path: string): Promise<NamedTensor[]> {
 export async function deferSafetensors(
   path: string,
 ): Promise<DeferredTensor[]> {
-  const { tensors, dataStart } = await readSafetensorsHeader(path);
+  return deferTensors(path, await readSafetensorsHeader(path));
+}
+
+/** The tensors of a file whose header was read. */
+export function deferTensors(
+  path: string,
+  { tensors, dataStart }: SafetensorsHeader,
+): DeferredTensor[] {
   return tensors.map(({ name, shape, dtype, begin, end }) => ({
     name,
     shape,
@@ -170,13 +180,16 @@ export async function deferSafetensors(
 /**
  * Reads and checks the header alone.
  *
+ * @param options.from Where it begins, in a file that has other things before.
  * @throws {UserError} As {@linkcode readSafetensors}.
  */
 export async function readSafetensorsHeader(
   path: string,
+  { from = 0 }: { from?: number } = {},
 ): Promise<SafetensorsHeader> {
   using file = await openForReading(path);
-  return await readHeader(file, path);
+  await file.seek(from, Deno.SeekMode.Start);
+  return await readHeader(file, path, from);
 }
 
 /** Bytes that the values of a tensor take in a file. */
@@ -228,8 +241,9 @@ async function openForReading(path: string): Promise<Deno.FsFile> {
 async function readHeader(
   file: Deno.FsFile,
   path: string,
+  from = 0,
 ): Promise<SafetensorsHeader> {
-  const fileBytes = (await file.stat()).size;
+  const fileBytes = (await file.stat()).size - from;
   if (fileBytes < PREFIX_BYTES) {
     throw damaged(path, `it has ${fileBytes} bytes, expected at least 8`);
   }
@@ -253,7 +267,7 @@ async function readHeader(
   if (fileBytes !== wanted) {
     throw damaged(path, `it ${sizeMismatch(fileBytes, wanted)}`);
   }
-  return { tensors, metadata, dataStart };
+  return { tensors, metadata, dataStart: from + dataStart };
 }
 
 function parseHeader(

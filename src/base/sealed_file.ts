@@ -24,17 +24,20 @@ const CHUNK_BYTES = 1 << 20;
 /**
  * Writes `parts` one after another and waits until they are on disk.
  * Not atomic: the caller writes into a directory that nobody reads yet.
+ *
+ * @param options.append What the file has already stays in front.
+ * @returns The seal of `parts` alone.
  */
 export async function writeSealed(
   path: string,
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { append = false }: { append?: boolean } = {},
 ): Promise<FileSeal> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
   using file = await Deno.open(path, {
-    write: true,
+    ...append ? { append } : { write: true, truncate: true },
     create: true,
-    truncate: true,
   });
   for await (const part of parts) {
     for (let start = 0; start < part.length; start += CHUNK_BYTES) {
@@ -55,12 +58,21 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Reads the whole file once. @throws {Deno.errors.NotFound} */
-export async function sealOf(path: string): Promise<FileSeal> {
+/**
+ * Reads the whole file once.
+ *
+ * @param options.from The first byte that counts.
+ * @throws {Deno.errors.NotFound}
+ */
+export async function sealOf(
+  path: string,
+  { from = 0 }: { from?: number } = {},
+): Promise<FileSeal> {
   const hash = createHash("sha256");
   let [chunk, next] = [0, 1].map(() => new Uint8Array(CHUNK_BYTES));
   let sizeBytes = 0;
   using file = await Deno.open(path, { read: true });
+  await file.seek(from, Deno.SeekMode.Start);
   for (let n = await file.read(chunk); n !== null;) {
     const reading = file.read(next); // while the checksum is computed
     hash.update(chunk.subarray(0, n));
