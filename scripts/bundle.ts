@@ -3,16 +3,17 @@
  * executable hold. What a command needs stays in files of its own, so that
  * they are only read when that command runs.
  *
+ *     deno run -A scripts/bundle.ts DIRECTORY
+ *
  * @module
  */
 
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { MAIN } from "../src/export/bundle/own_program.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** The file of a bundle that is the program. */
-export const MAIN = "mod.js";
 /**
  * What threads run, by its name in the bundle; a bundler does not follow the
  * URL in `new Worker(new URL("./cpu_worker.ts", import.meta.url))`.
@@ -95,4 +96,8 @@ async function replaceOnce(
   if (found !== 1) {
     throw new Error(`Expected "${mark}" once in the bundle, found ${found}`);
   }
+}
+
+if (import.meta.main) {
+  await bundleProgram(Deno.args[0], { commit: await sourceCommit() });
 }

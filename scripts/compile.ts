@@ -13,9 +13,11 @@
 import { parseArgs } from "node:util";
 import { formatBytes } from "../src/base/format.ts";
 import { VERSION } from "../src/base/version.ts";
-import { bundleProgram, deno, MAIN, sourceCommit, WORKERS } from "./bundle.ts";
-import { permissionFlags } from "./permissions.ts";
-import { sha256, writePortable } from "./portable.ts";
+import { MAIN } from "../src/export/bundle/own_program.ts";
+import { bundleProgram, deno, sourceCommit, WORKERS } from "./bundle.ts";
+import { type FileSeal, sealOf } from "../src/base/sealed_file.ts";
+import { permissionFlags } from "../src/export/bundle/permissions.ts";
+import { writePortable } from "./portable.ts";
 
 /** What `deno compile` can make executables for. */
 export const TARGETS = [
@@ -27,10 +29,8 @@ export const TARGETS = [
 ];
 
 /** An executable that was made. */
-export interface Made {
+export interface Made extends FileSeal {
   path: string;
-  sizeBytes: number;
-  sha256: string;
 }
 
 /**
@@ -65,14 +65,12 @@ export async function compile(
   }
   if (portable) {
     const output = `${out}/${fileName(Deno.build.target)}-portable`;
-    await writePortable({ output, bundle, files, version: VERSION });
+    await writePortable({ output, bundle, files });
     paths.push(output);
   }
-  const made = await Promise.all(paths.map(async (path) => ({
-    path,
-    sizeBytes: (await Deno.stat(path)).size,
-    sha256: await sha256(path),
-  })));
+  const made = await Promise.all(
+    paths.map(async (path) => ({ path, ...await sealOf(path) })),
+  );
   const sums = made.map(({ path, sha256 }) =>
     `${sha256}  ${path.slice(out.length + 1)}\n`
   );

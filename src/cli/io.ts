@@ -50,6 +50,10 @@ export interface Io {
   readonly commandLine: readonly string[];
   /** The run that this process was started to train, unseen; else null. */
   readonly detachedRun: string | null;
+  /** Reads a line that a person types after `mark`; null at the end. */
+  ask(mark: string): string | null;
+  /** The model that this executable has inside, as it tells; else null. */
+  readonly bundledModel: string | null;
   /**
    * Starts this program again, as a process that outlives this one and trains
    * `runId`; `output` gets what it prints.

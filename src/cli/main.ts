@@ -26,9 +26,16 @@ export async function runCli(
   io: Io,
 ): Promise<number> {
   const app = new App(io);
-  const program = createProgram(app);
+  let program = createProgram(app);
   try {
-    await program.parseAsync(askedFor(argv, io), { from: "user" });
+    let asked = argv;
+    if (io.bundledModel === null) {
+      asked = askedFor(argv, io);
+    } else {
+      const { createBundledProgram } = await import("./bundled.ts");
+      program = await createBundledProgram(app);
+    }
+    await program.parseAsync(asked, { from: "user" });
     return app.exitCode;
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return app.exitCode;

@@ -5,7 +5,9 @@
  */
 
 import { errorCode } from "../base/io_problem.ts";
+import { readCpuInfo } from "../backend/cpu/cores.ts";
 import { BUILT_COMMIT } from "../base/version.ts";
+import { BUNDLED_MODEL } from "../export/bundle/bundled_model.ts";
 import { ignoreHangUps, onStopSignals } from "../run/process/signals.ts";
 import type { Io, Sink } from "./io.ts";
 
@@ -22,6 +24,8 @@ export function processIo(): Io {
     Deno.env.delete(DETACHED_RUN); // it is not for processes of this one
     ignoreHangUps();
   }
+  const bundledModel = Deno.env.get(BUNDLED_MODEL) ?? null;
+  if (bundledModel !== null) giveUpPermissions();
   return {
     stdout: streamSink(Deno.stdout),
     stderr: streamSink(Deno.stderr),
@@ -38,6 +42,8 @@ export function processIo(): Io {
     program: BUILT_COMMIT === null ? "deno task hearth" : "hearth",
     commandLine: ["hearth", ...Deno.args],
     detachedRun,
+    ask: (mark) => prompt(mark),
+    bundledModel,
     async startAgain({ runId, output, args = Deno.args }) {
       const { startDetached } = await import("../run/background/detach.ts");
       const { selfCommand } = await import("../run/process/self_command.ts");
@@ -50,6 +56,14 @@ export function processIo(): Io {
       });
     },
   };
+}
+
+/** What only generates writes, sends, starts and imports nothing. */
+function giveUpPermissions(): void {
+  readCpuInfo(); // as /proc is closed from then on
+  for (const name of ["write", "net", "run", "import"]) {
+    Deno.permissions.revokeSync({ name } as Deno.PermissionDescriptor);
+  }
 }
 
 function streamSink(stream: typeof Deno.stdout): Sink {

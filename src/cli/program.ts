@@ -10,6 +10,7 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { FULL_VERSION } from "../base/version.ts";
 import type { App, GlobalFlags } from "./app.ts";
+import type { Io } from "./io.ts";
 import { addAttachCommand } from "./commands/attach.ts";
 import { addBenchCommand } from "./commands/bench.ts";
 import { addCompareCommand } from "./commands/compare.ts";
@@ -38,8 +39,7 @@ import { addTuiCommand } from "./commands/tui.ts";
 
 /** Builds the parser; its actions talk through `app`. */
 export function createProgram(app: App): CommandUnknownOpts {
-  const { io } = app;
-  const program = new Command("hearth");
+  const program = printingThrough(app.io, new Command("hearth"));
   program
     .usage("<command> [options]")
     .description("Train small language models on the machine you have.")
@@ -58,14 +58,6 @@ export function createProgram(app: App): CommandUnknownOpts {
         [command.name(), ...command.registeredArguments.map(argumentTerm)]
           .join(" "),
     })
-    .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
-      outputError: () => {}, // main.ts prints it, with a hint
-      getOutHelpWidth: () => Math.min(io.columns(), 100),
-      getErrHelpWidth: () => Math.min(io.columns(), 100),
-    })
-    .exitOverride()
     .hook("preAction", () => app.configure(program.opts() as GlobalFlags))
     .addHelpText(
       "after",
@@ -103,6 +95,19 @@ export function createProgram(app: App): CommandUnknownOpts {
   addBenchCommand(program, app);
   addCompletionsCommand(program, app);
   return program;
+}
+
+/** Makes a parser print as `io` says, and never end the process. */
+export function printingThrough(io: Io, command: Command): Command {
+  return command
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => {}, // main.ts prints it, with a hint
+      getOutHelpWidth: () => Math.min(io.columns(), 100),
+      getErrHelpWidth: () => Math.min(io.columns(), 100),
+    })
+    .exitOverride();
 }
 
 function argumentTerm(argument: CommandUnknownOpts["registeredArguments"][0]) {

@@ -1,6 +1,6 @@
 /**
  * A checkpoint as files for other programs: a Hugging Face folder, one
- * safetensors file, or one GGUF file.
+ * safetensors file, or one GGUF file; or as a program of its own.
  *
  * Everything is written aside and renamed, so that what has the final name is
  * whole. Of the tensors one is in memory at a time.
@@ -16,20 +16,20 @@ import {
 } from "../base/atomic_file.ts";
 import { EXIT, UserError } from "../base/errors.ts";
 import { exists } from "../base/exists.ts";
-import { F16_MAX, type FloatFormat } from "../base/float_formats.ts";
+import type { FloatFormat } from "../base/float_formats.ts";
 import { ioProblem } from "../base/io_problem.ts";
-import {
-  type DeferredTensor,
-  sizeBytesOf,
-  type TensorSource,
-  valuesOf,
-  writeSafetensors,
-} from "../base/safetensors.ts";
+import { sizeBytesOf, writeSafetensors } from "../base/safetensors.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { ChosenCheckpoint } from "../run/checkpoints/checkpoint_ref.ts";
 import { freeBytes, noRoom } from "../base/free_space.ts";
 import type { RunMeta } from "../run/files/meta.ts";
+import { expectRange } from "./expect_range.ts";
+import {
+  bundleBytes,
+  checkBundleSystem,
+  writeBundle,
+} from "./bundle/write_bundle.ts";
 import { ggufTensorBytes, writeGguf } from "./gguf_file.ts";
 import { ggufModelMetadata } from "./gguf_metadata.ts";
 import { ggufTensors } from "./gguf_tensors.ts";
@@ -37,8 +37,11 @@ import { ggufTokenizer } from "./gguf_tokenizer.ts";
 import { FOLDER_TEXTS, folderTexts } from "./hugging_face_folder.ts";
 import { watchedTensors } from "./watched_tensors.ts";
 
-/** A folder as transformers reads it, its weights alone, or one for llama.cpp. */
-export type ExportFormat = "hf" | "safetensors" | "gguf";
+/**
+ * A folder as transformers reads it, its weights alone, one file for llama.cpp,
+ * or an executable that generates.
+ */
+export type ExportFormat = "hf" | "safetensors" | "gguf" | "bundle";
 /** How numbers are stored: `q8_0`, blocks of 8 bits, in GGUF only. */
 export type ExportDtype = "f32" | "f16" | "bf16" | "q8_0";
 /** All formats, for who offers a choice. */
@@ -46,6 +49,7 @@ export const EXPORT_FORMATS = [
   "hf",
   "safetensors",
   "gguf",
+  "bundle",
 ] as const satisfies readonly ExportFormat[];
 /** All ways to store numbers. */
 export const EXPORT_DTYPES = [
@@ -87,6 +91,8 @@ export interface Exported {
   output: string;
   /** Of all files together. */
   sizeBytes: number;
+  /** Of a file; null for a folder. */
+  sha256: string | null;
   /** What a person should know of it. */
   warnings: string[];
 }
@@ -98,6 +104,7 @@ export function defaultOutput(
   dtype: ExportDtype,
 ): string {
   if (format === "hf") return `${runId}-hf`;
+  if (format === "bundle") return runId;
   return `${runId}-${dtype}.${format}`;
 }
 
@@ -111,12 +118,15 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
   const { chosen, format, dtype, force = false } = options;
   const output = options.output.replace(/(?<=.)[/\\]+$/, ""); // of a folder
   checkDtype(format, dtype);
+  if (format === "bundle") checkBundleSystem();
   if (!force) await checkFree(output);
   else await checkReplaceable(output, format);
   const config = configFromHf(chosen.content.modelConfig);
   const warnings: string[] = [];
   const write = format === "gguf"
     ? planGguf(options, config, warnings)
+    : format === "bundle"
+    ? planBundle(options)
     : planFloats(options, config);
   const availableBytes = await freeBytes(dirname(output));
   if (availableBytes !== null && availableBytes < write.neededBytes) {
@@ -125,8 +135,8 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
   }
   try {
     await makeDirectories(dirname(output));
-    const sizeBytes = await putInPlace(output, (aside) => write.to(aside));
-    return { output, sizeBytes, warnings };
+    const written = await putInPlace(output, (aside) => write.to(aside));
+    return { output, ...written, warnings };
   } catch (cause) {
     const problem = ioProblem(cause);
     if (problem === null) throw cause;
@@ -140,9 +150,11 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
 /** A file or folder that is ready to be written. */
 interface Planned {
   neededBytes: number;
-  /** @returns The bytes written. */
-  to(path: string): Promise<number>;
+  to(path: string): Promise<Written>;
 }
+
+/** What was written. */
+type Written = Pick<Exported, "sizeBytes" | "sha256">;
 
 function planFloats(options: ExportOptions, config: ModelConfig): Planned {
   const { chosen: { runId, name, content }, meta, format } = options;
@@ -154,8 +166,7 @@ function planFloats(options: ExportOptions, config: ModelConfig): Planned {
       options,
     );
     const metadata = { step: String(trainer.step) };
-    return (await writeSafetensors(path, tensors, { metadata, dtype }))
-      .sizeBytes;
+    return await writeSafetensors(path, tensors, { metadata, dtype });
   };
   const tensorBytes = params.reduce((n, t) => n + sizeBytesOf(t, dtype), 0);
   if (format === "safetensors") {
@@ -169,12 +180,12 @@ function planFloats(options: ExportOptions, config: ModelConfig): Planned {
     neededBytes: tensorBytes + textBytes,
     async to(path) {
       await Deno.mkdir(path);
-      const bytes = await writeTensors(join(path, WEIGHTS));
+      const { sizeBytes } = await writeTensors(join(path, WEIGHTS));
       for (const [name, text] of texts) {
         await writeFileSynced(join(path, name), text);
       }
       await syncDirectory(path);
-      return bytes + textBytes;
+      return { sizeBytes: sizeBytes + textBytes, sha256: null };
     },
   };
 }
@@ -214,12 +225,27 @@ function planGguf(
   ];
   return {
     neededBytes: tensors.reduce((n, t) => n + ggufTensorBytes(t), 0),
-    to: async (path) =>
-      (await writeGguf(path, {
-        metadata,
-        tensors: watchedTensors(tensors, options),
-      }))
-        .sizeBytes,
+    to: (path) =>
+      writeGguf(path, { metadata, tensors: watchedTensors(tensors, options) }),
+  };
+}
+
+function planBundle(options: ExportOptions): Planned {
+  const { chosen: { runId, name, content }, signal, onProgress } = options;
+  const dtype = options.dtype.toUpperCase() as FloatFormat;
+  const { params, trainer, modelConfig, tokenizerJson } = content;
+  const tensors = params.map((t) => expectRange(t, dtype));
+  // The program is half of the work, the model the other.
+  const half = (at: number) => (fraction: number) =>
+    onProgress?.(at + fraction / 2);
+  const model = {
+    ...{ runId, checkpoint: name, step: trainer.step, dtype },
+    ...{ modelConfig, tokenizerJson },
+    tensors: watchedTensors(tensors, { signal, onProgress: half(0.5) }),
+  };
+  return {
+    neededBytes: bundleBytes(model),
+    to: (path) => writeBundle(path, model, { signal, onProgress: half(0) }),
   };
 }
 
@@ -263,11 +289,11 @@ async function checkReplaceable(
 /** Writes beside `output`, and renames once all is on disk. */
 async function putInPlace(
   output: string,
-  write: (aside: string) => Promise<number>,
-): Promise<number> {
+  write: (aside: string) => Promise<Written>,
+): Promise<Written> {
   const aside = `${output}.tmp-${Deno.pid}`;
   try {
-    const sizeBytes = await write(aside);
+    const written = await write(aside);
     const before = `${output}.old-${Deno.pid}`;
     // A folder cannot be renamed over another.
     const replaced = await Deno.rename(output, before)
@@ -280,32 +306,9 @@ async function putInPlace(
     }
     await syncDirectory(dirname(output));
     if (replaced) await Deno.remove(before, { recursive: true });
-    return sizeBytes;
+    return written;
   } catch (error) {
     await Deno.remove(aside, { recursive: true }).catch(() => {}); // keep error
     throw error;
   }
-}
-
-/** The tensor, refused when it is read if the format would make it infinite. */
-function expectRange(tensor: TensorSource, dtype: FloatFormat): DeferredTensor {
-  const { name, shape } = tensor;
-  return {
-    name,
-    shape,
-    async read() {
-      const values = "data" in tensor
-        ? tensor.data.slice()
-        : await valuesOf(tensor);
-      const wide = dtype === "F16"
-        ? values.find((value) => Math.abs(value) > F16_MAX)
-        : undefined;
-      if (wide === undefined) return values;
-      throw new UserError(
-        `Cannot export in f16: tensor "${name}" has the value ${wide}, f16 ` +
-          `ends at ${F16_MAX}`,
-        { hint: "use --dtype bf16 or f32", exitCode: EXIT.usage },
-      );
-    },
-  };
 }

@@ -13,6 +13,10 @@ export interface FakeSettings {
   confirm?: (question: string) => boolean;
   /** This process was started to train that run. */
   detachedRun?: string;
+  /** Lines that are typed one after another. */
+  typed?: string[];
+  /** This program has a model inside. */
+  bundledModel?: string;
   /** Stands in for another process; without it, none can be started. */
   startAgain?: Io["startAgain"];
   /** Called when somebody listens for Ctrl+C. */
@@ -83,6 +87,11 @@ export async function run(
     program: "hearth",
     commandLine: ["hearth", ...argv],
     detachedRun: settings.detachedRun ?? null,
+    ask(mark) {
+      out += mark;
+      return settings.typed?.shift() ?? null;
+    },
+    bundledModel: settings.bundledModel ?? null,
     startAgain: settings.startAgain ??
       (() => Promise.reject(new Error("no process can be started here"))),
   };

@@ -5,91 +5,12 @@
  */
 
 import assert from "node:assert/strict";
-import { bundleProgram, MAIN } from "../../scripts/bundle.ts";
+import { sealOf } from "../../src/base/sealed_file.ts";
+import { bundleProgram } from "../../scripts/bundle.ts";
+import { MAIN } from "../../src/export/bundle/own_program.ts";
 import { compile, includedWorkers } from "../../scripts/compile.ts";
+import { IS_WINDOWS, Machine } from "./_machine.ts";
 
-/** What a command came to. */
-interface Ended {
-  code: number;
-  out: string;
-  err: string;
-}
-
-const IS_WINDOWS = Deno.build.os === "windows";
-/** Without these, nothing runs on Windows. */
-const SYSTEM_ENV = IS_WINDOWS ? ["SystemRoot", "LOCALAPPDATA", "TEMP"] : [];
-
-/** A new machine, as far as a program can tell. */
-class Machine implements AsyncDisposable {
-  readonly dir: string;
-  readonly #executable: string;
-  /** What closes the network, where this system has it. */
-  readonly #offline: readonly string[];
-
-  private constructor(
-    { dir, executable, offline }: {
-      dir: string;
-      executable: string;
-      offline: readonly string[];
-    },
-  ) {
-    this.dir = dir;
-    this.#executable = executable;
-    this.#offline = offline;
-  }
-
-  /** @param executable Gets copied, so that nothing beside it can help. */
-  static async create(executable: string): Promise<Machine> {
-    const dir = await Deno.makeTempDir({ prefix: "hearth-e2e-" });
-    await Deno.mkdir(`${dir}/home`);
-    await Deno.mkdir(`${dir}/work`);
-    const copy = `${dir}/hearth${IS_WINDOWS ? ".exe" : ""}`;
-    await Deno.copyFile(executable, copy);
-    const words = ["unshare", "--user", "--map-root-user", "--net"];
-    const works = await new Deno.Command(words[0], {
-      args: [...words.slice(1), "true"],
-      stderr: "null",
-    }).output().then(({ success }) => success, () => false);
-    const offline = works ? words : [];
-    return new Machine({ dir, executable: copy, offline });
-  }
-
-  /** Runs the program in the empty directory. */
-  async run(...args: string[]): Promise<Ended> {
-    return await this.runWith({}, ...args);
-  }
-
-  /** The same with some environment; else HOME is all there is. */
-  async runWith(
-    env: Record<string, string>,
-    ...args: string[]
-  ): Promise<Ended> {
-    const [command, ...rest] = [...this.#offline, this.#executable, ...args];
-    const { code, stdout, stderr } = await new Deno.Command(command, {
-      args: rest,
-      cwd: `${this.dir}/work`,
-      clearEnv: true,
-      signal: AbortSignal.timeout(PATIENCE_MS),
-      env: {
-        ...Object.fromEntries(
-          SYSTEM_ENV.map((name) => [name, Deno.env.get(name) ?? ""]),
-        ),
-        HOME: `${this.dir}/home`,
-        ...env,
-      },
-    }).output();
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return { code, out: text(stdout), err: text(stderr) };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.run("stop", "--now").catch(() => {}); // a failing test's run
-    await Deno.remove(this.dir, { recursive: true });
-  }
-}
-
-/** A command that hangs must not hang the tests. */
-const PATIENCE_MS = 120_000;
 const given = Deno.env.get("HEARTH_EXECUTABLE");
 const MODEL = ["--profile", "tiny", "--set", "model.nLayer=1"];
 const SMALL = [...MODEL, "--seq-len", "32", "--batch-size", "2"];
@@ -152,6 +73,35 @@ Deno.test({
       assert.equal(one.out, two.out);
     });
 
+    await t.step({
+      name: "bundles a model that runs by itself, and generates the same",
+      ignore: IS_WINDOWS,
+      async fn() {
+        const words = ["--temperature", "0", "--max-new-tokens", "24"];
+        const prompt = ["--prompt", "Once upon", "--json"];
+        const greedy = await machine.run("generate", ...words, ...prompt);
+        const made = await machine.run(
+          ...["export", "e2e", "--format", "bundle", "--output", "poet"],
+          "--json",
+        );
+        assert.deepEqual([made.code, made.err], [0, ""]);
+        const { sha256, sizeBytes } = JSON.parse(made.out);
+        const path = `${machine.dir}/work/poet`;
+        assert.deepEqual(await sealOf(path), { sha256, sizeBytes });
+        await using other = await Machine.create(path);
+        const env = { HOME: "", TMPDIR: `${other.dir}/home` };
+        const { code, out, err } = await other.runWith(
+          env,
+          ...[...words, ...prompt, "--quiet"],
+        );
+        assert.deepEqual([code, err], [0, ""]);
+        assert.deepEqual(JSON.parse(out).ids, JSON.parse(greedy.out).ids);
+        assert.deepEqual(Array.from(Deno.readDirSync(`${other.dir}/work`)), []);
+        const help = await other.runWith(env, "train");
+        assert.equal(help.code, 2, "it has no commands");
+      },
+    });
+
     await t.step(
       "doctor finds native kernels and a place to write",
       async () => {
@@ -198,11 +148,6 @@ Deno.test({
         assert.deepEqual([code, out], [1, ""]);
         assert.match(err, /^error: Cannot .*\nhint: .*download it again\n$/);
         assert.deepEqual(Array.from(Deno.readDirSync(HEARTH_CACHE)), []);
-      });
-      await t.step("says what it needs without a home", async () => {
-        const { code, err } = await machine.runWith({ HOME: "" }, "--version");
-        assert.equal(code, 1);
-        assert.match(err, /hint: set HEARTH_CACHE to a directory/);
       });
     }
     await Deno.remove(out, { recursive: true });

@@ -19,8 +19,17 @@ export interface CpuInfo {
   readonly hardwareThreads: number;
 }
 
-/** Asks the system. Never fails: what cannot be read is taken as said above. */
+let known: CpuInfo | null = null;
+
+/**
+ * Asks the system, once. Never fails: what cannot be read is taken as said
+ * above.
+ */
 export function readCpuInfo(): CpuInfo {
+  return known ??= askCpuInfo();
+}
+
+function askCpuInfo(): CpuInfo {
   // Respects affinity masks and containers, unlike /proc/cpuinfo.
   const hardwareThreads = Math.max(1, navigator.hardwareConcurrency);
   const name = os.cpus()[0]?.model.trim() || Deno.build.arch;

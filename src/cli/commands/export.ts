@@ -17,12 +17,15 @@ export function addExportCommand(program: CommandUnknownOpts, app: App): void {
     .description(
       "Write a trained model for other programs. hf: a folder that Hugging " +
         "Face's transformers load; safetensors: the weights alone; gguf: one " +
-        "file for llama.cpp and what is built on it.",
+        "file for llama.cpp and what is built on it; bundle: one executable " +
+        "that writes text with this model, and needs nothing else.",
     )
     .argument("[run]", MODEL_ARGUMENT, "latest")
     .addOption(
-      new Option("--format <name>", "hf, safetensors or gguf")
-        .choices(["hf", "safetensors", "gguf"] as const).default("hf" as const),
+      new Option("--format <name>", "hf, safetensors, gguf or bundle")
+        .choices(["hf", "safetensors", "gguf", "bundle"] as const).default(
+          "hf" as const,
+        ),
     )
     .addOption(
       new Option("--dtype <name>", "f32, f16, bf16; for gguf also q8_0")
@@ -38,8 +41,8 @@ export function addExportCommand(program: CommandUnknownOpts, app: App): void {
     .addHelpText(
       "after",
       examples(
-        "hearth export owl-1 --checkpoint best",
         "hearth export owl-1 --format gguf --dtype q8_0",
+        "hearth export owl-1 --checkpoint best --format bundle",
       ),
     )
     .action(async (ref, { format, dtype, checkpoint, output, force }) => {
@@ -74,19 +77,21 @@ export function addExportCommand(program: CommandUnknownOpts, app: App): void {
       for (const warning of exported.warnings) app.warn(warning);
       const from = `${chosen.runId}/${chosen.name}`;
       if (app.json) {
-        const { output, sizeBytes } = exported;
+        const { output, sizeBytes, sha256 } = exported;
         return app.printJson({
           checkpoint: from,
           format,
           dtype,
           output,
           sizeBytes,
+          sha256,
         });
       }
       app.print(formatFields([
         ["checkpoint", from],
         ["written", exported.output],
         ["size", `${formatBytes(exported.sizeBytes)} in ${dtype}`],
+        ...exported.sha256 ? [["sha256", exported.sha256] as const] : [],
       ]));
       app.note();
       app.note(nextStep(format, exported.output));
@@ -97,6 +102,10 @@ function nextStep(format: string, output: string): string {
   switch (format) {
     case "gguf":
       return `Load it with: llama-cli -m ${output} -p "Once upon a time"`;
+    case "bundle":
+      return `Run it: ${
+        /[/\\]/.test(output) ? output : `./${output}`
+      } --prompt "Once upon a time"`;
     case "hf":
       return "Load it with: " +
         `transformers.AutoModelForCausalLM.from_pretrained("${output}")`;

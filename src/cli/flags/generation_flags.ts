@@ -4,13 +4,16 @@
  * @module
  */
 
-import type { Command, OptionValues } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import { countFlag, numberFlag } from "./numbers.ts";
 
-/** Adds what can be said of the texts and of where they are computed. */
-export function addGenerationFlags<A extends unknown[], O extends OptionValues>(
-  command: Command<A, O>,
-) {
+/**
+ * Adds what can be said of the texts and of where they are computed.
+ *
+ * @param command Without flags so far: types of flags behind unknown ones take
+ * TypeScript minutes.
+ */
+export function addGenerationFlags<A extends unknown[]>(command: Command<A>) {
   return command
     .option("--prompt <text>", "text to continue; - reads standard input")
     .option(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Workspace } from "../_workspace.ts";
 
 /** A workspace with the run `owl-1` of four steps. */
@@ -60,7 +61,7 @@ Deno.test("hearth export leaves what is there, unless told to", async () => {
     "--json",
   ]);
   assert.equal(code, 0, err);
-  const { sizeBytes, ...rest } = JSON.parse(out);
+  const { sizeBytes, sha256, ...rest } = JSON.parse(out);
   assert.deepEqual(rest, {
     checkpoint: "owl-1/step-00000004",
     format: "gguf",
@@ -69,6 +70,7 @@ Deno.test("hearth export leaves what is there, unless told to", async () => {
   });
   const bytes = await Deno.readFile(output);
   assert.equal(bytes.length, sizeBytes);
+  assert.equal(createHash("sha256").update(bytes).digest("hex"), sha256);
   assert.equal(new TextDecoder().decode(bytes.subarray(0, 4)), "GGUF");
   assert.deepEqual(await workspace.names(), [
     "checkpoints",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { permissionFlags } from "../../scripts/permissions.ts";
+import { permissionFlags } from "../../../src/export/bundle/permissions.ts";
 
 const READS = {
   linux: "/proc/self/stat",
