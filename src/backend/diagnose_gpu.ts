@@ -65,7 +65,7 @@ export function diagnoseGpu(findings: GpuFindings): GpuProblem[] {
     const problem = "there is no Vulkan driver for the GPU of this machine";
     return diagnoseSearch(findings) ?? [{ problem, fix: MESA }];
   }
-  return [diagnoseNoCard(findings)];
+  return [...diagnoseVariables(findings), diagnoseNoCard(findings)];
 }
 
 /** Variables that look as if they chose a GPU here, and do not. */
@@ -103,7 +103,19 @@ function isShown({ vendorId }: Card, { adapters }: GpuFindings): boolean {
 
 /** What is wrong with how drivers are searched, whatever the card. */
 function diagnoseSearch(findings: GpuFindings): GpuProblem[] | null {
-  const { env, loaderProblem } = findings;
+  const variables = diagnoseVariables(findings);
+  const { loaderProblem } = findings;
+  if (variables.length === 0 && loaderProblem !== null) {
+    const problem = `the Vulkan loader is missing (${loaderProblem})`;
+    return [{ problem, fix: LOADER }];
+  }
+  return variables.length > 0 ? variables : null;
+}
+
+/** A variable that leads away from drivers, if there is one. */
+function diagnoseVariables(
+  { env, icds, loaderProblem }: GpuFindings,
+): GpuProblem[] {
   const api = env.DENO_WEBGPU_BACKEND;
   if (api && !/vulkan/i.test(api)) {
     return [{
@@ -111,20 +123,15 @@ function diagnoseSearch(findings: GpuFindings): GpuProblem[] | null {
       fix: "unset DENO_WEBGPU_BACKEND",
     }];
   }
-  if (loaderProblem !== null) {
-    const problem = `the Vulkan loader is missing (${loaderProblem})`;
-    return [{ problem, fix: LOADER }];
-  }
-  for (const name of ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]) {
-    if (!env[name]) continue;
-    const unread = findings.icds.filter(({ library }) => library === null);
-    if (unread.length === 0) break;
-    return [{
-      problem: `${name} names "${unread[0].path}": ${unread[0].problem}`,
+  if (loaderProblem !== null) return []; // which would read the files
+  const name = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].find((one) => env[one]);
+  const unread = icds.find(({ library }) => library === null);
+  return name && unread
+    ? [{
+      problem: `${name} names "${unread.path}": ${unread.problem}`,
       fix: `unset ${name}, or let it name the JSON file of the driver`,
-    }];
-  }
-  return null;
+    }]
+    : [];
 }
 
 function diagnoseCards(

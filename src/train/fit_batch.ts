@@ -45,6 +45,7 @@ export async function compileSteps(
     return { program, executable, kernelChoices };
   } catch (error) {
     if (!(error instanceof UserError) || !backend.fits) throw error;
+    if (await backend.fits(program)) throw error; // it is not for its memory
     const fitting = await largestBatch(backend, model, options);
     const hint = fitting === null
       ? "use a smaller model or seqLen: not even a batch of one sequence fits"

@@ -22,7 +22,7 @@ export function explain(
   if (!(error instanceof UserError)) return error; // a mistake of ours
   const { message, hint, exitCode } = error;
   const saved = lastSaved === null
-    ? "this process has saved none"
+    ? "this process has saved no checkpoint"
     : `the last checkpoint is ${lastSaved}`;
   return new UserError(`Stopped after step ${step}: ${message}`, {
     hint: `${hint}; ${saved}`,

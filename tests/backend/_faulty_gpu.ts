@@ -52,9 +52,11 @@ export const FAULTS: Record<
  * Opens the test adapter; only where there is one.
  *
  * @param info What it is said to be beside what it is.
+ * @param limits What it is said to allow beside what it does.
  */
 export async function openFaultyGpu(
   info: Partial<AdapterInfo> = {},
+  limits: Partial<GPUSupportedLimits> = {},
 ): Promise<{ backend: WebGpuBackend; device: GPUDevice }> {
   let device: GPUDevice | undefined;
   const backend = await openWebGpuBackend({
@@ -62,9 +64,51 @@ export async function openFaultyGpu(
     async request() {
       const adapter = (await testAdapter.request())!;
       const open = adapter.requestDevice.bind(adapter);
-      adapter.requestDevice = async (wanted) => device = await open(wanted);
+      adapter.requestDevice = async (wanted) => {
+        device = await open(wanted);
+        const real = device.limits;
+        // Its own are getters that only work on that object.
+        Object.defineProperty(device, "limits", {
+          value: new Proxy(real, {
+            get: (_, name) =>
+              limits[name as keyof GPUSupportedLimits] ??
+                real[name as keyof GPUSupportedLimits],
+          }),
+        });
+        return device;
+      };
       return adapter;
     },
   }, { tuningCache: NO_CACHE });
   return { backend, device: device! };
+}
+
+/**
+ * Strikes before the n-th call of a kind on any executable of the backend:
+ * `run PHASE`, or `read TENSOR`, alone or among others.
+ */
+export function strikeBefore(
+  backend: WebGpuBackend,
+  { call, nth }: { call: string; nth: number },
+  strike: () => void,
+): void {
+  let count = 0;
+  const notice = (...calls: string[]) => {
+    if (calls.includes(call) && ++count === nth) strike();
+  };
+  const compile = backend.compile.bind(backend);
+  backend.compile = async (program, options) => {
+    const executable = await compile(program, options);
+    const run = executable.run.bind(executable);
+    const readAll = executable.readAll.bind(executable);
+    executable.run = (phase) => {
+      notice(`run ${phase}`);
+      return run(phase);
+    };
+    executable.readAll = (names) => { // `read` comes here too
+      notice(...names.map((name) => `read ${name}`));
+      return readAll(names);
+    };
+    return executable;
+  };
 }

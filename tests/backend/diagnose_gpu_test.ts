@@ -360,3 +360,20 @@ Deno.test("uselessVariables() warns of CUDA's", () => {
   const [{ problem }] = uselessVariables({ ...NVIDIA, env });
   assert.match(problem, /CUDA_VISIBLE_DEVICES=1 .* does not apply/);
 });
+
+Deno.test("diagnoseGpu() names a variable that leads nowhere, even without a card", () => {
+  const problems = diagnoseGpu({
+    ...NO_CARD,
+    adapters: [],
+    env: { VK_ICD_FILENAMES: "/nonexistent" },
+    icds: [{
+      path: "/nonexistent",
+      library: null,
+      problem: "the file cannot be read",
+    }],
+  }).map(({ problem }) => problem);
+  assert.deepEqual(problems, [
+    'VK_ICD_FILENAMES names "/nonexistent": the file cannot be read',
+    "this machine shows no GPU",
+  ]);
+});

@@ -58,3 +58,15 @@ Deno.test("compileSteps() compiles what fits", async () => {
   );
   await executable.dispose();
 });
+
+Deno.test("compileSteps() names no batch size where memory is not the reason", async () => {
+  const refusal = new UserError("Cannot compile it", { hint: "try another" });
+  const backend: Backend = {
+    ...deviceFor(64),
+    compile: () => Promise.reject(refusal),
+  };
+  await assert.rejects(
+    compileSteps(backend, model, config.train, KERNELS),
+    (error) => error === refusal,
+  );
+});

@@ -11,6 +11,12 @@
 import { errorMessage, UserError } from "../../base/errors.ts";
 import type { AdapterInfo, FoundAdapter } from "./adapters.ts";
 
+/**
+ * Adapters promise larger buffers than their drivers allocate in one piece:
+ * NVIDIA's Vulkan stops just below 4 GiB (maxMemoryAllocationSize).
+ */
+export const MAX_BUFFER_BYTES = 2 ** 31;
+
 /** A device and its health. */
 export class GpuDevice {
   readonly adapter: AdapterInfo;
@@ -58,7 +64,11 @@ export class GpuDevice {
   /** The largest piece of memory that a shader can be given. */
   get maxBindingBytes(): number {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
-    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    return Math.min(
+      maxBufferSize,
+      maxStorageBufferBindingSize,
+      MAX_BUFFER_BYTES,
+    );
   }
 
   /** @throws {UserError} If the device failed since it was opened. */
@@ -93,7 +103,7 @@ export class GpuDevice {
 
   #fail(message: string): void {
     this.#failure ??= new UserError(message, {
-      hint: "resume from the last checkpoint, or use --device cpu",
+      hint: "try again, or use --device cpu",
     });
   }
 }

@@ -8,7 +8,7 @@
 
 import { errorMessage, UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
-import type { GpuDevice } from "./device.ts";
+import { type GpuDevice, MAX_BUFFER_BYTES } from "./device.ts";
 import { bytesPerNumber, type Dispatch, type Memory } from "./dispatch.ts";
 import {
   type ExecutableParts,
@@ -23,12 +23,6 @@ import type { PipelineCache } from "./pipelines.ts";
  * some seconds; one that is slow does this in a second.
  */
 export const SUBMIT_FLOPS = 1e11;
-
-/**
- * Adapters promise larger buffers than their drivers allocate in one piece:
- * NVIDIA's Vulkan stops just below 4 GiB (maxMemoryAllocationSize).
- */
-const MAX_BUFFER_BYTES = 2 ** 31;
 
 /**
  * Allocates and fills the buffers and compiles all shaders.
@@ -125,9 +119,9 @@ async function allocate(
   const { device, adapter } = gpu;
   const total = plan.buffers.reduce((sum, size) => sum + size, 0);
   const hint = "use a smaller batchSize, seqLen or model";
-  const large = [...plan.places.keys()].find(({ sizeBytes }) =>
-    sizeBytes > gpu.maxBindingBytes
-  );
+  const large = [...plan.places.keys()]
+    .filter(({ sizeBytes }) => sizeBytes > gpu.maxBindingBytes)
+    .toSorted((a, b) => b.sizeBytes - a.sizeBytes).at(0);
   if (large) {
     throw new UserError(
       `Cannot fit the program on ${adapter.name}: ${describe(large)}, the ` +

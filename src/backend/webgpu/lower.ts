@@ -76,15 +76,14 @@ export interface LowerOptions {
   readonly fuse: boolean;
 }
 
-/** Which of several kernels compute. */
-type Choices = Omit<LowerOptions, "maxBindingBytes">;
-
 /** Lowers all phases. */
 export function lower(
   program: Program,
-  { maxBindingBytes, ...choices }: LowerOptions,
+  choices: LowerOptions,
 ): LoweredProgram {
-  const updates = findFlatUpdates(program, { maxBytes: maxBindingBytes })
+  const updates = findFlatUpdates(program, {
+    maxBytes: choices.maxBindingBytes,
+  })
     .map((update): PlacedUpdate => ({ ...update, arrays: arraysOf(update) }));
   const persistent = persistentViews(program, updates);
   const phases = new Map<string, readonly Dispatch[]>();
@@ -103,7 +102,7 @@ function lowerPhase(
     calls: readonly AnyCall<PlacedTensor>[];
     updates: readonly PlacedUpdate[];
     persistent: ReadonlyMap<string, GpuTensor>;
-    choices: Choices;
+    choices: LowerOptions;
   },
 ): Dispatch[] {
   const fused = choices.fuse ? findFused(calls) : [];
@@ -239,6 +238,7 @@ function tempViews(
 ): Map<PlacedTensor, GpuTensor> {
   const views = new Map<PlacedTensor, GpuTensor>();
   const twoBytes = chooseTwoBytes(calls, precision);
+  const results = describeResults(calls);
   // Temporaries of the calls are those of the plan, which knows them placed.
   const storedType = (tensor: Tensor) =>
     twoBytes.get(tensor as PlacedTensor) ?? tensor.dtype;
@@ -247,7 +247,8 @@ function tempViews(
   for (const buffer of tempBuffers(calls, { inPlace: true, bytesOf })) {
     const { sizeBytes, tensors } = buffer;
     const start = when[buffer.start], end = when[buffer.end];
-    const { name } = tensors[0];
+    const largest = tensors.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a);
+    const name = results.get(largest as PlacedTensor) ?? largest.name;
     const memory = { name, sizeBytes, lifetime: { phase, start, end } };
     for (const tensor of tensors) {
       const dtype = storedType(tensor);
@@ -257,12 +258,25 @@ function tempViews(
   return views;
 }
 
+/** Temporaries have numbers for names; people are told what makes them. */
+function describeResults(
+  calls: readonly AnyCall<PlacedTensor>[],
+): Map<PlacedTensor, string> {
+  const results = new Map<PlacedTensor, string>();
+  for (const { op, out } of calls) {
+    for (const tensor of Object.values<PlacedTensor>(out)) {
+      results.set(tensor, `${op} of ${tensor.shape.join(" x ")}`);
+    }
+  }
+  return results;
+}
+
 function callContext(
   { phase, op, at, choices }: {
     phase: string;
     op: OpName;
     at: number;
-    choices: Choices;
+    choices: LowerOptions;
   },
 ): KernelContext {
   const scratch = (dtype: "f32" | "u32", length: number): GpuTensor => ({
@@ -277,7 +291,9 @@ function callContext(
   });
   return {
     attentionFlow: choices.attentionFlow,
-    mostKeptBytes: choices.fuse ? MOST_KEPT_BYTES : 0,
+    mostKeptBytes: choices.fuse
+      ? Math.min(MOST_KEPT_BYTES, choices.maxBindingBytes)
+      : 0,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),

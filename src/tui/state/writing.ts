@@ -133,6 +133,8 @@ export class Writer implements AsyncDisposable {
       }
       tell({ status: signal.aborted ? "stopped" : "done" });
     } catch (error) {
+      // Its device may be lost: the next text opens it anew.
+      await this.#close(sample.ref);
       const notes = [...sample.notes, errorMessage(error)];
       tell({ status: "failed", notes });
     }
@@ -145,10 +147,19 @@ export class Writer implements AsyncDisposable {
   }
 
   async #closeAllBut(refs: readonly string[]): Promise<void> {
-    for (const [ref, model] of this.#models) {
-      if (refs.includes(ref)) continue;
-      this.#models.delete(ref);
-      await model[Symbol.asyncDispose]();
+    for (const ref of this.#models.keys()) {
+      if (!refs.includes(ref)) await this.#close(ref);
+    }
+  }
+
+  /** Never fails: what a lost device does not give back, nobody misses. */
+  async #close(ref: string): Promise<void> {
+    const model = this.#models.get(ref);
+    this.#models.delete(ref);
+    try {
+      await model?.[Symbol.asyncDispose]();
+    } catch {
+      // It was to be forgotten anyway.
     }
   }
 }

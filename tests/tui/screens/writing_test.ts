@@ -74,6 +74,35 @@ Deno.test("Writer stops, and tells what failed", async () => {
   await writer[Symbol.asyncDispose]();
 });
 
+Deno.test("Writer opens a model anew whose device was lost", async () => {
+  const log: string[] = [];
+  let opened = 0;
+  const writer = new Writer(() => {
+    const model = fakeModel(`${++opened}`, ["a"], log);
+    if (opened > 1) return Promise.resolve(model);
+    return Promise.resolve({
+      ...model,
+      async *generate() {
+        yield { id: 0, text: "x" };
+        await Promise.reject(new Error("Lost it: device was lost"));
+      },
+      [Symbol.asyncDispose]: () => Promise.reject(new Error("it is lost")),
+    });
+  }, () => {});
+  const settings = { ...DEFAULT_GENERATION, seed: 7 };
+  const lost = newWriting("", { settings, refs: ["one"] });
+  writer.write(lost);
+  await eventually(() => lost.samples[0].status === "failed");
+  assert.equal(lost.samples[0].text, "x");
+  assert.deepEqual(lost.samples[0].notes, ["Lost it: device was lost"]);
+  const again = newWriting("", { settings, refs: ["one"] });
+  writer.write(again);
+  await eventually(() => again.samples[0].status === "done");
+  assert.equal(again.samples[0].name, "2");
+  await writer[Symbol.asyncDispose]();
+  assert.deepEqual(log, ["2 writes 7", "2 closed"]);
+});
+
 Deno.test("writingLines() shows two texts beside each other, or below", () => {
   const writing = newWriting("Once 日本", {
     settings: DEFAULT_GENERATION,

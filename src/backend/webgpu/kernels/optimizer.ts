@@ -8,7 +8,7 @@
  */
 
 import { SUM_CHUNK } from "../../../graph/ops.ts";
-import { bind } from "../dispatch.ts";
+import { bind, groupIndex, groups } from "../dispatch.ts";
 import { elementwise } from "../elementwise.ts";
 import type { Kernels } from "../kernel.ts";
 import { entry, f32, IS_FINITE, lines, reductions } from "../wgsl.ts";
@@ -32,7 +32,9 @@ export const optimizerKernels: Kernels<
         256,
         `
   var sum = 0.0f;
-  let begin = group.x * ${SUM_CHUNK}u + lane;
+  let chunk = ${groupIndex(chunks)};
+  if (chunk >= ${chunks}u) { return; }
+  let begin = chunk * ${SUM_CHUNK}u + lane;
   for (var turn = 0u; turn < ${turns}u; turn++) {
     let i = begin + turn * 2048u;
 ${
@@ -44,9 +46,9 @@ ${
         }
   }
   let total = sumAll(sum, lane);
-  if (lane == 0u) { ${first.names.partials}[group.x] = total; }`,
+  if (lane == 0u) { ${first.names.partials}[chunk] = total; }`,
       ),
-      workgroups: [chunks, 1, 1],
+      workgroups: groups(chunks),
     }, {
       label,
       bindings: second.bindings,
