@@ -191,6 +191,25 @@ Deno.test("webgpu: a residual that is a factor too is not overwritten", {
   await gpu.dispose();
 });
 
+Deno.test("webgpu: layers share the shaders of dropout", {
+  ignore,
+}, async () => {
+  const g = new Graph();
+  const rng = g.input("rng", [4], "u32");
+  const U = g.param("U", [C, C]);
+  let x: Tensor = g.input("x", [ROWS, C], "f32");
+  for (const site of [1, 2, 3]) {
+    x = g.dropout(g.matmul(x, U), { p: 0.5, site, rng, addTo: x });
+  }
+  g.add(x, x, { out: g.output("result", [ROWS, C]) });
+  const gpu = await openTestGpu();
+  const executable = await gpu.compile(plan({ g }));
+  // Once the residual is the run's own input, which stays, then temporaries.
+  assert.ok(gpu.pipelineCount <= 4, `${gpu.pipelineCount} pipelines`);
+  await executable.dispose();
+  await gpu.dispose();
+});
+
 Deno.test("webgpu: attention's gradient without what it keeps", {
   ignore,
 }, async () => {

@@ -136,7 +136,7 @@ function sumParts(
   let v = sum${bias ? ` + ${names.bias}[at % ${N / width}u]` : ""}${
       addTo ? ` + ${names.addTo}[at]` : ""
     };
-  ${epilogue?.store(names) ?? `${names.out}[at] = v;`}`,
+  ${epilogue ? "finish(at, v);" : `${names.out}[at] = v;`}`,
   );
   return { label: "matmul", bindings, code, workgroups: groups(count) };
 }

@@ -8,7 +8,8 @@
 import type { Call } from "../../graph/ops.ts";
 import type { GpuTensor } from "./dispatch.ts";
 import { geluOf } from "./gelu.ts";
-import { dropoutFunctions } from "./philox.ts";
+import type { KernelContext } from "./kernel.ts";
+import { dropoutFunctions, siteTable } from "./philox.ts";
 
 /** Ops that a product can end with. */
 export type EpilogueOp = "gelu" | "geluBackward" | "dropout";
@@ -23,10 +24,12 @@ export interface Epilogue {
   readonly write: Record<string, GpuTensor | undefined>;
   /** Read as a whole. */
   readonly whole: Record<string, GpuTensor | undefined>;
-  /** Declarations for the module. @param names Variables of the tensors. */
+  /**
+   * WGSL: `finish(at, v)`, which stores vector `at` of the results.
+   *
+   * @param names Variables of the tensors.
+   */
   readonly declare: (names: Record<string, string>) => string;
-  /** Statements that store `v`, the results of vector `at`. */
-  readonly store: (names: Record<string, string>) => string;
 }
 
 /**
@@ -36,9 +39,14 @@ export interface Epilogue {
  */
 export function epilogueOf(
   call: EpilogueCall<GpuTensor>,
-  { kept }: { kept?: GpuTensor },
+  { kept, context }: { kept?: GpuTensor; context: KernelContext },
 ): Epilogue {
   const write = { kept, result: call.out.out };
+  const finish = (body: string) => `
+fn finish(at: u32, v: vec4<f32>) {
+  ${body}
+}
+`;
   switch (call.op) {
     case "gelu": {
       const { functions, value } = geluOf(call.attrs.tanh);
@@ -46,11 +54,14 @@ export function epilogueOf(
         read: {},
         write,
         whole: {},
-        declare: () => `alias V = vec4<f32>;${functions}`,
-        store: ({ kept: before, result }) => `
-      let x = v;
-      ${kept ? `${before}[at] = x;` : ""}
-      ${result}[at] = ${value};`,
+        declare: (names) => `
+alias V = vec4<f32>;
+${functions}${
+          finish(`
+  let x = v;
+  ${kept ? `${names.kept}[at] = x;` : ""}
+  ${names.result}[at] = ${value};`)
+        }`,
       };
     }
     case "geluBackward": {
@@ -59,22 +70,28 @@ export function epilogueOf(
         read: { before: call.in.x },
         write,
         whole: {},
-        declare: () => `alias V = vec4<f32>;${functions}`,
-        store: ({ before, result }) => `
-      let x = ${before}[at];
-      ${slope}
-      ${result}[at] = v * slope;`,
+        declare: (names) => `
+alias V = vec4<f32>;
+${functions}${
+          finish(`
+  let x = ${names.before}[at];
+  ${slope}
+  ${names.result}[at] = v * slope;`)
+        }`,
       };
     }
     case "dropout": {
-      const { in: { rng, addTo }, attrs: { p, site } } = call;
+      const { in: { rng, addTo }, attrs } = call;
+      const { p } = attrs;
       return {
         read: { residual: addTo },
         write,
-        whole: { rng },
-        declare: ({ rng }) => dropoutFunctions({ p, site, rng }),
-        store: ({ residual, result }) => `
-      ${result}[at] = ${addTo ? `${residual}[at] + ` : ""}v * dropout4(at);`,
+        whole: { rng, site: siteTable(attrs, context) },
+        declare: (names) =>
+          dropoutFunctions({ p, site: names.site, rng: names.rng }) + finish(`
+  ${names.result}[at] = ${
+            addTo ? `${names.residual}[at] + ` : ""
+          }v * dropout4(at);`),
       };
     }
   }

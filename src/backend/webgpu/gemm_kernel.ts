@@ -113,7 +113,7 @@ export function gemmKernel(
       out: names.out,
       bias: bias && names.bias,
       addTo: addTo && names.addTo,
-      put: epilogue?.store(names),
+      put: epilogue && "finish(at, v);",
     })
   );
   const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN);
@@ -375,7 +375,7 @@ function store(
     out: string;
     bias?: string;
     addTo?: string;
-    /** Statements for the sum, `v`, in place of writing it to `out`. */
+    /** The statement for the sum, `v`, in place of writing it to `out`. */
     put?: string;
   },
 ): string {

@@ -44,6 +44,6 @@ export function lowerFused(
     return [...product({ call, sums }, context), ...kernel(after, context)];
   }
   const kept = what.isRead ? call.out.out : undefined;
-  const epilogue = epilogueOf(after, { kept });
+  const epilogue = epilogueOf(after, { kept, context });
   return product({ call, sums, epilogue }, context);
 }

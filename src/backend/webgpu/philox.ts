@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { GpuTensor } from "./dispatch.ts";
+import type { KernelContext } from "./kernel.ts";
 import { f32 } from "./wgsl.ts";
 
 /** `philox(counter, key)`: a block of four words. WGSL has no 64-bit product. */
@@ -42,18 +44,30 @@ ${
 `;
 
 /**
+ * The number of the place where a call drops, for its shader to read: as a part
+ * of the text it would have every layer compile shaders of its own.
+ */
+export function siteTable(
+  { site }: { site: number },
+  context: KernelContext,
+): GpuTensor {
+  return context.table(Float32Array.of(site));
+}
+
+/**
  * `dropout4(block)`: what elements 4 * block and the next three are multiplied
- * by, and `dropout1(element)`. `rng` is the array of the call's rng words.
+ * by, and `dropout1(element)`. `rng` is the array of the call's rng words,
+ * `site` the one of {@linkcode siteTable}.
  */
 export function dropoutFunctions(
-  { p, site, rng }: { p: number; site: number; rng: string },
+  { p, site, rng }: { p: number; site: string; rng: string },
 ): string {
   const threshold = Math.floor(p * 2 ** 32);
   const keep = f32(1 / (1 - p));
   return `${PHILOX}
 fn dropout4(block: u32) -> vec4<f32> {
   let words = philox(
-    vec4<u32>(block, ${site}u, ${rng}[2], ${rng}[3]),
+    vec4<u32>(block, u32(${site}[0]), ${rng}[2], ${rng}[3]),
     vec2<u32>(${rng}[0], ${rng}[1]),
   );
   return select(

@@ -25,15 +25,17 @@ import {
 } from "../attention_products.ts";
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { dropoutFunctions } from "../philox.ts";
+import { dropoutFunctions, siteTable } from "../philox.ts";
 import { entry, joined, lines } from "../wgsl.ts";
 
 /** Kernel of attention. */
 export const attentionKernels: Kernels<"attention"> = {
-  attention({ in: read, out: write, attrs }, context) {
+  attention({ in: inputs, out: write, attrs }, context) {
+    const site = inputs.rng && siteTable(attrs, context);
+    const read = { ...inputs, site };
     const shape = attentionShape(attrs, context.attentionFlow);
     const { B, T, H, Hkv, D, D4, tiles, chunks, chunkVectors } = shape;
-    const { perThread, p, site, side, tile, threads } = shape;
+    const { perThread, p, side, tile, threads } = shape;
     const vector = shape.vector ? ["qkv", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });
     const { qkv, rng, out, lse } = names;
@@ -45,7 +47,7 @@ export const attentionKernels: Kernels<"attention"> = {
     const outs = (line: (r: number, j: number) => string) =>
       lines(perThread, (j) => each((r) => line(r, j)));
     const code = `
-${rng ? dropoutFunctions({ p, site, rng }) : ""}
+${rng ? dropoutFunctions({ p, site: names.site, rng }) : ""}
 ${headLoader(qkv, shape)}
 var<workgroup> rowParts: array<array<vec4<f32>, ${side}>, ${side}>;
 ${productMemory(shape)}

@@ -38,7 +38,7 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { dropoutFunctions } from "../philox.ts";
+import { dropoutFunctions, siteTable } from "../philox.ts";
 import { entry, joined, lines } from "../wgsl.ts";
 
 const LABEL = "attentionBackward";
@@ -57,7 +57,8 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
     const slopes = 4 * keptLength <= context.mostKeptBytes
       ? context.scratch(keptLength)
       : undefined;
-    const tensors = { dOut, qkv, lse, rng, rowDots, dQkv, slopes };
+    const site = rng && siteTable(attrs, context);
+    const tensors = { dOut, qkv, lse, rng, site, rowDots, dQkv, slopes };
     return [
       dotRows({ dOut, out, rowDots }, shape),
       keyGradients(tensors, shape),
@@ -73,6 +74,8 @@ interface Tensors {
   readonly qkv: GpuTensor;
   readonly lse: GpuTensor;
   readonly rng?: GpuTensor;
+  /** See `siteTable`. */
+  readonly site?: GpuTensor;
   /** dOut . out of every row of every head, (B, H, T). */
   readonly rowDots: GpuTensor;
   readonly dQkv: GpuTensor;
@@ -129,7 +132,7 @@ function dotRows(
 /** dk and dv: rows of the tile are keys, columns are queries. */
 function keyGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const { dQkv, slopes, ...read } = tensors;
-  const { B, T, H, Hkv, tiles, chunks, perThread, p, site } = shape;
+  const { B, T, H, Hkv, tiles, chunks, perThread, p } = shape;
   const { side, tile, threads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv, slopes } },
@@ -143,7 +146,7 @@ function keyGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const { keys, values } = keyHeads(qkv, shape, "fromK");
   const { queries, outs } = queryHeads({ qkv, dOut }, shape, "begin");
   const code = `
-${rng ? dropoutFunctions({ p, site, rng }) : ""}
+${rng ? dropoutFunctions({ p, site: names.site, rng }) : ""}
 ${headLoader(qkv, shape)}
 ${dOut === qkv ? "" : headLoader(dOut, shape)}
 ${productMemory(shape)}
@@ -275,7 +278,7 @@ ${
 /** dq: rows of the tile are queries, columns are keys. */
 function queryGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const { dQkv, slopes: _, ...read } = tensors;
-  const { B, T, H, Hkv, tiles, chunks, p, site } = shape;
+  const { B, T, H, Hkv, tiles, chunks, p } = shape;
   const { side, tile, threads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv } },
@@ -288,7 +291,7 @@ function queryGradients(tensors: Tensors, shape: AttentionShape): Dispatch {
   const { keys, values } = keyHeads(qkv, shape, "begin");
   const { queries, outs } = queryHeads({ qkv, dOut }, shape, "fromQ");
   const code = `
-${rng ? dropoutFunctions({ p, site, rng }) : ""}
+${rng ? dropoutFunctions({ p, site: names.site, rng }) : ""}
 ${headLoader(qkv, shape)}
 ${dOut === qkv ? "" : headLoader(dOut, shape)}
 ${productMemory(shape)}

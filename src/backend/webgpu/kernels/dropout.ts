@@ -6,15 +6,17 @@
 
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { dropoutFunctions } from "../philox.ts";
+import { dropoutFunctions, siteTable } from "../philox.ts";
 import { entry, lines } from "../wgsl.ts";
 
 /** Kernel of dropout. */
 export const dropoutKernels: Kernels<"dropout"> = {
-  dropout({ in: read, out: write, attrs: { n, p, site } }) {
+  dropout({ in: inputs, out: write, attrs }, context) {
+    const { n, p } = attrs;
+    const read = { ...inputs, site: siteTable(attrs, context) };
     const vector = n % 4 === 0 ? ["x", "addTo", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });
-    const { x, rng, addTo, out } = names;
+    const { x, rng, addTo, site, out } = names;
     const count = Math.ceil(n / 4 / 256);
     const one = (i: string, factor: string) =>
       `${out}[${i}] = ${
