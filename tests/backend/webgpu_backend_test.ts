@@ -88,6 +88,24 @@ Deno.test("webgpu: profile() times every dispatch", { ignore }, async () => {
   await backend.dispose();
 });
 
+Deno.test("webgpu: profileInOrder() goes by the device's clock", {
+  ignore,
+}, async () => {
+  const backend = await openTestGpu();
+  const g = new Graph();
+  const x = g.state("x", [1 << 20]);
+  g.add(x, x, { out: g.state("y", [1 << 20]) });
+  g.fill([4], 1, { out: g.state("few", [4]) });
+  const executable = await backend.compile(plan({ g }));
+  const times = await executable.profileInOrder("g", 3);
+  if (times) { // else the adapter has no clock
+    assert.deepEqual(times.map(({ op }) => op), ["add", "fill"]);
+    const [long, short] = times.map(({ ms }) => ms);
+    assert.ok(long > 0 && short >= 0 && long < 1e4, `${long}, ${short} ms`);
+  }
+  await backend.dispose();
+});
+
 Deno.test("webgpu: what does not exist is refused", { ignore }, async () => {
   const backend = await openTestGpu();
   const executable = await open(backend);

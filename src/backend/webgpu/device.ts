@@ -108,8 +108,8 @@ export class GpuDevice {
   }
 }
 
-/** What shaders make use of where it is there. */
-const FEATURES: readonly GPUFeatureName[] = ["shader-f16"];
+/** What shaders and profiles make use of where it is there. */
+const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
 
 /** Without being asked, a device has the least that WebGPU promises. */
 function limitsOf(limits: GPUSupportedLimits): Record<string, number> {

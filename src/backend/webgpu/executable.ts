@@ -13,6 +13,8 @@ import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, placeOf } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import type { DeviceRange, Readback } from "./readback.ts";
+import type { Step } from "./step.ts";
+import { timeInOrder } from "./timestamps.ts";
 
 /** Larger writes are submitted on the way, as each is staged by the queue. */
 const WRITE_BYTES = 16 * 2 ** 20;
@@ -21,13 +23,6 @@ const PAUSE_EVERY_MS = 20;
 
 /** How long one dispatch is profiled, and how often in that time at most. */
 const PROFILE_MS = 2, MOST_IN_A_ROW = 32;
-
-/** One dispatch, ready to be recorded. */
-export interface Step {
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
-}
 
 /** The time of one dispatch. */
 export interface DispatchTime {
@@ -151,7 +146,6 @@ export class WebGpuExecutable implements Executable {
   async profile(phase: string, times: number): Promise<DispatchTime[]> {
     this.#check();
     const steps = this.#phases.get(phase)?.flat() ?? [];
-    const dispatches = this.#parts.lowered.phases.get(phase) ?? [];
     const { device } = this.#parts.gpu;
     const anything = { buffer: this.#buffers[0], offset: 0, sizeBytes: 4 };
     this.#sendInputs();
@@ -176,10 +170,34 @@ export class WebGpuExecutable implements Executable {
       }
       best.push(ms);
     }
+    return this.#described(phase, best);
+  }
+
+  /**
+   * The median time of every dispatch where it stands in the phase, by the
+   * device's clock; null if it has none.
+   */
+  async profileInOrder(
+    phase: string,
+    times: number,
+  ): Promise<DispatchTime[] | null> {
+    this.#check();
+    this.#sendInputs();
+    const ms = await timeInOrder(this.#parts.gpu.device, {
+      steps: this.#phases.get(phase)?.flat() ?? [],
+      times,
+      readback: this.#parts.readback,
+      anything: this.#buffers[0],
+    });
+    return ms && this.#described(phase, ms);
+  }
+
+  #described(phase: string, ms: readonly number[]): DispatchTime[] {
+    const dispatches = this.#parts.lowered.phases.get(phase) ?? [];
     return dispatches.map(({ label, workgroups, flops = 0, bindings }, i) => ({
       op: label,
       workgroups,
-      ms: best[i],
+      ms: ms[i],
       flops,
       bytes: bindings.reduce(
         (sum, { tensor: { length, dtype } }) =>

@@ -10,13 +10,10 @@ import { errorMessage, UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
 import { type GpuDevice, MAX_BUFFER_BYTES } from "./device.ts";
 import { bytesPerNumber, type Dispatch, type Memory } from "./dispatch.ts";
-import {
-  type ExecutableParts,
-  type Step,
-  WebGpuExecutable,
-} from "./executable.ts";
+import { type ExecutableParts, WebGpuExecutable } from "./executable.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
+import type { Step } from "./step.ts";
 
 /**
  * Operations of one submission. Drivers reset a GPU that is busy with one for
