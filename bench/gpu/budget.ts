@@ -1,0 +1,93 @@
+/**
+ * What a step asks of a GPU, by kind of kernel: dispatches, operations, bytes
+ * moved, and the time they take at least. No device is needed for it.
+ *
+ * A dispatch reads each of its tensors once and writes each result once. What
+ * it reads again because a cache was too small is not counted.
+ *
+ * @module
+ */
+
+import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
+import {
+  bytesPerNumber,
+  type Dispatch,
+} from "../../src/backend/webgpu/dispatch.ts";
+import { chooseGemm } from "../../src/backend/webgpu/gemm_choice.ts";
+import { lower } from "../../src/backend/webgpu/lower.ts";
+import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
+import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
+import { buildStepProgram } from "../../src/train/step_program.ts";
+
+/** What a device reaches at best. */
+export interface DevicePeaks {
+  readonly tflops: number;
+  readonly gbPerSec: number;
+}
+
+/** Some dispatches. */
+export interface Budget {
+  readonly dispatches: number;
+  readonly flops: number;
+  readonly bytes: number;
+  /** At the peaks: of each dispatch, by what takes it longer. */
+  readonly idealMs: number;
+}
+
+/** Phases of a step without gradient accumulation. */
+export const STEP_PHASES = ["firstMicroStep", "update"] as const;
+
+/** The dispatches of a step as an adapter of that kind gets them. */
+export function stepDispatches(
+  { model, config }: BenchModel,
+  { adapter, precision, fuse }: {
+    adapter: Pick<AdapterInfo, "isSoftware" | "vendor">;
+    precision: StoredPrecision;
+    fuse: boolean;
+  },
+): Dispatch[] {
+  const train = { ...config.train, gradAccumSteps: 1 };
+  const { phases } = lower(buildStepProgram(model, train), {
+    maxBindingBytes: 2 ** 31 - 4,
+    gemmVariant: (shape) => chooseGemm(shape, adapter),
+    attentionFlow: adapter.vendor === "nvidia" ? "staged" : "direct",
+    ...{ precision, fuse },
+  });
+  return STEP_PHASES.flatMap((phase) => phases.get(phase)!);
+}
+
+/** Adds up dispatches by their op. */
+export function budgetByOp(
+  dispatches: readonly Dispatch[],
+  peaks: DevicePeaks,
+): Map<string, Budget> {
+  const byOp = new Map<string, Budget>();
+  for (const dispatch of dispatches) {
+    const { label, flops = 0 } = dispatch;
+    const bytes = bytesMoved(dispatch);
+    const sum = byOp.get(label) ??
+      { dispatches: 0, flops: 0, bytes: 0, idealMs: 0 };
+    byOp.set(label, {
+      dispatches: sum.dispatches + 1,
+      flops: sum.flops + flops,
+      bytes: sum.bytes + bytes,
+      idealMs: sum.idealMs + Math.max(
+        flops / peaks.tflops / 1e9,
+        bytes / peaks.gbPerSec / 1e6,
+      ),
+    });
+  }
+  return byOp;
+}
+
+/** Bytes read and written; a tensor that is changed in place is both. */
+export function bytesMoved({ bindings }: Dispatch): number {
+  return bindings.reduce((sum, { tensor, written, name }) => {
+    const bytes = tensor.length * bytesPerNumber(tensor.dtype);
+    // A result in the place of an input goes by the input's name.
+    return sum + (written && !RESULTS.test(name) ? 2 : 1) * bytes;
+  }, 0);
+}
+
+/** Names of what is written and not read before. */
+const RESULTS = /^(out\d*|dQkv|slopes|rowDots|lse|kept|result|mean|rstd|loss)$/;

@@ -1,0 +1,141 @@
+/**
+ * A training step of one model in one precision: whole steps, then each kind
+ * of kernel beside what the device would take for it at its best.
+ *
+ * @module
+ */
+
+import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
+import type { DispatchTime } from "../../src/backend/webgpu/executable.ts";
+import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
+import {
+  openWebGpuBackend,
+  type WebGpuBackend,
+} from "../../src/backend/webgpu/webgpu_backend.ts";
+import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
+import { measure, perStep, spreadPct } from "../../src/cli/bench/timing.ts";
+import { openTrialStep } from "../../src/train/trial_step.ts";
+import {
+  budgetByOp,
+  type DevicePeaks,
+  STEP_PHASES,
+  stepDispatches,
+} from "./budget.ts";
+
+/** What is measured. */
+export interface StepCase {
+  readonly bench: BenchModel;
+  readonly precision: StoredPrecision;
+  readonly fuse: boolean;
+  /** Whether every kernel is timed as well. */
+  readonly byOp: boolean;
+}
+
+/** All dispatches of an op in a step. */
+export interface OpTime {
+  readonly op: string;
+  readonly dispatches: number;
+  /** Each many times in a row. */
+  readonly ms: number;
+  /** Where they stand in the step, by the device's clock; null without one. */
+  readonly inOrderMs: number | null;
+  readonly idealMs: number;
+  readonly gflop: number;
+  readonly megabytes: number;
+}
+
+/** What came out. */
+export interface StepFigures {
+  readonly model: string;
+  readonly precision: StoredPrecision;
+  readonly fuse: boolean;
+  readonly tokensPerSec: number;
+  readonly msPerStep: number;
+  readonly spreadPct: number;
+  readonly dispatches: number;
+  readonly memoryBytes: number;
+  /** At the peaks of the device. */
+  readonly idealMs: number;
+  /** Longest first; empty unless asked for. */
+  readonly ops: readonly OpTime[];
+}
+
+/** A dispatch is timed so often where it stands. */
+const IN_ORDER_RUNS = 5;
+/** Profiles of many in a row. */
+const RUNS = 2;
+
+/** Measures a case. @throws {UserError} If it does not fit the device. */
+export async function measureStep(
+  adapter: FoundAdapter,
+  { bench, precision, fuse, byOp }: StepCase,
+  { peaks, seconds }: { peaks: DevicePeaks; seconds: number },
+): Promise<StepFigures> {
+  const backend = await openWebGpuBackend(adapter, { precision, fuse });
+  try {
+    return await measureOn(backend, { bench, precision, fuse, byOp }, {
+      ...{ adapter, peaks, seconds },
+    });
+  } finally {
+    await backend.dispose();
+  }
+}
+
+async function measureOn(
+  backend: WebGpuBackend,
+  { bench, precision, fuse, byOp }: StepCase,
+  { adapter, peaks, seconds }: {
+    adapter: FoundAdapter;
+    peaks: DevicePeaks;
+    seconds: number;
+  },
+): Promise<StepFigures> {
+  const opened = await openTrialStep(backend, bench);
+  const { executable, tokens, steps, run } = opened;
+  const timing = perStep(await measure(run, { seconds }), steps);
+  const { info } = adapter;
+  const options = { adapter: info, precision, fuse };
+  const budget = budgetByOp(stepDispatches(bench, options), peaks);
+  const sum = (of: (op: { idealMs: number; dispatches: number }) => number) =>
+    [...budget.values()].reduce((all, op) => all + of(op), 0);
+  const ops: OpTime[] = [];
+  if (byOp) {
+    const times: DispatchTime[] = [];
+    const inOrder: (DispatchTime | null)[] = [];
+    for (const phase of STEP_PHASES) {
+      const some = await executable.profile(phase, RUNS);
+      const ordered = await executable.profileInOrder(phase, IN_ORDER_RUNS);
+      times.push(...some);
+      inOrder.push(...ordered ?? some.map(() => null));
+    }
+    const hasClock = inOrder.every((one) => one !== null);
+    for (const [op, { dispatches, flops, bytes, idealMs }] of budget) {
+      const of = (list: readonly (DispatchTime | null)[]) =>
+        list.reduce((all, one) => all + (one?.op === op ? one.ms : 0), 0);
+      ops.push({
+        ...{ op, dispatches, idealMs },
+        ms: of(times),
+        inOrderMs: hasClock ? of(inOrder) : null,
+        gflop: flops / 1e9,
+        megabytes: bytes / 1e6,
+      });
+    }
+    ops.sort((a, b) => b.ms - a.ms);
+  }
+  const figures: StepFigures = {
+    model: bench.profile,
+    ...{ precision, fuse },
+    tokensPerSec: tokens / timing.medianMs * 1000,
+    msPerStep: timing.medianMs,
+    spreadPct: spreadPct(timing),
+    dispatches: STEP_PHASES.reduce(
+      (all, phase) => all + executable.dispatchCount(phase),
+      0,
+    ),
+    memoryBytes: executable.sizeBytes,
+    idealMs: sum((op) => op.idealMs),
+    ops,
+  };
+  await executable.dispose();
+  return figures;
+}
