@@ -7,7 +7,10 @@
 import { dirname, resolve } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
 import type { SnapshotSource } from "../train/session.ts";
-import type { TrainerState } from "../train/trainer_state.ts";
+import {
+  checkTrainerState,
+  type TrainerState,
+} from "../train/trainer_state.ts";
 import { openSnapshot } from "./checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
@@ -53,9 +56,19 @@ export function plannedState(
   sessions: readonly SessionRecord[],
 ): TrainerState {
   const last = sessions.findLast(({ checkpoint, start }) =>
-    checkpoint === name && start !== undefined && isSameMoment(start, trainer)
+    checkpoint === name && isState(start) && isSameMoment(start, trainer)
   );
   return last ? { ...last.start, kernels: trainer.kernels } : trainer;
+}
+
+/** People may edit `meta.json`, and it may come from anybody. */
+function isState(start: unknown): start is TrainerState {
+  try {
+    checkTrainerState(start);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A step can be trained and saved again, but never at the very same time. */

@@ -5,6 +5,7 @@ import {
   chooseGemm,
   formatGemm,
   formatVariant,
+  knownVariant,
   parseGemm,
   parseVariant,
   shapeKey,
@@ -167,6 +168,20 @@ Deno.test("parseVariant() refuses what formatVariant() never writes", () => {
   for (const text of [`${MIDDLE} / 0`, `${MIDDLE} / x`, `${MIDDLE} / 1 / 2`]) {
     assert.throws(() => parseVariant(text), TypeError);
   }
+});
+
+Deno.test("knownVariant() takes no kernels from files but those made here", () => {
+  const limits = { maxComputeInvocationsPerWorkgroup: 256 };
+  const known = "64x64x16 8x8 ahead block";
+  assert.deepEqual(
+    knownVariant(`${known} / 4`, limits),
+    { ...parseGemm(known), splitK: 4 },
+  );
+  const others = [
+    ...["0x0x0 0x0 direct row", "7x9x1 3x5 staged row", ""],
+    ...["999999999x64x16 8x8 ahead block", `${known} / 0`, `${known} / 1e9`],
+  ];
+  for (const text of others) assert.equal(knownVariant(text, limits), null);
 });
 
 const ADAPTER = { name: "Some GPU", vendorId: "1", deviceId: "2" };

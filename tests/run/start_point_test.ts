@@ -35,6 +35,8 @@ Deno.test("plannedState() takes no checkpoint for another of its name", () => {
     session({ tokens: 384 }),
     session({ elapsedMs: 345.6 }), // the same step in another history
     session({}, "step-00000011"),
+    session({ totalSteps: "1e9" }), // of an edited meta.json
+    session({ schedule: null, cursor: -1 }),
     { ...session({}), start: undefined } as unknown as SessionRecord,
   ];
   assert.equal(plannedState(checkpoint, others), trainer);

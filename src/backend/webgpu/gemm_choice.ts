@@ -89,6 +89,24 @@ export function parseVariant(text: string): GemmVariant {
   return { ...parseGemm(tile), splitK };
 }
 
+/**
+ * The variant that `text` means, of those that are made here; null for any
+ * other, as files may say anything.
+ */
+export function knownVariant(
+  text: string,
+  limits: Partial<GPUSupportedLimits>,
+): GemmVariant | null {
+  const [tile] = text.split(" / ");
+  if (!CANDIDATES.includes(tile)) return null;
+  try {
+    const variant = parseVariant(text);
+    return runsOn(variant, limits) ? variant : null;
+  } catch {
+    return null; // written by another version
+  }
+}
+
 /** Whether a device can run a tile. */
 export function runsOn(
   tile: GemmTile,

@@ -26,8 +26,7 @@ import {
   chooseGemm,
   formatVariant,
   gemmCandidates,
-  parseVariant,
-  runsOn,
+  knownVariant,
   shapeKey,
   tunedCandidates,
 } from "./gemm_choice.ts";
@@ -184,13 +183,8 @@ class OpenWebGpu implements WebGpuBackend {
   /** Takes what is said to be best, as far as it is known and can run. */
   #take(choices: KernelChoices): void {
     for (const [key, text] of Object.entries(choices)) {
-      try {
-        const variant = parseVariant(text);
-        if (!runsOn(variant, this.#gpu.device.limits)) continue;
-        this.#choices.set(key, variant);
-      } catch {
-        // Written by another version.
-      }
+      const variant = knownVariant(text, this.#gpu.device.limits);
+      if (variant !== null) this.#choices.set(key, variant);
     }
   }
 

@@ -89,7 +89,9 @@ function cardConfigs(card: string | null): CardConfig[] {
   const head = /^---\r?\n(.*?)\r?\n---/s.exec(card ?? "")?.[1];
   if (head === undefined) return [];
   try {
-    const { configs } = cardSchema.parse(parse(head));
+    const { configs } = cardSchema.parse(
+      parse(head, { logLevel: "error" }), // its warnings go to the console
+    );
     return configs.filter(({ data_files }) => data_files !== undefined);
   } catch {
     return []; // the names of the files still tell

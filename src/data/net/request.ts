@@ -161,7 +161,12 @@ async function follow(
         isPassing: false,
       });
     }
-    const next = new URL(location, url);
+    const next = URL.parse(location, url);
+    if (next === null || !/^https?:$/.test(next.protocol)) {
+      throw new ConnectionFailure(url, "redirects to what is no address", {
+        isPassing: false,
+      });
+    }
     if (new URL(url).protocol === "https:" && next.protocol !== "https:") {
       throw new ConnectionFailure(
         url,

@@ -208,5 +208,18 @@ export async function loadMeta(path: string): Promise<RunMeta> {
       { hint, exitCode: EXIT.usage },
     );
   }
-  return { ...meta, config: config.data };
+  return {
+    ...meta,
+    config: config.data,
+    commandLine: listOf(meta.commandLine, (word) => typeof word === "string"),
+    sessions: listOf(
+      meta.sessions,
+      (one) => typeof one === "object" && one !== null,
+    ),
+  };
+}
+
+/** What is left of a list that people or damage may have changed. */
+function listOf<T>(value: T[], isOne: (item: unknown) => boolean): T[] {
+  return Array.isArray(value) ? value.filter(isOne) : [];
 }

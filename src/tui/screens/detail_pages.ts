@@ -5,6 +5,7 @@
  */
 
 import { formatBytes, formatCount } from "../../base/format.ts";
+import { safeText } from "../../base/safe_text.ts";
 import { formatAge } from "../../base/when.ts";
 import type { RunMeta } from "../../run/files/meta.ts";
 import type { RunState } from "../../run/files/run_state.ts";
@@ -187,7 +188,7 @@ export function settingsPage(
 ): Line[] {
   if (meta === null) return [[span("meta.json cannot be read", "bad")]];
   const lines: Line[] = [
-    ...wrapWidth(meta.commandLine.join(" "), columns).map((one) => [
+    ...wrapWidth(safeText(meta.commandLine.join(" ")), columns).map((one) => [
       span(one, "accent"),
     ]),
     [],

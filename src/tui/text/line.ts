@@ -5,6 +5,7 @@
  * @module
  */
 
+import { safeText } from "../../base/safe_text.ts";
 import { cutText, fitText, graphemes, textWidth } from "./width.ts";
 
 /** What a piece of text means; theme.ts has the colors. */
@@ -30,8 +31,9 @@ export interface Span {
 /** One row of the screen. */
 export type Line = readonly Span[];
 
-/** A piece of text. */
-export function span(text: string, tone?: Tone): Span {
+/** A piece of text; one of a file may hold what drives a terminal. */
+export function span(given: string, tone?: Tone): Span {
+  const text = safeText(given).replaceAll(/[\t\n]/g, " ");
   return tone === undefined ? { text } : { text, tone };
 }
 
@@ -42,7 +44,7 @@ export function bold(text: string, tone?: Tone): Span {
 
 /** A line of spans and plain texts. */
 export function line(...parts: (Span | string)[]): Line {
-  return parts.map((part) => typeof part === "string" ? { text: part } : part);
+  return parts.map((part) => typeof part === "string" ? span(part) : part);
 }
 
 /** Columns that the line takes. */

@@ -231,6 +231,13 @@ Deno.test("download() says in one line what stands in the way", async () => {
       'Cannot download "a.bin": HOST redirects in a circle',
       /^check the network/,
     ],
+    ...["//", "file:///etc/passwd"].map((location) =>
+      [
+        { status: 302, headers: { location } },
+        'Cannot download "a.bin": HOST redirects to what is no address',
+        /^check the network/,
+      ] as [Fault, string, RegExp]
+    ),
   ];
   for (const [fault, message, hint] of cases) {
     server.fault = () => fault;
