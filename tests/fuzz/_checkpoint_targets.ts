@@ -20,8 +20,8 @@ import {
   checkTrainerState,
   type TrainerState,
 } from "../../src/train/trainer_state.ts";
-import { mutateBytes, mutateJson } from "./_mutate.ts";
-import { mutateHeader, type OpenTarget } from "./_targets.ts";
+import { mutateBytes, mutateHeader, mutateJson } from "./_mutate.ts";
+import type { OpenTarget } from "./_targets.ts";
 import { TINY_MODELS, TRAINER, writeTinyCheckpoint } from "./_tiny_models.ts";
 
 const FILES = [

@@ -216,3 +216,23 @@ function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   }
   return result;
 }
+
+/** The header's JSON with another structure, and its length put right. */
+export function mutateHeader(
+  file: Uint8Array,
+  random: PhiloxStream,
+): Uint8Array {
+  const length = Number(new DataView(file.buffer).getBigUint64(0, true));
+  const json = new TextDecoder().decode(file.subarray(8, 8 + length));
+  return safetensors(mutateJson(json, random), file.subarray(8 + length));
+}
+
+/** A file of a header and what follows it. */
+export function safetensors(json: string, data: Uint8Array): Uint8Array {
+  const header = new TextEncoder().encode(json);
+  const file = new Uint8Array(8 + header.length + data.length);
+  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
+  file.set(header, 8);
+  file.set(data, 8 + header.length);
+  return file;
+}

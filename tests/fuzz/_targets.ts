@@ -16,15 +16,26 @@ import {
   openText,
   openZip,
 } from "./_data_targets.ts";
-import { mutateBytes, mutateJson, mutateText } from "./_mutate.ts";
-import { openNames } from "./_name_targets.ts";
 import {
+  mutateBytes,
+  mutateHeader,
+  mutateJson,
+  mutateText,
+  safetensors,
+} from "./_mutate.ts";
+import { openImport, openWasmTokenizer } from "./_model_targets.ts";
+import { openNames } from "./_name_targets.ts";
+import { openDownload, openHub } from "./_net_targets.ts";
+import {
+  openMachine,
   openManifest,
   openMeta,
   openMetrics,
   openPrepared,
+  openRunFiles,
   openState,
 } from "./_run_targets.ts";
+import { openReport, openShown } from "./_shown_targets.ts";
 import { parseFileLayer } from "../../src/config/parse.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { PROFILES } from "../../src/config/profiles.ts";
@@ -66,7 +77,10 @@ const TEXT = "Once upon a time, <|endoftext|> \u{1f98a}\ud800 a fox\n";
 export const TARGETS = {
   safetensors: { open: openSafetensors, rarer: 1 },
   tokenizer: { open: openTokenizer, rarer: 1 },
-  "tokenizer-wasm": { open: openWasmTokenizer, rarer: 100 },
+  "tokenizer-wasm": { open: openWasmTokenizer, rarer: 10 },
+  import: { open: openImport, rarer: 1 },
+  hub: { open: openHub, rarer: 1 },
+  download: { open: openDownload, rarer: 1 },
   "config-json": { open: openConfigJson, rarer: 1 },
   manifest: { open: openManifest, rarer: 1 },
   checkpoint: { open: openCheckpoint, rarer: 1 },
@@ -80,6 +94,10 @@ export const TARGETS = {
   jsonl: { open: openJsonLines, rarer: 1 },
   zip: { open: openZip, rarer: 1 },
   parquet: { open: openParquet, rarer: 1 },
+  "run-files": { open: openRunFiles, rarer: 1 },
+  machine: { open: openMachine, rarer: 1 },
+  shown: { open: openShown, rarer: 1 },
+  report: { open: openReport, rarer: 1 },
   names: { open: openNames, rarer: 1 },
 } as const satisfies Record<string, Target>;
 
@@ -122,25 +140,6 @@ async function openSafetensors(dir: string): Promise<OpenTarget> {
     },
     mayThrow: isUserError,
   };
-}
-
-/** The header's JSON with another structure, and its length put right. */
-export function mutateHeader(
-  file: Uint8Array,
-  random: PhiloxStream,
-): Uint8Array {
-  const length = Number(new DataView(file.buffer).getBigUint64(0, true));
-  const json = new TextDecoder().decode(file.subarray(8, 8 + length));
-  return safetensors(mutateJson(json, random), file.subarray(8 + length));
-}
-
-function safetensors(json: string, data: Uint8Array): Uint8Array {
-  const header = new TextEncoder().encode(json);
-  const file = new Uint8Array(8 + header.length + data.length);
-  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
-  file.set(header, 8);
-  file.set(data, 8 + header.length);
-  return file;
 }
 
 async function tokenizerSeeds(names: string[]): Promise<string[]> {
@@ -195,19 +194,6 @@ const BYTES = Array.from({ length: 256 }, (_, byte) => {
   const before = byte < 33 ? byte : byte < 161 ? byte - 94 : 67;
   return String.fromCodePoint(printable ? byte : 256 + before);
 });
-
-async function openWasmTokenizer(): Promise<OpenTarget> {
-  const [llama] = await tokenizerSeeds(["llama.json"]);
-  return {
-    async feed(random) {
-      const tokenizer = await loadTokenizer(mutateJson(llama, random));
-      tokenizer.countUnknown(TEXT);
-      tokenizer.decode(tokenizer.encode(TEXT));
-      tokenizer.decode([0, 1, 2 ** 31, tokenizer.vocabSize]);
-    },
-    mayThrow: isUserError,
-  };
-}
 
 function openConfigJson(): Promise<OpenTarget> {
   const seeds = TINY_MODELS.flatMap((model) => {
