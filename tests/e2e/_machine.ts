@@ -5,6 +5,9 @@
  * @module
  */
 
+import { canRun } from "../base/_helpers.ts";
+import { Tmux } from "../tui/_tmux.ts";
+
 /** What a command came to. */
 export interface Ended {
   code: number;
@@ -43,12 +46,20 @@ export class Machine implements AsyncDisposable {
     const copy = `${dir}/hearth${IS_WINDOWS ? ".exe" : ""}`;
     await Deno.copyFile(executable, copy);
     const words = ["unshare", "--user", "--map-root-user", "--net"];
-    const works = await new Deno.Command(words[0], {
-      args: [...words.slice(1), "true"],
-      stderr: "null",
-    }).output().then(({ success }) => success, () => false);
-    const offline = works ? words : [];
+    const [command, ...args] = words;
+    const offline = await canRun(command, [...args, "true"]) ? words : [];
     return new Machine({ dir, executable: copy, offline });
+  }
+
+  /** The program in a terminal, in the empty directory. */
+  async terminal(...args: string[]): Promise<Tmux> {
+    const words = [...this.#offline, this.#executable, ...args];
+    // A terminal has a name, or nothing knows how to write to it.
+    const env = [`HOME=${this.dir}/home`, "TERM=screen"];
+    return await Tmux.start(
+      [`cd ${this.dir}/work &&`, "env", "-i", ...env, ...words].join(" "),
+      { columns: 90, rows: 28 },
+    );
   }
 
   /** Runs the program in the empty directory. */

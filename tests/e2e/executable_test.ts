@@ -9,8 +9,10 @@ import { sealOf } from "../../src/base/sealed_file.ts";
 import { bundleProgram } from "../../scripts/bundle.ts";
 import { MAIN } from "../../src/export/bundle/own_program.ts";
 import { compile, includedWorkers } from "../../scripts/compile.ts";
+import { hasTmux } from "../tui/_tmux.ts";
 import { IS_WINDOWS, Machine } from "./_machine.ts";
 
+const withTmux = !IS_WINDOWS && await hasTmux();
 const given = Deno.env.get("HEARTH_EXECUTABLE");
 const MODEL = ["--profile", "tiny", "--set", "model.nLayer=1"];
 const SMALL = [...MODEL, "--seq-len", "32", "--batch-size", "2"];
@@ -99,6 +101,22 @@ Deno.test({
         assert.deepEqual(Array.from(Deno.readDirSync(`${other.dir}/work`)), []);
         const help = await other.runWith(env, "train");
         assert.equal(help.code, 2, "it has no commands");
+      },
+    });
+
+    if (!withTmux) console.log("the step tui is skipped: there is no tmux");
+    await t.step({
+      name: "shows its runs in a terminal, and leaves it as it was",
+      ignore: !withTmux,
+      async fn() {
+        await using terminal = await machine.terminal("tui");
+        await terminal.shows(/e2e .*completed/);
+        await terminal.press("Enter");
+        await terminal.shows(/completed .*step [\d,]+\/[\d,]+/);
+        assert.equal(await terminal.variable("alternate_on"), "1");
+        await terminal.press("q");
+        await terminal.shows("EXIT=0");
+        assert.equal(await terminal.variable("alternate_on"), "0");
       },
     });
 
