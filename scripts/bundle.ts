@@ -62,9 +62,13 @@ export async function sourceCommit(): Promise<string> {
     cwd: ROOT,
     stderr: "null",
   });
-  const { success, stdout } = await command.output();
-  if (!success) return "no commit"; // sources that were downloaded as an archive
-  return new TextDecoder().decode(stdout).trim();
+  try {
+    const { success, stdout } = await command.output();
+    if (success) return new TextDecoder().decode(stdout).trim();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // there is no git
+  }
+  return "no commit"; // sources that were downloaded as an archive
 }
 
 /** Runs Deno on the sources. @throws {Error} With what it printed. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { canRun } from "../base/_helpers.ts";
 import {
   Assembler,
   CONDITION,
@@ -33,10 +34,7 @@ async function disassemble(code: Uint8Array): Promise<string[]> {
   }
 }
 
-const hasObjdump = await new Deno.Command("objdump", {
-  args: ["--version"],
-  stdout: "null",
-}).output().then(({ success }) => success, () => false);
+const hasObjdump = await canRun("objdump", ["--version"]);
 if (!hasObjdump) console.warn("skipped: no objdump (GNU binutils) here");
 
 const { rax, rcx, rdx, rbp, rsp, rsi, r8, r9, r12, r13, r15 } = R;

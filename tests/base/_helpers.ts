@@ -9,3 +9,24 @@ export async function inTempDir(
     await Deno.remove(dir, { recursive: true });
   }
 }
+
+/**
+ * Whether a program is here and ends well. `Deno.Command` throws at once, not
+ * by its promise, where there is none.
+ */
+export async function canRun(
+  command: string,
+  args: readonly string[],
+): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command(command, {
+      args: [...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}

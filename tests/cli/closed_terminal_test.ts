@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { canRun } from "../base/_helpers.ts";
 import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
 import type { RunState } from "../../src/run/files/run_state.ts";
 import {
@@ -17,10 +18,8 @@ import { Workspace } from "./_workspace.ts";
 const STEPS = "4000";
 
 /** util-linux's: BSD's takes other flags, Windows has none. */
-const hasScript = Deno.build.os === "linux" && await new Deno.Command(
-  "script",
-  { args: ["--version"], stdout: "null", stderr: "null" },
-).output().then(({ success }) => success, () => false);
+const hasScript = Deno.build.os === "linux" &&
+  await canRun("script", ["--version"]);
 
 async function state(workspace: Workspace): Promise<RunState> {
   const { out } = await workspace.run(["status", "owl-1", "--json"]);

@@ -3,6 +3,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { canRun } from "../base/_helpers.ts";
 
 const MOD = fileURLToPath(new URL("../../mod.ts", import.meta.url));
 /** Generous: a machine busy with other tests may be slow. */
@@ -10,11 +11,7 @@ const TIMEOUT_MS = 40_000;
 
 /** Whether there is a tmux to test with. */
 export async function hasTmux(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("tmux", { args: ["-V"] }).output()).success;
-  } catch {
-    return false;
-  }
+  return await canRun("tmux", ["-V"]);
 }
 
 /** One terminal with one program in it. */

@@ -40,7 +40,7 @@ export function addAttachCommand(program: CommandUnknownOpts, app: App): void {
       const last = state === null || state.alive
         ? await attach(app, runId, state)
         : state;
-      if (last !== null) finish(app, last);
+      if (last !== null) await finish(app, last);
     });
 }
 
@@ -110,10 +110,10 @@ async function* noticing(
 }
 
 /** Says how the run has ended, as if it had been this process's own. */
-function finish(app: App, state: RunState): void {
+async function finish(app: App, state: RunState): Promise<void> {
   const { runId, status, error } = state;
   if (app.json) app.printJson(state);
-  else printOutcome(app, state);
+  else await printOutcome(app, state);
   if (status === "failed") {
     throw new UserError(error ?? `The run "${runId}" has failed`, {
       hint: `hearth logs ${runId} shows what came before`,

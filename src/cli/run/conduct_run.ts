@@ -25,7 +25,7 @@ export type Begin = (
 export async function conductRun(app: App, begin: Begin): Promise<void> {
   if (app.io.detachedRun !== null) return await conductUnseen(app, begin);
   const outcome = await watchRun(app, begin);
-  if (!app.json) printOutcome(app, outcome); // else the last event says it all
+  if (!app.json) await printOutcome(app, outcome); // else the last event says it all
 }
 
 /**

@@ -45,7 +45,7 @@ export async function detachRun(
   for (const line of await logHead(paths.log, loggedBytes)) {
     app.note(safeText(line));
   }
-  if (end) return printOutcome(app, state);
+  if (end) return await printOutcome(app, state);
   if (app.quiet) return app.print(runId);
   app.print(`run         ${runId}, ${status} in process ${pid}`);
   noteRunning(app, runId);

@@ -9,6 +9,8 @@ import { formatDuration, UNKNOWN } from "../../base/format.ts";
 import type { RunState } from "../../run/files/run_state.ts";
 import type { App } from "../app.ts";
 import { safeText } from "../../base/safe_text.ts";
+import { readPointer } from "../../run/checkpoints/checkpoint_list.ts";
+import { runPaths } from "../../run/files/run_paths.ts";
 
 /** What a run came to. */
 export type RunOutcome = Pick<
@@ -24,12 +26,28 @@ export type RunOutcome = Pick<
   | "lastCheckpoint"
 >;
 
+/** What a person may see in the text: a twentieth more of perplexity. */
+const WORSE_NATS = 0.05;
+
 /** Prints the outcome and what to do next; with `--quiet`, the run's id. */
-export function printOutcome(app: App, outcome: RunOutcome): void {
+export async function printOutcome(
+  app: App,
+  outcome: RunOutcome,
+): Promise<void> {
   if (app.quiet) return app.print(outcome.runId);
   app.print(safeText(formatOutcome(outcome)));
+  const { checkpoints } = runPaths(app.root, outcome.runId);
+  const best = isPastBest(outcome)
+    ? await readPointer(checkpoints, "best")
+    : null;
   app.note();
-  app.note(safeText(nextCommands(outcome, app.io.program)));
+  app.note(safeText(nextCommands({ ...outcome, best }, app.io.program)));
+}
+
+/** Whether an earlier checkpoint is clearly better than the last one. */
+function isPastBest({ valLoss, bestValLoss }: RunOutcome): boolean {
+  if (valLoss === null || bestValLoss === null) return false;
+  return valLoss > bestValLoss + WORSE_NATS;
 }
 
 /** Says what to do next with a run that trains in another process. */
@@ -57,14 +75,19 @@ function formatOutcome(outcome: RunOutcome): string {
 
 /** Commands that make sense after a run. */
 function nextCommands(
-  { runId, status, lastCheckpoint }: RunOutcome,
+  { runId, status, lastCheckpoint, best }: RunOutcome & { best: string | null },
   program: string,
 ): string {
   const commands = [`${program} status ${runId}`];
   if (lastCheckpoint !== null) {
-    commands.unshift(
-      `${program} generate ${runId} --prompt "Once upon a time"`,
-    );
+    const prompt = '--prompt "Once upon a time"';
+    commands.unshift(`${program} generate ${runId} ${prompt}`);
+    if (best !== null) {
+      commands.unshift(
+        `${program} generate ${runId}/best ${prompt}   ` +
+          `(${best}: val loss rose after it)`,
+      );
+    }
   }
   if (status !== "completed") commands.unshift(`${program} resume ${runId}`);
   return ["Next:", ...commands.map((command) => `  ${command}`)].join("\n");
