@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Box, Text, useInput, usePaste, useWindowSize } from "ink";
-import { type ReactNode, useSyncExternalStore } from "react";
+import { Box, Text, useApp, useInput, usePaste, useWindowSize } from "ink";
+import { type ReactNode, useEffect, useSyncExternalStore } from "react";
 import type { Dashboard } from "./dashboard.ts";
 import { keyNames } from "./keys.ts";
 import type { Size } from "./screen.ts";
@@ -31,12 +31,17 @@ export class Frames {
   readonly count = (): number => this.#count;
 }
 
+/** Makes Ink let go of the terminal, until what it returns is called. */
+export type LetGo = () => Promise<() => Promise<void>>;
+
 /** The whole screen. */
 export function App(
-  { dashboard, frames, color, size }: {
+  { dashboard, frames, color, onLetGo, size }: {
     dashboard: Dashboard;
     frames: Frames;
     color: ColorDepth;
+    /** Is told how Ink lets go of the terminal, which only it can do. */
+    onLetGo?: (letGo: LetGo) => void;
     /** In place of the terminal's own. */
     size?: Size;
   },
@@ -44,6 +49,13 @@ export function App(
   useSyncExternalStore(frames.subscribe, frames.count);
   const window = useWindowSize();
   const { columns, rows } = size ?? window;
+  const { suspendTerminal } = useApp();
+  useEffect(() => {
+    onLetGo?.(async () => {
+      const { resume } = await suspendTerminal();
+      return resume;
+    });
+  }, [suspendTerminal]);
   useInput((input, key) => {
     for (const name of keyNames(input, key)) dashboard.press(name);
   });

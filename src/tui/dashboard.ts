@@ -51,6 +51,7 @@ export class Dashboard implements Host, Disposable {
   readonly #watch: RunsWatch;
   readonly #draw: () => void;
   readonly #copy: (text: string) => void;
+  readonly #suspend: () => boolean;
   readonly #leave: (how: Leaving) => void;
   #screens: Screen[];
   #runs: readonly RunInfo[] = [];
@@ -66,13 +67,15 @@ export class Dashboard implements Host, Disposable {
   /**
    * @param surroundings.draw Shows the frame anew.
    * @param surroundings.copy Puts a text on the clipboard.
+   * @param surroundings.suspend Goes back to the shell until `fg`, if it can.
    * @param surroundings.leave Ends the dashboard.
    */
   constructor(
     options: TuiOptions,
-    { draw, copy, leave }: {
+    { draw, copy, suspend, leave }: {
       draw: () => void;
       copy: (text: string) => void;
+      suspend: () => boolean;
       leave: (how: Leaving) => void;
     },
   ) {
@@ -83,6 +86,7 @@ export class Dashboard implements Host, Disposable {
     this.#watch = new RunsWatch(options.root);
     this.#draw = draw;
     this.#copy = copy;
+    this.#suspend = suspend;
     this.#leave = leave;
     this.#screens = [new RunsScreen(this)];
   }
@@ -136,7 +140,9 @@ export class Dashboard implements Host, Disposable {
     if (!isOver && isText(text) && this.#top.type?.(text)) return;
     const action = actionOf(screen, key);
     if (action === "quit") return this.#leave({ args: null });
-    if (action === "help") this.#helpTop = 0;
+    if (action === "suspend") {
+      if (!this.#suspend()) this.say("there is no shell to go back to");
+    } else if (action === "help") this.#helpTop = 0;
     else if (action === "pause") this.#isPaused = !this.#isPaused;
     else if (action === "faster") this.#changeRate(1);
     else if (action === "slower") this.#changeRate(-1);

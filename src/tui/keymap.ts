@@ -37,6 +37,7 @@ const HELP = bind("?", "help", "help", "all keys of this screen");
 const QUIT = bind("q ctrl-c", "quit", "quit", "quit; training goes on");
 const BACK = bind("esc", "back", "back", "back");
 const LEAVE = bind("ctrl-c", "quit", "", "quit; training goes on");
+const SUSPEND = bind("ctrl-z", "suspend", "", "to the shell; fg comes back");
 const TYPING_HELP = bind("ctrl-g ?", "help", "help", "all keys");
 const PACE = [
   bind("+ =", "faster", "", "refresh more often"),
@@ -78,6 +79,7 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     ...PACE,
     ...LIST_KEYS,
     HELP,
+    SUSPEND,
     QUIT,
   ],
   detail: [
@@ -99,6 +101,7 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     ...PACE,
     ...LIST_KEYS,
     HELP,
+    SUSPEND,
     QUIT,
   ],
   form: [
@@ -107,6 +110,7 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     bind("ctrl-y", "copy", "copy command", "copy the command line"),
     TYPING_HELP,
     BACK,
+    SUSPEND,
     LEAVE,
   ],
   resume: [
@@ -115,6 +119,7 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     bind("ctrl-y", "copy", "copy command", "copy the command line"),
     TYPING_HELP,
     BACK,
+    SUSPEND,
     LEAVE,
   ],
   review: [
@@ -128,6 +133,7 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     ),
     BACK,
     HELP,
+    SUSPEND,
     QUIT,
   ],
   generate: [
@@ -141,21 +147,25 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     bind("pagedown", "pagedown", "", "scroll the text down"),
     TYPING_HELP,
     BACK,
+    SUSPEND,
     LEAVE,
   ],
   confirm: [
     bind("y", "yes", "yes", "do it"),
     bind("n esc q", "no", "no", "leave it"),
+    SUSPEND,
     LEAVE,
   ],
   filter: [
     bind("enter", "submit", "keep", "keep the filter"),
     bind("esc", "back", "clear", "show all runs again"),
+    SUSPEND,
     LEAVE,
   ],
   help: [
     bind("esc ? q enter ctrl-g", "back", "close", "close the help"),
     ...LIST_KEYS,
+    SUSPEND,
     LEAVE,
   ],
 };

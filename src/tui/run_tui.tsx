@@ -10,9 +10,10 @@
 import process from "node:process";
 import { render } from "ink";
 import { onStopSignals } from "../run/process/signals.ts";
-import { App, Frames } from "./app.tsx";
+import { App, Frames, type LetGo } from "./app.tsx";
 import { Dashboard, type Leaving } from "./dashboard.ts";
-import { restoreTerminal, writeClipboard } from "./terminal.ts";
+import { JobControl } from "./job_control.ts";
+import { restoreTerminal, takeTerminal, writeClipboard } from "./terminal.ts";
 import type { TuiOptions } from "./screen.ts";
 import type { ColorDepth } from "./theme.ts";
 
@@ -26,24 +27,32 @@ export async function runTui(
   using dashboard = new Dashboard(options, {
     draw: frames.draw,
     copy: writeClipboard,
+    suspend: () => jobs.suspend(),
     leave: (how) => {
       left = how;
       resolve();
     },
   });
-  const ink = render(
-    <App dashboard={dashboard} frames={frames} color={options.color} />,
-    {
-      exitOnCtrlC: false, // the keymap has it
-      patchConsole: false,
-      interactive: true, // a variable such as CI would turn it off
-      alternateScreen: true,
-      incrementalRendering: true,
-      maxFps: 20,
-    },
-  );
-  // Ink leaves the other screen on when an error comes from elsewhere.
   const fail = (error: unknown) => reject(error);
+  let letGo: LetGo | null = null;
+  let takeBack: (() => Promise<void>) | null = null;
+  using jobs = new JobControl({
+    leave: async () => {
+      takeBack = await letGo?.() ?? null;
+      await written();
+      restoreTerminal();
+    },
+    back: async () => {
+      takeBack ??= await letGo?.() ?? null;
+      await written();
+      takeTerminal();
+      await takeBack?.();
+      takeBack = null;
+      // Only a job that has the terminal is told of a new size.
+      Deno.kill(Deno.pid, "SIGWINCH");
+    },
+    fail,
+  });
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
     fail(event.error);
@@ -56,18 +65,42 @@ export async function runTui(
   addEventListener("unhandledrejection", onRejection);
   addEventListener("unload", restoreTerminal);
   using _signals = onStopSignals({ first: () => resolve(), second: () => {} });
-  ink.waitUntilExit().then(() => resolve(), fail);
-  void dashboard.watch().catch(fail);
+  takeTerminal();
   try {
-    await promise;
+    const ink = render(
+      <App
+        dashboard={dashboard}
+        frames={frames}
+        color={options.color}
+        onLetGo={(how) => letGo = how}
+      />,
+      {
+        exitOnCtrlC: false, // the keymap has it
+        patchConsole: false,
+        interactive: true, // a variable such as CI would turn it off
+        incrementalRendering: true,
+        maxFps: 20,
+      },
+    );
+    ink.waitUntilExit().then(() => resolve(), fail);
+    void dashboard.watch().catch(fail);
+    try {
+      await promise;
+    } finally {
+      ink.unmount();
+      await ink.waitUntilExit().catch(() => {});
+    }
   } finally {
     removeEventListener("error", onError);
     removeEventListener("unhandledrejection", onRejection);
-    ink.unmount();
-    await ink.waitUntilExit().catch(() => {});
     removeEventListener("unload", restoreTerminal);
     restoreTerminal();
     process.stdin.unref?.();
   }
   return left;
+}
+
+/** Waits until the terminal has what Ink wrote. */
+function written(): Promise<void> {
+  return new Promise((resolve) => process.stdout.write("", () => resolve()));
 }

@@ -1,11 +1,20 @@
 /**
  * Escapes for the terminal as a whole.
  *
+ * The other screen is entered and left here and not by Ink, which leaves it
+ * with its last frame on it: tmux 3.3a shows rows of that frame in the shell
+ * when the window was smaller as the screen was entered, so it has to be empty
+ * by then.
+ *
  * @module
  */
 
-/** Leaves the other screen, shows the cursor, ends bracketed paste. */
-const RESTORE = "\x1b[?2004l\x1b[?1049l\x1b[?25h\x1b[0m";
+/** Enters the other screen, at its top. */
+const TAKE = "\x1b[?1049h\x1b[H\x1b[J";
+/** Empties and leaves it, shows the cursor, ends bracketed paste. */
+const RESTORE = "\x1b[0m\x1b[H\x1b[J\x1b[?2004l\x1b[?1049l\x1b[?25h";
+
+let isTaken = false;
 
 function write(text: string): void {
   try {
@@ -15,13 +24,31 @@ function write(text: string): void {
   }
 }
 
-/** Gives the terminal back as it was; does no harm a second time. */
-export function restoreTerminal(): void {
+function setRaw(isRaw: boolean): void {
   try {
-    if (Deno.stdin.isTerminal()) Deno.stdin.setRaw(false);
+    if (Deno.stdin.isTerminal()) Deno.stdin.setRaw(isRaw);
   } catch {
     // As above.
   }
+}
+
+/**
+ * Shows an empty screen in place of what the terminal shows.
+ *
+ * The mode comes first: after a shell's `bg`, the system stops the process for
+ * it, before anything is written over the shell's screen.
+ */
+export function takeTerminal(): void {
+  setRaw(true);
+  isTaken = true;
+  write(TAKE);
+}
+
+/** Gives the terminal back as it was; nothing happens a second time. */
+export function restoreTerminal(): void {
+  if (!isTaken) return;
+  isTaken = false;
+  setRaw(false);
   write(RESTORE);
 }
 

@@ -45,6 +45,7 @@ export class TestTui implements AsyncDisposable {
     }, {
       draw: frames.draw,
       copy: (text) => this.copied.push(text),
+      suspend: () => false,
       leave: (how) => this.left = how,
     });
     this.#ink = render(

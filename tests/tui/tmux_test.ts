@@ -126,22 +126,105 @@ Deno.test({
   },
 });
 
-for (const how of ["throws", "rejects", "exits", "SIGTERM"]) {
+/** Wider than the first window, so that the shell's screen is wrapped anew. */
+const LONG_LINE = "long".repeat(24);
+
+for (
+  const how of [
+    ...["q", "C-c", "SIGTERM", "SIGHUP", "throws", "rejects", "exits"],
+  ]
+) {
   Deno.test({
-    name: `the terminal is given back when the program ${how}`,
+    name: `the terminal is given back as it was, resized before: ${how}`,
     ignore: !withTmux,
     async fn() {
       const script = fileURLToPath(new URL("_crash.ts", import.meta.url));
       await using tmux = await Tmux.start(
-        `'${Deno.execPath()}' run -A --no-check '${script}' ${how}`,
+        `echo ${LONG_LINE}; '${Deno.execPath()}' run -A --no-check ` +
+          `'${script}' ${how}`,
       );
-      const text = await tmux.shows(/EXIT=\d+/);
+      for (
+        const [columns, rows] of [[80, 24], [140, 40], [60, 20], [120, 40]]
+      ) {
+        await tmux.resize(columns, rows);
+        const about = "? help  q quit";
+        // The footer is the last row, the counts end the first one.
+        await tmux.shows(
+          new RegExp(
+            `^.{${columns - 15},} 2/s\\n(.*\\n){${rows - 2}}.*${about}`
+              .replace("?", "\\?"),
+          ),
+        );
+      }
+      if (how === "q" || how === "C-c") await tmux.press(how);
+      else await tmux.resize(100, 40);
+      const told = { throws: "caught: it crashed\nEXIT=1", exits: "EXIT=5" };
+      const last = told[how === "rejects" ? "throws" : how as "throws"] ??
+        "left\nEXIT=0";
+      await tmux.shows(/EXIT=\d+/);
       // What is printed on the other screen is gone with it.
-      const told = { SIGTERM: /left\nEXIT=0/, exits: /^EXIT=5/ }[how] ??
-        /caught: it crashed\nEXIT=1/;
-      assert.match(text, told);
+      assert.equal((await tmux.frame()).trim(), `${LONG_LINE}\n${last}`);
       assert.equal(await tmux.variable("alternate_on"), "0");
       assert.equal(await tmux.variable("cursor_flag"), "1");
     },
   });
 }
+
+Deno.test({
+  name: "Ctrl+Z gives the terminal to the shell, and fg takes it again",
+  ignore: !withTmux || Deno.build.os === "windows",
+  async fn() {
+    await using workspace = await Workspace.create();
+    await using tmux = await Tmux.start("PS1='$ ' bash --norc");
+    await tmux.shows("$");
+    const script = fileURLToPath(new URL("_crash.ts", import.meta.url));
+    await Deno.writeTextFile(
+      workspace.path("go"),
+      `echo before; '${Deno.execPath()}' run -A --quiet --no-check ` +
+        `'${script}' none & echo $! > pid; fg`,
+    );
+    await tmux.type(`cd '${workspace.root}'; clear; . ./go`);
+    await tmux.press("Enter");
+    await tmux.shows("No runs yet");
+    const pid = Number(await Deno.readTextFile(workspace.path("pid")));
+
+    for (const how of ["key", "SIGTSTP", "bg", "SIGSTOP"]) {
+      if (how === "key" || how === "bg") await tmux.press("C-z");
+      else Deno.kill(pid, how as Deno.Signal);
+      await tmux.shows(/Stopped[^]*\$\s*$/);
+      if (how !== "SIGSTOP") { // which no process hears of
+        assert.match(await tmux.frame(), /^before\n/);
+        assert.equal(await tmux.variable("alternate_on"), "0");
+        assert.equal(await tmux.variable("cursor_flag"), "1");
+      }
+      if (how === "bg") {
+        await tmux.type("clear; bg; wait");
+        await tmux.press("Enter");
+        await tmux.shows(/Stopped[^]*\$\s*$/);
+        assert.equal(await tmux.variable("alternate_on"), "0");
+      }
+      await tmux.resize(90, 30);
+      await tmux.type("clear; echo before; fg");
+      await tmux.press("Enter");
+      // The whole frame, in the new size.
+      await tmux.shows(/^ hearth › runs.* 2\/s\n(.*\n){28}.*\? help  q quit/);
+      assert.equal(await tmux.variable("alternate_on"), "1");
+    }
+    await tmux.press("q");
+    await tmux.shows(/^before\n[^]*left\n\$\s*$/);
+  },
+});
+
+Deno.test({
+  name: "Ctrl+Z does nothing where there is no shell",
+  ignore: !withTmux || Deno.build.os !== "linux",
+  async fn() {
+    await using workspace = await Workspace.create();
+    await using tmux = await Tmux.hearth(["--root", workspace.root, "tui"]);
+    await tmux.shows("0 runs");
+    await tmux.press("C-z");
+    await tmux.shows("there is no shell to go back to");
+    await tmux.press("Down", "q");
+    await tmux.shows("EXIT=0");
+  },
+});
