@@ -205,6 +205,7 @@ export class Dashboard implements Host, Disposable {
   }
 
   say(message: string, tone?: "good" | "bad" | "warn"): void {
+    if (this.signal.aborted) return;
     this.#message = tone ? bold(message, tone) : span(message);
     if (this.#messageTimer !== null) clearTimeout(this.#messageTimer);
     this.#messageTimer = setTimeout(() => {
