@@ -207,7 +207,7 @@ Deno.test({
       await tmux.type("clear; echo before; fg");
       await tmux.press("Enter");
       // The whole frame, in the new size.
-      await tmux.shows(/^ hearth › runs.* 2\/s\n(.*\n){28}.*\? help  q quit/);
+      await tmux.shows(/^ hearth › runs.* 2\/s\n(.*\n){28}.*\? help {2}q quit/);
       assert.equal(await tmux.variable("alternate_on"), "1");
     }
     await tmux.press("q");
