@@ -9,10 +9,11 @@
 
 import process from "node:process";
 import { render } from "ink";
+import { JobControl } from "../run/process/job_control.ts";
 import { onStopSignals } from "../run/process/signals.ts";
 import { App, Frames, type LetGo } from "./app.tsx";
 import { Dashboard, type Leaving } from "./dashboard.ts";
-import { JobControl } from "./job_control.ts";
+import { hasShell } from "./has_shell.ts";
 import { restoreTerminal, takeTerminal, writeClipboard } from "./terminal.ts";
 import type { TuiOptions } from "./screen.ts";
 import type { ColorDepth } from "./theme.ts";
@@ -27,7 +28,10 @@ export async function runTui(
   using dashboard = new Dashboard(options, {
     draw: frames.draw,
     copy: writeClipboard,
-    suspend: () => jobs.suspend(),
+    suspend: () => {
+      jobs?.suspend();
+      return jobs !== null;
+    },
     leave: (how) => {
       left = how;
       resolve();
@@ -36,7 +40,7 @@ export async function runTui(
   const fail = (error: unknown) => reject(error);
   let letGo: LetGo | null = null;
   let takeBack: (() => Promise<void>) | null = null;
-  using jobs = new JobControl({
+  const terminal = {
     leave: async () => {
       takeBack = await letGo?.() ?? null;
       await written();
@@ -52,7 +56,8 @@ export async function runTui(
       Deno.kill(Deno.pid, "SIGWINCH");
     },
     fail,
-  });
+  };
+  using jobs = hasShell() ? new JobControl(terminal) : null;
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
     fail(event.error);

@@ -10,30 +10,10 @@
  */
 
 import process from "node:process";
-import {
-  C_LIBRARIES,
-  openFirst,
-} from "../backend/cpu/native/system_library.ts";
-
 /**
- * Whether a shell can take the terminal and go on with this process later: it
- * gives each job a process group of its own. Without one, a process that stops
- * stays stopped for good.
+ * Listens to the signals of job control until disposed. Only for processes
+ * that a shell can go on with: others would stay stopped for good.
  */
-function hasShell(): boolean {
-  if (Deno.build.os === "windows") return false;
-  try {
-    const { symbols } = openFirst(C_LIBRARIES, {
-      getpgid: { parameters: ["i32"], result: "i32" },
-      getsid: { parameters: ["i32"], result: "i32" },
-    });
-    return symbols.getpgid(0) !== symbols.getsid(0);
-  } catch {
-    return false;
-  }
-}
-
-/** Listens to the signals of job control until disposed. */
 export class JobControl implements Disposable {
   readonly #leave: () => Promise<void>;
   readonly #back: () => Promise<void>;
@@ -54,20 +34,17 @@ export class JobControl implements Disposable {
     this.#leave = leave;
     this.#back = back;
     this.#fail = fail;
-    if (!hasShell()) return;
     this.#listen("SIGTSTP", () => this.suspend());
     this.#listen("SIGCONT", () => this.#alone(this.#back));
   }
 
-  /** @returns False if there is no shell to go back to. */
-  suspend(): boolean {
-    if (this.#listeners.length === 0) return false;
+  /** Goes back to the shell, until it continues this process. */
+  suspend(): void {
     this.#alone(async () => {
       await this.#leave();
       process.kill(0, "SIGSTOP"); // The next line comes after `fg`.
       await this.#back();
     });
-    return true;
   }
 
   [Symbol.dispose](): void {
