@@ -99,3 +99,53 @@ Deno.test("webgpu: no memory of a long sequence is for all its scores", {
   await (await backend.compile(program)).dispose();
   await backend.dispose();
 });
+
+Deno.test("webgpu: memory that runs out names the batch that fits", {
+  ignore,
+}, async () => {
+  const config = tinyConfig({ train: { batchSize: 64 } });
+  const model = resolveModel(config.model, 1000);
+  const { backend, device } = await openFaultyGpu();
+  limitMemory(device, 1e6);
+  const compile = (batchSize: number) =>
+    compileSteps(backend, model, { ...config.train, batchSize }, {
+      tune: false,
+    });
+  let fitting = 0;
+  await assert.rejects(compile(64), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.match(error.message, /^Cannot allocate \d.* MB on /);
+    const hint = /^type --batch-size (\d+), which fits/.exec(error.hint);
+    fitting = Number(hint?.[1]);
+    return true;
+  });
+  assert.ok(fitting > 1 && fitting < 64, `${fitting}`);
+  const { executable } = await compile(fitting);
+  await executable.dispose();
+  await assert.rejects(compile(fitting + 1), /Cannot allocate/);
+  await backend.dispose(); // all that was tried was given back
+});
+
+/** As a driver that gives out so many bytes and no more. */
+function limitMemory(device: GPUDevice, bytes: number): void {
+  let left = bytes, isOver = false;
+  const create = device.createBuffer.bind(device);
+  const pop = device.popErrorScope.bind(device);
+  device.createBuffer = (descriptor) => {
+    left -= descriptor.size;
+    if (left < 0) isOver = true;
+    const buffer = create(descriptor);
+    const destroy = buffer.destroy.bind(buffer);
+    buffer.destroy = () => {
+      left += descriptor.size;
+      destroy();
+    };
+    return buffer;
+  };
+  device.popErrorScope = async () => {
+    const error = await pop();
+    const wasOver = isOver;
+    isOver = false;
+    return wasOver ? new GPUOutOfMemoryError("Not enough memory left") : error;
+  };
+}
