@@ -63,12 +63,9 @@ export function chooseDevice(
       exitCode: EXIT.usage,
     });
   }
-  return {
-    adapter: best,
-    warnings: [
-      `${problem}: using ${best ? `${best.id} (${best.name})` : "cpu"}`,
-    ],
-  };
+  const taken = best ? `${best.id} (${best.name})` : "cpu";
+  const why = missesGpu ? "; hearth doctor tells why there is no GPU" : "";
+  return { adapter: best, warnings: [`${problem}: using ${taken}${why}`] };
 }
 
 /** Every device with its id and name, best first. */

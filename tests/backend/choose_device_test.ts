@@ -96,7 +96,8 @@ Deno.test("chooseDevice() says what was asked, what is there, what it takes", ()
   assert.deepEqual(chooseDevice("gpu", none), {
     adapter: null,
     warnings: [
-      `Cannot use device "gpu", this machine offers cpu (${cpu}): using cpu`,
+      `Cannot use device "gpu", this machine offers cpu (${cpu}): using cpu; ` +
+      "hearth doctor tells why there is no GPU",
     ],
   });
 });

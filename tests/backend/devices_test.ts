@@ -48,7 +48,7 @@ for (const device of ["gpu", "gpu:0", "cuda:1", "no such name"]) {
   Deno.test(`openBackend() warns when asked for "${device}"`, async () => {
     assert.deepEqual((await choose({ device })).warnings, [
       `Cannot use device "${device}", this machine offers cpu (${name}): ` +
-      "using cpu",
+      "using cpu; hearth doctor tells why there is no GPU",
     ]);
   });
 
