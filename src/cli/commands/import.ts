@@ -3,6 +3,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { formatApprox, formatBytes } from "../../base/format.ts";
 import type { HubModelName } from "../../data/hub/hub_model.ts";
+import type { SharedFolder } from "../../data/shared_folder.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { LiveLine } from "../output/live_line.ts";
@@ -44,12 +45,12 @@ export function addImportCommand(program: CommandUnknownOpts, app: App): void {
       using line = new LiveLine(app);
       using stop = new StopSignal(app, () => {});
       const model = parseModelName(source);
-      const folder = model === null
-        ? source
+      await using downloaded = model === null
+        ? null
         : await download(app, model, { line, signal: stop.signal });
       const imported = await importModel({
         root: app.root,
-        folder,
+        folder: downloaded?.path ?? source,
         source,
         runId: flags.as,
         seqLen: flags.seqLen,
@@ -59,7 +60,7 @@ export function addImportCommand(program: CommandUnknownOpts, app: App): void {
           line.update((columns) => formatStage("reading", fraction, columns)),
       });
       // The checkpoint has it all; a refused one is there for another try.
-      if (model) await Deno.remove(folder, { recursive: true });
+      downloaded?.done();
       line[Symbol.dispose]();
       const { runId, checkpoint, config, sizeBytes } = imported;
       if (app.json) return app.printJson(imported);
@@ -86,7 +87,7 @@ async function download(
   app: App,
   model: HubModelName,
   { line, signal }: { line: LiveLine; signal: AbortSignal },
-): Promise<string> {
+): Promise<SharedFolder> {
   const { fetchHubModel } = await import("../../data/hub/hub_model.ts");
   const { describeProgress } = await import("../../data/progress.ts");
   const { checkModelConfig } = await import("../../export/model_folder.ts");

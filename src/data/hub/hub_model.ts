@@ -13,6 +13,7 @@ import { EXIT, UserError } from "../../base/errors.ts";
 import { sealOf } from "../../base/sealed_file.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import { type FetchOptions, networkOptions } from "../fetch_options.ts";
+import { SharedFolder } from "../shared_folder.ts";
 import { downloadAll } from "../net/download_all.ts";
 import { hubDownload, hubFolderName } from "./hub_files.ts";
 import type { HubRepo } from "./hub_name.ts";
@@ -52,13 +53,14 @@ export function parseModelName(name: string): HubModelName | null {
  *
  * @param check Looks at the folder when all but the weights is there; what it
  * throws ends the download.
- * @returns The folder; who has no more use for it removes it.
+ * @returns The folder, to be disposed of.
  * @throws {UserError} For everything that stands in the way.
  */
 export async function fetchHubModel(
   model: HubModelName,
   options: FetchOptions & { check?: (folder: string) => Promise<unknown> },
-): Promise<string> {
+): Promise<SharedFolder> {
+  await using opened = new AsyncDisposableStack();
   const settings = await hubSettings(options.env ?? processEnv);
   if (settings.offline) {
     throw new UserError(
@@ -67,13 +69,18 @@ export async function fetchHubModel(
     );
   }
   const network = networkOptions(options, settings);
-  const folder = join(options.dataDir, "models", hubFolderName(model));
   options.onProgress?.({ phase: "download", done: 0, total: 0 });
   const files = await listTree(model, settings, network)
     .catch((error) => {
       throw unreachable(error, model);
     });
   const { describing, weights } = neededFiles(model, files);
+  const shared = opened.use(
+    await SharedFolder.open(
+      join(options.dataDir, "models", hubFolderName(model)),
+    ),
+  );
+  const folder = shared.path;
   const bring = async (wanted: readonly HubFile[]) => {
     const missing: HubFile[] = [];
     for (const file of wanted) {
@@ -91,7 +98,8 @@ export async function fetchHubModel(
   await bring(describing);
   await options.check?.(folder);
   await bring(weights);
-  return folder;
+  opened.move();
+  return shared;
 }
 
 /** Left by an earlier try, and still what the hub has. */

@@ -17,6 +17,7 @@ import { makeDirectories, syncDirectory } from "../../base/atomic_file.ts";
 import { UserError } from "../../base/errors.ts";
 import { formatBytes, formatDuration } from "../../base/format.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
+import { isSameFile } from "../same_file.ts";
 import { writeFailure } from "../file_errors.ts";
 import {
   connectionError,
@@ -443,14 +444,4 @@ async function untilUnlocked(
   while (file && !await file.tryLock().catch(() => true)) {
     await wait(POLL_MS, signal);
   }
-}
-
-async function isSameFile(open: Deno.FsFile, path: string): Promise<boolean> {
-  const [here, there] = await Promise.all([
-    open.stat(),
-    Deno.stat(path).catch(() => null),
-  ]);
-  if (there === null) return false;
-  // Windows gives no numbers, but does not rename a file that is open, either.
-  return here.ino === null || here.ino === there.ino;
 }

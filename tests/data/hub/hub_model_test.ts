@@ -64,6 +64,28 @@ Deno.test("hearth import brings a sharded model from the hub, and keeps no copy"
   assert.equal(text.code, 0, text.err);
 });
 
+Deno.test("two imports of one model at once both have it", async () => {
+  const files = fixture("llama_bf16");
+  await using server = new HubServer({ "owner/small": { files } });
+  server.fault = ({ host }) => host === "cdn" ? { dripMs: 20 } : null;
+  await using workspace = await Workspace.create();
+  Deno.env.set("HF_ENDPOINT", server.endpoint);
+  try {
+    const ended = await Promise.all(
+      ["a", "b", "c"].map((id) =>
+        workspace.run(["import", "hf:owner/small", "--as", id])
+      ),
+    );
+    for (const { code, err } of ended) assert.equal(code, 0, err);
+  } finally {
+    Deno.env.delete("HF_ENDPOINT");
+  }
+  assert.deepEqual(
+    await Array.fromAsync(Deno.readDir(workspace.path("data/models"))),
+    [],
+  );
+});
+
 Deno.test("hearth import refuses a model before its weights are downloaded", async () => {
   const files = fixture("llama_bf16");
   const config = JSON.parse(new TextDecoder().decode(
