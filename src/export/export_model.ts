@@ -198,11 +198,7 @@ function planGguf(
   const { runId, content } = options.chosen;
   const { params, tokenizerJson, modelConfig } = content;
   const type = options.dtype.toUpperCase() as Uppercase<ExportDtype>;
-  const tensors = ggufTensors(
-    config,
-    type === "F16" ? params.map((t) => expectRange(t, type)) : params,
-    type,
-  );
+  const tensors = ggufTensors(config, params, type);
   if (config.arch === "gpt2" && config.gelu === "exact") {
     warnings.push(
       "llama.cpp computes GELU by its tanh form, this model was trained with " +

@@ -11,8 +11,9 @@
  */
 
 import { release } from "../base/release.ts";
-import { type TensorSource, valuesOf } from "../base/safetensors.ts";
+import type { TensorSource } from "../base/safetensors.ts";
 import type { ModelConfig } from "../model/model_config.ts";
+import { expectRange } from "./expect_range.ts";
 import type { GgmlType, GgufTensor } from "./gguf_file.ts";
 import { Q8_BLOCK } from "./q8_0.ts";
 
@@ -58,7 +59,8 @@ interface Place {
  * The tensors of a checkpoint for a GGUF file.
  *
  * Vectors and positions are always F32. A matrix whose rows are no whole
- * number of blocks is F16 where Q8_0 is asked for.
+ * number of blocks is F16 where Q8_0 is asked for. Reading a tensor fails if
+ * its type would make a number infinite.
  *
  * @param tensors Those of `huggingFaceTensors(config)`, in any order.
  * @param type Of the matrices.
@@ -74,16 +76,17 @@ export function ggufTensors(
     const shape = isMatrix && change === "transpose"
       ? tensor.shape.toReversed()
       : tensor.shape;
+    const stored = isMatrix && !isExact ? typeFor(shape, type) : "F32";
+    const source = expectRange(tensor, stored);
     return {
       name,
       shape,
-      type: isMatrix && !isExact ? typeFor(shape, type) : "F32",
+      type: stored,
       read: async () => {
-        const values = await valuesOf(tensor);
-        const changed = isMatrix && change
-          ? CHANGES[change](values, tensor.shape, config.headDim)
-          : values.slice();
-        if (!("data" in tensor)) release(values);
+        const values = await source.read();
+        if (!isMatrix || !change) return values;
+        const changed = CHANGES[change](values, tensor.shape, config.headDim);
+        release(values);
         return changed;
       },
     };

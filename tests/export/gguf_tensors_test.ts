@@ -70,6 +70,32 @@ Deno.test("ggufTensors() keeps positions exact, and odd rows out of blocks", () 
   assert.deepEqual(types([48, 48]), ["F16", "F32"]);
 });
 
+Deno.test("ggufTensors() refuses what its type would make infinite", async () => {
+  const read = (cols: number, value: number, type: "F32" | "F16" | "Q8_0") => {
+    const data = new Float32Array(2 * cols).fill(1);
+    data[cols] = value;
+    const name = "transformer.wte.weight", shape = [2, cols];
+    return ggufTensors(MODELS.gpt2, [{ name, shape, data }], type)[0].read();
+  };
+  // Rows of 48 are f16 in place of blocks; a block's scale is its 127th.
+  await assert.rejects(read(48, -65536, "Q8_0"), {
+    message: 'Cannot export tensor "transformer.wte.weight" in f16: it has ' +
+      "the value -65536, the format ends at 65504",
+  });
+  await assert.rejects(read(32, 9e6, "Q8_0"), /q8_0: .* ends at 8319008$/);
+  await assert.rejects(read(32, 65536, "F16"), /ends at 65504$/);
+  for (
+    const [cols, value, type] of [
+      [48, 65504, "Q8_0"],
+      [32, -8319008, "Q8_0"],
+      [32, 65504, "F16"],
+      [48, 1e30, "F32"],
+    ] as const
+  ) {
+    assert.equal((await read(cols, value, type))[cols], Math.fround(value));
+  }
+});
+
 for (const [name, config] of Object.entries(MODELS)) {
   Deno.test(`ggufTensors() has a place for every tensor of ${name}`, () => {
     const tensors = huggingFaceTensors(config)
