@@ -20,7 +20,7 @@ import { RunRecorder } from "./recorder.ts";
 import type { NewRunDirectory } from "./files/run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
 import { initialRunState, type RunStatus } from "./files/run_state.ts";
-import { clearStopRequests, onStopRequest } from "./background/stop_request.ts";
+import { clearStopRequests, onStopRequest } from "./files/stop_request.ts";
 
 /** A run with its name and place. */
 export interface ConductOptions extends Omit<PrepareOptions, "resumed"> {

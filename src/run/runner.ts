@@ -16,9 +16,9 @@ import type { LrPolicy } from "../train/lr_policies.ts";
 import type { ResumePlan } from "../train/session.ts";
 import { conduct } from "./conduct.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
-import { initialMeta } from "./files/meta.ts";
+import { initialMeta, loadMeta } from "./files/meta.ts";
 import { findMeta } from "./checkpoints/recovered_meta.ts";
-import { makeRunDirectory } from "./files/run_directory.ts";
+import { adoptRunDirectory, makeRunDirectory } from "./files/run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
 import { runPaths } from "./files/run_paths.ts";
 import { loadRunState } from "./files/run_state.ts";
@@ -81,6 +81,20 @@ export async function* startRun(
   const { runId, paths } = created;
   const order = await nextOrder(root);
   const meta = initialMeta({ runId, config, commandLine, order });
+  yield* conduct({ ...options, meta, paths, created });
+}
+
+/**
+ * Trains a run that another process has set up; see background/queued_run.ts.
+ *
+ * @throws {UserError} As {@linkcode startRun}.
+ */
+export async function* startQueuedRun(
+  options: RunOptions & RunHost & { runId: string },
+): AsyncGenerator<RunEvent> {
+  const created = adoptRunDirectory(options.root, options.runId);
+  const { paths } = created;
+  const meta = await loadMeta(paths.meta);
   yield* conduct({ ...options, meta, paths, created });
 }
 

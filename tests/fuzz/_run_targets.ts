@@ -11,7 +11,7 @@ import { UserError } from "../../src/base/errors.ts";
 import { unlessGone } from "../../src/base/unless_gone.ts";
 import { knownVariant } from "../../src/backend/webgpu/gemm_choice.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
-import { clearStopRequests } from "../../src/run/background/stop_request.ts";
+import { clearStopRequests } from "../../src/run/files/stop_request.ts";
 import {
   acquireLock,
   checkUnlocked,

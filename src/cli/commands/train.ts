@@ -68,13 +68,10 @@ export function addTrainCommand(program: CommandUnknownOpts, app: App): void {
       });
     }
     await conductRun(app, async (options) => {
+      const { startQueuedRun, startRun } = await import("../../run/runner.ts");
       if (detachedRun !== null) {
-        const { startQueuedRun } = await import(
-          "../../run/background/queued_run.ts"
-        );
         return startQueuedRun({ ...options, runId: detachedRun });
       }
-      const { startRun } = await import("../../run/runner.ts");
       return startRun({ ...options, config: await load(), runId });
     });
   });

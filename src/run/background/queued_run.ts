@@ -10,26 +10,22 @@
 import { writeJson } from "../../base/json_file.ts";
 import type { HearthConfig } from "../../config/schema.ts";
 import { checkSettings } from "../../train/session.ts";
-import { conduct } from "../conduct.ts";
 import { explainingIo } from "../files/explaining_io.ts";
 import { checkUnlocked } from "../files/lock.ts";
-import { initialMeta, loadMeta, saveMeta } from "../files/meta.ts";
+import { initialMeta, saveMeta } from "../files/meta.ts";
 import { ownProcess } from "../process/process_info.ts";
 import {
-  adoptRunDirectory,
   makeRunDirectory,
   type NewRunDirectory,
 } from "../files/run_directory.ts";
 import { refuseLinks } from "../files/refuse_links.ts";
-import type { RunEvent } from "../run_event.ts";
 import { initialRunState } from "../files/run_state.ts";
 import { type RunPaths, runPaths } from "../files/run_paths.ts";
-import type { RunHost, RunOptions } from "../runner.ts";
 import { nextOrder, resolveRun } from "../files/runs.ts";
 
 /**
  * Makes the directory of a new run. Its status is `queued` as long as this
- * process lives, until another one trains it.
+ * process lives, until another one trains it, by `startQueuedRun`.
  *
  * @throws {UserError} If the settings do not go together, the id is taken or
  * not allowed, or the disk refuses.
@@ -79,18 +75,4 @@ export async function findIdleRun(
   await checkUnlocked(paths.lock, runId);
   await refuseLinks(paths.dir);
   return { runId, paths };
-}
-
-/**
- * Trains a run that {@linkcode queueRun} has made, as `startRun` does.
- *
- * @throws {UserError} As `startRun`.
- */
-export async function* startQueuedRun(
-  options: RunOptions & RunHost & { runId: string },
-): AsyncGenerator<RunEvent> {
-  const created = adoptRunDirectory(options.root, options.runId);
-  const { paths } = created;
-  const meta = await loadMeta(paths.meta);
-  yield* conduct({ ...options, meta, paths, created });
 }

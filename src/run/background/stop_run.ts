@@ -19,7 +19,7 @@ import {
   loadRunState,
   type RunState,
 } from "../files/run_state.ts";
-import { clearStopRequests, requestStop } from "./stop_request.ts";
+import { clearStopRequests, requestStop } from "../files/stop_request.ts";
 import { trainerOf } from "./trainer.ts";
 
 /** The trainer looks for requests five times a second. */

@@ -7,7 +7,11 @@ import type { Engine } from "../../../src/run/engine.ts";
 import { acquireLock } from "../../../src/run/files/lock.ts";
 import { processStartedAt } from "../../../src/run/process/process_info.ts";
 import { runPaths } from "../../../src/run/files/run_paths.ts";
-import { resumeRun, startRun } from "../../../src/run/runner.ts";
+import {
+  resumeRun,
+  startQueuedRun,
+  startRun,
+} from "../../../src/run/runner.ts";
 import {
   initialRunState,
   type RunState,
@@ -17,15 +21,12 @@ import {
   readRun,
   resolveRunning,
 } from "../../../src/run/files/runs.ts";
-import { requestStop } from "../../../src/run/background/stop_request.ts";
+import { requestStop } from "../../../src/run/files/stop_request.ts";
 import {
   type StopOptions,
   stopRun,
 } from "../../../src/run/background/stop_run.ts";
-import {
-  queueRun,
-  startQueuedRun,
-} from "../../../src/run/background/queued_run.ts";
+import { queueRun } from "../../../src/run/background/queued_run.ts";
 import type { SnapshotSource } from "../../../src/train/snapshot.ts";
 import { FakeRun } from "../_fake_run.ts";
 import {
