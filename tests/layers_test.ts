@@ -38,6 +38,16 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
 };
 
+/** From the ground up. */
+const RUN_FOLDERS = [
+  "process",
+  "telemetry",
+  "files",
+  "checkpoints",
+  "watch",
+  "background",
+];
+
 /** Names that only one layer may use, by the layer that owns them. */
 const ONLY_IN: { name: RegExp; layers: string[] }[] = [
   { name: /\bDeno\.(args|exit)\b/, layers: ["cli"] },
@@ -61,6 +71,24 @@ Deno.test("src/ imports only point down the layers", async () => {
       if (!target.startsWith(root.href)) continue; // deno.json, configs/
       const to = target.slice(root.href.length).split("/")[0];
       if (layer !== to && !MAY_IMPORT[layer]?.includes(to)) {
+        wrong.push(`${path} imports ${specifier}`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("folders of src/run/ import only what stands below them", async () => {
+  const wrong: string[] = [];
+  for await (const { path, code } of sources(new URL("run/", root))) {
+    const [, folder, name] = path.split("/");
+    if (name === undefined) continue; // on top: imports all of them
+    const imports = code.matchAll(/(?:from|import\(?)\s*"(\.[^"]+)"/g);
+    for (const [, specifier] of imports) {
+      const target = new URL(specifier, new URL(path, root)).href;
+      const [layer, to] = target.slice(root.href.length).split("/");
+      const below = RUN_FOLDERS.slice(0, RUN_FOLDERS.indexOf(folder) + 1);
+      if (layer === "run" && !below.includes(to)) {
         wrong.push(`${path} imports ${specifier}`);
       }
     }
