@@ -1,5 +1,5 @@
 /**
- * All that is worth knowing of a GPU in one go, in some four minutes:
+ * All that is worth knowing of a GPU in one go, in less than five minutes:
  *
  *     deno task bench:gpu [--adapter gpu:0] [--model NAME…] [--small]
  *

@@ -18,7 +18,8 @@ Deno.test("webgpu computes attention through workgroup memory", {
   const sizes = [
     "B=1 T=37 H=2 Hkv=2 D=5", // heads that are no vectors
     "B=2 T=37 H=4 Hkv=1 D=64", // shared keys
-    "B=2 T=65 H=2 Hkv=1 D=12", // several tiles, dropout
+    "B=2 T=65 H=2 Hkv=1 D=12", // several tiles, dropout, keys in four parts
+    "B=1 T=70 H=2 Hkv=1 D=32", // in two parts
   ];
   const cases = opCases.filter(({ name }) =>
     sizes.some((size) => name.startsWith(`attention ${size}`)) ||

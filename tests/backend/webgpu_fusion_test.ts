@@ -111,10 +111,10 @@ function assertClose(
 for (
   const [title, tanh, p, tile] of [
     ["GELU by tanh, no tile in workgroup memory", true, 0.25, undefined],
-    ["exact GELU, tiles", false, 0, "32x32x16 4x4 staged row"],
-    ["tiles read ahead", true, 0.25, "32x64x8 4x8 ahead block"],
+    ["exact GELU, tiles", false, 0, "32x32x4 4x4 staged row"],
+    ["tiles read ahead", true, 0.25, "16x32x4 4x4 ahead block"],
     ["k in three parts", false, 0.25, "32x32x4 4x4 direct row / 3"],
-    ["tiles, k in parts", true, 0, "32x32x8 4x4 staged row / 2"],
+    ["tiles, k in parts", true, 0, "32x32x4 4x4 staged row / 2"],
   ] as const
 ) {
   Deno.test(`webgpu: fused calls compute what single ones do: ${title}`, {
@@ -216,10 +216,9 @@ Deno.test("webgpu: attention's gradient without what it keeps", {
   const reference = openReferenceBackend();
   const gpu = await openTestGpu({ fuse: false });
   const cases = opCases.filter(({ name }) =>
-    name.startsWith("attentionBackward B=2 T=65 H=2 Hkv=1 D=12") ||
-    name.startsWith("attentionBackward B=2 T=37 H=4 Hkv=1 D=64")
+    name.startsWith("attentionBackward B=2 T=65 H=2 Hkv=1 D=12")
   );
-  assert.equal(cases.length, 2);
+  assert.equal(cases.length, 1);
   for (const one of cases) {
     const got = await runOpCase(gpu, one);
     assertOpClose(one, got, await runOpCase(reference, one));

@@ -195,17 +195,24 @@ ${add((j) => `load_${array}(start, d${j})`)}
     }
     }`;
   }
-  const { chunkVectors, D4, side, tile } = shape;
+  // Behind the keys of one part, in a row, are those of the next.
+  const { chunkVectors, D4, tile, wide, parts } = shape;
+  const keys = KEYS * parts;
+  const place = parts === 1
+    ? `keyHeads[key][lane % ${wide}u]`
+    : `keyHeads[key % ${KEYS}u][key / ${KEYS}u * ${wide}u + lane % ${wide}u]`;
   return `{
-    let key = lane / ${side}u;
-    let vector = min(chunk * ${chunkVectors}u + lane % ${side}u, ${D4 - 1}u);
+    let key = lane / ${wide}u;
+    let vector = min(chunk * ${chunkVectors}u + lane % ${wide}u, ${D4 - 1}u);
     var next = load_${array}(${at("key")}, vector);
-    for (var slice = 0u; slice < ${tile}u; slice += ${KEYS}u) {
-      keyHeads[key][lane % ${side}u] = next;
+    for (var slice = 0u; slice < ${tile}u; slice += ${keys}u) {
+      ${place} = next;
       workgroupBarrier();
-      let nextKey = min(slice + ${KEYS}u, ${tile - KEYS}u) + key;
+      let nextKey = min(slice + ${keys}u, ${tile - keys}u) + key;
       next = load_${array}(${at("nextKey")}, vector);
-      let quarter = slice / 4u;
+      let quarter = slice / 4u${
+    parts > 1 ? ` + x / ${wide}u * ${KEYS / 4}u` : ""
+  };
 ${
     lines(KEYS, (u) =>
       `{
@@ -217,4 +224,22 @@ ${add(() => "v")}
       workgroupBarrier();
     }
     }`;
+}
+
+/**
+ * WGSL: adds up the parts that the threads of a row have of `name<row>_0`, in
+ * their order; the first threads have the sums. To be called by all threads.
+ */
+export function addParts(
+  name: string,
+  { parts, wide }: AttentionShape,
+): string {
+  if (parts === 1) return "";
+  return lines(4, (r) => `
+  workgroupBarrier();
+  keyHeads[y][x] = ${name}${r}_0;
+  workgroupBarrier();
+  ${name}${r}_0 = ${
+    joined(parts, " + ", (p) => `keyHeads[y][x % ${wide}u + ${p * wide}u]`)
+  };`);
 }

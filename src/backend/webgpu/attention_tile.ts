@@ -39,6 +39,13 @@ export interface AttentionShape extends AttentionAttrs {
   /** Vectors of one chunk, and how many of them each thread has. */
   readonly chunkVectors: number;
   readonly perThread: number;
+  /**
+   * Vectors of a head that neighbouring threads have. Where that is less than
+   * `side`, as heads are short, the threads of a row are in so many parts, and
+   * each part adds up some of the keys.
+   */
+  readonly wide: number;
+  readonly parts: number;
 }
 
 /** Fixes how a call is cut. */
@@ -51,6 +58,9 @@ export function attentionShape(
   const tile = 4 * side;
   const chunks = Math.ceil(D4 / MOST_VECTORS);
   const chunkVectors = Math.ceil(D4 / chunks);
+  const wide = flow === "staged"
+    ? [4, 8].find((vectors) => chunkVectors <= vectors) ?? side
+    : side;
   return {
     ...attrs,
     D4,
@@ -61,6 +71,7 @@ export function attentionShape(
     chunks,
     chunkVectors,
     perThread: Math.ceil(chunkVectors / side),
+    ...{ wide, parts: side / wide },
   };
 }
 

@@ -19,6 +19,7 @@ import {
 } from "../attention_tile.ts";
 import {
   addHeads,
+  addParts,
   addScores,
   keepScores,
   productMemory,
@@ -139,6 +140,7 @@ ${
         }
   }
   // 4. Totals over the threads of a row, and the results.
+${addParts("o", shape)}
   rowParts[x][y] = sum;
   workgroupBarrier();
   let all = ${joined(side, " + ", (j) => `rowParts[${j}][y]`)};

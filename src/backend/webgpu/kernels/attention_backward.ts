@@ -25,6 +25,7 @@ import {
 } from "../attention_tile.ts";
 import {
   addHeads,
+  addParts,
   addScores,
   type Heads,
   keepScores,
@@ -237,6 +238,8 @@ ${keepScores((r, c) => `ds${r}[${c}]`)}
 ${addHeads("dk", queries, shape)}
     workgroupBarrier();
   }
+${addParts("dk", shape)}
+${addParts("dv", shape)}
 ${
         each((r) =>
           `  if (k + ${r}u < ${T}u) {
@@ -357,6 +360,7 @@ ${keepScores((r, c) => `ds${r}[${c}]`)}
 ${addHeads("dq", keys, shape)}
     workgroupBarrier();
   }
+${addParts("dq", shape)}
 ${storeQueries(names.dQkv, shape)}`,
     )
   }`;
@@ -425,6 +429,7 @@ ${each((r) => `    probs[${r}][y][x] = ${names.slopes}[at + ${r * threads}u];`)}
 ${addHeads("dq", keys, shape)}
     workgroupBarrier();
   }
+${addParts("dq", shape)}
 ${storeQueries(names.dQkv, shape)}`,
     )
   }`;
