@@ -98,6 +98,12 @@ export interface Backend {
    */
   fits?(program: Program): Promise<boolean>;
   /**
+   * What a program takes of the device's memory, and its largest tensor, in
+   * bytes. Absent where that is what the program says itself, which knows
+   * nothing of numbers that are stored in two bytes.
+   */
+  memoryOf?(program: Program): { total: number; largest: number };
+  /**
    * Chooses among kernels that differ in speed and last bits, for what is
    * compiled from then on. Absent where there is nothing to choose.
    *

@@ -38,8 +38,8 @@ export function stepWork({ model, tokenizer, train }: HearthConfig): StepWork {
  */
 export function autoBatch(
   { model, train, lora: section }: HearthConfig,
-  { backend: { device, limits }, memoryBytes, vocabSize, windows }: {
-    backend: Pick<Backend, "device" | "limits">;
+  { backend, memoryBytes, vocabSize, windows }: {
+    backend: Pick<Backend, "device" | "limits" | "memoryOf">;
     memoryBytes: number | null;
     vocabSize: number;
     windows: number;
@@ -49,13 +49,14 @@ export function autoBatch(
   const lora = resolveLora(section, resolved);
   return chooseBatchSize({
     seqLen: model.seqLen,
-    bytesOf: (batchSize) =>
-      programMemory(
-        buildStepProgram(resolved, { ...train, batchSize, lora }),
-      ),
+    bytesOf: (batchSize) => {
+      const options = { ...train, batchSize, lora };
+      const program = buildStepProgram(resolved, options);
+      return backend.memoryOf?.(program) ?? programMemory(program);
+    },
     memoryBytes,
-    tensorBytes: limits?.tensorBytes ?? null,
+    tensorBytes: backend.limits?.tensorBytes ?? null,
     windows,
-    isGpu: device.adapter?.isSoftware === false,
+    isGpu: backend.device.adapter?.isSoftware === false,
   });
 }

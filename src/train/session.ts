@@ -12,6 +12,7 @@ import { EXIT, UserError } from "../base/errors.ts";
 import { release } from "../base/release.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { programMemory } from "../graph/program_memory.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
 import { eachAdapterParam, eachParam } from "../model/init.ts";
 import { type Lora, resolveLora } from "../model/lora.ts";
@@ -231,7 +232,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
       batches.batchesPerEpoch,
     parameterCount: parameterCount(model),
     trainableCount: trainable,
-    memoryBytes: program.persistentBytes + program.arenaBytes,
+    memoryBytes: (backend.memoryOf?.(program) ?? programMemory(program)).total,
     checkpointBytes: 3 * 4 * trainable, // f32: parameter, m and v
     warnings,
     notes: [...parts.notes ?? [], ...notes],

@@ -155,6 +155,29 @@ for (const arch of ["gpt2", "llama"] as const) {
   });
 }
 
+Deno.test("webgpu: memoryOf() tells what two bytes save", {
+  ignore: noAdapter,
+}, async () => {
+  const config = tinyConfig({
+    model: { arch: "llama", nLayer: 2, nHead: 4, nEmbd: 64, seqLen: 64 },
+  });
+  const program = buildStepProgram(resolveModel(config.model, V), {
+    ...config.train,
+    batchSize: 16,
+    gradAccumSteps: 1,
+  });
+  const memoryIn = async (precision: StoredPrecision) => {
+    const gpu = await openTestGpu({ precision });
+    const { total } = gpu.memoryOf(program);
+    const executable = await gpu.compile(program);
+    assert.equal(total, executable.sizeBytes);
+    await gpu.dispose();
+    return total;
+  };
+  const full = await memoryIn("fp32"), half = await memoryIn("bf16");
+  assert.ok(half < 0.75 * full, `${half} of ${full}`);
+});
+
 const lacksF16 = noAdapter ||
   !testAdapter.info.features.includes("shader-f16");
 for (

@@ -79,6 +79,18 @@ export async function programFits(
   }
 }
 
+/** Bytes of all buffers of a program, and of what is largest in them. */
+export function loadedMemory(
+  parts: Pick<ExecutableParts, "gpu" | "lowered">,
+): { total: number; largest: number } {
+  const { buffers, places } = planFor(parts);
+  const largest = [...places.keys()].reduce(
+    (most, { sizeBytes }) => Math.max(most, sizeBytes),
+    0,
+  );
+  return { total: buffers.reduce((sum, size) => sum + size, 0), largest };
+}
+
 function planFor(
   { gpu, lowered }: Pick<ExecutableParts, "gpu" | "lowered">,
 ): MemoryPlan {

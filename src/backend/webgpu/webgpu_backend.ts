@@ -30,7 +30,7 @@ import {
   shapeKey,
   tunedCandidates,
 } from "./gemm_choice.ts";
-import { loadProgram, programFits } from "./load_program.ts";
+import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
 import { type ChooseGemm, lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
@@ -61,6 +61,7 @@ export interface WebGpuBackend extends Backend {
   /** @param options In place of those that the adapter was opened with. */
   compile(program: Program, options?: WebGpuOptions): Promise<WebGpuExecutable>;
   chooseKernels: NonNullable<Backend["chooseKernels"]>;
+  memoryOf: NonNullable<Backend["memoryOf"]>;
   /** Different shaders so far. */
   readonly pipelineCount: number;
   /** How this adapter can multiply, but for the parts of k. */
@@ -208,6 +209,10 @@ class OpenWebGpu implements WebGpuBackend {
     this.#gpu.check();
     const lowered = this.#lower(program);
     return await programFits({ gpu: this.#gpu, lowered });
+  }
+
+  memoryOf(program: Program): { total: number; largest: number } {
+    return loadedMemory({ gpu: this.#gpu, lowered: this.#lower(program) });
   }
 
   async dispose(): Promise<void> {
