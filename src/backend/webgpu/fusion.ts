@@ -2,7 +2,8 @@
  * Neighbouring calls that become one kernel, so that what one makes for the
  * other is never in memory, or what both read is read once:
  *
- * - a product and the GELU, the gradient of GELU or the dropout of its result;
+ * - a product and what its result goes through: GELU, the gradient of GELU or
+ *   SwiGLU, dropout (SwiGLU itself reads results of two tiles);
  * - sums over the rows of a gradient (of a bias) and the product that reads it;
  * - the gradients of a norm's weight and bias.
  *
@@ -46,6 +47,7 @@ export interface Fused {
 const EPILOGUES: Readonly<Record<EpilogueOp, "x" | "dOut">> = {
   gelu: "x",
   geluBackward: "dOut",
+  swigluBackward: "dOut",
   dropout: "x",
 };
 

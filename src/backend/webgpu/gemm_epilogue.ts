@@ -10,9 +10,14 @@ import type { GpuTensor } from "./dispatch.ts";
 import { geluOf } from "./gelu.ts";
 import type { KernelContext } from "./kernel.ts";
 import { dropoutFunctions, siteTable } from "./philox.ts";
+import { sigmoid, SWIGLU_SLOPES } from "./sigmoid.ts";
 
 /** Ops that a product can end with. */
-export type EpilogueOp = "gelu" | "geluBackward" | "dropout";
+export type EpilogueOp =
+  | "gelu"
+  | "geluBackward"
+  | "swigluBackward"
+  | "dropout";
 
 /** One of these on tensors. */
 export type EpilogueCall<T> = { [K in EpilogueOp]: Call<K, T> }[EpilogueOp];
@@ -78,6 +83,24 @@ ${functions}${
   ${slope}
   ${names.result}[at] = v * slope;`)
         }`,
+      };
+    }
+    case "swigluBackward": {
+      const quarter = call.attrs.F / 4;
+      return {
+        read: { before: call.in.x },
+        write,
+        whole: {},
+        declare: (names) =>
+          sigmoid(4) + finish(`
+  let atGate = at / ${quarter}u * ${2 * quarter}u + at % ${quarter}u;
+  let atUp = atGate + ${quarter}u;
+  let gate = ${names.before}[atGate];
+  let up = ${names.before}[atUp];
+  let dy = v;
+  ${SWIGLU_SLOPES}
+  ${names.result}[atGate] = toGate;
+  ${names.result}[atUp] = toUp;`),
       };
     }
     case "dropout": {

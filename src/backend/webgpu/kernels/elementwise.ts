@@ -10,16 +10,8 @@ import { bind, type GpuTensor, groupIndex, groups } from "../dispatch.ts";
 import { elementwise } from "../elementwise.ts";
 import { geluOf } from "../gelu.ts";
 import type { Kernels } from "../kernel.ts";
+import { sigmoid, SWIGLU_SLOPES } from "../sigmoid.ts";
 import { entry, f32 } from "../wgsl.ts";
-
-function sigmoid(width: 1 | 4): string {
-  return `
-alias V = ${width === 4 ? "vec4<f32>" : "f32"};
-fn sigmoid(x: V) -> V {
-  return 1.0f / (1.0f + exp(min(-x, V(80.0f)))); // exp(89) overflows
-}
-`;
-}
 
 /** Kernels of the element-wise ops. */
 export const elementwiseKernels: Kernels<
@@ -117,9 +109,9 @@ export const elementwiseKernels: Kernels<
   let gate = ${x}[atGate];
   let up = ${x}[atUp];
   let dy = ${dOut}[i];
-  let s = sigmoid(gate);
-  ${out}[atGate] = dy * up * s * (1.0f + gate * (1.0f - s));
-  ${out}[atUp] = dy * gate * s;`,
+  ${SWIGLU_SLOPES}
+  ${out}[atGate] = toGate;
+  ${out}[atUp] = toUp;`,
     );
     return [
       { label: "swigluBackward", bindings, code, workgroups: groups(count) },
