@@ -20,13 +20,13 @@ import { readRun } from "../run/files/runs.ts";
 /** Points of a curve; a screen has about as many columns. */
 const MOST_POINTS = 2000;
 
-/** What a model wrote at a checkpoint. */
-export interface ReportSample {
-  /** Such as `step-00000500`. */
-  checkpoint: string;
-  prompt: string;
-  text: string;
-}
+/** What a model wrote at a checkpoint, or why it did not. */
+export type ReportSample =
+  & {
+    /** Such as `step-00000500`. */
+    checkpoint: string;
+  }
+  & ({ prompt: string; text: string } | { problem: string });
 
 /** Values by the name of a quantity, one for each point; null is unknown. */
 export type Columns = Record<string, (number | null)[]>;
@@ -43,7 +43,8 @@ export interface ReportRun {
   evals: Columns;
   /** Rows of the metrics behind each point of `steps`; 1: all are shown. */
   rowsPerPoint: number;
-  samples: readonly ReportSample[];
+  /** Null: none were asked for. Empty: the run keeps no checkpoint. */
+  samples: readonly ReportSample[] | null;
 }
 
 /** All of a report. */
@@ -55,7 +56,7 @@ export interface Report {
 /**
  * Reads the runs.
  *
- * @param samples Of each run, by its id.
+ * @param samples Of each run that was asked for some, by its id.
  * @throws {UserError} If of one of them neither state nor settings can be
  * read.
  */
@@ -90,7 +91,7 @@ export async function collectReport(
         Math.max(1, Math.ceil(evals.length / MOST_POINTS)),
       ),
       rowsPerPoint,
-      samples: samples[runId] ?? [],
+      samples: samples[runId] ?? null,
     });
   }
   return { comparison, runs };

@@ -87,7 +87,7 @@ ${
       ? ""
       : `<h2>Settings that differ</h2>\n${table(ids, settings)}`
   }
-${runs.some(({ samples }) => samples.length > 0) ? "<h2>Samples</h2>" : ""}
+${runs.some(({ samples }) => samples !== null) ? SAMPLES_HEAD : ""}
 ${runs.map(samples).join("\n")}
 <h2>Configuration</h2>
 ${runs.map(configuration).join("\n")}
@@ -98,6 +98,9 @@ ${scripts.map((script) => `<script>${script}</script>`).join("\n")}
 </html>
 `;
 }
+
+const SAMPLES_HEAD = `<h2>Samples</h2>
+<p>Written when this page was made, by checkpoints that were kept until then.</p>`;
 
 /** What is shown of each run. */
 const RESULTS: [name: string, cell: (run: RunSummary) => string][] = [
@@ -136,12 +139,21 @@ ${body}
 }
 
 function samples({ runId, samples }: ReportRun): string {
-  if (samples.length === 0) return "";
-  const texts = samples.map(({ checkpoint, prompt, text }) =>
-    `<figure><figcaption>${escape(checkpoint)}</figcaption><blockquote><b>${
-      escape(prompt)
-    }</b>${escape(text)}</blockquote></figure>`
-  );
+  if (samples === null) return "";
+  const texts = samples.map((sample) => {
+    const shown = "problem" in sample
+      ? `<p class="none">No sample: ${escape(sample.problem)}.</p>`
+      : `<blockquote><b>${escape(sample.prompt)}</b>${
+        escape(sample.text)
+      }</blockquote>`;
+    const { checkpoint } = sample;
+    return `<figure><figcaption>${
+      escape(checkpoint)
+    }</figcaption>${shown}</figure>`;
+  });
+  if (texts.length === 0) {
+    texts.push(`<p class="none">The run keeps no checkpoint.</p>`);
+  }
   return `<h3>${escape(runId)}</h3>\n${texts.join("\n")}`;
 }
 

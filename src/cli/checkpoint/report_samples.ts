@@ -25,10 +25,10 @@ export interface SampleOptions {
 }
 
 /**
- * One text of each checkpoint, the same seed for all. One that cannot be read
- * is left out with a warning.
+ * One text of each checkpoint, the same seed for all. Of one that cannot be
+ * read, or is gone meanwhile, there is the reason, and a warning.
  *
- * @returns Oldest first, by the id of the run.
+ * @returns Oldest first, by the id of the run; nothing if none are asked for.
  */
 export async function writeSamples(
   app: App,
@@ -36,6 +36,7 @@ export async function writeSamples(
   { count, prompt, signal, onProgress }: SampleOptions,
 ): Promise<Record<string, ReportSample[]>> {
   const result: Record<string, ReportSample[]> = {};
+  if (count === 0) return result;
   const wanted = [];
   for (const runId of runIds) {
     result[runId] = [];
@@ -56,8 +57,12 @@ export async function writeSamples(
       for await (const token of tokens) text += token.text;
       result[runId].push({ checkpoint: name, prompt, text });
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      app.warn(`No sample of ${runId}/${name}: ${errorMessage(error)}`);
+      signal.throwIfAborted();
+      const isGone = error instanceof Deno.errors.NotFound;
+      if (!isGone && !(error instanceof UserError)) throw error;
+      const problem = isGone ? "it was removed" : errorMessage(error);
+      app.warn(`No sample of ${runId}/${name}: ${problem}`);
+      result[runId].push({ checkpoint: name, problem });
     }
   }
   signal.throwIfAborted();
@@ -66,7 +71,6 @@ export async function writeSamples(
 
 /** `count` of `all`, spread evenly, the last one among them. */
 function spread<T>(all: readonly T[], count: number): T[] {
-  if (count === 0) return [];
   if (all.length <= count) return [...all];
   const step = (all.length - 1) / Math.max(1, count - 1);
   return Array.from(

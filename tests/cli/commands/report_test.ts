@@ -34,6 +34,36 @@ Deno.test("hearth report writes runs and what they write to a page", async () =>
   assert.ok(!(await Deno.readTextFile(output)).includes("<blockquote>"));
 });
 
+Deno.test("hearth report says where there is no sample, and why", async () => {
+  await using workspace = await Workspace.create();
+  const every = ["--set", "checkpoint.every=2", "--quiet"];
+  for (const runId of ["a", "b"]) {
+    await workspace.train(["--steps", "4", "--run-id", runId, ...every]);
+  }
+  const weights = workspace.path(
+    "checkpoints/a/step-00000002/model.safetensors",
+  );
+  const bytes = await Deno.readFile(weights);
+  bytes[bytes.length - 1] ^= 1;
+  await Deno.writeFile(weights, bytes);
+  await Deno.remove(workspace.path("checkpoints/b"), { recursive: true });
+  const output = workspace.path("page.html");
+  const { code, err } = await workspace.run(
+    ["report", "a", "b", "--output", output],
+  );
+  assert.equal(code, 0, err);
+  assert.match(
+    err,
+    /^warning: No sample of a\/step-00000002: Cannot load .*differs from manifest\.json\n$/,
+  );
+  const page = (await Deno.readTextFile(output)).split("<h2>Samples</h2>")[1];
+  assert.match(
+    page,
+    /<h3>a<\/h3>\n<figure><figcaption>step-00000002<\/figcaption><p class="none">No sample: Cannot load .*\.<\/p><\/figure>\n<figure><figcaption>step-00000004<\/figcaption><blockquote>/,
+  );
+  assert.match(page, /<h3>b<\/h3>\n<p class="none">The run keeps no checkp/);
+});
+
 Deno.test("hearth report tells a folder that is not there", async () => {
   await using workspace = await Workspace.create();
   await workspace.train(["--steps", "1", "--run-id", "a", "--quiet"]);
