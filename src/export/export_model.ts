@@ -17,6 +17,7 @@ import {
 import { EXIT, UserError } from "../base/errors.ts";
 import { exists } from "../base/exists.ts";
 import type { FloatFormat } from "../base/float_formats.ts";
+import { jsonText } from "../base/json_file.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { sizeBytesOf, writeSafetensors } from "../base/safetensors.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
@@ -35,13 +36,15 @@ import { ggufModelMetadata } from "./gguf_metadata.ts";
 import { ggufTensors } from "./gguf_tensors.ts";
 import { ggufTokenizer } from "./gguf_tokenizer.ts";
 import { FOLDER_TEXTS, folderTexts } from "./hugging_face_folder.ts";
+import { PEFT_FILES, peftConfig, peftTensors } from "./peft_folder.ts";
 import { watchedTensors } from "./watched_tensors.ts";
 
 /**
  * A folder as transformers reads it, its weights alone, one file for llama.cpp,
- * or an executable that generates.
+ * an executable that generates, or the adapters of a run alone, as PEFT reads
+ * them.
  */
-export type ExportFormat = "hf" | "safetensors" | "gguf" | "bundle";
+export type ExportFormat = "hf" | "safetensors" | "gguf" | "bundle" | "peft";
 /** How numbers are stored: `q8_0`, blocks of 8 bits, in GGUF only. */
 export type ExportDtype = "f32" | "f16" | "bf16" | "q8_0";
 /** All formats, for who offers a choice. */
@@ -50,6 +53,7 @@ export const EXPORT_FORMATS = [
   "safetensors",
   "gguf",
   "bundle",
+  "peft",
 ] as const satisfies readonly ExportFormat[];
 /** All ways to store numbers. */
 export const EXPORT_DTYPES = [
@@ -103,7 +107,7 @@ export function defaultOutput(
   format: ExportFormat,
   dtype: ExportDtype,
 ): string {
-  if (format === "hf") return `${runId}-hf`;
+  if (format === "hf" || format === "peft") return `${runId}-${format}`;
   if (format === "bundle") return runId;
   return `${runId}-${dtype}.${format}`;
 }
@@ -127,6 +131,8 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
     ? planGguf(options, config, warnings)
     : format === "bundle"
     ? planBundle(options)
+    : format === "peft"
+    ? planPeft(options, config)
     : planFloats(options, config);
   const availableBytes = await freeBytes(dirname(output));
   if (availableBytes !== null && availableBytes < write.neededBytes) {
@@ -186,6 +192,39 @@ function planFloats(options: ExportOptions, config: ModelConfig): Planned {
       }
       await syncDirectory(path);
       return { sizeBytes: sizeBytes + textBytes, sha256: null };
+    },
+  };
+}
+
+function planPeft(options: ExportOptions, config: ModelConfig): Planned {
+  const { runId, content } = options.chosen;
+  const { adapter, factors, trainer } = content;
+  if (!adapter || !factors) {
+    throw new UserError(
+      `Cannot export "${runId}" as peft: all of its weights were trained, ` +
+        "not adapters",
+      { hint: "use --format hf", exitCode: EXIT.usage },
+    );
+  }
+  const dtype = options.dtype.toUpperCase() as FloatFormat;
+  const tensors = peftTensors(config, adapter.lora, factors)
+    .map((tensor) => expectRange(tensor, dtype));
+  const text = new TextEncoder().encode(
+    jsonText(peftConfig(config, adapter.lora)),
+  );
+  return {
+    neededBytes: text.length +
+      tensors.reduce((n, t) => n + sizeBytesOf(t, dtype), 0),
+    async to(path) {
+      await Deno.mkdir(path);
+      const { sizeBytes } = await writeSafetensors(
+        join(path, PEFT_FILES.weights),
+        watchedTensors(tensors, options),
+        { metadata: { step: String(trainer.step) }, dtype },
+      );
+      await writeFileSynced(join(path, PEFT_FILES.config), text);
+      await syncDirectory(path);
+      return { sizeBytes: sizeBytes + text.length, sha256: null };
     },
   };
 }
@@ -271,7 +310,13 @@ async function checkReplaceable(
 ): Promise<void> {
   const stat = await Deno.lstat(output).catch(() => null);
   if (!stat?.isDirectory) return;
-  const known = format === "hf" ? [WEIGHTS, ...FOLDER_TEXTS] : [];
+  const known: readonly string[] = {
+    hf: [WEIGHTS, ...FOLDER_TEXTS],
+    peft: Object.values(PEFT_FILES),
+    safetensors: [],
+    gguf: [],
+    bundle: [],
+  }[format];
   for await (const { name } of Deno.readDir(output)) {
     if (known.includes(name)) continue;
     throw new UserError(

@@ -72,11 +72,20 @@ function rows({ config, trainer, meta }: CardFacts): [string, string][] {
     ["Feed-forward size", formatCount(ffnDim)],
     ["Context", `${formatCount(seqLen)} tokens`],
     ["Vocabulary", formatCount(vocabSize)],
+    ...loraRow(meta),
     ["Trained on", data ? sourceText(data.dataset) : "unknown"],
     ["Steps", formatCount(trainer.step)],
     ["Tokens seen", formatCount(trainer.tokens)],
     ["Best validation loss", loss(trainer.bestValLoss)],
   ];
+}
+
+/** Of adapters, which are part of the weights by now. */
+function loraRow(meta: RunMeta | null): [string, string][] {
+  const { from, lora } = meta?.config ?? {};
+  if (lora?.rank === undefined) return [];
+  const { rank, alpha = 2 * rank } = lora;
+  return [["LoRA", `rank ${rank}, alpha ${alpha}, beside ${from}; merged`]];
 }
 
 /** How the run was called, once for each session. */

@@ -18,14 +18,14 @@ export function addExportCommand(program: CommandUnknownOpts, app: App): void {
       "Write a trained model for other programs. hf: a folder that Hugging " +
         "Face's transformers load; safetensors: the weights alone; gguf: one " +
         "file for llama.cpp and what is built on it; bundle: one executable " +
-        "that writes text with this model, and needs nothing else.",
+        "that writes text with this model, and needs nothing else. A run with " +
+        "LoRA adapters is written merged; peft: a folder with these alone.",
     )
     .argument("[run]", MODEL_ARGUMENT, "latest")
     .addOption(
-      new Option("--format <name>", "hf, safetensors, gguf or bundle")
-        .choices(["hf", "safetensors", "gguf", "bundle"] as const).default(
-          "hf" as const,
-        ),
+      new Option("--format <name>", "hf, safetensors, gguf, bundle or peft")
+        .choices(["hf", "safetensors", "gguf", "bundle", "peft"] as const)
+        .default("hf" as const),
     )
     .addOption(
       new Option("--dtype <name>", "f32, f16, bf16; for gguf also q8_0")
@@ -109,6 +109,9 @@ function nextStep(format: string, output: string): string {
     case "hf":
       return "Load it with: " +
         `transformers.AutoModelForCausalLM.from_pretrained("${output}")`;
+    case "peft":
+      return "Load it with: peft.PeftModel.from_pretrained(MODEL, " +
+        `"${output}")`;
     default:
       return "The tensors have Hugging Face's names.";
   }

@@ -12,6 +12,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import { isOneName } from "../../base/one_name.ts";
 import type { BaseRef } from "../../train/base_model.ts";
 import type { TrainedAdapters } from "../../train/snapshot.ts";
@@ -135,8 +136,4 @@ async function directories(dir: string): Promise<string[]> {
   return entries
     .filter(({ name, isDirectory }) => isDirectory && !name.startsWith("."))
     .map(({ name }) => join(dir, name)).sort();
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
