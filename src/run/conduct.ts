@@ -9,6 +9,7 @@ import { errorMessage, UserError } from "../base/errors.ts";
 import type { Progress, TrainEvent } from "../train/events.ts";
 import { explainingIo } from "./files/explaining_io.ts";
 import { IdleWatch } from "./idle_watch.ts";
+import { refuseLinks } from "./files/refuse_links.ts";
 import { acquireLock } from "./files/lock.ts";
 import { saveMeta } from "./files/meta.ts";
 import {
@@ -48,10 +49,10 @@ export async function* conduct(
 ): AsyncGenerator<RunEvent> {
   const { paths, created, before, meta } = options;
   const { runId } = meta;
-  const lock = await explainingIo(
-    paths.dir,
-    () => acquireLock(paths.lock, runId),
-  ).catch(async (error) => {
+  const lock = await explainingIo(paths.dir, async () => {
+    await refuseLinks(paths.checkpoints);
+    return await acquireLock(paths.lock, runId);
+  }).catch(async (error) => {
     await created?.undo();
     throw error;
   });

@@ -74,5 +74,6 @@ export async function findIdleRun(
   const paths = runPaths(root, runId);
   await checkUnlocked(paths.lock, runId);
   await refuseLinks(paths.dir);
+  await refuseLinks(paths.checkpoints);
   return { runId, paths };
 }

@@ -10,18 +10,23 @@ import { EXIT, UserError } from "../../base/errors.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 
 /**
- * Looks for links in the directory of a run, before anything in it is written.
+ * Looks for links in the directory of a run or of its checkpoints, before
+ * anything in it is written. One that is not there yet has none.
  *
- * @throws {UserError} If there is one.
+ * @throws {UserError} If there is one, or the directory itself is one.
  */
 export async function refuseLinks(dir: string): Promise<void> {
+  if ((await unlessGone(Deno.lstat(dir)))?.isSymlink) throw refusal(dir);
   const entries = await unlessGone(Array.fromAsync(Deno.readDir(dir))) ?? [];
   const link = entries.find(({ isSymlink }) => isSymlink);
-  if (link === undefined) return;
-  throw new UserError(
-    `Cannot write to "${join(dir, link.name)}": it is a link`,
+  if (link !== undefined) throw refusal(join(dir, link.name));
+}
+
+function refusal(path: string): UserError {
+  return new UserError(
+    `Cannot write to "${path}": it is a link`,
     {
-      hint: "put a copy of the file in its place, or remove it",
+      hint: "put a copy of what it means in its place, or remove it",
       exitCode: EXIT.usage,
     },
   );

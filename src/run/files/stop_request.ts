@@ -20,8 +20,16 @@ const NAME = /^stop-\d+$/;
 
 /** Asks process `pid` to finish its step, save and end. */
 export async function requestStop(dir: string, pid: number): Promise<void> {
-  // A run that cannot begin takes its directory away.
-  await unlessGone(Deno.writeTextFile(requestPath(dir, pid), ""));
+  try {
+    // A run that cannot begin takes its directory away.
+    const file = await unlessGone(
+      // New: what is there already may be a link, and its end would be lost.
+      Deno.open(requestPath(dir, pid), { write: true, createNew: true }),
+    );
+    file?.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }
 
 /** Removes the requests in `dir`, whoever they were for. */

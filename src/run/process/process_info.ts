@@ -71,6 +71,7 @@ export async function startMark(pid: number): Promise<string | null> {
 
 /** When a process started, ISO; null if it is gone or cannot be asked. */
 export async function processStartedAt(pid: number): Promise<string | null> {
+  if (!isPid(pid)) return null; // it becomes part of a command on Windows
   try {
     const startedMs = Deno.build.os === "linux"
       ? await startedMsFromProc(pid)
@@ -83,9 +84,13 @@ export async function processStartedAt(pid: number): Promise<string | null> {
   }
 }
 
+/** Others mean groups of processes, or all there are; files may say anything. */
+function isPid(pid: unknown): pid is number {
+  return Number.isSafeInteger(pid) && (pid as number) > 0;
+}
+
 async function pidExists(pid: number): Promise<boolean> {
-  // Others mean groups of processes, or all there are.
-  if (!Number.isSafeInteger(pid) || pid < 1) return false;
+  if (!isPid(pid)) return false;
   if (Deno.build.os !== "linux") return await processStartedAt(pid) !== null;
   try {
     // Z and X: it has ended, and its parent has not asked how.
