@@ -191,3 +191,24 @@ Deno.test("the dashboard keeps up with 50 runs at 10 updates a second", async ()
     await tui.shows("99/?");
   });
 });
+
+Deno.test("a run whose directory vanishes is left alone, and may come back", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    await run.end("stopped");
+    await using tui = new TestTui(root);
+    await tui.dashboard.look();
+    await tui.press("enter");
+    await tui.shows("■ stopped");
+    await Deno.rename(run.paths.dir, `${root}/elsewhere`);
+    await tui.shows("this run was removed");
+    for (const key of ["r", "g", "s", "d"]) {
+      await tui.press("k", key); // the first takes the message away
+      await tui.shows("owl-1 was removed");
+      await tui.shows("Esc goes back to the runs");
+    }
+    await Deno.rename(`${root}/elsewhere`, run.paths.dir);
+    await tui.shows("■ stopped");
+  });
+});

@@ -42,8 +42,8 @@ Deno.test("the form of a new run, exactly", async () => {
     " hearth › runs › new run                                            0 runs  2/s",
     " ❯ profile         ‹ tiny ›                  Which profile to start from?",
     "   dataset         sample",
-    "   epochs          1",
-    "   or steps        –",
+    "   epochs          –",
+    "   or steps        500",
     "   batch size      16",
     "   seq length      128",
     "   learning rate   0.001",
@@ -57,7 +57,7 @@ Deno.test("the form of a new run, exactly", async () => {
     " parameters  1.1M",
     " memory      103.5 MB to train",
     " disk        38.6 MB of # free",
-    " steps       about 683 of 2,048 tokens",
+    " steps       about 500 of 2,048 tokens",
     "",
     ...frame.split("\n").slice(20, 22),
     "",
@@ -224,4 +224,20 @@ Deno.test("generate writes the text that the command line writes", async () => {
   assert.match(tui.frame, /seed +1338/);
   await tui.press("\x10"); // Ctrl+P
   await tui.shows("1 of 2");
+});
+
+Deno.test("the summary tells in full why a model does not fit", async () => {
+  await using workspace = await Workspace.create();
+  await using tui = new TestTui(workspace.root, { columns: 60, rows: 30 });
+  await tui.press("n");
+  await tui.press("up", "up", "up");
+  for (const char of "model.nLayer=40 model.nEmbd=4096 device=cpu") {
+    await tui.press(char);
+  }
+  await tui.shows("--set model.nEmbd=4096");
+  await tui.press("enter");
+  await tui.shows("t tries some steps");
+  await tui.press("t");
+  await tui.shows(/ time +see below\n ✗ Cannot fit the program in memory/);
+  await tui.shows(/the\n CPU backend can address 4\.3 GB\n/);
 });

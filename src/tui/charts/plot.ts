@@ -11,7 +11,10 @@ import { axisTicks, formatTick, logTicks } from "./axis_ticks.ts";
 export interface Series {
   /** Shown in the legend. */
   name: string;
-  /** Points in ascending order of x; those that are not finite are left out. */
+  /**
+   * Points in ascending order of x, which counts steps; those that are not
+   * finite are left out.
+   */
   points: readonly (readonly [x: number, y: number])[];
   /** One character that marks each point; without it, a line joins them. */
   mark?: string;
@@ -74,7 +77,7 @@ export function plotSeries(
   if (points.length === 0) return null;
 
   // 1. Ranges and ticks.
-  const x = shown ?? range(points.map(([value]) => value));
+  const x = shown ?? stepRange(points.map(([value]) => value));
   const inside = points.filter(([a]) => a >= x.low && a <= x.high);
   const y = range((inside.length > 0 ? inside : points).map(([, b]) => b));
   const most = Math.max(2, height >> 1);
@@ -150,6 +153,12 @@ function visible(
   return points.slice(Math.max(0, first - 1), last + 2);
 }
 
+/** The same for steps: after the only one comes the next. */
+function stepRange(steps: readonly number[]): Range {
+  const isOne = steps.every((step) => step === steps[0]);
+  return isOne ? { low: steps[0], high: steps[0] + 1 } : range(steps);
+}
+
 /** Least and greatest value, made different so that one can divide. */
 function range(values: readonly number[]): Range {
   let [low, high] = [Infinity, -Infinity];
@@ -206,7 +215,8 @@ function xAxis(
 ): { axis: string; numbers: string } {
   const axis = Array(width).fill("─");
   const numbers = Array(width).fill(" ");
-  const ticks = axisTicks(x, Math.max(3, Math.floor(width / 10)));
+  const ticks = axisTicks(x, Math.max(3, Math.floor(width / 10)))
+    .filter(Number.isInteger); // there are no half steps
   let free = 0; // first column that the previous number leaves free
   for (const tick of ticks) {
     const text = formatTick(tick, ticks);

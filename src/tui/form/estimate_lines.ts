@@ -80,7 +80,7 @@ function timeSpans({ estimate, trial }: EstimateView): Span[] {
     return [span("t", "accent"), span(" tries some steps", "dim")];
   }
   if (trial === "running") return [span("trying some steps …", "dim")];
-  if ("problem" in trial) return [span(trial.problem, "bad")];
+  if ("problem" in trial) return [span("see below", "bad")];
   const { stepMs, tokensPerSec } = trial;
   const speed = span(
     ` at ${formatCount(tokensPerSec)} tok/s` +

@@ -9,7 +9,7 @@ import {
   zoomed,
 } from "../charts/loss_chart.ts";
 import { RunFeed } from "../state/run_feed.ts";
-import { type Line, span } from "../text/line.ts";
+import { type Line, line, span } from "../text/line.ts";
 import {
   checkpointsPage,
   logPage,
@@ -53,7 +53,13 @@ export class DetailScreen implements Screen {
   view({ columns, rows }: Size): Line[] {
     const { record } = this.#feed;
     if (record.removed) {
-      return [[span("this run was removed", "warn")]];
+      return [
+        [span("this run was removed", "warn")],
+        line(
+          span("Esc", "accent"),
+          span(" goes back to the runs", "dim"),
+        ),
+      ];
     }
     const problems = problemCount(record.state, record.problems.length);
     const counts = ["", "", record.checkpoints.length, "", problems];
@@ -81,6 +87,9 @@ export class DetailScreen implements Screen {
       this.#page = (this.#page + PAGES.length - 1) % PAGES.length;
     } else if (action === "back") return this.#host.back();
     else if (!this.#move(action) && !this.#look(action)) {
+      if (this.#feed.record.removed) {
+        return this.#host.say(`${runId} was removed`, "warn");
+      }
       const chosen = this.#page === 2 ? checkpoints[this.#at[2]] : undefined;
       actOnRun(this.#host, runId, action, chosen?.name);
     }

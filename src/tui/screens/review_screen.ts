@@ -80,6 +80,7 @@ export class ReviewScreen implements Screen {
           trial: this.#trial,
           freeDiskBytes: this.#freeDiskBytes,
         }),
+        ...this.#trialProblem(columns),
         [],
       ]),
       ...command.map((one, i): Line => [
@@ -106,6 +107,16 @@ export class ReviewScreen implements Screen {
   #commandLine(): string {
     const { program } = this.#host;
     return commandLine([...program.split(" "), ...this.#options.args]);
+  }
+
+  /** It may be long: what it takes, what there is. */
+  #trialProblem(columns: number): Line[] {
+    const trial = this.#trial;
+    if (trial === null || trial === "running" || !("problem" in trial)) {
+      return [];
+    }
+    return wrapWidth(`✗ ${safeText(trial.problem)}`, columns)
+      .map((one): Line => [span(one, "bad")]);
   }
 
   #phaseLines(columns: number): Line[] {

@@ -52,7 +52,7 @@ export interface RunRecord {
 
 /** Lines of the log that are kept. */
 const LOG_LINES = 2000;
-/** A run that has ended may be resumed. */
+/** A run that has ended may be resumed, one that is gone may come back. */
 const REVIVAL_INTERVAL_MS = 1000;
 
 /** An empty record. */
@@ -118,7 +118,7 @@ export class RunFeed implements Disposable {
     const { runId } = this.record;
     const { signal } = this.#over;
     const { state: path } = runPaths(this.#root, runId);
-    while (!signal.aborted && !this.record.removed) {
+    while (!signal.aborted) {
       let isFirst = true;
       try {
         const events = followRun(this.#root, runId, {
@@ -138,13 +138,14 @@ export class RunFeed implements Disposable {
       this.#changed();
       const signature = await fileSignature(path);
       while (
-        !signal.aborted && !this.record.removed &&
+        !signal.aborted &&
         await fileSignature(path) === signature
       ) await pause(REVIVAL_INTERVAL_MS, signal);
     }
   }
 
   #restart(): void {
+    this.record.removed = false;
     this.record.curves = emptyCurves();
     this.record.log = [];
     this.record.problems = [];
@@ -175,6 +176,7 @@ export class RunFeed implements Disposable {
         break;
       case "removed":
         record.removed = true;
+        this.#checkpoint = undefined;
         break;
     }
     this.#changed();

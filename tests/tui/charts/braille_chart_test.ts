@@ -62,10 +62,11 @@ Deno.test("renderChart() draws one point, flat lines and nothing", () => {
     lines(
       " 4┤",
       "  │",
-      "  │          ⠈",
+      "  │⠁",
       " 2┤",
-      "  └┬─────────┬─────────┬",
-      "   0         1         2",
+      // The next step is 2, and there is none between.
+      "  └┬───────────────────┬",
+      "   1                   2",
       "   step   ⠒⠒ a",
     ),
   );
