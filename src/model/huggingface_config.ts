@@ -95,7 +95,7 @@ function fromGpt2(keys: Keys): ModelConfig {
     ["gelu_new", "gelu_pytorch_tanh", "gelu"],
     "gelu_new",
   );
-  return resolveModel({
+  return resolved({
     arch: "gpt2",
     nLayer: keys.count("n_layer", MAX_LAYERS),
     nHead: keys.count("n_head", MAX_HEADS),
@@ -115,10 +115,14 @@ function fromLlama(keys: Keys): ModelConfig {
   keys.require("hidden_act", "silu");
   keys.require("attention_bias", false);
   keys.require("mlp_bias", false);
-  keys.require("rope_scaling", null);
+  if (!keys.isSection("rope_scaling", { rope_type: "default" })) {
+    keys.require("rope_scaling", null);
+  }
+  keys.require("partial_rotary_factor", 1);
   const rope = keys.section("rope_parameters", keys);
   rope.require("rope_type", "default");
-  const config = resolveModel({
+  rope.require("partial_rotary_factor", 1);
+  const config = resolved({
     arch: "llama",
     nLayer: keys.count("num_hidden_layers", MAX_LAYERS),
     nHead: keys.count("num_attention_heads", MAX_HEADS),
@@ -136,9 +140,19 @@ function fromLlama(keys: Keys): ModelConfig {
   return withHeadDim(config, keys.optionalCount("head_dim"));
 }
 
+/** Flags cannot help where a file is wrong. */
+function resolved(...shape: Parameters<typeof resolveModel>): ModelConfig {
+  try {
+    return resolveModel(...shape);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw refusal(error.message[0].toLowerCase() + error.message.slice(1));
+  }
+}
+
 /** Reads a {@linkcode ModelConfig} back, key by key. */
 function ownConfig(keys: Keys): ModelConfig {
-  const config = resolveModel({
+  const config = resolved({
     arch: keys.choice("arch", ["gpt2", "llama"]),
     nLayer: keys.count("nLayer", MAX_LAYERS),
     nHead: keys.count("nHead", MAX_HEADS),
@@ -194,6 +208,11 @@ class Keys {
     return absent && !this.has(key) ? absent : new Keys(this.#value(key));
   }
 
+  /** Whether there is an object within that has these values, and no more. */
+  isSection(key: string, values: Record<string, string>): boolean {
+    return JSON.stringify(this.#value(key)) === JSON.stringify(values);
+  }
+
   count(key: string, max = MAX_SIZE): number {
     const value = this.#value(key) as number;
     if (Number.isSafeInteger(value) && value > 0 && value <= max) return value;
@@ -233,7 +252,7 @@ class Keys {
   }
 
   /** Refuses any value but this one; an absent key is taken to have it. */
-  require(key: string, wanted: string | boolean | null): void {
+  require(key: string, wanted: string | number | boolean | null): void {
     const value = this.#value(key);
     if (value !== null && value !== wanted) {
       throw this.#wrong(key, JSON.stringify(wanted));

@@ -52,6 +52,13 @@ Deno.test("configFromHf() keeps heads that are wider than nEmbd / nHead", () => 
   assert.equal(configFromHf({ ...llama, head_dim: 16 }).headDim, 16);
 });
 
+Deno.test("configFromHf() takes rotary positions that are said to be plain", () => {
+  assert.deepEqual(
+    configFromHf({ ...llama, rope_scaling: { rope_type: "default" } }),
+    configFromHf(llama),
+  );
+});
+
 const REFUSED: [string, unknown, string][] = [
   ["not an object", [], "it is [], expected an object"],
   [
@@ -68,6 +75,17 @@ const REFUSED: [string, unknown, string][] = [
     "scaled rotary positions, new style",
     { ...llama, rope_parameters: { rope_type: "llama3", rope_theta: 5e5 } },
     'rope_type is "llama3", expected "default"',
+  ],
+  [
+    "rotary positions on a part of each head",
+    { ...llama, partial_rotary_factor: 0.5 },
+    "partial_rotary_factor is 0.5, expected 1",
+  ],
+  [
+    "groups that do not divide the heads",
+    { ...llama, num_attention_heads: 4, num_key_value_heads: 3 },
+    "cannot share 3 key/value heads among 4 heads: nHead must be a multiple " +
+    "of nKvHead",
   ],
   [
     "another activation",
