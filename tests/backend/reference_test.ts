@@ -60,6 +60,11 @@ const handValues: { opCase: OpCase; want: Record<string, number[]> }[] = [
     attrs: { rows: 1, V: 2, C: 1 },
     want: { out: [10, 24] },
   }),
+  hand("scale", {
+    in: { x: f32([3], 1, -2, 0.5) },
+    attrs: { n: 3, factor: 3 },
+    want: { out: [3, -6, 1.5] },
+  }),
   hand("matmul", {
     in: {
       a: f32([2, 3], 1, 2, 3, 4, 5, 6),

@@ -48,6 +48,7 @@ const VECTORS: Vectors = {
   normWeightBackward: normBackward,
   gelu: ({ n }) => when(isWhole(n), "x", "out"),
   geluBackward: ({ n }) => when(isWhole(n), "dOut", "x", "out"),
+  scale: ({ n }) => when(isWhole(n), "x", "out"),
   rope: ({ width, D }) => when(isWhole(width) && isWhole(D / 2), "x", "out"),
   swiglu: ({ F }) => when(isWhole(F), "x", "out"),
   swigluBackward: ({ F }) => when(isWhole(F), "dOut", "x", "out"),
