@@ -47,21 +47,6 @@ import { watchedTensors } from "./watched_tensors.ts";
 export type ExportFormat = "hf" | "safetensors" | "gguf" | "bundle" | "peft";
 /** How numbers are stored: `q8_0`, blocks of 8 bits, in GGUF only. */
 export type ExportDtype = "f32" | "f16" | "bf16" | "q8_0";
-/** All formats, for who offers a choice. */
-export const EXPORT_FORMATS = [
-  "hf",
-  "safetensors",
-  "gguf",
-  "bundle",
-  "peft",
-] as const satisfies readonly ExportFormat[];
-/** All ways to store numbers. */
-export const EXPORT_DTYPES = [
-  "f32",
-  "f16",
-  "bf16",
-  "q8_0",
-] as const satisfies readonly ExportDtype[];
 
 /** How to export, and to where. */
 export interface ExportSettings {

@@ -6,8 +6,6 @@
  */
 
 import assert from "node:assert/strict";
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
-import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import {
   loadManifest,
   saveManifest,
@@ -23,7 +21,7 @@ import {
   testEngine,
   twelveSteps,
 } from "./_helpers.ts";
-import { loadMetrics } from "./_load_metrics.ts";
+import { outcome } from "./_outcome.ts";
 
 // Saves at 3, 6, 9 and 12, evaluates at 0, 4, 8 and 12; the best are kept.
 const common = {
@@ -43,17 +41,6 @@ const CHECKPOINT_FILES = [
   "tokenizer.json",
   "trainer.json",
 ];
-
-/** What a run came to. */
-async function outcome(root: string) {
-  const { metrics, checkpoints } = runPaths(root, "owl-1");
-  const rows = (await loadMetrics(metrics)).map((row) =>
-    `${row.kind} ${row.step} ` +
-    (row.kind === "step" ? row.trainLoss : row.valLoss)
-  );
-  const { content } = await loadCheckpoint(checkpoints, { read: readSnapshot });
-  return { rows, params: content.params, optimizer: content.optimizer };
-}
 
 async function copyTree(from: string, to: string): Promise<void> {
   await Deno.mkdir(to, { recursive: true });

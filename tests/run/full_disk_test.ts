@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
-import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
@@ -14,7 +12,7 @@ import {
   testEngine,
   twelveSteps,
 } from "./_helpers.ts";
-import { loadMetrics } from "./_load_metrics.ts";
+import { outcome } from "./_outcome.ts";
 
 // Saves at 3, 6, 9 and 12, evaluates at 0, 4, 8 and 12.
 const common = {
@@ -22,17 +20,6 @@ const common = {
   commandLine: ["hearth"],
   engine: testEngine,
 };
-
-/** Kind, step and loss of each row, and the final weights. */
-async function outcome(root: string) {
-  const { metrics, checkpoints } = runPaths(root, "owl-1");
-  const rows = (await loadMetrics(metrics)).map((row) =>
-    `${row.kind} ${row.step} ` +
-    (row.kind === "step" ? row.trainLoss : row.valLoss)
-  );
-  const { content } = await loadCheckpoint(checkpoints, { read: readSnapshot });
-  return { rows, params: content.params, optimizer: content.optimizer };
-}
 
 function messages(events: readonly RunEvent[]): string[] {
   return events.flatMap((event) =>
