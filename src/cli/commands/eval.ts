@@ -4,7 +4,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { formatCount } from "../../base/format.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { MODEL_ARGUMENT } from "./generate.ts";
+import { MODEL_ARGUMENT } from "../flags/model_argument.ts";
 import { LiveLine } from "../output/live_line.ts";
 import { countFlag } from "../flags/numbers.ts";
 import { formatStage } from "../output/progress_bar.ts";

@@ -4,6 +4,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT } from "../../base/errors.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
+import { MODEL_ARGUMENT } from "../flags/model_argument.ts";
 import { addGenerationFlags } from "../flags/generation_flags.ts";
 import { readPrompt } from "../flags/prompt.ts";
 import { StopSignal } from "../stop_signal.ts";
@@ -46,7 +47,3 @@ export function addGenerateCommand(
       if (stop.signal.aborted) app.exitCode = EXIT.stopped;
     });
 }
-
-/** Help of the argument that names a model. */
-export const MODEL_ARGUMENT =
-  "a run, RUN/best, RUN/500, latest, best, or a checkpoint's path";
