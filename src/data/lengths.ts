@@ -113,7 +113,9 @@ export function checkTokenCounts(
       {
         hint: names.val === null
           ? "give more text, a larger --val-fraction or a --val-dataset"
-          : "give more text, or use a smaller --seq-len",
+          : train.length > 0
+          ? "give more text, or use a smaller --seq-len"
+          : "give more text",
         exitCode: EXIT.usage,
       },
     );

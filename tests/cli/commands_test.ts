@@ -105,6 +105,12 @@ Deno.test("hearth eval takes a text too short to train on", async () => {
     refused.err,
     /^error: Cannot validate on "ROOT\/none\.txt": it has 1 bytes of text, one sequence needs 9 tokens\nhint: give more text, or use --dataset sample\n$/,
   );
+  const short = await workspace.write("short.txt", "z".repeat(7));
+  assert.equal(
+    (await workspace.run(["eval", "--dataset", short])).err,
+    'error: Cannot validate on "ROOT/short.txt": it has 8 tokens, one ' +
+      "sequence needs 9\nhint: give more text\n",
+  );
 });
 
 Deno.test("hearth eval takes the checkpoint that is named", async () => {
