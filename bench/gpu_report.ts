@@ -51,6 +51,7 @@ const { values: flags } = parseArgs({
 });
 const { small } = flags;
 const seconds = Number(flags.seconds ?? (small ? 0.1 : 1.5));
+if (!(seconds > 0)) refuse(`--seconds is "${flags.seconds}"`);
 const models = flags.model ??
   (small ? ["char-cpu"] : ["shakespeare-char", "gpt2-small"]);
 
@@ -59,13 +60,10 @@ const adapter = adapters.find(({ info: { id } }) =>
   flags.adapter === undefined || id === flags.adapter
 );
 if (!adapter) {
-  console.error(
-    `No such WebGPU adapter; there are: ${
-      adapters.map(({ info }) => `${info.id} (${info.name})`).join(", ") ||
-      "none"
-    }`,
+  const names = adapters.map(({ info }) => `${info.id} (${info.name})`);
+  refuse(
+    `There is no such WebGPU adapter; there are: ${names.join(", ") || "none"}`,
   );
-  Deno.exit(2);
 }
 
 const started = performance.now();
@@ -87,10 +85,9 @@ const steps: StepFigures[] = [];
 const failed: { case: string; reason: string }[] = [];
 const splits: SplitFigures[] = [];
 for (const name of models) {
-  const bench = await benchModel(name, [
-    ...SIZES[name] ?? [],
-    ...small ? SMALL : [],
-  ]);
+  const sizes = [...SIZES[name] ?? [], ...small ? SMALL : []];
+  const bench = await benchModel(name, sizes)
+    .catch((error) => refuse(errorMessage(error)));
   const cases: StepCase[] = [
     { bench, precision: "fp32", fuse: true, byOp: true },
     { bench, precision: "fp32", fuse: false, byOp: true },
@@ -121,6 +118,11 @@ console.log(JSON.stringify({
   bench: "gpu",
   ...{ ...where, peaks, steps, splits, failed, tookSec },
 }));
+
+function refuse(message: string): never {
+  console.error(message);
+  Deno.exit(2);
+}
 
 function settings(values: Record<string, unknown>): FlagSetting[] {
   return Object.entries(values)

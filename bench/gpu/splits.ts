@@ -33,7 +33,7 @@ const TILES = [
   "128x64x16 8x8 ahead block",
   "128x128x16 8x8 ahead block",
 ];
-const MOST_SHAPES = 6;
+const MOST_SHAPES = 4;
 
 /** Times the shapes with most work. */
 export async function compareSplits(
@@ -61,7 +61,7 @@ export async function compareSplits(
       ),
     ];
     const times = await timeGemm(backend, shape, {
-      ...{ variants, rounds: 2, roundMs: 3, limitMs: 5000 },
+      ...{ variants, rounds: 2, roundMs: 3, limitMs: 2500 },
     });
     const best = times.map((rounds) => Math.min(...rounds));
     const first = best.indexOf(Math.min(...best));
