@@ -50,6 +50,17 @@ find_cache() {
   printf '%s\n' "$cache"
 }
 
+# Whether nobody else has put it there, but for the system's administrator.
+is_own() {
+  [ -O "$1" ] || (
+    find_tools
+    set -f
+    # shellcheck disable=SC2046
+    set -- $(ls -ldLn -- "$1")
+    [ "${3:-}" = 0 ]
+  )
+}
+
 # Whether all files are there: who tidies up may have taken some.
 is_complete() {
   set -- "$program"/*
@@ -96,6 +107,9 @@ cache=$(find_cache)
 # Named by its content, so another version never gets in the way.
 program=$cache/@name@
 is_complete || (unpack)
+{ is_own "$program" && is_own "$program/@runtime@"; } ||
+  fail "Cannot use $program: it belongs to another user" \
+    "set HEARTH_CACHE to a directory of yours"
 @model@
 exec "$program/@runtime@" @arguments@ "$@"
 # The shell never reads on from here.

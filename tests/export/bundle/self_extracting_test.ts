@@ -156,6 +156,61 @@ Deno.test(
 );
 
 Deno.test(
+  "a file that unpacks itself starts no program of another user",
+  { ignore: options.ignore || Deno.uid() !== 0 }, // who else may give away
+  async () => {
+    await using made = await Extracting.create();
+    const env = { HEARTH_CACHE: `${made.dir}/shared`, PATH: "" };
+    assert.equal((await made.run(env)).code, 0);
+    const [name] = made.names("shared");
+    const program = `${made.dir}/shared/${name}`;
+    for (const path of [program, `${program}/run`]) {
+      await Deno.chown(path, 65534, 65534);
+      assert.deepEqual(await made.run(env), {
+        code: 1,
+        out: "",
+        err: `error: Cannot use DIR/shared/${name}: it belongs to another ` +
+          "user\nhint: set HEARTH_CACHE to a directory of yours\n",
+      });
+      await Deno.chown(path, 0, 0);
+    }
+    // One of the administrator's is as good as an own one.
+    await Deno.chmod(made.dir, 0o755);
+    const { success } = await new Deno.Command(made.path, {
+      ...{ cwd: made.dir, clearEnv: true, env, uid: 65534, stdin: "null" },
+      ...{ stdout: "null", stderr: "null" },
+    }).output();
+    assert.ok(success);
+  },
+);
+
+Deno.test(
+  "a file that unpacks itself takes odd names of directories for names",
+  options,
+  async () => {
+    await using made = await Extracting.create();
+    const odd = ["$(touch x)", "`touch x`", "a\nb", "-rf", "*", "'\" ;&|"];
+    for (const name of odd) {
+      const path = `${made.dir}/home/${name}`;
+      await Deno.mkdir(path, { recursive: true });
+      const envs: Record<string, string>[] = [
+        { HOME: path },
+        { XDG_CACHE_HOME: path },
+        { TMPDIR: path },
+        { HEARTH_CACHE: path },
+      ];
+      for (const env of envs) {
+        const { code, out, err } = await made.run(env);
+        assert.deepEqual([code, err], [0, ""], JSON.stringify(env));
+        const place = path.replace(made.dir, "DIR");
+        assert.ok(out.includes(`word: ${place}`), out);
+      }
+    }
+    await assert.rejects(Deno.lstat(`${made.dir}/x`));
+  },
+);
+
+Deno.test(
   "a file that unpacks itself is whole after many starts and losses",
   options,
   async () => {
