@@ -95,6 +95,7 @@ const SYSTEM_HINTS: [pattern: RegExp, hint: string][] = [
   [/read-only file system|os error 30\b/i, "use --root DIR on another disk"],
   [/permission denied|os error 13\b/i, "check permissions, or use --root DIR"],
   [/\bmkdir '/, "use --root DIR, where directories can be made"],
+  [/^Requires \w+ access/, "start Deno with what docs/security.md lists"],
   [/too many open files|os error 24\b/i, "raise the limit: ulimit -n 4096"],
 ];
 
