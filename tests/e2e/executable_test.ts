@@ -31,7 +31,10 @@ Deno.test({
     await t.step("says what it is", async () => {
       const { code, out, err } = await machine.run("--version");
       assert.deepEqual([code, err], [0, ""]);
-      assert.match(out, /^hearth \d+\.\d+\.\d+ \([^,]+, Deno \d+\.\d+\.\d+\)\n$/);
+      assert.match(
+        out,
+        /^hearth \d+\.\d+\.\d+ \([^,]+, Deno \d+\.\d+\.\d+\)\n$/,
+      );
       assert.doesNotMatch(out, /sources/);
     });
 
