@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { canRun } from "../base/_helpers.ts";
+import { join } from "node:path";
+import { canRun, inTempDir } from "../base/_helpers.ts";
 import { run } from "./_fake_io.ts";
 import { Workspace } from "./_workspace.ts";
 
@@ -74,3 +75,33 @@ Deno.test("a shell can read its completion script", async () => {
   const { success, stderr } = await bash.output();
   assert.ok(success, new TextDecoder().decode(stderr));
 });
+
+Deno.test("completions --install puts the script where the shell looks", () =>
+  inTempDir(async (home) => {
+    const { out: script } = await run(["completions", "bash"]);
+    const words = ["completions", "bash", "--install"];
+    for (const _again of [1, 2]) {
+      const { code, out, err } = await run(words, { env: { HOME: home } });
+      const path = join(
+        home,
+        ".local/share/bash-completion/completions/hearth",
+      );
+      assert.deepEqual([code, out], [0, `${path}\n`]);
+      assert.match(err, /^A new shell completes hearth/);
+      assert.equal(await Deno.readTextFile(path), script);
+    }
+    const env = { HOME: home, XDG_CONFIG_HOME: join(home, "config") };
+    const fish = await run(["completions", "fish", "--install"], { env });
+    const path = join(home, "config/fish/completions/hearth.fish");
+    assert.equal(fish.out, `${path}\n`);
+    assert.ok((await Deno.stat(path)).size > 0);
+
+    const file = join(home, "file");
+    await Deno.writeTextFile(file, "");
+    const refused = await run(words, { env: { XDG_DATA_HOME: file } });
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      /^error: Cannot write .*\nhint: hearth comp.*\n$/,
+    );
+  }));

@@ -44,21 +44,31 @@ export function addCompletionsCommand(
   app: App,
 ): void {
   program.command("completions")
-    .summary("print a shell completion script")
+    .summary("print or install a shell completion script")
     .description(
       "Print a script that makes a shell complete hearth's commands and flags.",
     )
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
+    .option("--install", "put it where the shell looks for it")
     .addHelpText(
       "after",
       examples(
-        "hearth completions bash > ~/.local/share/bash-completion/completions/hearth",
+        "hearth completions bash --install",
         "hearth completions zsh > ~/.zsh/completions/_hearth",
       ),
     )
-    .action(async (shell) => {
+    .action(async (shell, { install }) => {
       const { script } = await import("@bomb.sh/tab");
-      app.io.stdout.write(printed(() => script(shell, "hearth", "hearth")));
+      const text = printed(() => script(shell, "hearth", "hearth"));
+      if (!install) return app.io.stdout.write(text);
+      const { installCompletions } = await import(
+        "../output/install_completions.ts"
+      );
+      const { path, activate } = await installCompletions(shell, text, {
+        env: app.io.env,
+      });
+      app.print(path);
+      app.note(activate);
     });
 
   program.command("complete", { hidden: true })
