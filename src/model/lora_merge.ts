@@ -130,11 +130,17 @@ function addProduct(
   const sums = new Float64Array(columns);
   for (let at = 0; at < values.length; at += columns) {
     const row = firstRow + at / columns;
+    const factor = (k: number) => k < rank ? scale * left[row * rank + k] : 0;
     sums.fill(0);
-    for (let k = 0; k < rank; k++) {
-      const factor = scale * left[row * rank + k];
-      const from = k * columns;
-      for (let c = 0; c < columns; c++) sums[c] += factor * right[from + c];
+    // Four at a time: the sums are what is loaded and stored.
+    for (let k = 0; k < rank; k += 4) {
+      const [f0, f1, f2, f3] = [0, 1, 2, 3].map((i) => factor(k + i));
+      const [r0, r1, r2, r3] = [0, 1, 2, 3]
+        .map((i) => Math.min(k + i, rank - 1) * columns);
+      for (let c = 0; c < columns; c++) {
+        sums[c] += f0 * right[r0 + c] + f1 * right[r1 + c] +
+          f2 * right[r2 + c] + f3 * right[r3 + c];
+      }
     }
     for (let c = 0; c < columns; c++) values[at + c] += sums[c];
   }
