@@ -108,6 +108,23 @@ Deno.test("src/ uses terminal, processes, devices and network in one layer", asy
   assert.deepEqual(wrong, []);
 });
 
+Deno.test("src/ makes memory executable in one file, and starts no shell", async () => {
+  const executable = new Set<string>();
+  const shells: string[] = [];
+  for await (const { path, code } of sources(root)) {
+    const text = withoutComments(code);
+    if (/\bmprotect\b|Virtual(Alloc|Protect)|PROT_EXEC/.test(text)) {
+      executable.add(path);
+    }
+    const shell = /shell: *true|"(sh|cmd)(\.exe)?"|\/bin\/\w*sh\b|"-c"/;
+    if (shell.test(text)) shells.push(path);
+  }
+  assert.deepEqual([...executable], [
+    "backend/cpu/native/executable_memory.ts",
+  ]);
+  assert.deepEqual(shells, []);
+});
+
 /** Comments may speak of anything; strings stay. */
 function withoutComments(code: string): string {
   return code.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1");

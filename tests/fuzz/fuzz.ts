@@ -2,8 +2,8 @@
  * `deno task fuzz [--count 100000] [--seed 1] [--first 0] [target …]`: damaged
  * inputs for everything that reads what a stranger may have made.
  *
- * Prints a line per target, and what was wrong with number and seed, so that
- * `--first NUMBER --count 1` shows it again.
+ * Prints a line per target, and what was wrong, each with the command that
+ * shows it again. A target that is slow gets a tenth of the inputs.
  *
  * @module
  */
@@ -46,7 +46,11 @@ for (const target of names) {
       `${result.failures.length} failures, memory +` +
       `${formatBytes(Math.max(0, result.grownBytes))}, ${seconds} s`,
   );
-  for (const failure of result.failures) console.error(failure);
+  for (const failure of result.failures) {
+    const [, input] = /^input (\d+)/.exec(failure)!;
+    const again = `--seed ${seed} --first ${input} --count 1 ${target}`;
+    console.error(`${failure}\nagain: deno task fuzz ${again}`);
+  }
   failed ||= result.failures.length > 0;
 }
 if (failed) Deno.exit(1);
