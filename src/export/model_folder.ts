@@ -179,7 +179,8 @@ async function readText(
 ): Promise<string | null> {
   const path = join(folder, name);
   try {
-    const { size } = await Deno.stat(path);
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile) throw refusal(folder, `${name} is no file`); // nor ever ends
     if (size > maxBytes) {
       throw refusal(
         folder,

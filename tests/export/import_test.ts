@@ -259,6 +259,30 @@ for (const [what, damage, message] of DAMAGES) {
     }));
 }
 
+Deno.test({
+  name: "openModelFolder() reads no file without end",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inTempDir(async (dir) => {
+      const model = fileURLToPath(
+        new URL("../fixtures/models/gpt2_f16", import.meta.url),
+      );
+      for await (const { name } of Deno.readDir(model)) {
+        await Deno.copyFile(`${model}/${name}`, `${dir}/${name}`);
+      }
+      for (
+        const name of ["config.json", "tokenizer.json", "model.safetensors"]
+      ) {
+        await Deno.rename(`${dir}/${name}`, `${dir}/aside`);
+        await Deno.symlink("/dev/zero", `${dir}/${name}`);
+        await assert.rejects(openModelFolder(dir), { name: "UserError" });
+        await Deno.remove(`${dir}/${name}`);
+        await Deno.rename(`${dir}/aside`, `${dir}/${name}`);
+      }
+      await openModelFolder(dir);
+    }),
+});
+
 Deno.test("openModelFolder() opens or refuses any damage of its files", () =>
   inTempDir(async (dir) => {
     const folder = await copyOf("llama_bf16", dir);
