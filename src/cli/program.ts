@@ -46,7 +46,10 @@ export function createProgram(app: App): CommandUnknownOpts {
     .version(`hearth ${FULL_VERSION}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand(false) // main.ts understands "hearth help train"
-    .option("--root <dir>", "folder of runs and data (default: HEARTH_ROOT or .)")
+    .option(
+      "--root <dir>",
+      "folder of runs and data (default: HEARTH_ROOT or .)",
+    )
     .option("--json", "results as JSON")
     .option("--quiet", "only results, warnings and errors")
     .option("--no-color", "no colors")
