@@ -7,7 +7,7 @@
 
 import { formatBytes, formatCount } from "../../base/format.ts";
 import type { RunState } from "../../run/files/run_state.ts";
-import type { CurveName, Curves } from "../state/run_feed.ts";
+import type { CurveName, Curves } from "../state/curves.ts";
 import {
   beside,
   bold,

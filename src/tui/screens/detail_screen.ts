@@ -39,7 +39,10 @@ export class DetailScreen implements Screen {
   constructor(host: Host, runId: string) {
     this.#host = host;
     host.lastRun = runId;
-    this.#feed = new RunFeed(host.root, runId, () => host.changed());
+    this.#feed = new RunFeed(host.root, runId, {
+      state: host.runs().find((run) => run.runId === runId)?.state ?? null,
+      onChange: () => host.changed(),
+    });
   }
 
   get title(): string {

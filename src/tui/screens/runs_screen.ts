@@ -240,9 +240,10 @@ export class RunsScreen implements Screen {
     const runId = fits ? this.#selected : null;
     if (this.#feed?.record.runId !== runId) {
       this.#feed?.[Symbol.dispose]();
-      this.#feed = runId === null
-        ? null
-        : new RunFeed(this.#host.root, runId, () => this.#host.changed());
+      this.#feed = runId === null ? null : new RunFeed(this.#host.root, runId, {
+        state: this.#runs().find((run) => run.runId === runId)?.state ?? null,
+        onChange: () => this.#host.changed(),
+      });
     }
     return this.#feed?.record.loaded || this.#feed?.record.state
       ? this.#feed.record

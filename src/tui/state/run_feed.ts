@@ -5,33 +5,15 @@
  */
 
 import { errorMessage } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import { pause } from "../../base/pause.ts";
 import { safeText } from "../../base/safe_text.ts";
 import { fileSignature } from "../../run/watch/file_signature.ts";
 import { type FollowEvent, followRun } from "../../run/watch/follow_run.ts";
-import type { Metric } from "../../run/files/metrics.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
 import type { RunState } from "../../run/files/run_state.ts";
 import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
-
-/** What is drawn over the steps of a run. */
-const CURVES = [
-  "trainLoss",
-  "valLoss",
-  "lr",
-  "gradNorm",
-  "tokensPerSec",
-  "gpuUtilPct",
-  "vramUsedBytes",
-  "powerW",
-  "cpuPct",
-  "rssBytes",
-] as const;
-/** One of {@linkcode CURVES}. */
-export type CurveName = typeof CURVES[number];
-
-/** Points in ascending order of steps. */
-export type Curves = Record<CurveName, [step: number, value: number][]>;
+import { type Curves, CurveStore, emptyCurves } from "./curves.ts";
 
 /** What is known of a run. */
 export interface RunRecord {
@@ -69,36 +51,24 @@ export function emptyRecord(runId: string): RunRecord {
   };
 }
 
-function emptyCurves(): Curves {
-  return Object.fromEntries(CURVES.map((name) => [name, []])) as never;
-}
-
-/** Adds rows of `metrics.jsonl` to the curves. */
-export function addMetrics(curves: Curves, metrics: readonly Metric[]): void {
-  for (const metric of metrics) {
-    const values: Partial<Record<string, number | null>> =
-      metric.kind === "step"
-        ? { ...metric, ...metric.telemetry } as never
-        : { valLoss: metric.valLoss };
-    for (const name of CURVES) {
-      const value = values[name];
-      if (value != null) curves[name].push([metric.step, value]);
-    }
-  }
-}
-
 /** Follows one run until it is disposed of. */
 export class RunFeed implements Disposable {
   readonly record: RunRecord;
   readonly #root: string;
   readonly #onChange: () => void;
   readonly #over = new AbortController();
+  #curves = new CurveStore();
   #checkpoint: string | null | undefined;
 
-  constructor(root: string, runId: string, onChange: () => void) {
+  /** @param state Where the run stood a moment ago: a long one takes time. */
+  constructor(
+    root: string,
+    runId: string,
+    { state, onChange }: { state: RunState | null; onChange: () => void },
+  ) {
     this.#root = root;
     this.#onChange = onChange;
-    this.record = emptyRecord(runId);
+    this.record = { ...emptyRecord(runId), state };
     void this.#run();
   }
 
@@ -117,7 +87,7 @@ export class RunFeed implements Disposable {
   async #run(): Promise<void> {
     const { runId } = this.record;
     const { signal } = this.#over;
-    const { state: path } = runPaths(this.#root, runId);
+    const { state: path, dir } = runPaths(this.#root, runId);
     while (!signal.aborted) {
       let isFirst = true;
       try {
@@ -139,16 +109,22 @@ export class RunFeed implements Disposable {
       const signature = await fileSignature(path);
       while (
         !signal.aborted &&
-        await fileSignature(path) === signature
+        await fileSignature(path) === signature &&
+        await exists(dir) !== this.record.removed
       ) await pause(REVIVAL_INTERVAL_MS, signal);
     }
   }
 
   #restart(): void {
     this.record.removed = false;
-    this.record.curves = emptyCurves();
+    this.#restartCurves();
     this.record.log = [];
     this.record.problems = [];
+  }
+
+  #restartCurves(): void {
+    this.#curves = new CurveStore();
+    this.record.curves = this.#curves.curves;
   }
 
   #take(event: FollowEvent): void {
@@ -162,8 +138,8 @@ export class RunFeed implements Disposable {
         }
         break;
       case "metrics":
-        if (event.restarted) record.curves = emptyCurves();
-        addMetrics(record.curves, event.metrics);
+        if (event.restarted) this.#restartCurves();
+        this.#curves.add(event.metrics);
         break;
       case "log":
         if (event.restarted) record.log = [];
