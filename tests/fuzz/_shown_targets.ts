@@ -25,7 +25,8 @@ import {
   settingsPage,
 } from "../../src/tui/screens/detail_pages.ts";
 import { runsLines } from "../../src/tui/screens/runs_screen.ts";
-import { addMetrics, emptyRecord } from "../../src/tui/state/run_feed.ts";
+import { CurveStore } from "../../src/tui/state/curves.ts";
+import { emptyRecord } from "../../src/tui/state/run_feed.ts";
 import { type Line, lineText } from "../../src/tui/text/line.ts";
 import { run } from "../cli/_fake_io.ts";
 import { stepMetric } from "../run/_fake_run.ts";
@@ -146,10 +147,15 @@ function checkHarmless(text: string, where: string): void {
 async function showDashboard(root: string): Promise<void> {
   const info = await readRun(root, "owl-1");
   const paths = runPaths(root, "owl-1");
-  const record = { ...emptyRecord("owl-1"), loaded: true, state: info.state };
+  const store = new CurveStore();
   for await (const row of readMetrics(paths.metrics)) {
-    if (row !== null) addMetrics(record.curves, [row]);
+    if (row !== null) store.add([row]);
   }
+  const { curves } = store;
+  const record = {
+    ...emptyRecord("owl-1"),
+    ...{ loaded: true, state: info.state, curves },
+  };
   const tail = new TailFile(paths.log, { lastLines: 20 });
   record.log = (await tail.read())?.lines ?? [];
   record.problems = info.broken === null ? [] : [info.broken];
