@@ -18,6 +18,14 @@ import { restoreTerminal, takeTerminal, writeClipboard } from "./terminal.ts";
 import type { TuiOptions } from "./screen.ts";
 import type { ColorDepth } from "./theme.ts";
 
+/**
+ * Ink's signal-exit sends a signal once more where it finds no other listener,
+ * and looks for those of Node only. The second one could end the process
+ * before the terminal is given back (seen under load, about once in ten times).
+ */
+const SIGNALS_OF_INK = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const heard = () => {};
+
 /** Shows the dashboard until a person leaves it. */
 export async function runTui(
   options: TuiOptions & { color: ColorDepth },
@@ -70,6 +78,7 @@ export async function runTui(
   addEventListener("unhandledrejection", onRejection);
   addEventListener("unload", restoreTerminal);
   using _signals = onStopSignals({ first: () => resolve(), second: () => {} });
+  for (const signal of SIGNALS_OF_INK) process.on(signal, heard);
   takeTerminal();
   try {
     const ink = render(
@@ -96,6 +105,7 @@ export async function runTui(
       await ink.waitUntilExit().catch(() => {});
     }
   } finally {
+    for (const signal of SIGNALS_OF_INK) process.off(signal, heard);
     removeEventListener("error", onError);
     removeEventListener("unhandledrejection", onRejection);
     removeEventListener("unload", restoreTerminal);
