@@ -61,6 +61,17 @@ export function runFields(
   });
 }
 
+/** The fields, when what a profile says of the one gives way to the other. */
+export function meantBy(values: Values, fields: readonly Field[]): Field[] {
+  const rivals: Record<string, string> = { epochs: "steps", steps: "epochs" };
+  return fields.map((field) => {
+    const rival = rivals[field.name];
+    return rival !== undefined && isFilled(values, rival)
+      ? { ...field, placeholder: "–" }
+      : field;
+  });
+}
+
 function needsDataset(profile: string): boolean {
   return Object.hasOwn(PROFILES, profile) &&
     PROFILES[profile as ProfileName].needsDataset;

@@ -20,6 +20,7 @@ import {
   checkRunForm,
   fieldProblems,
   isDetached,
+  meantBy,
   NEW_RUN,
   profileConfig,
   runArgs,
@@ -56,7 +57,8 @@ export class FormScreen implements Screen {
   view(size: Size): Line[] {
     const { columns, rows } = size;
     const problems = fieldProblems(this.#form.values);
-    const form = formLines(this.#fields, this.#form, { problems, columns });
+    const fields = meantBy(this.#form.values, this.#fields);
+    const form = formLines(fields, this.#form, { problems, columns });
     const problem = this.#checked?.problem ?? null;
     const command = wrapWidth(this.#commandLine(), columns - 2);
     const room = rows - form.length;

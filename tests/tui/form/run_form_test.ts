@@ -10,6 +10,7 @@ import { formLines } from "../../../src/tui/form/form_lines.ts";
 import {
   checkRunForm,
   fieldProblems,
+  meantBy,
   profileConfig,
   runArgs,
   runFields,
@@ -167,4 +168,15 @@ Deno.test("a form goes round through fields and choices", () => {
       "❯ choice  ‹ c ›",
     ].join("\n"),
   );
+});
+
+Deno.test("meantBy() does not show the steps of a profile beside epochs", () => {
+  const fields = ["epochs", "steps", "lr"].map((name) => ({
+    ...{ name, label: name, hint: "", placeholder: "500" },
+  }));
+  const shown = (values: Record<string, string>) =>
+    meantBy(values, fields).map(({ placeholder }) => placeholder);
+  assert.deepEqual(shown({}), ["500", "500", "500"]);
+  assert.deepEqual(shown({ epochs: "3" }), ["500", "–", "500"]);
+  assert.deepEqual(shown({ steps: "9" }), ["–", "500", "500"]);
 });
