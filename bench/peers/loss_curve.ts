@@ -1,6 +1,7 @@
 /**
  * Trains the same model on the same batches here and with PyTorch, and
- * compares the two loss curves.
+ * compares the two loss curves, and each with one that PyTorch computes in f64:
+ * what both are away from that is rounding.
  *
  *     deno run -A bench/peers/loss_curve.ts TRAIN.txt VAL.txt [gpt2|llama]
  *
@@ -58,11 +59,10 @@ async function compare(): Promise<void> {
     const _ of startRun({ root, config: await configOf(0), runId: "initial" })
   );
   const config = await configOf(STEPS);
-  const ours: number[] = [];
-  let valLoss = NaN;
+  const ours: Losses = { trainLoss: [], valLoss: NaN };
   for await (const event of startRun({ root, config, runId: "curve" })) {
-    if (event.kind === "step") ours.push(event.trainLoss);
-    if (event.kind === "eval") valLoss = event.valLoss;
+    if (event.kind === "step") ours.trainLoss.push(event.trainLoss);
+    if (event.kind === "eval") ours.valLoss = event.valLoss;
   }
 
   // 2. The same batches for the other side.
@@ -105,28 +105,41 @@ async function compare(): Promise<void> {
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`${python} ${script} failed`);
-  const theirs = JSON.parse(new TextDecoder().decode(stdout)) as {
-    versions: string;
-    trainLoss: number[];
-    valLoss: number;
-  };
-  const difference = ours.map((loss, i) =>
-    Math.abs(loss - theirs.trainLoss[i])
-  );
-  console.log(`${arch}: hearth against ${theirs.versions}`);
+  const { versions, f32, f64 } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  ) as { versions: string; f32: Losses; f64: Losses };
+  console.log(`${arch}: hearth against ${versions}`);
   console.log("step      hearth   pytorch  difference");
   for (let step = 0; step < STEPS; step++) {
     if (step % 20 !== 0 && step !== STEPS - 1) continue;
-    console.log(row(step + 1, ours[step], theirs.trainLoss[step]));
+    console.log(row(step + 1, ours.trainLoss[step], f32.trainLoss[step]));
   }
-  console.log(row("val", valLoss, theirs.valLoss));
+  console.log(row("val", ours.valLoss, f32.valLoss));
   console.log(JSON.stringify({
     arch,
     steps: STEPS,
-    largestDifference: Math.max(...difference),
-    meanDifference: difference.reduce((a, b) => a + b) / STEPS,
-    valDifference: Math.abs(valLoss - theirs.valLoss),
+    hearthToPytorch: apart(ours, f32),
+    hearthToF64: apart(ours, f64),
+    pytorchToF64: apart(f32, f64),
   }));
+}
+
+/** What one side came to. */
+interface Losses {
+  trainLoss: number[];
+  valLoss: number;
+}
+
+/** Largest and mean difference of a training loss, and that of validation. */
+function apart(a: Losses, b: Losses) {
+  const differences = a.trainLoss.map((loss, i) =>
+    Math.abs(loss - b.trainLoss[i])
+  );
+  return {
+    largest: Math.max(...differences),
+    mean: differences.reduce((a, b) => a + b) / STEPS,
+    val: Math.abs(a.valLoss - b.valLoss),
+  };
 }
 
 /** Evaluations spread their batches over all of the data; evaluate.ts. */
