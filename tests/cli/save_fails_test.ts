@@ -28,13 +28,13 @@ Deno.test("hearth train says once that it cannot save, and how it ended", async 
   assert.equal(log.match(/Cannot save/g)?.length, 2, log);
 });
 
-Deno.test("hearth train refuses a root whose checkpoints it cannot read", async () => {
+Deno.test("hearth train refuses a root where checkpoints have no place", async () => {
   await using workspace = await Workspace.create();
   await workspace.write("checkpoints", "a file in the way");
   const { code, err } = await workspace.train(["--steps", "6"]);
   assert.equal(code, 2, err);
   assert.match(
     err,
-    /^error: Cannot read "ROOT.checkpoints.owl-1": a part of the path is a file$/m,
+    /^error: Cannot write to "ROOT.checkpoints.owl-1": a part of the path is a file$/m,
   );
 });

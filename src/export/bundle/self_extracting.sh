@@ -75,8 +75,10 @@ unpack() {
   trap 'rm -rf "$part"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
-  # Beside the program, so that all of it is gone with $part.
-  files=$part/files
+  # Beside the program, so that all of it is gone with $part. A name of its
+  # own, as mv moves into a directory that is there already.
+  name=${part##*.}
+  files=$part/$name
   mkdir "$files" || fail "Cannot write to $cache" "free some space"
   # What is wrong stays in memory: the disk may be full.
   problem=$({
@@ -99,8 +101,7 @@ unpack() {
   # Whoever comes second finds the first one's, which is the same.
   mv "$files" "$program" 2>/dev/null || is_complete ||
     fail "Cannot write $program" "remove it, or set HEARTH_CACHE"
-  # mv moves into a directory that is there already
-  rm -rf "$program/files"
+  rm -rf "$program/$name"
 }
 
 cache=$(find_cache)
