@@ -84,26 +84,38 @@ export class HuggingFaceCodec {
    * @throws {UserError} For a text that the model has no ids for.
    */
   encode(text: string): Uint32Array {
-    try {
-      return new Uint32Array(this.#wasm.encode(text.toWellFormed()));
-    } catch (cause) {
-      const reason = refusal(this.#log) ?? errorMessage(cause);
-      throw new UserError(
-        `Cannot encode the text: the tokenizer says "${reason}"`,
-        {
-          hint: "choose another tokenizer.json, or tokenizer.type byte",
-          cause,
-        },
-      );
-    }
+    return this.#ask(
+      "encode the text",
+      () => new Uint32Array(this.#wasm.encode(text.toWellFormed())),
+    );
   }
 
-  /** Text of `ids`, without special tokens; ids out of range are left out. */
+  /**
+   * Text of `ids`, without special tokens; ids out of range are left out.
+   *
+   * @throws {UserError} For ids that the file's decoder fails on.
+   */
   decode(ids: ArrayLike<number>): string {
     const known = Array.from(ids).filter((id) =>
       id < this.#file.vocabSize && !this.#specialIds.has(id)
     );
-    return this.#wasm.decode(Int32Array.from(known));
+    return this.#ask(
+      "decode tokens",
+      () => this.#wasm.decode(Int32Array.from(known)),
+    );
+  }
+
+  /** Gives the reason if the Rust code aborts. */
+  #ask<T>(what: string, work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      const reason = refusal(this.#log) ?? errorMessage(cause);
+      throw new UserError(`Cannot ${what}: the tokenizer says "${reason}"`, {
+        hint: "choose another tokenizer.json, or tokenizer.type byte",
+        cause,
+      });
+    }
   }
 
   /** How many ids of `text` say "unknown". */
@@ -159,9 +171,10 @@ function allOfTheText(root: TokenizerFile["root"]): TokenizerFile["root"] {
   };
 }
 
-/** The reason in a panic of the Rust code: what it unwrapped in vain. */
+/** The reason of the first panic in Rust: what it unwrapped in vain, or said. */
 function refusal(log: readonly string[]): string | null {
-  const panic = /an `Err` value: (?:Error\("(.*?)", line|(.*))/;
-  const match = panic.exec(log.join("\n"));
+  const lines = log.join("\n");
+  const match = /an `Err` value: (?:Error\("(.*?)", line|(.*))/.exec(lines) ??
+    /panicked at .*:\n(.+)/.exec(lines);
   return match === null ? null : (match[1] ?? match[2]).replaceAll("\\", "");
 }

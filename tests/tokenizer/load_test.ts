@@ -120,6 +120,20 @@ Deno.test("encode() says what Hugging Face's code has no ids for", async () => {
   });
 });
 
+Deno.test("decode() says where Hugging Face's code fails", async () => {
+  // tokenizers 0.21.1 strips up to 127 letters of a word of two.
+  const tokenizer = await loadTokenizer(JSON.stringify({
+    version: "1.0",
+    pre_tokenizer: { type: "WhitespaceSplit" },
+    decoder: { type: "Strip", content: "a", start: 0, stop: 127 },
+    model: { type: "WordLevel", vocab: { aa: 0 }, unk_token: "aa" },
+  }));
+  assert.throws(() => tokenizer.decode([0]), {
+    name: "UserError",
+    message: /^Cannot decode tokens: the tokenizer says "index out of bounds: /,
+  });
+});
+
 Deno.test("loadTokenizer() loads a word list and counts its unknown words", async () => {
   const tokenizer = await loadTokenizer(JSON.stringify({
     version: "1.0",
