@@ -5,16 +5,10 @@ import { estimateRun, type RunEstimate } from "../../train/estimate.ts";
 import { freeBytes } from "../../base/free_space.ts";
 import { rootPaths } from "../../run/files/run_paths.ts";
 import { explain } from "../explain.ts";
-import { commandLine } from "../form/command_line.ts";
+import { commandLines, ownCommand } from "../form/command_line.ts";
 import { estimateLines, shortEstimate } from "../form/estimate_lines.ts";
-import {
-  actOnForm,
-  type Field,
-  type FormState,
-  openForm,
-  typeIntoForm,
-} from "../form/fields.ts";
-import { formLines } from "../form/form_lines.ts";
+import type { Field } from "../form/fields.ts";
+import { Form } from "../form/form.ts";
 import {
   type Checked,
   checkRunForm,
@@ -40,7 +34,7 @@ export class FormScreen implements Screen {
   readonly name = "form";
   readonly title = "new run";
   readonly #host: Host;
-  #form: FormState = openForm(NEW_RUN);
+  readonly #form: Form;
   #fields: Field[] = runFields("tiny", null);
   #checked: Checked | null = null;
   #estimate: RunEstimate | null = null;
@@ -51,16 +45,19 @@ export class FormScreen implements Screen {
 
   constructor(host: Host) {
     this.#host = host;
+    this.#form = new Form({
+      fields: this.#fields,
+      values: NEW_RUN,
+      problemsOf: fieldProblems,
+    });
     void this.#check();
   }
 
   view(size: Size): Line[] {
     const { columns, rows } = size;
-    const problems = fieldProblems(this.#form.values);
-    const fields = meantBy(this.#form.values, this.#fields);
-    const form = formLines(fields, this.#form, { problems, columns });
+    const form = this.#form.lines({ columns, rows });
     const problem = this.#checked?.problem ?? null;
-    const command = wrapWidth(this.#commandLine(), columns - 2);
+    const command = commandLines(this.#commandLine(), columns);
     const room = rows - form.length;
     const view = {
       estimate: this.#estimate,
@@ -79,28 +76,18 @@ export class FormScreen implements Screen {
     if (room >= below.length + command.length + 2) lines.push([]);
     lines.push(...below);
     if (room >= below.length + command.length + 2) lines.push([]);
-    lines.push(
-      ...command.map((one, i): Line => [
-        span(i === 0 ? "$ " : "  ", "dim"),
-        span(one, "accent"),
-      ]),
-    );
-    return lines;
+    return [...lines, ...command];
   }
 
   act(action: string): void {
     if (action === "back") return this.#host.back();
     if (action === "copy") return this.#host.copy(this.#commandLine());
     if (action === "submit") return void this.#submit();
-    const form = actOnForm(this.#fields, this.#form, action);
-    if (form !== null) this.#changeTo(form);
+    this.#changing(() => this.#form.act(action));
   }
 
   type(text: string): boolean {
-    const form = typeIntoForm(this.#fields, this.#form, text);
-    if (form === null) return false;
-    this.#changeTo(form);
-    return true;
+    return this.#changing(() => this.#form.type(text));
   }
 
   [Symbol.dispose](): void {
@@ -108,24 +95,25 @@ export class FormScreen implements Screen {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  #changeTo(form: FormState): void {
-    const isNew = form.values !== this.#form.values;
-    this.#form = form;
-    if (isNew) {
+  #changing(change: () => boolean): boolean {
+    const before = this.#form.values;
+    const isDone = change();
+    if (this.#form.values !== before) {
       this.#asked++;
       if (this.#timer !== null) clearTimeout(this.#timer);
       this.#timer = setTimeout(() => void this.#check(), CHECK_AFTER_MS);
+      this.#form.fields = meantBy(this.#form.values, this.#fields);
     }
     this.#host.changed(true);
+    return isDone;
+  }
+
+  #args(): string[] {
+    return [...this.#host.globalArgs, ...runArgs(this.#form.values)];
   }
 
   #commandLine(): string {
-    const { program, globalArgs } = this.#host;
-    return commandLine([
-      ...program.split(" "),
-      ...globalArgs,
-      ...runArgs(this.#form.values),
-    ]);
+    return ownCommand(this.#host, this.#args());
   }
 
   async #check(): Promise<Checked | null> {
@@ -143,6 +131,7 @@ export class FormScreen implements Screen {
     const free = await freeBytes(rootPaths(this.#host.root).checkpoints);
     if (asked !== this.#asked) return null;
     this.#fields = fields;
+    this.#form.fields = meantBy(values, fields);
     this.#checked = checked;
     this.#estimate = estimate;
     this.#freeDiskBytes = free;
@@ -154,13 +143,11 @@ export class FormScreen implements Screen {
     // The check that is due would make that of this answer an older one.
     if (this.#timer !== null) clearTimeout(this.#timer);
     const { values } = this.#form;
-    const [wrong] = Object.keys(fieldProblems(values));
-    const at = this.#fields.findIndex(({ name }) => name === wrong);
-    if (at >= 0) this.#changeTo({ ...this.#form, at });
+    const args = this.#args();
+    const isWrong = this.#form.focusProblem();
     const checked = await this.#check();
-    if (!checked?.config || at >= 0) return;
+    if (!checked?.config || isWrong) return;
     const host = this.#host;
-    const args = [...host.globalArgs, ...runArgs(values)];
     const { config } = checked;
     host.open(
       new ReviewScreen(host, {

@@ -3,14 +3,7 @@
 import { openModel } from "../../generate/open_model.ts";
 import { loadChosen } from "../../run/checkpoints/checkpoint_ref.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
-import {
-  actOnForm,
-  type Field,
-  type FormState,
-  openForm,
-  typeIntoForm,
-} from "../form/fields.ts";
-import { formLines } from "../form/form_lines.ts";
+import { Form } from "../form/form.ts";
 import {
   generateFields,
   generateProblems,
@@ -24,8 +17,10 @@ import { newWriting, Writer, type Writing } from "../state/writing.ts";
 import { bold, type Line, line, span } from "../text/line.ts";
 import { writingLines } from "./writing_lines.ts";
 
-/** Below this the settings leave the text no room, and go two to a row. */
+/** Below this, all fields would leave the text no room. */
 const TALL_ROWS = 28;
+/** Then the focused field and its neighbors are seen: the rest is a key away. */
+const SHORT_ROWS = 4;
 
 /** The screen. */
 export class GenerateScreen implements Screen {
@@ -36,8 +31,7 @@ export class GenerateScreen implements Screen {
   readonly #writer: Writer;
   /** `owl-1/latest` and so on; null while they are looked for. */
   #models: string[] | null = null;
-  #fields: Field[] = generateFields([]);
-  #form: FormState;
+  readonly #form: Form;
   readonly #history: Writing[] = [];
   /** Which of them is shown. */
   #at = 0;
@@ -52,7 +46,11 @@ export class GenerateScreen implements Screen {
     this.#host = host;
     this.#runId = runId;
     const model = checkpoint && `${runId}/${stepOf(checkpoint)}`;
-    this.#form = openForm(model ? { model } : {});
+    this.#form = new Form({
+      fields: generateFields([]),
+      values: model ? { model } : {},
+      problemsOf: generateProblems,
+    });
     this.#writer = new Writer(
       async (ref) => await openModel(await loadChosen(host.root, ref)),
       () => host.changed(),
@@ -63,9 +61,10 @@ export class GenerateScreen implements Screen {
   view(size: Size): Line[] {
     if (this.#models?.length === 0) return this.#guidance();
     const { columns, rows } = size;
-    const problems = generateProblems(this.#form.values);
-    const all = formLines(this.#fields, this.#form, { problems, columns });
-    const form = rows >= TALL_ROWS ? all : this.#shortForm(columns, problems);
+    const form = this.#form.lines({
+      columns,
+      rows: rows >= TALL_ROWS ? rows : SHORT_ROWS,
+    });
     const textRows = rows - form.length - 1;
     this.#page = Math.max(1, textRows - 3);
     const writing = this.#history[this.#at];
@@ -88,9 +87,8 @@ export class GenerateScreen implements Screen {
       case "submit":
         return this.#write();
       case "again":
-        if (Object.keys(generateProblems(this.#form.values)).length === 0) {
-          const values = withNextSeed(this.#form.values);
-          this.#form = { ...this.#form, values };
+        if (this.#form.isSound) {
+          this.#form.values = withNextSeed(this.#form.values);
         }
         return this.#write();
       case "halt":
@@ -109,32 +107,20 @@ export class GenerateScreen implements Screen {
       case "pagedown":
         this.#back = Math.max(0, this.#back - this.#page);
         break;
-      default: {
-        const form = actOnForm(this.#fields, this.#form, action);
-        if (form !== null) this.#form = form;
-      }
+      default:
+        this.#form.act(action);
     }
     this.#host.changed(true);
   }
 
   type(text: string): boolean {
-    const form = typeIntoForm(this.#fields, this.#form, text);
-    if (form === null) return false;
-    this.#form = form;
+    const isTaken = this.#form.type(text);
     this.#host.changed(true);
-    return true;
+    return isTaken;
   }
 
   [Symbol.dispose](): void {
     void this.#writer[Symbol.asyncDispose]();
-  }
-
-  /** The focused field and its neighbors: the rest is a key away. */
-  #shortForm(columns: number, problems: ReturnType<typeof generateProblems>) {
-    const { at } = this.#form;
-    const lines = formLines(this.#fields, this.#form, { problems, columns });
-    const from = Math.max(0, Math.min(at - 1, lines.length - SHORT_ROWS));
-    return lines.slice(from, from + SHORT_ROWS);
   }
 
   #guidance(): Line[] {
@@ -156,22 +142,17 @@ export class GenerateScreen implements Screen {
       .filter((runId) => runId !== this.#runId);
     const own = await modelsOf(root, this.#runId);
     this.#models = own;
-    this.#fields = generateFields(own);
+    this.#form.fields = generateFields(own);
     this.#host.changed(true);
     if (own.length === 0) return;
     for (const runId of ids) own.push(...await modelsOf(root, runId));
-    this.#fields = generateFields(own);
+    this.#form.fields = generateFields(own);
     this.#host.changed(true);
   }
 
   #write(): void {
+    if (this.#form.focusProblem()) return this.#host.changed(true);
     const { values } = this.#form;
-    const [wrong] = Object.keys(generateProblems(values));
-    if (wrong !== undefined) {
-      const at = this.#fields.findIndex(({ name }) => name === wrong);
-      this.#form = { ...this.#form, at };
-      return this.#host.changed(true);
-    }
     const model = values.model || this.#models?.[0];
     if (model === undefined) return;
     const { beside = NO_MODEL } = values;
@@ -189,8 +170,6 @@ export class GenerateScreen implements Screen {
     this.#host.changed(true);
   }
 }
-
-const SHORT_ROWS = 4;
 
 /** Names of the models of a run, for `loadChosen`. */
 async function modelsOf(root: string, runId: string): Promise<string[]> {

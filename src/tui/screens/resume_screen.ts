@@ -2,15 +2,8 @@
 
 import { formatCount } from "../../base/format.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
-import { commandLine } from "../form/command_line.ts";
-import {
-  actOnForm,
-  type Field,
-  type FormState,
-  openForm,
-  typeIntoForm,
-} from "../form/fields.ts";
-import { formLines } from "../form/form_lines.ts";
+import { commandLines, ownCommand } from "../form/command_line.ts";
+import { Form } from "../form/form.ts";
 import {
   resumeArgs,
   resumeFields,
@@ -35,8 +28,7 @@ export class ResumeScreen implements Screen {
   readonly #host: Host;
   readonly #runId: string;
   #checkpoints: CheckpointRow[] = [];
-  #fields: Field[] = resumeFields([]);
-  #form: FormState;
+  readonly #form: Form;
 
   /** @param options.checkpoint The one to go on from, chosen before. */
   constructor(
@@ -46,14 +38,16 @@ export class ResumeScreen implements Screen {
     this.#host = host;
     this.#runId = runId;
     const step = /^step-0*(\d+)$/.exec(checkpoint ?? "")?.[1];
-    this.#form = openForm(step ? { from: step } : {});
+    this.#form = new Form({
+      fields: resumeFields([]),
+      values: step ? { from: step } : {},
+      problemsOf: resumeProblems,
+    });
     void this.#load();
   }
 
   view({ columns, rows }: Size): Line[] {
-    const problems = resumeProblems(this.#form.values);
     const state = this.#state();
-    const command = wrapWidth(this.#commandLine(), columns - 2);
     return [
       line(
         bold(this.#runId),
@@ -66,14 +60,11 @@ export class ResumeScreen implements Screen {
         ),
       ),
       [],
-      ...formLines(this.#fields, this.#form, { problems, columns }),
+      ...this.#form.lines({ columns, rows }),
       [],
       ...this.#adviceLines(columns),
       ...(rows >= 14 ? [[]] : []),
-      ...command.map((one, i): Line => [
-        span(i === 0 ? "$ " : "  ", "dim"),
-        span(one, "accent"),
-      ]),
+      ...commandLines(this.#commandLine(), columns),
     ];
   }
 
@@ -81,17 +72,14 @@ export class ResumeScreen implements Screen {
     if (action === "back") return this.#host.back();
     if (action === "copy") return this.#host.copy(this.#commandLine());
     if (action === "submit") return this.#submit();
-    const form = actOnForm(this.#fields, this.#form, action);
-    if (form !== null) this.#form = form;
+    this.#form.act(action);
     this.#host.changed(true);
   }
 
   type(text: string): boolean {
-    const form = typeIntoForm(this.#fields, this.#form, text);
-    if (form === null) return false;
-    this.#form = form;
+    const isTaken = this.#form.type(text);
     this.#host.changed(true);
-    return true;
+    return isTaken;
   }
 
   [Symbol.dispose](): void {}
@@ -104,10 +92,13 @@ export class ResumeScreen implements Screen {
     return this.#info()?.state ?? null;
   }
 
-  #commandLine(): string {
-    const { program, globalArgs } = this.#host;
+  #args(): string[] {
     const args = resumeArgs(this.#runId, this.#form.values);
-    return commandLine([...program.split(" "), ...globalArgs, ...args]);
+    return [...this.#host.globalArgs, ...args];
+  }
+
+  #commandLine(): string {
+    return ownCommand(this.#host, this.#args());
   }
 
   /** What the answers come to. */
@@ -150,21 +141,16 @@ export class ResumeScreen implements Screen {
   async #load(): Promise<void> {
     const dir = runPaths(this.#host.root, this.#runId).checkpoints;
     this.#checkpoints = await checkpointRows(dir).catch(() => []);
-    this.#fields = resumeFields(this.#checkpoints);
+    this.#form.fields = resumeFields(this.#checkpoints);
     this.#host.changed(true);
   }
 
   #submit(): void {
+    if (this.#form.focusProblem()) return this.#host.changed(true);
     const { values } = this.#form;
-    const [wrong] = Object.keys(resumeProblems(values));
-    const at = this.#fields.findIndex(({ name }) => name === wrong);
-    if (at >= 0) {
-      this.#form = { ...this.#form, at };
-      return this.#host.changed(true);
-    }
     const host = this.#host;
     const runId = this.#runId;
-    const args = [...host.globalArgs, ...resumeArgs(runId, values)];
+    const args = this.#args();
     const { from = "latest" } = values;
     host.open(
       new ReviewScreen(host, {

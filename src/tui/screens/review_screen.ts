@@ -19,7 +19,7 @@ import {
   tryRun,
 } from "../../train/estimate.ts";
 import { gauge } from "../charts/gauge.ts";
-import { commandLine } from "../form/command_line.ts";
+import { commandLines, ownCommand } from "../form/command_line.ts";
 import { estimateLines, type EstimateView } from "../form/estimate_lines.ts";
 import type { Host, Screen, Size } from "../screen.ts";
 import { bold, type Line, span } from "../text/line.ts";
@@ -70,7 +70,6 @@ export class ReviewScreen implements Screen {
 
   view({ columns }: Size): Line[] {
     const { about, config } = this.#options;
-    const command = wrapWidth(this.#commandLine(), columns - 2);
     return [
       ...about,
       [],
@@ -83,10 +82,7 @@ export class ReviewScreen implements Screen {
         ...this.#trialProblem(columns),
         [],
       ]),
-      ...command.map((one, i): Line => [
-        span(i === 0 ? "$ " : "  ", "dim"),
-        span(one, "accent"),
-      ]),
+      ...commandLines(this.#commandLine(), columns),
       [],
       ...this.#phaseLines(columns),
     ];
@@ -105,8 +101,7 @@ export class ReviewScreen implements Screen {
   }
 
   #commandLine(): string {
-    const { program } = this.#host;
-    return commandLine([...program.split(" "), ...this.#options.args]);
+    return ownCommand(this.#host, this.#options.args);
   }
 
   /** It may be long: what it takes, what there is. */
