@@ -12,7 +12,7 @@ import type { Io } from "./io.ts";
 import { createProgram } from "./program.ts";
 import { safeText } from "../base/safe_text.ts";
 import { Stopped } from "./stop_signal.ts";
-import { explainUsage, type Explanation } from "./usage_error.ts";
+import { checkValues, explainUsage, type Explanation } from "./usage_error.ts";
 
 /**
  * Runs the command line.
@@ -34,6 +34,7 @@ export async function runCli(
       const { createBundledProgram } = await import("./bundled.ts");
       program = await createBundledProgram(app);
     }
+    checkValues(program, asked);
     await program.parseAsync(asked, { from: "user" });
     return app.exitCode;
   } catch (error) {

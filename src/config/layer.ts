@@ -7,7 +7,7 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { describeAllowed, schemaAt, settings } from "./allowed.ts";
-import { nearMiss } from "./near_miss.ts";
+import { likelyNames, nearMiss } from "./near_miss.ts";
 import { configFileSchema } from "./schema.ts";
 
 /** Keys and values as written, nested like the schema. */
@@ -49,7 +49,8 @@ export function checkLayer(layer: Layer): void {
 
 function unknownKey(layer: Layer, section: SettingPath, key: string): Mistake {
   const known = Object.keys(schemaAt(section)?.properties ?? {});
-  const meant = nearMiss(key, known) ?? settingNamed(key);
+  const meant = nearMiss(key, known) ?? settingNamed(key) ??
+    likelyNames(key, known).at(0);
   const owner = section.length > 0 ? section.join(".") : "the configuration";
   return {
     message: `Cannot use ${layer.placeOf([...section, key])}: ` +
@@ -62,11 +63,14 @@ function unknownKey(layer: Layer, section: SettingPath, key: string): Mistake {
 
 /** The path of a setting of another section: `nLayer` finds `model.nLayer`. */
 function settingNamed(key: string): string | null {
+  const all = settings().map(([path]) => path);
+  // Of two with one name, such as dropout, the first.
   const paths = new Map(
-    settings().map(([path]) => [path.split(".").at(-1)!, path]),
+    all.toReversed().map((path) => [path.split(".").at(-1)!, path]),
   );
-  const name = nearMiss(key, paths.keys());
-  return name === null ? null : paths.get(name)!;
+  // Words of other programs may mean a whole path.
+  const [name] = likelyNames(key, [...paths.keys(), ...all]);
+  return name === undefined ? null : paths.get(name) ?? name;
 }
 
 function wrongValue(layer: Layer, path: SettingPath): Mistake {

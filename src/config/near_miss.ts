@@ -1,8 +1,10 @@
 /**
- * "Did you mean …?": the word of a list that a typing mistake came from.
+ * "Did you mean …?": the words of a list that a person probably meant.
  *
  * @module
  */
+
+import { ourWords } from "./other_words.ts";
 
 /**
  * The candidate closest to `word`, or null if none is close.
@@ -24,7 +26,51 @@ export function nearMiss(
   return best;
 }
 
-function letters(word: string): string {
+/**
+ * The candidates that `name`, of one or more words, may stand for: the same
+ * with other dashes, what other programs call so, the closest, or those that
+ * have its words among theirs. `id` finds `run-id`, `max_iters` finds `steps`.
+ *
+ * @returns The likeliest first; empty if none is likely.
+ */
+export function likelyNames(
+  name: string,
+  candidates: readonly string[],
+): string[] {
+  const called = (wanted: string) =>
+    candidates.filter((candidate) => letters(candidate) === letters(wanted));
+  const same = called(name);
+  if (same.length > 0) return same;
+  const ours = ourWords(letters(name)).flatMap(called);
+  if (ours.length > 0) return ours;
+  const near = nearMiss(name, candidates);
+  return near === null ? sharingWords(name, candidates) : [near];
+}
+
+/** Candidates that have all words of `name`; those with fewest others. */
+function sharingWords(name: string, candidates: readonly string[]): string[] {
+  const wanted = wordsOf(name);
+  if (wanted.length === 0) return [];
+  const sharing = candidates.filter((candidate) => {
+    const its = wordsOf(candidate);
+    return wanted.every((word) => its.some((one) => isShortFor(word, one)));
+  });
+  const fewest = Math.min(...sharing.map((one) => wordsOf(one).length));
+  return sharing.filter((one) => wordsOf(one).length === fewest);
+}
+
+function isShortFor(word: string, whole: string): boolean {
+  if (word === whole || word === `${whole}s`) return true;
+  return word.length >= 3 && whole.startsWith(word);
+}
+
+function wordsOf(name: string): string[] {
+  return name.replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2").toLowerCase()
+    .split(/[-_.\s]+/).filter((word) => word !== "");
+}
+
+/** `word` without what makes a flag of a setting, or the reverse. */
+export function letters(word: string): string {
   return word.toLowerCase().replaceAll(/[-_\s]/g, "");
 }
 

@@ -9,13 +9,19 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { errorCode, ioProblem } from "../base/io_problem.ts";
+import { nearMiss } from "../config/near_miss.ts";
+import { PUBLIC_SOURCES } from "./public_sources.ts";
+
+/** Words that a name of a file may be a misspelling of. */
+const PUBLIC_NAMES = PUBLIC_SOURCES.map(({ name }) => name);
 
 /** A file or folder named by the user that cannot be read. Wrong input. */
 export function readFailure(path: string, error: unknown): unknown {
   const reason = readReason(error);
   if (reason === null) return error;
+  const known = isMissing(error) ? nearMiss(path, PUBLIC_NAMES) : null;
   return new UserError(`Cannot read dataset "${path}": ${reason.what}`, {
-    hint: reason.hint,
+    hint: known ? `did you mean ${known}?` : reason.hint,
     exitCode: EXIT.usage,
     cause: error,
   });
@@ -33,6 +39,10 @@ export function writeFailure(path: string, error: unknown): unknown {
       : "choose a writable place with --root DIR",
     cause: error,
   });
+}
+
+function isMissing(error: unknown): boolean {
+  return errorCode(error) === "ENOENT";
 }
 
 function readReason(error: unknown): { what: string; hint: string } | null {

@@ -125,7 +125,7 @@ const REFUSED: Record<
   },
   "a misspelled command": {
     argv: ["trian"],
-    err: ['error: Unknown command "trian"', "hint: did you mean train?"],
+    err: ['error: Unknown command "trian"', "hint: did you mean hearth train?"],
   },
   "a misspelled flag": {
     argv: ["train", "--n-hed", "3"],
@@ -181,15 +181,201 @@ const REFUSED: Record<
   "an argument too many": {
     argv: ["train", "poems.txt"],
     err: [
-      'error: Too many arguments for "train". Expected 0 arguments but got 1: poems.txt',
-      "hint: see hearth train --help",
+      'error: Cannot use "poems.txt": hearth train takes flags only',
+      "hint: did you mean --dataset poems.txt?",
     ],
   },
   "a flag without its value": {
     argv: ["data", "prepare", "--dataset"],
     err: [
-      'error: Option "--dataset <source>" argument missing',
-      "hint: see hearth data prepare --help",
+      "error: Cannot use --dataset: a value must follow",
+      "hint: --dataset <source>: sample, wikitext-2, hf:OWNER/NAME, " +
+      "https://…, a file, a folder, a glob or - (standard input); or a list " +
+      "of them (may be repeated; default: sample)",
+    ],
+  },
+  "an argument with a blank in its name": {
+    argv: ["train", "my poems.txt"],
+    err: [
+      'error: Cannot use "my poems.txt": hearth train takes flags only',
+      'hint: did you mean --dataset "my poems.txt"?',
+    ],
+  },
+  "a profile without its flag": {
+    argv: ["train", "tiny"],
+    err: [
+      'error: Cannot use "tiny": hearth train takes flags only',
+      "hint: did you mean --profile tiny?",
+    ],
+  },
+  "a configuration without its flag": {
+    argv: ["train", "a.yaml"],
+    err: [
+      'error: Cannot use "a.yaml": hearth train takes flags only',
+      "hint: did you mean --config a.yaml?",
+    ],
+  },
+  "a setting without its flag": {
+    argv: ["train", "model.nLayer=3"],
+    err: [
+      'error: Cannot use "model.nLayer=3": hearth train takes flags only',
+      "hint: did you mean --set model.nLayer=3?",
+    ],
+  },
+  "what a shell made of a glob": {
+    argv: ["train", "--dataset", "a.txt", "b.txt", "c.txt"],
+    err: [
+      'error: Cannot use "b.txt" and 1 more: hearth train takes flags only',
+      "hint: put --dataset before each, or quote a glob: --dataset 'texts/*.txt'",
+    ],
+  },
+  "a prompt without quotes": {
+    argv: ["generate", "--prompt", "Once", "upon", "a", "time"],
+    err: [
+      'error: Cannot use "a" and 1 more: hearth generate takes only one run',
+      'hint: quote a text of several words: --prompt "Once upon a time"',
+    ],
+  },
+  "a prompt without its flag": {
+    argv: ["generate", "owl-1", "Once upon"],
+    err: [
+      'error: Cannot use "Once upon": hearth generate takes only one run',
+      'hint: did you mean --prompt "Once upon"?',
+    ],
+  },
+  "a prompt in place of a run": {
+    argv: ["generate", "Once upon a time"],
+    err: [
+      'error: Cannot use "Once upon a time" as a run: no run has such a name',
+      'hint: did you mean --prompt "Once upon a time"?',
+    ],
+  },
+  "a text to encode without quotes": {
+    argv: ["tokenizer", "encode", "latest", "a", "b"],
+    err: [
+      'error: Cannot use "b": hearth tokenizer encode takes only one tokenizer and one text',
+      'hint: quote the text: "a b"',
+    ],
+  },
+  "a run too many": {
+    argv: ["status", "owl-1", "owl-2"],
+    err: [
+      'error: Cannot use "owl-2": hearth status takes only one run',
+      "hint: see hearth status --help",
+    ],
+  },
+  "no run where one is needed": {
+    argv: ["rm"],
+    err: [
+      'error: Cannot run "hearth rm" without <run>',
+      "hint: hearth runs lists the runs",
+    ],
+  },
+  "a flag in place of a value": {
+    argv: ["train", "--run-id", "--detach"],
+    err: [
+      "error: Cannot use --run-id: a value must follow, found --detach",
+      "hint: --run-id <id>: name of the run; default: a new one",
+    ],
+  },
+  "a value for a flag without one": {
+    argv: ["train", "--detach=true"],
+    err: [
+      "error: Cannot use --detach=true: --detach takes no value",
+      "hint: type --detach alone, or leave it out",
+    ],
+  },
+  "a flag by one of its words": {
+    argv: ["train", "--id", "owl-1"],
+    err: ['error: Unknown option "--id"', "hint: did you mean --run-id?"],
+  },
+  "the beginning of a flag": {
+    argv: ["train", "--data", "poems.txt"],
+    err: ['error: Unknown option "--data"', "hint: did you mean --dataset?"],
+  },
+  "a word of several flags": {
+    argv: ["train", "--size=5"],
+    err: [
+      'error: Unknown option "--size=5"',
+      "hint: did you mean one of --vocab-size, --batch-size?",
+    ],
+  },
+  "a flag with one dash": {
+    argv: ["train", "-steps", "5"],
+    err: ['error: Unknown option "-steps"', "hint: did you mean --steps?"],
+  },
+  "a flag of nanoGPT": {
+    argv: ["train", "--max_iters=5"],
+    err: [
+      'error: Unknown option "--max_iters=5"',
+      "hint: did you mean --steps?",
+    ],
+  },
+  "a flag of another program, by what this one has": {
+    argv: ["generate", "--max_length", "5"],
+    err: [
+      'error: Unknown option "--max_length"',
+      "hint: did you mean --max-new-tokens?",
+    ],
+  },
+  "a command as a flag": {
+    argv: ["train", "--resume"],
+    err: [
+      'error: Unknown option "--resume"',
+      "hint: did you mean hearth resume?",
+    ],
+  },
+  "a key of nanoGPT": {
+    argv: ["train", "--set", "learning_rate=1"],
+    err: [
+      "error: Cannot use --set learning_rate=1: the configuration has no key learning_rate",
+      "hint: did you mean train.lr?",
+    ],
+  },
+  "a key that two sections have": {
+    argv: ["train", "--set", "dropout=0.1"],
+    err: [
+      "error: Cannot use --set dropout=0.1: the configuration has no key dropout",
+      "hint: did you mean model.dropout?",
+    ],
+  },
+  "a command of habit": {
+    argv: ["list"],
+    err: ['error: Unknown command "list"', "hint: did you mean hearth runs?"],
+  },
+  "a subcommand alone": {
+    argv: ["prepare"],
+    err: [
+      'error: Unknown command "prepare"',
+      "hint: did you mean hearth data prepare?",
+    ],
+  },
+  "a misspelled subcommand": {
+    argv: ["data", "prepar"],
+    err: [
+      'error: Unknown command "prepar"',
+      "hint: did you mean hearth data prepare?",
+    ],
+  },
+  "a misspelled data set": {
+    argv: ["train", "--dataset", "wikitext2"],
+    err: [
+      'error: Cannot read dataset "wikitext2": no such file or folder',
+      "hint: did you mean wikitext-2?",
+    ],
+  },
+  "a misspelled data set to describe": {
+    argv: ["data", "info", "wikitext2"],
+    err: [
+      'error: There is no prepared data set "wikitext2"',
+      "hint: did you mean wikitext-2?",
+    ],
+  },
+  "a misspelled format": {
+    argv: ["export", "--format", "ggfu"],
+    err: [
+      "error: Cannot use --format ggfu: expected one of hf, safetensors, gguf, bundle, peft",
+      "hint: did you mean gguf?",
     ],
   },
   "init without a terminal": {

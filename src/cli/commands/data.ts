@@ -8,6 +8,7 @@ import { basename } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
+import { nearMiss } from "../../config/near_miss.ts";
 import type { Prepared } from "../../data/prepared.ts";
 import type { App } from "../app.ts";
 import { addConfigFlags, readConfigFlags } from "../flags/config_flags.ts";
@@ -80,7 +81,9 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth data info wikitext-2", "hearth data info 4f1c --json"),
     )
     .action(async (id) => {
-      const { findPublic } = await import("../../data/public_sources.ts");
+      const { findPublic, PUBLIC_SOURCES } = await import(
+        "../../data/public_sources.ts"
+      );
       const known = findPublic(id);
       if (known !== undefined) {
         if (app.json) app.printJson(known);
@@ -88,7 +91,7 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
         return;
       }
       const { all } = await prepared(app);
-      const one = findPrepared(all, id);
+      const one = findPrepared(all, id, PUBLIC_SOURCES.map(({ name }) => name));
       if (app.json) app.printJson(described(one));
       else app.print(formatInfo(one));
     });
@@ -192,15 +195,25 @@ function described({ directory, header }: Prepared) {
   return { id: basename(directory), directory, ...header };
 }
 
-function findPrepared(all: readonly Prepared[], id: string): Prepared {
+function findPrepared(
+  all: readonly Prepared[],
+  id: string,
+  publicNames: readonly string[],
+): Prepared {
   const found = all.filter(({ directory }) =>
     basename(directory).startsWith(id)
   );
   if (found.length === 1) return found[0];
+  const meant = found.length === 0 ? nearMiss(id, publicNames) : null;
   throw new UserError(
     found.length === 0
       ? `There is no prepared data set "${id}"`
       : `There are ${found.length} prepared data sets that begin with "${id}"`,
-    { hint: "hearth data list shows their ids", exitCode: EXIT.usage },
+    {
+      hint: meant
+        ? `did you mean ${meant}?`
+        : "hearth data list shows their ids",
+      exitCode: EXIT.usage,
+    },
   );
 }

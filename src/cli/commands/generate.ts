@@ -1,7 +1,8 @@
 /** `hearth generate`: text from a trained model. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { EXIT } from "../../base/errors.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
+import { exists } from "../../base/exists.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { MODEL_ARGUMENT } from "../flags/model_argument.ts";
@@ -33,6 +34,7 @@ export function addGenerateCommand(
     .action(async (ref, flags) => {
       const { resolveGeneration } = await import("../../generate/generate.ts");
       resolveGeneration(flags); // before anything is loaded
+      await refuseText(ref);
       const prompt = await readPrompt(app, flags.prompt);
       const { openModel } = await import("../../generate/open_model.ts");
       const { introduce, writeTexts } = await import("../output/texts.ts");
@@ -46,4 +48,13 @@ export function addGenerateCommand(
       await writeTexts(app, model, { flags, prompt, signal: stop.signal });
       if (stop.signal.aborted) app.exitCode = EXIT.stopped;
     });
+}
+
+/** @throws {UserError} If a text stands where the run should. */
+async function refuseText(ref: string): Promise<void> {
+  if (!/\s/.test(ref) || await exists(ref) || ref.includes("/")) return;
+  throw new UserError(`Cannot use "${ref}" as a run: no run has such a name`, {
+    hint: `did you mean --prompt "${ref}"?`,
+    exitCode: EXIT.usage,
+  });
 }

@@ -10,6 +10,7 @@ import { basename, join } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { ioProblem } from "../../base/io_problem.ts";
 import { readLimitedText } from "../../base/limited_file.ts";
+import { nearMiss } from "../../config/near_miss.ts";
 import { weightsSha256 } from "./adapter_base.ts";
 import { checkpointName } from "./checkpoint_files.ts";
 import {
@@ -179,11 +180,14 @@ async function noSuchCheckpoint(
   choice: string,
 ): Promise<UserError> {
   const names = (await listCheckpoints(dir)).map(({ name }) => name);
+  const meant = nearMiss(choice, ["best", "latest", ...names]);
   return new UserError(
     `Cannot find checkpoint "${choice}" of "${basename(dir)}"`,
     {
-      hint: names.length > 0
-        ? `there are ${names.join(", ")}`
+      hint: names.length > 0 && meant !== null && meant !== choice
+        ? `did you mean ${meant}?`
+        : names.length > 0
+        ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`
         : "the run has no checkpoints yet",
       exitCode: EXIT.usage,
     },
