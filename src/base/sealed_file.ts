@@ -69,9 +69,11 @@ export async function sealOf(
   { from = 0 }: { from?: number } = {},
 ): Promise<FileSeal> {
   const hash = createHash("sha256");
-  let [chunk, next] = [0, 1].map(() => new Uint8Array(CHUNK_BYTES));
-  let sizeBytes = 0;
   using file = await Deno.open(path, { read: true });
+  const { size } = await file.stat();
+  const chunkBytes = Math.min(CHUNK_BYTES, Math.max(1, size - from));
+  let [chunk, next] = [0, 1].map(() => new Uint8Array(chunkBytes));
+  let sizeBytes = 0;
   await file.seek(from, Deno.SeekMode.Start);
   for (let n = await file.read(chunk); n !== null;) {
     const reading = file.read(next); // while the checksum is computed

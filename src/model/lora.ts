@@ -133,7 +133,7 @@ function resolveTargets(
     .map((name) => name.trim()).filter((name) => name !== "");
   const chosen = new Set(names.flatMap((name) => {
     if (name === "all" || name === "all-linear") return inBlocks;
-    return ALIASES[arch][name] ?? [name];
+    return Object.hasOwn(ALIASES[arch], name) ? ALIASES[arch][name] : [name];
   }));
   const unknown = [...chosen].find((name) => !known.includes(name));
   if (unknown !== undefined || chosen.size === 0) {
@@ -141,7 +141,9 @@ function resolveTargets(
     const why = unknown === HEAD
       ? "its output head shares the weight of the token embedding"
       : `expected some of ${known.join(", ")}, or all`;
-    const whole = unknown === undefined ? undefined : PARTS[unknown];
+    const whole = unknown !== undefined && Object.hasOwn(PARTS, unknown)
+      ? PARTS[unknown]
+      : undefined;
     refuse(
       `Cannot use lora.targets ${shown} with a ${arch} model: ${why}`,
       whole !== undefined && known.includes(whole)

@@ -7,6 +7,7 @@
 import type { TensorSource } from "../base/safetensors.ts";
 import type { ModelSection } from "../config/schema.ts";
 import { cropContext, type ModelTensors } from "../model/crop_context.ts";
+import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 
@@ -37,13 +38,18 @@ export function modelSettings(modelConfig: object): ModelSection {
   return settings;
 }
 
-/** The model for a context of `seqLen`. @throws {UserError} If it is longer. */
+/**
+ * The model for a context of `seqLen`.
+ *
+ * @throws {UserError} If it is longer, or its tensors are not its own.
+ */
 export function openBaseModel(
   { params, modelConfig }: BaseModel,
   seqLen: number,
 ): ModelTensors {
   const config = configFromHf(modelConfig);
-  return cropContext({ config, tensors: params }, seqLen);
+  const tensors = canonicalTensors(config, params);
+  return cropContext({ config, tensors }, seqLen);
 }
 
 /**

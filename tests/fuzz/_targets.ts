@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { UserError } from "../../src/base/errors.ts";
 import { parseJson } from "../../src/base/parse_json.ts";
 import type { PhiloxStream } from "../../src/base/philox.ts";
+import { openAdapter } from "./_adapter_targets.ts";
 import { openCheckpoint, openTrainer } from "./_checkpoint_targets.ts";
 import {
   openJsonLines,
@@ -84,6 +85,7 @@ export const TARGETS = {
   "config-json": { open: openConfigJson, rarer: 1 },
   manifest: { open: openManifest, rarer: 1 },
   checkpoint: { open: openCheckpoint, rarer: 1 },
+  adapter: { open: openAdapter, rarer: 1 },
   trainer: { open: openTrainer, rarer: 1 },
   state: { open: openState, rarer: 1 },
   meta: { open: openMeta, rarer: 1 },

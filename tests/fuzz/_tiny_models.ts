@@ -8,6 +8,12 @@ import {
   resolveModel,
 } from "../../src/model/model_config.ts";
 import { parameters } from "../../src/model/parameters.ts";
+import {
+  adapterParameters,
+  type Lora,
+  trainableParameters,
+} from "../../src/model/lora.ts";
+import type { BaseRef } from "../../src/train/base_model.ts";
 import { initialState } from "../../src/train/trainer_state.ts";
 import { moments } from "../../src/train/step_program.ts";
 
@@ -33,14 +39,27 @@ export async function writeTinyCheckpoint(
   model: ModelConfig,
 ): Promise<void> {
   const all = parameters(model);
-  const zeros = (shape: readonly number[]) =>
-    new Float32Array(shape.reduce((a, b) => a * b, 1));
-  await writeCheckpoint(dir, {
-    params: toHuggingFace(
-      model,
-      (name) => zeros(all.find((one) => one.name === name)!.shape),
-    ),
-    optimizer: all.flatMap(({ name, shape }) =>
+  const params = toHuggingFace(
+    model,
+    (name) => zeros(all.find((one) => one.name === name)!.shape),
+  );
+  await write(dir, { params, ...await others(model) });
+}
+
+/** The same of adapters that belong to another checkpoint. */
+export async function writeTinyAdapters(
+  dir: string,
+  { model, lora, base }: { model: ModelConfig; lora: Lora; base: BaseRef },
+): Promise<void> {
+  const params = adapterParameters(model, lora)
+    .map(({ name, shape }) => ({ name, shape, data: zeros(shape) }));
+  const adapter = { lora, base };
+  await write(dir, { params, adapter, ...await others(model, lora) });
+}
+
+async function others(model: ModelConfig, lora: Lora | null = null) {
+  return {
+    optimizer: trainableParameters(model, lora).flatMap(({ name, shape }) =>
       [moments.m(name), moments.v(name)]
         .map((name) => ({ name, shape, data: zeros(shape) }))
     ),
@@ -49,5 +68,16 @@ export async function writeTinyCheckpoint(
       new URL("../fixtures/tokenizer/byte.json", import.meta.url),
     ),
     modelConfig: hfConfig(model),
-  }, { sequence: 1, periodic: true });
+  };
+}
+
+async function write(
+  dir: string,
+  snapshot: Parameters<typeof writeCheckpoint>[1],
+): Promise<void> {
+  await writeCheckpoint(dir, snapshot, { sequence: 1, periodic: true });
+}
+
+function zeros(shape: readonly number[]): Float32Array {
+  return new Float32Array(shape.reduce((a, b) => a * b, 1));
 }

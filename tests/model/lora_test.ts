@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
+import { type TensorSource, valuesOf } from "../../src/base/safetensors.ts";
+import { sizeOf } from "../../src/graph/graph.ts";
+import { huggingFaceTensors } from "../../src/model/huggingface.ts";
 import { eachAdapterParam, initParams } from "../../src/model/init.ts";
 import {
   adapterParameters,
@@ -7,7 +10,7 @@ import {
   type LoraSection,
   resolveLora,
 } from "../../src/model/lora.ts";
-import { checkedFactors } from "../../src/model/lora_merge.ts";
+import { checkedFactors, mergedTensors } from "../../src/model/lora_merge.ts";
 import { trainableCount } from "../../src/model/model_size.ts";
 import { loadOracle } from "./_oracle.ts";
 
@@ -76,6 +79,14 @@ Deno.test("resolveLora() refuses what cannot be built", () => {
     ][0],
   );
   assert.match(mistake({ rank: 2, targets: " , " })[0]!, /targets nothing/);
+  // Names that every object has.
+  for (const name of ["constructor", "__proto__", "toString"]) {
+    assert.equal(
+      mistake({ rank: 2, targets: name })[0],
+      `Cannot use lora.targets "${name}" with a gpt2 model: expected some of ` +
+        "qkv, attProj, fc, fcProj, or all",
+    );
+  }
 });
 
 Deno.test("adapters() have PEFT's shapes beside weights of either layout", () => {
@@ -137,4 +148,21 @@ Deno.test("checkedFactors() names what is missing, unknown or of another shape",
     [...factors, { ...factors[0], name: "h.9.loraA" }],
     /"h\.9\.loraA" belongs to no adapter/,
   );
+});
+
+Deno.test("mergedTensors() reads adapters beside any number of adapters", async () => {
+  const lora = resolveLora({ rank: 1, targets: "attProj" }, gpt2)!;
+  const ones = (
+    { name, shape }: { name: string; shape: readonly number[] },
+  ) => ({ name, shape, data: new Float32Array(sizeOf(shape)).fill(1) });
+  const factors = adapterParameters(gpt2, lora).map(ones);
+  const name = "transformer.h.0.attn.c_proj.weight";
+  let tensors: TensorSource[] = huggingFaceTensors(gpt2)
+    .filter((tensor) => tensor.name === name).map(ones);
+  const count = 12_000; // 10,000 overflowed the stack
+  for (let i = 0; i < count; i++) {
+    tensors = mergedTensors(gpt2, { lora, base: tensors, factors });
+  }
+  // Each adds alpha / rank = 2 times a product of ones over one column.
+  assert.equal((await valuesOf(tensors[0]))[0], 1 + 2 * count);
 });

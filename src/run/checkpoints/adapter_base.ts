@@ -8,12 +8,12 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import { isOneName } from "../../base/one_name.ts";
+import { textSha256 } from "../../base/sha256.ts";
 import type { BaseRef } from "../../train/base_model.ts";
 import type { TrainedAdapters } from "../../train/snapshot.ts";
 import type { WeightsSource } from "./checkpoint_files.ts";
@@ -26,12 +26,15 @@ export const ADAPTER = "adapter.safetensors";
 /** What the adapters are, and beside which model. */
 export const ADAPTER_INFO = "adapter.json";
 
+/** No model has that many kinds of layers. */
+const MOST_TARGETS = 64;
+
 const infoSchema = z.object({
   version: z.literal(1),
   rank: z.int().min(1),
   alpha: z.number().positive(),
   dropout: z.number().min(0).lt(1),
-  targets: z.array(z.string()).min(1),
+  targets: z.array(z.string()).min(1).max(MOST_TARGETS),
   base: z.object({
     from: z.string().refine((from) => from.split("/").every(isOneName)),
     sha256: z.string(),
@@ -56,17 +59,22 @@ export function readAdapterFile(value: unknown): TrainedAdapters {
   );
 }
 
+/** Whether a checkpoint holds adapters, whatever else it may hold. */
+export function hasAdapters({ files }: Manifest): boolean {
+  return Object.hasOwn(files, ADAPTER_INFO);
+}
+
 /**
  * What tells the weights of a checkpoint from all others: the SHA-256 of
- * `model.safetensors`; of adapters one of theirs, which covers their base.
+ * `model.safetensors`; of adapters one of theirs, which covers their base. So
+ * no chain of adapters leads back to where it began.
  */
-export function weightsSha256({ files }: Manifest): string | null {
-  const model = files[MODEL];
-  if (model) return model.sha256;
+export function weightsSha256(manifest: Manifest): string | null {
+  const { files } = manifest;
+  if (!hasAdapters(manifest)) return files[MODEL]?.sha256 ?? null;
   const parts = [files[ADAPTER_INFO], files[ADAPTER]];
   if (parts.some((part) => !part)) return null;
-  const text = parts.map(({ sha256 }) => `${sha256}\n`).join("");
-  return createHash("sha256").update(text).digest("hex");
+  return textSha256(parts.map(({ sha256 }) => `${sha256}\n`).join(""));
 }
 
 /**

@@ -38,6 +38,7 @@ import {
   ADAPTER,
   ADAPTER_INFO,
   adapterFile,
+  hasAdapters,
   MODEL,
   openBase,
   readAdapterFile,
@@ -174,9 +175,7 @@ async function readVerified<T>(
   read: () => Promise<T>,
 ): Promise<T> {
   const manifest = await loadManifest(dir);
-  const weights = ADAPTER_INFO in manifest.files
-    ? [ADAPTER, ADAPTER_INFO]
-    : [MODEL];
+  const weights = hasAdapters(manifest) ? [ADAPTER, ADAPTER_INFO] : [MODEL];
   const names = [...weights, TRAINER, TOKENIZER, CONFIG, ...more];
   await verifyFiles(dir, manifest, names);
   try {
@@ -192,8 +191,7 @@ async function openWeightFiles(
 ): Promise<Omit<SnapshotSource, "optimizer" | "frozen">> {
   const readText = (name: string, maxBytes?: number) =>
     readLimitedText(join(dir, name), maxBytes);
-  const { files } = await loadManifest(dir);
-  const isAdapter = ADAPTER_INFO in files;
+  const isAdapter = hasAdapters(await loadManifest(dir));
   const content = {
     params: await deferSafetensors(join(dir, isAdapter ? ADAPTER : MODEL)),
     trainer: checkTrainerState(parseJson(await readText(TRAINER))),
