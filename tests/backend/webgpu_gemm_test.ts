@@ -8,6 +8,8 @@ import {
   parseGemm,
 } from "../../src/backend/webgpu/gemm_choice.ts";
 import { timeGemm } from "../../src/backend/webgpu/time_gemm.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { plan } from "../../src/graph/plan.ts";
 import { assertOpClose, type OpCase, runOpCase } from "./_op_cases.ts";
 import { normal, opCase } from "./_op_inputs.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
@@ -87,6 +89,24 @@ for (
     await gpu.dispose();
   });
 }
+
+Deno.test("webgpu multiplies a row by a million columns", {
+  ignore: noAdapter,
+}, async () => {
+  // 16 to a workgroup: more than the 65,535 that fit in a row.
+  const N = 65_535 * 16 + 21;
+  const gpu = await openTestGpu();
+  const g = new Graph();
+  const a = g.state("a", [1, 1]), b = g.state("b", [N, 1]);
+  g.matmul(a, b, { transB: true, out: g.state("out", [1, N]) });
+  const executable = await gpu.compile(plan({ g }));
+  executable.write("a", Float32Array.of(3));
+  executable.write("b", Float32Array.from({ length: N }, (_, n) => n));
+  await executable.run("g");
+  const out = await executable.read("out");
+  assert.ok(out.every((value, n) => value === 3 * n));
+  await gpu.dispose();
+});
 
 Deno.test("timeGemm() times every variant in every round", {
   ignore: noAdapter,

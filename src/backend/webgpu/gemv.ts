@@ -8,7 +8,7 @@
  * @module
  */
 
-import { bind, type Dispatch, isSame } from "./dispatch.ts";
+import { bind, type Dispatch, groupIndex, groups, isSame } from "./dispatch.ts";
 import type { GemmShape, GemmTensors } from "./gemm.ts";
 import { entry, joined, lines } from "./wgsl.ts";
 
@@ -35,10 +35,12 @@ export function gemvDispatch(
       ? `${names.a}[(${k}) * ${M}u + ${m}u]`
       : `${names.a}[${m * K}u + ${k}]`;
   const columns = transB ? SIDE : SIDE * width;
+  const count = Math.ceil(N / columns); // more than 65,535 for a million ids
+  const group = groupIndex(count);
   const KV = K / width;
   const scan = transB
     ? `
-  let column = group.x * ${SIDE}u + lane / ${SIDE}u;
+  let column = ${group} * ${SIDE}u + lane / ${SIDE}u;
   let slice = lane % ${SIDE}u;
   let row = min(column, ${N - 1}u) * ${KV}u;
   for (var k = slice; k < ${KV}u; k += ${SIDE}u) {
@@ -53,7 +55,7 @@ ${
     }
   }`
     : `
-  let column = group.x * ${SIDE}u + lane % ${SIDE}u;
+  let column = ${group} * ${SIDE}u + lane % ${SIDE}u;
   let slice = lane / ${SIDE}u;
   let safe = min(column, ${N / width - 1}u);
   for (var k = slice; k < ${K}u; k += ${SIDE}u) {
@@ -106,6 +108,6 @@ ${
     label: "matmul",
     bindings,
     code,
-    workgroups: [Math.ceil(N / columns), 1, 1],
+    workgroups: groups(count),
   };
 }

@@ -9,7 +9,12 @@
 import { errorMessage, UserError } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
 import { type GpuDevice, MAX_BUFFER_BYTES } from "./device.ts";
-import { bytesPerNumber, type Dispatch, type Memory } from "./dispatch.ts";
+import {
+  bytesPerNumber,
+  type Dispatch,
+  MAX_GROUPS,
+  type Memory,
+} from "./dispatch.ts";
 import { type ExecutableParts, WebGpuExecutable } from "./executable.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
@@ -31,6 +36,7 @@ export async function loadProgram(
 ): Promise<WebGpuExecutable> {
   const { gpu, pipelines, lowered } = parts;
   const plan = planFor(parts);
+  expectFewGroups(parts);
   const buffers = await allocate(gpu, plan);
   try {
     const phases = await gpu.expect("validation", () => {
@@ -69,6 +75,7 @@ export async function programFits(
   parts: Pick<ExecutableParts, "gpu" | "lowered">,
 ): Promise<boolean> {
   try {
+    expectFewGroups(parts);
     const buffers = await allocate(parts.gpu, planFor(parts));
     for (const buffer of buffers) buffer.destroy();
     return true;
@@ -76,6 +83,20 @@ export async function programFits(
     parts.gpu.check(); // a lost device has room for nothing
     if (error instanceof UserError) return false;
     throw error;
+  }
+}
+
+/** What a device would only refuse when it runs. */
+function expectFewGroups(
+  { gpu, lowered }: Pick<ExecutableParts, "gpu" | "lowered">,
+): void {
+  for (const { label, workgroups } of [...lowered.phases.values()].flat()) {
+    if (workgroups.every((count) => count <= MAX_GROUPS)) continue;
+    throw new UserError(
+      `Cannot fit the program on ${gpu.adapter.name}: "${label}" takes ` +
+        `${Math.max(...workgroups)} workgroups in a row, ${MAX_GROUPS} fit`,
+      { hint: "use a smaller batchSize, seqLen or model" },
+    );
   }
 }
 

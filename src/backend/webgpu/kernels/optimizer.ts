@@ -76,9 +76,12 @@ ${
     const code = IS_FINITE + entry(
       1,
       `
-  let norm = sqrt(${names.sumSquares}[0]);
+  // As it is in memory: of what they compute, compilers may think that it is
+  // never infinite or NaN.
+  let squares = ${names.sumSquares}[0];
+  let norm = sqrt(squares);
   ${names.gradNorm}[0] = norm;
-  ${names.scale}[0] = select(0.0f, ${factor}, isFinite(norm));`,
+  ${names.scale}[0] = select(0.0f, ${factor}, isFinite(squares));`,
     );
     return [{ label: "clipScale", bindings, code, workgroups: [1, 1, 1] }];
   },
