@@ -6,6 +6,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import {
   formatApprox,
   formatCount,
@@ -26,9 +27,11 @@ export interface PageAssets {
 /** The page. @param madeAt Any text, such as a date. */
 export function reportPage(
   report: Report,
-  { scripts, styles }: PageAssets,
+  assets: PageAssets,
   madeAt: string,
 ): string {
+  const scripts = assets.scripts.map(withLineFeeds);
+  const styles = assets.styles.map(withLineFeeds);
   const { comparison, runs } = report;
   const ids = runs.map(({ runId }) => runId);
   const data = runs.map(({ runId, steps, evals }) => ({ runId, steps, evals }));
@@ -46,7 +49,9 @@ export function reportPage(
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${
+    hashes(styles)
+  }; script-src ${hashes(scripts)}; base-uri 'none'; form-action 'none'">
 <title>${escape(ids.join(", "))}</title>
 ${styles.map((style) => `<style>${style}</style>`).join("\n")}
 </head>
@@ -97,6 +102,22 @@ ${scripts.map((script) => `<script>${script}</script>`).join("\n")}
 </body>
 </html>
 `;
+}
+
+/** As browsers read it, which is what they hash. */
+function withLineFeeds(text: string): string {
+  return text.replace(/\r\n?/g, "\n");
+}
+
+/**
+ * What a content security policy allows, and nothing besides: elements with
+ * just these texts (https://www.w3.org/TR/CSP3/#match-element-to-source-list).
+ */
+function hashes(texts: readonly string[]): string {
+  if (texts.length === 0) return "'none'";
+  return texts.map((text) =>
+    `'sha256-${createHash("sha256").update(text).digest("base64")}'`
+  ).join(" ");
 }
 
 const SAMPLES_HEAD = `<h2>Samples</h2>

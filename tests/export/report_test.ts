@@ -73,6 +73,25 @@ Deno.test("reportPage() lets no text become markup", () =>
     assert.ok(!/(src|href)=/.test(page), "the page asks for another file");
   }));
 
+Deno.test("reportPage() allows its own scripts and styles, and no others", () =>
+  inTempDir(async (root) => {
+    const page = reportPage(await reportOn(root), {
+      scripts: ["go();\r\n"],
+      styles: ["p{}"],
+    }, "today");
+    const [, policy] = /Policy" content="([^"]+)"/.exec(page)!;
+    // openssl dgst -sha256 -binary | base64, of `go();` with a line feed (as
+    // browsers read a line's end) and of `p{}`.
+    assert.deepEqual(policy.split("; "), [
+      "default-src 'none'",
+      "style-src 'sha256-gG2yISYereRMiG2lMXrbiUgi0Ubw9p7QCeWcroOvy9Y='",
+      "script-src 'sha256-OvR3EEMs8I9XVI58LjWxLeFL5zeICbjIerCUz7f/mOs='",
+      "base-uri 'none'",
+      "form-action 'none'",
+    ]);
+    assert.ok(page.includes("<script>go();\n</script>"));
+  }));
+
 /** Where distributions put it, or what CHROMIUM says. */
 const BROWSERS = [
   Deno.env.get("CHROMIUM"),
@@ -168,6 +187,15 @@ Deno.test({
         });
         assert.ok(overflow <= 0, `${overflow} pixels wider than the screen`);
         assert.deepEqual(trouble, []);
+
+        // Were a script smuggled in all the same, it would not run.
+        const markup = await Deno.readTextFile(path);
+        const smuggled = "<script>document.title = 'taken'</script></main>";
+        await Deno.writeTextFile(path, markup.replace("</main>", smuggled));
+        await page.goto(`file://${path}`);
+        assert.equal(await page.title(), "owl-1, fox-1");
+        assert.equal(await page.locator(".u-title").count(), titles.length);
+        assert.match(trouble.join("\n"), /Content Security Policy/);
       } finally {
         await browser.close();
       }
