@@ -24,7 +24,7 @@ export interface BaseSettings {
 export type FindBase = (from: string) => Promise<BaseSettings>;
 
 /** Gentler than for new parameters: they have something to lose. */
-const FINE_TUNING = { lr: 1e-4, warmupSteps: 20 };
+const FINE_TUNING = { lr: 1e-4, warmupSteps: 20, warmupFraction: 0.1 };
 /** Adapters are new, and their best rate is about ten times as high. */
 const ADAPTING = { ...FINE_TUNING, lr: 1e-3 };
 

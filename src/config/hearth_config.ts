@@ -127,6 +127,8 @@ export interface TrainSection {
   minLr?: number;
   /** Steps of linear warm-up. */
   warmupSteps: number;
+  /** Part of a new run that it takes at most; absent once that is settled. */
+  warmupFraction?: number;
   /** Learning rate after the warm-up. */
   schedule: "cosine" | "linear" | "constant" | "wsd";
   /** Last part of the run, 0 to 1, in which `wsd` decays. */

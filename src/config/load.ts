@@ -17,7 +17,7 @@ import {
 } from "./cross_checks.ts";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
-import { emptySettings, type Layer } from "./layer.ts";
+import { emptySettings, type Layer, type Settings } from "./layer.ts";
 import { mergeSettings } from "./merge.ts";
 import { nearMiss } from "./near_miss.ts";
 import {
@@ -75,6 +75,7 @@ export async function loadConfig(
   }
 
   const merged = [
+    BELOW_ALL,
     base ? underlay(base, given) : emptySettings(),
     below,
     ...layers.map((layer) => layer.settings),
@@ -99,6 +100,9 @@ async function findBase(
     exitCode: EXIT.usage,
   });
 }
+
+/** What holds unless a person sets `warmupSteps`, which a library means. */
+const BELOW_ALL: Settings = { train: { warmupFraction: 0.1 } };
 
 /** The settings of the profile called `name`. @throws {UserError} */
 function profileLayer(name: string): Layer {

@@ -11,7 +11,8 @@ import { emptySettings, isSection, type Settings } from "./layer.ts";
  * replaces, and null takes a value away, so that the default holds again.
  *
  * `train.epochs` and `train.steps` say the same thing in two ways: the one
- * that `over` gives takes the place of whichever `base` had.
+ * that `over` gives takes the place of whichever `base` had. `warmupSteps` that
+ * `over` sets are meant as they are, whatever part of the run they take.
  */
 export function mergeSettings(base: Settings, over: Settings): Settings {
   const merged = mergeSections(base, over);
@@ -21,6 +22,9 @@ export function mergeSettings(base: Settings, over: Settings): Settings {
   }
   if (above.steps != null && above.epochs == null && below.epochs != null) {
     delete section(merged, "train").epochs;
+  }
+  if (above.warmupSteps != null && above.warmupFraction == null) {
+    delete section(merged, "train").warmupFraction;
   }
   return merged;
 }

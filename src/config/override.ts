@@ -53,6 +53,8 @@ export function overrideConfig(
       given.add(path);
     }
     if (path === "$schema") continue;
+    // Given steps take its place before the first one.
+    if (path === "train.warmupFraction" && !given.has(path)) continue;
     const from = valueAt(config, keys) ?? null;
     const to = (path === "profile" ? profile : valueAt(after, keys)) ?? null;
     if (!isSame(from, to)) changes.push({ path, from, to });

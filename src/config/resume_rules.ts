@@ -100,6 +100,10 @@ export const RESUME_RULES: Readonly<
   "train.lr": "free",
   "train.minLr": "free",
   "train.warmupSteps": "free",
+  "train.warmupFraction": {
+    reason: "the warm-up was settled when the run began",
+    hint: "use --warmup-steps N",
+  },
   "train.schedule": "free",
   "train.decayFraction": "free",
   "train.weightDecay": "free",

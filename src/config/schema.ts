@@ -126,6 +126,10 @@ export const trainSchema = z.strictObject({
     "learning rate at the end; default lr/10",
   ),
   warmupSteps: countOrZero.default(100).describe("steps of linear warm-up"),
+  warmupFraction: z.number().gt(0).max(1).optional().describe(
+    "largest part of a new run that the warm-up takes; default 0.1, or 1 " +
+      "where warmupSteps is set",
+  ),
   schedule: z.enum(["cosine", "linear", "constant", "wsd"]).default("cosine")
     .describe("learning rate after the warm-up"),
   decayFraction: z.number().gt(0).max(1).default(0.2).describe(

@@ -40,6 +40,19 @@ export function lrSchedule(
   return { ...train, minLr: train.minLr ?? train.lr / 10, totalSteps, curve };
 }
 
+/**
+ * The settings of a new run of that many steps: its warm-up, which may be too
+ * long for them, as long as `warmupFraction` lets it be.
+ */
+export function settleWarmup(
+  { warmupFraction, ...train }: TrainSection,
+  totalSteps: number,
+): TrainSection {
+  if (warmupFraction === undefined) return train;
+  const most = Math.max(1, Math.floor(totalSteps * warmupFraction));
+  return { ...train, warmupSteps: Math.min(train.warmupSteps, most) };
+}
+
 /** Learning rate of optimizer step `step`, counted from 0. */
 export function learningRate(step: number, schedule: LrSchedule): number {
   const { lr, minLr, totalSteps, curve } = schedule;

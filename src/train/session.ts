@@ -28,7 +28,7 @@ import {
 import { BatchFeed } from "./batch_feed.ts";
 import { compileSteps } from "./fit_batch.ts";
 import { restoreState, type ResumePlan } from "./restored_state.ts";
-import { lrSchedule, warmup } from "./schedule.ts";
+import { lrSchedule, settleWarmup, warmup } from "./schedule.ts";
 import {
   deviceTensors,
   readTensors,
@@ -131,7 +131,8 @@ export function checkSettings(
  * not enough memory, or `restore` does not fit the configuration.
  */
 export async function assembleSession(parts: SessionParts): Promise<Session> {
-  const { config, dataset, tokenizer, backend, restore, base } = parts;
+  const { dataset, tokenizer, backend, restore, base } = parts;
+  let { config } = parts;
   await using opened = new AsyncDisposableStack();
   opened.defer(() => dataset.close());
   opened.defer(() => backend.dispose());
@@ -185,8 +186,13 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
 
   // 3. Where the run stands.
   const { device } = backend;
-  const batches = dataset.train, { train } = config;
+  const batches = dataset.train;
   const stepsPerEpoch = batches.batchesPerEpoch / gradAccumSteps;
+  if (!restore) {
+    const totalSteps = newLength(config, stepsPerEpoch);
+    config = { ...config, train: settleWarmup(config.train, totalSteps) };
+  }
+  const { train } = config;
   const { state, notes } = restore
     ? restoreState(restore.trainer, { train, batches, plan: parts.plan })
     : { state: newState(config, stepsPerEpoch), notes: [] };
@@ -262,14 +268,21 @@ function checkAdapter({ adapter }: SnapshotSource, lora: Lora | null): void {
   );
 }
 
-/** The state of a new run: `steps`, or as many as `epochs` take. */
+/** The state of a new run. */
 function newState(
-  { train }: HearthConfig,
+  config: HearthConfig,
   stepsPerEpoch: number,
 ): TrainerState {
-  const { steps, epochs = 1 } = train;
-  const totalSteps = steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch));
-  return initialState({ ...train, totalSteps, kernels: "" });
+  const totalSteps = newLength(config, stepsPerEpoch);
+  return initialState({ ...config.train, totalSteps, kernels: "" });
+}
+
+/** Steps of a new run: `steps`, or as many as `epochs` take. */
+function newLength(
+  { train: { steps, epochs = 1 } }: HearthConfig,
+  stepsPerEpoch: number,
+): number {
+  return steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch));
 }
 
 /** Warns of a warm-up that the run does not see the end of. */

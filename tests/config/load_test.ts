@@ -54,7 +54,8 @@ Deno.test("HearthConfig documents every setting of the schema, and no other", ()
 });
 
 Deno.test("loadConfig() returns the defaults when nothing is given", async () => {
-  assert.deepEqual(await loadConfig({}), configSchema.parse({}));
+  const expected = configSchema.parse({ train: { warmupFraction: 0.1 } });
+  assert.deepEqual(await loadConfig({}), expected);
 });
 
 Deno.test("loadConfig() lets file win over profile, flags over file, --set over flags", async () => {
@@ -98,6 +99,29 @@ Deno.test("loadConfig() reads JSON, tabs and $schema included", async () => {
   );
   assert.equal(config.model.nLayer, 3);
   assert.ok(!("$schema" in config));
+});
+
+Deno.test("loadConfig() limits a warm-up that the person did not choose", async () => {
+  const warmup = async (sources: ConfigSources) => {
+    const { train } = await loadConfig(sources);
+    return [train.warmupSteps, train.warmupFraction];
+  };
+  const flag = { path: "train.warmupSteps", value: 9, typed: "" };
+  assert.deepEqual(await warmup({}), [100, 0.1]);
+  assert.deepEqual(await warmup({ profile: "medium" }), [200, 0.1]);
+  assert.deepEqual(await warmup({ flags: [flag] }), [9, undefined]);
+  assert.deepEqual(
+    await warmup({ profile: "medium", set: ["train.warmupSteps=9"] }),
+    [9, undefined],
+  );
+  const both = "train: {warmupSteps: 9, warmupFraction: 0.2}";
+  const file = (profile?: string, flags = [] as typeof flag[]) =>
+    withFile(both, (file) => warmup({ file, profile, flags }));
+  assert.deepEqual(await file("medium"), [9, 0.2]);
+  assert.deepEqual(await file("medium", [{ ...flag, value: 7 }]), [
+    7,
+    undefined,
+  ]);
 });
 
 Deno.test("loadConfig() lets steps and epochs replace each other across layers", async () => {

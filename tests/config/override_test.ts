@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { settings } from "../../src/config/allowed.ts";
 import { formatChange } from "../../src/config/config_change.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { overrideConfig, settledChanges } from "../../src/config/override.ts";
 import type { FlagSetting } from "../../src/config/parse.ts";
 import { RESUME_RULES } from "../../src/config/resume_rules.ts";
@@ -75,6 +76,20 @@ Deno.test("settledChanges() says what auto came to, if that is another value", (
     "train.lr 0.001 -> 0.1",
   ]);
   assert.deepEqual(settled(8), ["train.lr 0.001 -> 0.1"]);
+});
+
+Deno.test("overrideConfig() lets a given warm-up be as long as it is", async () => {
+  const config = await loadConfig({ profile: "tiny" });
+  const set = ["train.warmupSteps=70"];
+  const { changes, config: after } = overrideConfig(config, { set });
+  assert.equal(after.train.warmupFraction, undefined);
+  assert.deepEqual(changes, [
+    { path: "train.warmupSteps", from: 50, to: 70 },
+  ]);
+  assert.throws(
+    () => overrideConfig(config, { set: ["train.warmupFraction=0.5"] }),
+    /from 0\.1 to 0\.5: the warm-up was settled when the run began/,
+  );
 });
 
 Deno.test("overrideConfig() refuses what a checkpoint has fixed, and says why", () => {

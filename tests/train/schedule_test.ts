@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { learningRate, type LrSchedule } from "../../src/train/schedule.ts";
+import {
+  learningRate,
+  type LrSchedule,
+  settleWarmup,
+} from "../../src/train/schedule.ts";
+import { tinyConfig } from "./_helpers.ts";
 
 /** Warm-up to 1 over 4 steps, then down to 0.1 at step 24. */
 const BASE: Omit<LrSchedule, "schedule"> = {
@@ -70,4 +75,24 @@ Deno.test("learningRate() starts the wsd decay no earlier than the warm-up ends"
   const schedule = { ...BASE, schedule: "wsd", decayFraction: 1 } as const;
   assert.equal(learningRate(4, schedule), 1);
   assert.equal(learningRate(14, schedule), 1 - 0.9 * 0.5);
+});
+
+Deno.test("settleWarmup() takes at most its part of a new run", () => {
+  const settled = (
+    warmupSteps: number,
+    warmupFraction: number | undefined,
+    totalSteps: number,
+  ) => {
+    const { train } = tinyConfig({ train: { warmupSteps, warmupFraction } });
+    const after = settleWarmup(train, totalSteps);
+    assert.equal(after.warmupFraction, undefined); // it is settled
+    assert.equal(after.lr, train.lr);
+    return after.warmupSteps;
+  };
+  assert.equal(settled(100, 0.1, 1000), 100);
+  assert.equal(settled(100, 0.1, 999), 99);
+  assert.equal(settled(100, 0.1, 5), 1); // at least one
+  assert.equal(settled(0, 0.1, 5), 0); // unless there is to be none
+  assert.equal(settled(100, 1, 5), 5);
+  assert.equal(settled(100, undefined, 5), 100); // as it was asked for
 });

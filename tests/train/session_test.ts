@@ -53,6 +53,25 @@ Deno.test("assembleSession() warns of a warm-up that outlasts the run", async ()
   ]);
 });
 
+Deno.test("assembleSession() settles the warm-up of a new run, once", async () => {
+  const train = { steps: 20, warmupSteps: 4, warmupFraction: 0.1 };
+  const session = await openTestSession({ config: tinyConfig({ train }) });
+  assert.equal(session.config.train.warmupSteps, 2);
+  assert.ok(!("warmupFraction" in session.config.train));
+  // A run that goes on has the one it began with, however long it gets.
+  const restore = await session.snapshot();
+  const { config } = session;
+  const plan = { more: { steps: 80 } };
+  const longer = await openTestSession({ config, restore, plan });
+  assert.equal(longer.config.train.warmupSteps, 2);
+  // One of an earlier version may have been longer.
+  const before = await openTestSession({
+    config: tinyConfig({ train }),
+    restore,
+  });
+  assert.equal(before.config.train.warmupSteps, 4);
+});
+
 Deno.test("assembleSession() refuses data without a batch, and closes it", async () => {
   const config = tinyConfig();
   const dataset = fakeDataset(config, { trainBatches: 0 });
