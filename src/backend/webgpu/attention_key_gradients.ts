@@ -113,8 +113,8 @@ ${addScores("g", { rows: values, columns: outs, shape })}
 ${
         rng
           ? dropoutTile(shape, {
-            element: (r) => `(rows + q) * ${T}u + k + ${r}u`,
-            across: T,
+            first: `(rows + q) * ${T}u + k`,
+            neighbours: "rows",
           })
           : ""
       }

@@ -110,8 +110,8 @@ ${addScores("g", { rows: outs, columns: values, shape })}
 ${
         rng
           ? dropoutTile(shape, {
-            element: (r) => `(rows + q + ${r}u) * ${T}u + k`,
-            across: 1,
+            first: `(rows + q) * ${T}u + k`,
+            neighbours: "columns",
           })
           : ""
       }

@@ -13,7 +13,7 @@
 
 import type { AttentionAttrs } from "../../graph/ops.ts";
 import type { AttentionFlow } from "./attention_products.ts";
-import { f32, lines } from "./wgsl.ts";
+import { f32, joined, lines } from "./wgsl.ts";
 
 /** Vectors of a head that one workgroup makes results for. */
 const MOST_VECTORS = 16;
@@ -118,25 +118,41 @@ export function storeHead(
     `${array}[${start} + 4u * ${d4} + ${j}u] = ${value}[${j}]; }`);
 }
 
-/** WGSL: dropout factors `f0` … `f3` of four rows, vectors along columns. */
+/**
+ * WGSL: dropout factors `f0` … `f3` of four rows, vectors along columns.
+ *
+ * One block of random words is for four neighbours in memory: a tile of 4 x 4
+ * takes four blocks, where no row begins in the middle of one.
+ */
 export function dropoutTile(
   { T }: { T: number },
-  { element, across }: {
-    /** Number of the element at row r of the rows, column 0 of the columns. */
-    element: (r: number) => string;
-    /** How far the next column is: 1, or T when columns are queries. */
-    across: number;
+  { first, neighbours }: {
+    /** Number of the first element of the tile. */
+    first: string;
+    /** What is next to each other in memory; the others are T apart. */
+    neighbours: "rows" | "columns";
   },
 ): string {
-  return lines(4, (r) => {
-    if (across === 1 && T % 4 === 0) {
-      return `    let f${r} = dropout4((${element(r)}) / 4u);`;
-    }
-    const factors = [0, 1, 2, 3].map((c) =>
-      `dropout1(${element(r)} + ${c * across}u)`
+  const alongColumns = neighbours === "columns";
+  if (T % 4 !== 0) {
+    return lines(4, (r) => {
+      const factors = joined(4, ", ", (c) => {
+        const [apart, next] = alongColumns ? [r, c] : [c, r];
+        return `dropout1(${first} + ${apart * T + next}u)`;
+      });
+      return `    let f${r} = vec4<f32>(${factors});`;
+    });
+  }
+  const block = (i: number) => `dropout4((${first}) / 4u + ${i * T / 4}u)`;
+  if (alongColumns) return lines(4, (r) => `    let f${r} = ${block(r)};`);
+  return lines(4, (c) => `    let column${c} = ${block(c)};`) + "\n" +
+    lines(
+      4,
+      (r) =>
+        `    let f${r} = vec4<f32>(${
+          joined(4, ", ", (c) => `column${c}[${r}]`)
+        });`,
     );
-    return `    let f${r} = vec4<f32>(${factors.join(", ")});`;
-  });
 }
 
 /** Operations of `products` products of a triangle of scores with heads. */

@@ -9,17 +9,20 @@ import type { GpuTensor } from "./dispatch.ts";
 import type { KernelContext } from "./kernel.ts";
 import { f32 } from "./wgsl.ts";
 
-/** `philox(counter, key)`: a block of four words. WGSL has no 64-bit product. */
+/**
+ * `philox(counter, key)`: a block of four words. WGSL has no 64-bit product;
+ * neither sum of its upper half can overflow (H. S. Warren, "Hacker's Delight",
+ * section 8-2).
+ */
 export const PHILOX = `
 fn mulHigh(a: u32, b: u32) -> u32 {
   let a0 = a & 0xffffu;
   let a1 = a >> 16u;
   let b0 = b & 0xffffu;
   let b1 = b >> 16u;
-  let p01 = a0 * b1;
-  let p10 = a1 * b0;
-  let middle = ((a0 * b0) >> 16u) + (p01 & 0xffffu) + (p10 & 0xffffu);
-  return a1 * b1 + (p01 >> 16u) + (p10 >> 16u) + (middle >> 16u);
+  let upper = a1 * b0 + ((a0 * b0) >> 16u);
+  let lower = a0 * b1 + (upper & 0xffffu);
+  return a1 * b1 + (upper >> 16u) + (lower >> 16u);
 }
 fn philoxRound(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
   return vec4<u32>(

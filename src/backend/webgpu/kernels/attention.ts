@@ -123,8 +123,8 @@ ${joined(4, ", ", (r) => `dot(s${r}, vec4<f32>(1.0f))`)});
 ${
           rng
             ? dropoutTile(attrs, {
-              element: (r) => `(work * ${T}u + q + ${r}u) * ${T}u + k`,
-              across: 1,
+              first: `(work * ${T}u + q) * ${T}u + k`,
+              neighbours: "columns",
             }) + "\n" + each((r) => `    s${r} *= f${r};`)
             : ""
         }
