@@ -26,7 +26,8 @@ main() {
       "build from sources: deno task compile" ;;
   esac
 
-  mkdir -p "$bin" 2>/dev/null && [ -w "$bin" ] ||
+  mkdir -p "$bin" 2>/dev/null || true
+  [ -w "$bin" ] ||
     fail "Cannot write to $bin" "set HEARTH_BIN to a directory of yours"
   part=$(mktemp -d "$bin/.hearth-install.XXXXXX")
   trap 'rm -rf "$part"' EXIT
