@@ -53,7 +53,7 @@ export async function compile(
   const paths: string[] = [];
   if (!portable) {
     for (const target of targets) {
-      const path = `${out}/${fileName(target)}`;
+      const path = `${out}/${executableName(target)}`;
       const problem = await compileFor(target, { bundle, path });
       if (problem === null) paths.push(path);
       else if (targets.length > 1) note(`no ${target}: ${problem}`);
@@ -64,7 +64,7 @@ export async function compile(
     }
   }
   if (portable) {
-    const output = `${out}/${fileName(Deno.build.target)}-portable`;
+    const output = `${out}/${executableName(Deno.build.target)}-portable`;
     await writePortable({ output, bundle, files });
     paths.push(output);
   }
@@ -83,7 +83,8 @@ export function includedWorkers(bundle: string): string[] {
   return Object.keys(WORKERS).map((name) => `--include=${bundle}/${name}`);
 }
 
-function fileName(target: string): string {
+/** What a release calls the executable for one of {@linkcode TARGETS}. */
+export function executableName(target: string): string {
   const suffix = target.includes("windows") ? ".exe" : "";
   return `hearth-${VERSION}-${target}${suffix}`;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { executableName, TARGETS } from "../../scripts/compile.ts";
 import { canRun } from "../base/_helpers.ts";
 
 /** The executable of a made-up release. */
@@ -80,6 +81,47 @@ Deno.test({
       [`/releases/download/v9.9.9/${NAME}`]: PROGRAM,
     }, { HEARTH_VERSION: "9.9.9" });
     assert.deepEqual([code, installed], [0, ["hearth"]]);
+  },
+});
+
+/** What `uname` says of the systems that install.sh is for. */
+const SYSTEMS: Record<string, string[]> = {
+  "x86_64-unknown-linux-gnu": ["Linux x86_64"],
+  "aarch64-unknown-linux-gnu": ["Linux aarch64", "Linux arm64"],
+  "x86_64-apple-darwin": ["Darwin x86_64"],
+  "aarch64-apple-darwin": ["Darwin arm64"],
+};
+
+Deno.test({
+  name: "install.sh takes the executable of each system from a real list",
+  ignore,
+  async fn() {
+    const targets = TARGETS.filter((target) => !target.includes("windows"));
+    assert.deepEqual(Object.keys(SYSTEMS).sort(), targets.toSorted());
+    const base = "/releases/latest/download/";
+    const files: Record<string, string> = { [`${base}SHA256SUMS`]: "" };
+    for (const target of TARGETS) {
+      const program = `#!/bin/sh\necho hearth for ${target}\n`;
+      const sum = createHash("sha256").update(program).digest("hex");
+      files[`${base}SHA256SUMS`] += `${sum}  ${executableName(target)}\n`;
+      files[base + executableName(target)] = program;
+    }
+    const tools = await Deno.makeTempDir();
+    for (const [target, systems] of Object.entries(SYSTEMS)) {
+      for (const system of systems) {
+        const [name, machine] = system.split(" ");
+        await Deno.writeTextFile(
+          `${tools}/uname`,
+          `#!/bin/sh\n[ "$1" = -s ] && echo ${name} || echo ${machine}\n`,
+          { mode: 0o755 },
+        );
+        const PATH = `${tools}:${Deno.env.get("PATH")}`;
+        const { code, out, err } = await install(files, { PATH });
+        assert.equal(code, 0, err);
+        assert.match(out, new RegExp(`^installed hearth for ${target} as `));
+      }
+    }
+    await Deno.remove(tools, { recursive: true });
   },
 });
 
