@@ -1,16 +1,18 @@
 /**
- * What the kernels of attention's gradient have in common: their tensors, the
- * rows of a tile, the vectors that a thread sums, and where ds is kept.
+ * What the kernels of attention's gradient have in common: their tensors, what
+ * their shaders declare, and where ds is kept.
  *
  * @module
  */
 
-import { type AttentionShape, packed } from "./attention_tile.ts";
-import type { Heads } from "./attention_products.ts";
+import { headLoader } from "./attention_heads.ts";
+import { productMemory } from "./attention_products.ts";
+import type { AttentionShape } from "./attention_tile.ts";
 import type { GpuTensor } from "./dispatch.ts";
-import { lines } from "./wgsl.ts";
+import { dropoutFunctions } from "./philox.ts";
 
-export const LABEL = "attentionBackward";
+/** The op of all their dispatches. */
+export const GRADIENT_LABEL = "attentionBackward";
 
 /** What they read and write. */
 export interface GradientTensors {
@@ -46,72 +48,19 @@ export function slopeAt(
   }u + lane`;
 }
 
-/** Keys and values of the tile that begins at row `begin` of a sequence. */
-export function keyHeads(
-  qkv: string,
+/**
+ * WGSL: what a kernel that computes the scores again declares.
+ *
+ * @param names Variables of the tensors; `rng` where there is dropout.
+ */
+export function gradientDeclarations(
+  { dOut, qkv, rng, site }: Record<"dOut" | "qkv" | "rng" | "site", string>,
   shape: AttentionShape,
-  begin: string,
-): { keys: Heads; values: Heads } {
-  const { width, key, value } = packed(shape);
-  const row = (o: string) =>
-    `(first + min(${begin} + ${o}, ${shape.T - 1}u)) * ${width}u`;
-  return {
-    keys: { array: qkv, at: (o) => `${row(o)} + ${key("hkv")}` },
-    values: { array: qkv, at: (o) => `${row(o)} + ${value("hkv")}` },
-  };
-}
-
-/** Queries and gradients of the output of such a tile. */
-export function queryHeads(
-  { qkv, dOut }: { qkv: string; dOut: string },
-  shape: AttentionShape,
-  begin: string,
-): { queries: Heads; outs: Heads } {
-  const { T, H, D } = shape;
-  const { width, query } = packed(shape);
-  const row = (o: string) => `(first + min(${begin} + ${o}, ${T - 1}u))`;
-  return {
-    queries: {
-      array: qkv,
-      at: (o) => `${row(o)} * ${width}u + ${query("h")}`,
-    },
-    outs: {
-      array: dOut,
-      at: (o) => `(${row(o)} * ${H}u + h) * ${D}u`,
-    },
-  };
-}
-
-export function each(line: (r: number) => string): string {
-  return lines(4, line);
-}
-
-/** A line for each row and each vector of this thread. */
-export function results(
-  { perThread }: AttentionShape,
-  line: (r: number, j: number) => string,
 ): string {
-  return lines(perThread, (j) => each((r) => line(r, j)));
-}
-
-/** The numbers of this thread's vectors of the head; see `hasVector`. */
-export function vectors(
-  { perThread, chunkVectors, D4, side }: AttentionShape,
-): string {
-  return lines(
-    perThread,
-    (j) =>
-      `  let d${j} = min(chunk * ${chunkVectors}u + x + ${side * j}u, ${
-        D4 - 1
-      }u);`,
-  );
-}
-
-/** Whether vector j of this thread is one, and no repetition of the last. */
-export function hasVector(
-  { chunkVectors, D4, side }: AttentionShape,
-  j: number,
-): string {
-  return `x + ${side * j}u < ${chunkVectors}u && ` +
-    `chunk * ${chunkVectors}u + x + ${side * j}u < ${D4}u`;
+  return `
+${rng ? dropoutFunctions({ p: shape.p, site, rng }) : ""}
+${headLoader(qkv, shape)}
+${dOut === qkv ? "" : headLoader(dOut, shape)}
+${productMemory(shape)}
+`;
 }

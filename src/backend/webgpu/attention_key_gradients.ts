@@ -7,34 +7,32 @@
  */
 
 import {
-  attentionFlops,
-  type AttentionShape,
-  dropoutTile,
-  headLoader,
-  packed,
-  scoreScale,
-  storeHead,
-} from "./attention_tile.ts";
-import {
-  each,
+  GRADIENT_LABEL,
+  gradientDeclarations,
   type GradientTensors,
-  hasVector,
-  keyHeads,
-  LABEL,
-  queryHeads,
-  results,
   slopeAt,
-  vectors,
 } from "./attention_gradients.ts";
+import {
+  keyHeads,
+  outHeads,
+  packed,
+  queryHeads,
+  storeHead,
+} from "./attention_heads.ts";
+import { eachResult, keyPlace, storeRows } from "./attention_place.ts";
 import {
   addHeads,
   addParts,
   addScores,
   keepScores,
-  productMemory,
 } from "./attention_products.ts";
-import { bind, type Dispatch, groupIndex, groups } from "./dispatch.ts";
-import { dropoutFunctions } from "./philox.ts";
+import {
+  attentionFlops,
+  type AttentionShape,
+  dropoutTile,
+  scoreScale,
+} from "./attention_tile.ts";
+import { bind, type Dispatch, groups } from "./dispatch.ts";
 import { entry, joined, lines } from "./wgsl.ts";
 
 /** dk and dv: rows of the tile are keys, columns are queries. */
@@ -43,51 +41,25 @@ export function keyGradients(
   shape: AttentionShape,
 ): Dispatch {
   const { dQkv, slopes, ...read } = tensors;
-  const { B, T, H, Hkv, tiles, chunks, perThread, p } = shape;
-  const { side, tile, threads } = shape;
+  const { T, H, Hkv, tiles, chunks, tile, threads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv, slopes } },
     { vector: ["slopes", ...shape.vector ? ["dOut", "qkv", "dQkv"] : []] },
   );
   const { dOut, qkv, rng, lse, rowDots } = names;
   const { width, key, value } = packed(shape);
-  const total = B * Hkv * tiles * chunks;
   const group = H / Hkv;
   const scale = scoreScale(shape);
   const { keys, values } = keyHeads(qkv, shape, "fromK");
-  const { queries, outs } = queryHeads({ qkv, dOut }, shape, "begin");
-  const code = `
-${rng ? dropoutFunctions({ p, site: names.site, rng }) : ""}
-${headLoader(qkv, shape)}
-${dOut === qkv ? "" : headLoader(dOut, shape)}
-${productMemory(shape)}
-${
+  const queries = queryHeads(qkv, shape, "begin");
+  const outs = outHeads(dOut, shape, "begin");
+  const { workgroups, code: place } = keyPlace(shape);
+  const code = gradientDeclarations(names, shape) +
     entry(
       threads,
-      `
-  var work = ${groupIndex(total)};
-  if (work >= ${total}u) { return; }
-  let chunk = work % ${chunks}u;
-  work /= ${chunks}u;
-  let tile = work % ${tiles}u; // the first keys have most queries
-  work /= ${tiles}u;
-  let hkv = work % ${Hkv}u;
-  let b = work / ${Hkv}u;
-  let first = b * ${T}u;
-  let x = lane % ${side}u;
-  let y = lane / ${side}u;
-  let fromK = tile * ${tile}u;
-  let k = fromK + 4u * y;
+      `${place}
 ${
-        each((r) =>
-          `  let row${r} = (first + min(k + ${r}u, ${T - 1}u)) * ${width}u;
-  let kAt${r} = row${r} + ${key("hkv")};
-  let vAt${r} = row${r} + ${value("hkv")};`
-        )
-      }
-${vectors(shape)}
-${
-        results(shape, (r, j) =>
+        eachResult(shape, (r, j) =>
           `  var dk${r}_${j} = vec4<f32>();
   var dv${r}_${j} = vec4<f32>();`)
       }
@@ -97,12 +69,11 @@ ${
     let begin = queryTile * ${tile}u;
     let q = begin + 4u * x;
     let rows = (b * ${H}u + h) * ${T}u;
-${each((c) => `    let q${c} = min(q + ${c}u, ${T - 1}u);`)}
+${lines(4, (c) => `    let q${c} = min(q + ${c}u, ${T - 1}u);`)}
 ${
-        each((r) =>
+        lines(4, (r) =>
           `    var s${r} = vec4<f32>();
-    var g${r} = vec4<f32>();`
-        )
+    var g${r} = vec4<f32>();`)
       }
 ${addScores("s", { rows: keys, columns: queries, shape })}
 ${addScores("g", { rows: values, columns: outs, shape })}
@@ -119,11 +90,10 @@ ${
           : ""
       }
 ${
-        each((r) =>
+        lines(4, (r) =>
           `    let p${r} = select(vec4<f32>(), exp(s${r} * ${scale} - sums),
       inside & (vec4<u32>(k + ${r}u) <= queries));
-    let ds${r} = p${r} * (g${r}${rng ? ` * f${r}` : ""} - dots) * ${scale};`
-        )
+    let ds${r} = p${r} * (g${r}${rng ? ` * f${r}` : ""} - dots) * ${scale};`)
       }
 ${
         slopes
@@ -135,7 +105,7 @@ ${
               keyTile: "tile",
             })
           };
-${each((r) => `      ${names.slopes}[at + ${r * threads}u] = ds${r};`)}
+${lines(4, (r) => `      ${names.slopes}[at + ${r * threads}u] = ds${r};`)}
     }`
           : ""
       }
@@ -151,39 +121,26 @@ ${addHeads("dk", queries, shape)}
 ${addParts("dk", shape)}
 ${addParts("dv", shape)}
 ${
-        each((r) =>
-          `  if (k + ${r}u < ${T}u) {
-${
-            lines(perThread, (j) =>
-              `    if (${hasVector(shape, j)}) {
-      ${
-                storeHead(names.dQkv, {
-                  start: `kAt${r}`,
-                  d4: `d${j}`,
-                  value: `dk${r}_${j}`,
-                  shape,
-                })
-              }
-      ${
-                storeHead(names.dQkv, {
-                  start: `vAt${r}`,
-                  d4: `d${j}`,
-                  value: `dv${r}_${j}`,
-                  shape,
-                })
-              }
-    }`)
-          }
-  }`
-        )
+        storeRows(shape, {
+          row: "k",
+          before: (r) =>
+            `let row = (first + k + ${r}u) * ${width}u;
+    let atKey = row + ${key("hkv")};
+    let atValue = row + ${value("hkv")};`,
+          store: (r, j) => {
+            const store = (start: string, value: string) =>
+              storeHead(names.dQkv, { start, d4: `d${j}`, value, shape });
+            return `${store("atKey", `dk${r}_${j}`)}
+      ${store("atValue", `dv${r}_${j}`)}`;
+          },
+        })
       }`,
-    )
-  }`;
+    );
   return {
-    label: LABEL,
+    label: GRADIENT_LABEL,
     bindings,
     code,
-    workgroups: groups(total),
+    workgroups: groups(workgroups),
     flops: attentionFlops(shape, 4),
   };
 }

@@ -11,11 +11,9 @@
  * @module
  */
 
+import type { Heads } from "./attention_heads.ts";
 import type { AttentionShape } from "./attention_tile.ts";
 import { joined, lines } from "./wgsl.ts";
-
-/** How the factors of products get to the threads. */
-export type AttentionFlow = "direct" | "staged";
 
 /** Workgroup memory of the `staged` kernels, rounded up. */
 export const STAGED_BYTES = 40_000;
@@ -24,12 +22,6 @@ export const STAGED_BYTES = 40_000;
 const SLOTS = 4;
 /** Heads that are in it at a time in products with scores. */
 const KEYS = 16;
-
-/** Some heads: row `o` of a tile begins at number `at(o)` of the array. */
-export interface Heads {
-  readonly array: string;
-  readonly at: (o: string) => string;
-}
 
 /** WGSL: the workgroup memory of the products. */
 export function productMemory({ flow, side }: AttentionShape): string {

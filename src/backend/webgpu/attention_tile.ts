@@ -1,24 +1,26 @@
 /**
- * What the attention kernels share: square tiles of scores, 4 x 4 per thread,
- * and the way to the numbers of a head in packed rows.
+ * What the attention kernels share: square tiles of scores, 4 x 4 per thread.
  *
  * The threads of a workgroup are a square: `y` counts groups of four rows of
  * the tile, `x` groups of four columns, and later, with the same rows, vectors
  * of the head. Scores are computed anew in the backward kernels, so nothing of
- * size T x T is ever in memory. How factors of the products get to the threads
- * is attention_products.ts's.
+ * size T x T is ever in memory. How a thread finds its part of the tiles is
+ * attention_place.ts's, where heads lie attention_heads.ts's, and how factors
+ * of the products get to the threads attention_products.ts's.
  *
  * @module
  */
 
 import type { AttentionAttrs } from "../../graph/ops.ts";
-import type { AttentionFlow } from "./attention_products.ts";
 import { f32, joined, lines } from "./wgsl.ts";
 
 /** Vectors of a head that one workgroup makes results for. */
 const MOST_VECTORS = 16;
 /** What scores of later positions are set to; exp gives 0. */
 export const MASKED = "-1e30f";
+
+/** How the factors of products get to the threads. */
+export type AttentionFlow = "direct" | "staged";
 
 /** Sizes of a call, and how it is cut into workgroups. */
 export interface AttentionShape extends AttentionAttrs {
@@ -76,49 +78,6 @@ export function attentionShape(
 }
 
 /**
- * WGSL: `load_<array>(start, d4)`, vector d4 of the head that begins at number
- * `start`, with 0 behind its end.
- */
-export function headLoader(
-  array: string,
-  { D, vector }: { D: number; vector: boolean },
-): string {
-  if (vector) {
-    return `
-fn load_${array}(start: u32, d4: u32) -> vec4<f32> {
-  return ${array}[start / 4u + d4];
-}
-`;
-  }
-  return `
-fn load_${array}(start: u32, d4: u32) -> vec4<f32> {
-  var v = vec4<f32>();
-${
-    lines(4, (j) =>
-      `  if (4u * d4 + ${j}u < ${D}u) { v[${j}] = ${array}[start + 4u * d4 + ${j}u]; }`)
-  }
-  return v;
-}
-`;
-}
-
-/** WGSL statement: writes `value` to vector `d4` of the head at `start`. */
-export function storeHead(
-  array: string,
-  { start, d4, value, shape: { D, vector } }: {
-    start: string;
-    d4: string;
-    value: string;
-    shape: AttentionShape;
-  },
-): string {
-  if (vector) return `${array}[(${start}) / 4u + ${d4}] = ${value};`;
-  return lines(4, (j) =>
-    `if (4u * ${d4} + ${j}u < ${D}u) { ` +
-    `${array}[${start} + 4u * ${d4} + ${j}u] = ${value}[${j}]; }`);
-}
-
-/**
  * WGSL: dropout factors `f0` … `f3` of four rows, vectors along columns.
  *
  * One block of random words is for four neighbours in memory: a tile of 4 x 4
@@ -166,15 +125,4 @@ export function attentionFlops(
 /** 1 / sqrt(D) as a literal. */
 export function scoreScale({ D }: { D: number }): string {
   return f32(1 / Math.sqrt(D));
-}
-
-/** Where the heads of a row of qkv begin, and how long a row is. */
-export function packed({ H, Hkv, D }: AttentionAttrs) {
-  return {
-    width: (H + 2 * Hkv) * D,
-    /** Number in the row of query head `h`. */
-    query: (h: string) => `${h} * ${D}u`,
-    key: (hkv: string) => `${H * D}u + ${hkv} * ${D}u`,
-    value: (hkv: string) => `${(H + Hkv) * D}u + ${hkv} * ${D}u`,
-  };
 }

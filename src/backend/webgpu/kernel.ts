@@ -6,7 +6,7 @@
 
 import type { Call, OpName } from "../../graph/ops.ts";
 import type { Dispatch, GpuTensor } from "./dispatch.ts";
-import type { AttentionFlow } from "./attention_products.ts";
+import type { AttentionFlow } from "./attention_tile.ts";
 import type { GemmShape, GemmVariant } from "./gemm.ts";
 
 /** What a kernel may ask for beside its tensors. */

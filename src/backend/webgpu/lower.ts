@@ -20,7 +20,7 @@ import {
 } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import type { AttentionFlow } from "./attention_products.ts";
+import type { AttentionFlow } from "./attention_tile.ts";
 import {
   bytesPerNumber,
   type Dispatch,

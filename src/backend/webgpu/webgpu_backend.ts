@@ -18,7 +18,8 @@ import type {
   KernelChoices,
 } from "../backend.ts";
 import type { FoundAdapter } from "./adapters.ts";
-import { type AttentionFlow, STAGED_BYTES } from "./attention_products.ts";
+import { STAGED_BYTES } from "./attention_products.ts";
+import type { AttentionFlow } from "./attention_tile.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";

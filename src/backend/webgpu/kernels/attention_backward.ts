@@ -13,14 +13,11 @@
  * @module
  */
 
-import {
-  type AttentionShape,
-  attentionShape,
-  headLoader,
-} from "../attention_tile.ts";
-import { LABEL, pairs } from "../attention_gradients.ts";
+import { GRADIENT_LABEL, pairs } from "../attention_gradients.ts";
+import { headLoader } from "../attention_heads.ts";
 import { keyGradients } from "../attention_key_gradients.ts";
 import { queryGradients, queryProducts } from "../attention_query_gradients.ts";
+import { type AttentionShape, attentionShape } from "../attention_tile.ts";
 import {
   bind,
   type Dispatch,
@@ -82,5 +79,5 @@ function dotRows(
   }
   ${names.rowDots}[(row / ${T}u * ${H}u + h) * ${T}u + row % ${T}u] = sum;`,
     );
-  return { label: LABEL, bindings, code, workgroups: groups(count) };
+  return { label: GRADIENT_LABEL, bindings, code, workgroups: groups(count) };
 }
