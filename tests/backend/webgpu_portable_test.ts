@@ -9,7 +9,7 @@ import {
   type Dispatch,
   MAX_GROUPS,
 } from "../../src/backend/webgpu/dispatch.ts";
-import type { GemmTile } from "../../src/backend/webgpu/gemm.ts";
+import type { GemmTile } from "../../src/backend/webgpu/gemm_variant.ts";
 import {
   gemmCandidates,
   parseGemm,

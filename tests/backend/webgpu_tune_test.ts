@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { GemmShape, GemmVariant } from "../../src/backend/webgpu/gemm.ts";
 import {
   chooseGemm,
   formatGemm,
@@ -11,6 +10,10 @@ import {
   shapeKey,
   tunedCandidates,
 } from "../../src/backend/webgpu/gemm_choice.ts";
+import type {
+  GemmShape,
+  GemmVariant,
+} from "../../src/backend/webgpu/gemm_variant.ts";
 import {
   type GemmTrial,
   programShapes,

@@ -7,62 +7,16 @@
  * @module
  */
 
-import { bind, type Dispatch, type GpuTensor } from "./dispatch.ts";
-import { groupIndex, groups } from "./dispatch.ts";
-import type { Epilogue } from "./gemm_epilogue.ts";
-import { gemmKernel } from "./gemm_kernel.ts";
+import {
+  bind,
+  type Dispatch,
+  type GpuTensor,
+  groupIndex,
+  groups,
+} from "./dispatch.ts";
+import { gemmKernel, type GemmTensors } from "./gemm_kernel.ts";
+import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
 import { entry, joined } from "./wgsl.ts";
-
-/** The sizes and layouts of a product, as in graph/ops.ts. */
-export interface GemmShape {
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  readonly transA: boolean;
-  readonly transB: boolean;
-}
-
-/** How a product is computed, but for the parts of k. */
-export interface GemmTile {
-  /** Rows, columns and depth of what a workgroup holds at a time. */
-  readonly tileM: number;
-  readonly tileN: number;
-  readonly tileK: number;
-  /** Rows and columns of one thread: multiples of 4. */
-  readonly threadM: number;
-  readonly threadN: number;
-  /**
-   * How factors get to the threads:
-   * - `direct`: each reads what it needs, `tileK` being 4;
-   * - `staged`: through tiles in workgroup memory;
-   * - `ahead`: so, and the next tiles are read while these are used.
-   */
-  readonly flow: "direct" | "staged" | "ahead";
-  /**
-   * Which squares of the tile neighbouring threads have: those of a `row`, or
-   * 32 at a time a `block` of 4 x 8, which reads less of the factors.
-   */
-  readonly lanes: "row" | "block";
-}
-
-/** How a product is computed: everything that its order of sums follows from. */
-export interface GemmVariant extends GemmTile {
-  /** Parts of k that are summed apart and added in order. */
-  readonly splitK: number;
-}
-
-/** The tensors of a product. */
-export interface GemmTensors {
-  readonly a: GpuTensor;
-  readonly b: GpuTensor;
-  readonly bias?: GpuTensor;
-  readonly addTo?: GpuTensor;
-  readonly out: GpuTensor;
-  /** Sums over the rows of `b`, not transposed; N is a multiple of 4. */
-  readonly sums?: { readonly addTo?: GpuTensor; readonly out: GpuTensor };
-  /** Takes the results in place of `out`; N is a multiple of 4. */
-  readonly epilogue?: Epilogue;
-}
 
 /**
  * The dispatches of a product: one, or two when k is split.

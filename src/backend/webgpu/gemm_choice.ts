@@ -5,8 +5,8 @@
  */
 
 import type { AdapterInfo } from "./adapters.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";
 import { gemmThreads, gemmWorkgroupBytes } from "./gemm_kernel.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
 
 /**
  * What a GPU may be given, in the words of {@linkcode formatGemm}; the first

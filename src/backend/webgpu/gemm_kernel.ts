@@ -15,7 +15,7 @@
  */
 
 import { bind, type Dispatch, type GpuTensor } from "./dispatch.ts";
-import type { GemmShape, GemmTensors, GemmTile, GemmVariant } from "./gemm.ts";
+import type { Epilogue } from "./gemm_epilogue.ts";
 import {
   type Factor,
   loadBlock,
@@ -23,7 +23,21 @@ import {
   paddedVectors,
   tileLoad,
 } from "./gemm_factor.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
 import { entry, range } from "./wgsl.ts";
+
+/** The tensors of a product. */
+export interface GemmTensors {
+  readonly a: GpuTensor;
+  readonly b: GpuTensor;
+  readonly bias?: GpuTensor;
+  readonly addTo?: GpuTensor;
+  readonly out: GpuTensor;
+  /** Sums over the rows of `b`, not transposed; N is a multiple of 4. */
+  readonly sums?: { readonly addTo?: GpuTensor; readonly out: GpuTensor };
+  /** Takes the results in place of `out`; N is a multiple of 4. */
+  readonly epilogue?: Epilogue;
+}
 
 /** Threads that run in step on most GPUs, and where they lie in a block. */
 const BLOCK = 32, BLOCK_ROWS = 4, BLOCK_COLUMNS = 8;

@@ -9,7 +9,8 @@
  */
 
 import { bind, type Dispatch, groupIndex, groups, isSame } from "./dispatch.ts";
-import type { GemmShape, GemmTensors } from "./gemm.ts";
+import type { GemmTensors } from "./gemm_kernel.ts";
+import type { GemmShape } from "./gemm_variant.ts";
 import { entry, joined, lines } from "./wgsl.ts";
 
 /** Rows that are worth it; more are faster in tiles. */

@@ -5,9 +5,9 @@
  */
 
 import type { Call, OpName } from "../../graph/ops.ts";
-import type { Dispatch, GpuTensor } from "./dispatch.ts";
 import type { AttentionFlow } from "./attention_tile.ts";
-import type { GemmShape, GemmVariant } from "./gemm.ts";
+import type { Dispatch, GpuTensor } from "./dispatch.ts";
+import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
 
 /** What a kernel may ask for beside its tensors. */
 export interface KernelContext {

@@ -37,7 +37,7 @@ import {
   type SumChain,
 } from "./flat_update.ts";
 import { findFused, instants } from "./fusion.ts";
-import type { GemmShape, GemmVariant } from "./gemm.ts";
+import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { MOST_KEPT_BYTES } from "./kernels/attention_backward.ts";

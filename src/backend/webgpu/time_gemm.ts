@@ -7,9 +7,19 @@
 
 import { Graph } from "../../graph/graph.ts";
 import { plan } from "../../graph/plan.ts";
-import type { GemmShape, GemmVariant } from "./gemm.ts";
+import type { Program } from "../../graph/program.ts";
+import type { Executable } from "../backend.ts";
+import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
+import type { ChooseGemm } from "./lower.ts";
 import type { GemmTrial } from "./tune_gemm.ts";
-import type { WebGpuBackend } from "./webgpu_backend.ts";
+
+/** A device that products can be timed on. */
+interface GemmDevice {
+  compile(
+    program: Program,
+    options: { gemmVariant: ChooseGemm },
+  ): Promise<Executable>;
+}
 
 /** Operations of one submission, so that recording it is not what is timed. */
 const SUBMIT_FLOPS = 2e10;
@@ -22,13 +32,13 @@ const MOST_IN_A_ROW = 32;
 const MOST_RUNS = 1 << 10;
 
 /**
- * Runs a variant twice, unless that takes long, and times the last run. A look before
- * {@linkcode timeGemm}, at a device that nothing is known of.
+ * Runs a variant twice, unless that takes long, and times the last run. A look
+ * before {@linkcode timeGemm}, at a device that nothing is known of.
  *
  * @param options As those of `timeGemm`.
  */
 export async function tryGemm(
-  backend: WebGpuBackend,
+  device: GemmDevice,
   shape: GemmShape,
   { variant, rounds, roundMs }: {
     variant: GemmVariant;
@@ -37,7 +47,7 @@ export async function tryGemm(
   },
 ): Promise<GemmTrial> {
   const { executable, inARow, firstMs, timedProducts } = await prepareProducts(
-    backend,
+    device,
     shape,
     { variants: [variant], submitFlops: TRIAL_FLOPS },
   );
@@ -61,7 +71,7 @@ export async function tryGemm(
  * @param options.limitMs No round begins later than that; the first one does.
  */
 export async function timeGemm(
-  backend: WebGpuBackend,
+  device: GemmDevice,
   shape: GemmShape,
   { variants, rounds, roundMs, limitMs = Infinity }: {
     variants: readonly GemmVariant[];
@@ -72,7 +82,7 @@ export async function timeGemm(
 ): Promise<number[][]> {
   const start = performance.now();
   const { executable, inARow, timedProducts } = await prepareProducts(
-    backend,
+    device,
     shape,
     { variants, submitFlops: SUBMIT_FLOPS },
   );
@@ -97,7 +107,7 @@ export async function timeGemm(
 
 /** Compiles variants and runs each once; the caller disposes of them. */
 async function prepareProducts(
-  backend: WebGpuBackend,
+  device: GemmDevice,
   shape: GemmShape,
   { variants, submitFlops }: {
     variants: readonly GemmVariant[];
@@ -117,7 +127,7 @@ async function prepareProducts(
   const answer = new Graph();
   const sum = answer.state("sum", [1]);
   answer.sumSquares(answer.state("one", [1]), { out: sum });
-  const executable = await backend.compile(
+  const executable = await device.compile(
     plan({ ...Object.fromEntries(Object.entries(graphs)), answer }),
     { gemmVariant: (_, phase) => variants[Number(phase)] },
   );

@@ -12,8 +12,8 @@
  */
 
 import type { Program } from "../../graph/program.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";
 import { chooseSplit, ENOUGH_TILES, shapeKey } from "./gemm_choice.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "./gemv.ts";
 
 /** Candidates that are tried on further shapes … */

@@ -13,8 +13,8 @@ import { makeDirectories } from "../../base/atomic_file.ts";
 import { readJson, writeJson } from "../../base/json_file.ts";
 import type { KernelChoices } from "../backend.ts";
 import type { AdapterInfo } from "./adapters.ts";
-import { gemmKernel } from "./gemm_kernel.ts";
 import { gemmCandidates } from "./gemm_choice.ts";
+import { gemmKernel } from "./gemm_kernel.ts";
 
 /** A file of choices. */
 export interface TuningCache {

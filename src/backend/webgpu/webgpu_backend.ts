@@ -22,7 +22,6 @@ import { STAGED_BYTES } from "./attention_products.ts";
 import type { AttentionFlow } from "./attention_tile.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm.ts";
 import {
   chooseGemm,
   formatVariant,
@@ -31,6 +30,7 @@ import {
   shapeKey,
   tunedCandidates,
 } from "./gemm_choice.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
 import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
 import { type ChooseGemm, lower, type LoweredProgram } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";

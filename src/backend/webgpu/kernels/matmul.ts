@@ -9,9 +9,10 @@
 import type { Call } from "../../../graph/ops.ts";
 import { columnSums } from "../column_sums.ts";
 import type { Dispatch, GpuTensor } from "../dispatch.ts";
-import { gemmDispatches, type GemmShape } from "../gemm.ts";
+import { gemmDispatches } from "../gemm.ts";
 import type { Epilogue } from "../gemm_epilogue.ts";
 import { canSumColumns } from "../gemm_kernel.ts";
+import type { GemmShape } from "../gemm_variant.ts";
 import { gemvDispatch, MOST_GEMV_ROWS } from "../gemv.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 
