@@ -10,6 +10,7 @@
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
+import { LaterVersion } from "../base/later_version.ts";
 import { overrideConfig, type OverrideSources } from "../config/override.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { LrPolicy } from "../train/lr_policies.ts";
@@ -121,7 +122,10 @@ export async function* resumeRun(
     options.overrides ?? {},
   );
   // A damaged state is no obstacle: the checkpoint holds all that counts.
-  const before = await loadRunState(paths).catch(() => undefined);
+  const before = await loadRunState(paths).catch((error) => {
+    if (error instanceof LaterVersion) throw error;
+    return undefined;
+  });
   if (before?.status === "completed" && from === undefined && !more) {
     throw alreadyComplete(runId, before.step);
   }

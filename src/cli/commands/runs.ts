@@ -59,20 +59,20 @@ export function formatRuns(
     width,
   );
   const problems = runs.flatMap(({ runId, broken }) =>
-    broken === null ? [] : [`${runId}: ${broken}`]
+    broken === null ? [] : [`! ${runId}: ${broken}`]
   );
   return [table, ...problems.length > 0 ? ["", ...problems] : []].join("\n");
 }
 
 function cells(
-  { runId, state, startedAt }: RunInfo,
+  { runId, state, startedAt, broken }: RunInfo,
   now: number,
 ): string[] {
   const none = "-";
   const loss = (value: number | null | undefined) => value?.toFixed(4) ?? none;
   return [
     runId,
-    state?.status ?? "broken",
+    state === null ? "broken" : state.status + (broken === null ? "" : " !"),
     state?.epoch?.toFixed(2) ?? none,
     state?.step == null ? none : `${state.step}/${state.totalSteps ?? "?"}`,
     loss(state?.trainLoss),

@@ -32,6 +32,7 @@ export function addStatusCommand(program: CommandUnknownOpts, app: App): void {
       }
       const { state, broken } = await readRun(app.root, runId);
       if (state === null) throw brokenRun(runId, broken!);
+      if (broken !== null) app.warn(broken);
       if (app.json) app.printJson(state);
       else app.print(safeText(formatStatus(state, Date.now())));
     });

@@ -8,9 +8,11 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
+import { LaterVersion } from "../../base/later_version.ts";
 import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
-import { runPaths } from "../files/run_paths.ts";
+import { loadMeta } from "../files/meta.ts";
+import { type RunPaths, runPaths } from "../files/run_paths.ts";
 import { resolveRun } from "../files/runs.ts";
 
 /** A checkpoint without its optimizer, and the run it belongs to. */
@@ -48,7 +50,18 @@ async function choose(root: string, ref: string) {
     const isModel = await exists(join(ref, "config.json"));
     throw isModel ? elsewhere(ref, "the folder of a model") : error;
   });
-  return { runId, dir: runPaths(root, runId).checkpoints, choice };
+  const paths = runPaths(root, runId);
+  await refuseLaterRun(paths);
+  return { runId, dir: paths.checkpoints, choice };
+}
+
+/** A damaged `meta.json` is no obstacle; one of a later version is. */
+async function refuseLaterRun({ meta }: RunPaths): Promise<void> {
+  try {
+    await loadMeta(meta);
+  } catch (error) {
+    if (error instanceof LaterVersion) throw error;
+  }
 }
 
 /** The error of a model that no run here has. */

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { writeFileSynced } from "../../base/atomic_file.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { jsonText, readJson } from "../../base/json_file.ts";
+import { refuseLater } from "../../base/later_version.ts";
 import { isOneName } from "../../base/one_name.ts";
 import { type FileSeal, sealOf, sizeMismatch } from "../../base/sealed_file.ts";
 import { textSha256 } from "../../base/sha256.ts";
@@ -60,6 +61,7 @@ function checksum(manifest: Manifest): string {
  * Reads it, without a look at the other files.
  *
  * @throws {DamagedCheckpoint} If it is missing, changed, or not a manifest.
+ * @throws {LaterVersion} If a later version of this program wrote it.
  */
 export async function loadManifest(dir: string): Promise<Manifest> {
   let value: unknown;
@@ -76,6 +78,10 @@ export async function loadManifest(dir: string): Promise<Manifest> {
     throw new DamagedCheckpoint(`${MANIFEST} is not a manifest`);
   }
   const { sha256, ...manifest } = value;
+  // Sealed as it is, it was written so; else a bit of the version may differ.
+  if (sha256 === checksum(manifest)) {
+    refuseLater(manifest, join(dir, MANIFEST), { known: 1 });
+  }
   if (manifest.version !== 1) {
     throw new DamagedCheckpoint(
       `its format is version ${

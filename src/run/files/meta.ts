@@ -9,6 +9,11 @@
 
 import { EXIT, UserError } from "../../base/errors.ts";
 import { readJson, writeJson } from "../../base/json_file.ts";
+import {
+  isLater,
+  LaterVersion,
+  refuseLater,
+} from "../../base/later_version.ts";
 import { VERSION } from "../../base/version.ts";
 import type { ConfigChange } from "../../config/config_change.ts";
 import { configSchema, type HearthConfig } from "../../config/schema.ts";
@@ -177,6 +182,7 @@ export async function saveMeta(path: string, meta: RunMeta): Promise<void> {
 /**
  * Reads the file and checks its configuration, which people may edit.
  *
+ * @throws {LaterVersion} If a later version of this program wrote it.
  * @throws {UserError} If it is missing, damaged, or its configuration is not
  * valid.
  */
@@ -200,9 +206,15 @@ export async function loadMeta(path: string): Promise<RunMeta> {
       { hint },
     );
   }
+  const writer: unknown = meta.versions?.hearth;
+  refuseLater(meta, path, { known: 1, writer });
   const config = configSchema.safeParse(meta.config);
   if (!config.success) {
     const [issue] = config.error.issues;
+    if (isLater(writer)) {
+      // It may have settings that are not known here.
+      throw new LaterVersion(path, { why: issue.message, writer });
+    }
     throw new UserError(
       `Cannot read "${path}": config.${issue.path.join(".")}: ${issue.message}`,
       { hint, exitCode: EXIT.usage },

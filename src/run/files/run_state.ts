@@ -10,6 +10,7 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { errorMessage } from "../../base/errors.ts";
+import { refuseLater } from "../../base/later_version.ts";
 import { ioProblem } from "../../base/io_problem.ts";
 import { readJson } from "../../base/json_file.ts";
 import { isLocked } from "./lock.ts";
@@ -60,6 +61,8 @@ export interface Preparing {
 
 /** The object in `state.json`. Losses are nats per token. */
 export interface RunState {
+  /** Format of the file. */
+  version: 1;
   /** The name of its directory. */
   runId: string;
   /** Where it is in its life. */
@@ -121,6 +124,7 @@ export interface RunState {
 /** The state of a run of which nothing is known yet. */
 export function initialRunState(runId: string, status: RunStatus): RunState {
   return {
+    version: 1,
     runId,
     status,
     pid: null,
@@ -216,6 +220,7 @@ async function readState(
     throw new Error(`Cannot read "${path}": ${why}`, { cause });
   }
   if (value === undefined) return undefined;
+  refuseLater(value, path, { known: 1 });
   const { success, data, error } = stateSchema.safeParse(value);
   // A run is called by its directory, which people rename and copy.
   if (success) return { ...data, runId: basename(dir) };
@@ -229,6 +234,7 @@ const number = z.number().nullable().default(null);
 
 /** What another version of the program does not write is unknown. */
 const stateSchema = z.looseObject({
+  version: z.literal(1).default(1), // the first states had none
   runId: z.string(),
   status: z.enum(RUN_STATUSES),
   pid: z.int().min(1).nullable().default(null),

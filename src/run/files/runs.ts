@@ -6,6 +6,7 @@
  */
 
 import { errorMessage, EXIT, UserError } from "../../base/errors.ts";
+import { LaterVersion } from "../../base/later_version.ts";
 import { editDistance } from "../../config/near_miss.ts";
 import { loadMeta, type RunMeta } from "./meta.ts";
 import { rootPaths, type RunPaths, runPaths } from "./run_paths.ts";
@@ -38,7 +39,12 @@ export async function attempt<T>(
   try {
     return { value: await read ?? null, problem: null };
   } catch (error) {
-    return { value: null, problem: errorMessage(error) };
+    const message = errorMessage(error);
+    const isLater = error instanceof LaterVersion;
+    return {
+      value: null,
+      problem: isLater ? `${message}: ${error.hint}` : message,
+    };
   }
 }
 

@@ -202,7 +202,7 @@ owl-1   running     0.24  1200/5000  2.8123    2.9000  cpu     2m 05s   3m ago
 fox-12  completed   3.00      30/30  1.5000         -  gpu:0        -   1d ago
 elk-1   broken         -          -       -         -  -            -        -
 
-elk-1: Cannot read "runs/elk-1/state.json": it is not JSON`,
+! elk-1: Cannot read "runs/elk-1/state.json": it is not JSON`,
   );
 });
 

@@ -301,13 +301,13 @@ const damages: [string, (dir: string) => Promise<void>, string][] = [
     "manifest.json is not a manifest",
   ],
   [
-    "a format of the future",
+    "a format of no version",
     async (dir) => {
       const text = await Deno.readTextFile(`${dir}/manifest.json`);
-      const newer = text.replace('"version": 1', '"version": 2');
-      await Deno.writeTextFile(`${dir}/manifest.json`, newer);
+      const other = text.replace('"version": 1', '"version": "1"');
+      await Deno.writeTextFile(`${dir}/manifest.json`, other);
     },
-    "its format is version 2, this program reads version 1",
+    'its format is version "1", this program reads version 1',
   ],
   [
     "a directory that is gone",

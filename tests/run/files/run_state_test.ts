@@ -33,7 +33,7 @@ Deno.test("state.json has exactly the agreed fields", () => {
   const state = initialRunState("owl-1", "queued");
   assert.deepEqual(
     Object.keys(state).join(" "),
-    "runId status pid processStartedAt alive preparing device " +
+    "version runId status pid processStartedAt alive preparing device " +
       "requestedDevice precision epoch epochs step totalSteps trainLoss valLoss bestValLoss lr gradNorm " +
       "tokensPerSec elapsedMs remainingMs etaAt tokens lastCheckpoint " +
       "warnings error telemetry updatedAt",
