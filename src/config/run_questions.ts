@@ -28,6 +28,36 @@ export const RUN_QUESTIONS = [
     empty: "tiny",
   },
   {
+    flag: "from",
+    label: "from",
+    message: "Which model to train on? (a run, RUN/best, RUN/500)",
+    empty: "a new model",
+  },
+  {
+    flag: "lora-rank",
+    label: "LoRA rank",
+    message: "Train adapters of which rank, in place of all weights?",
+    empty: "none: all weights are trained",
+  },
+  {
+    flag: "lora-alpha",
+    label: "LoRA alpha",
+    message: "What do adapters add? (alpha / rank times their product)",
+    empty: "twice the rank",
+  },
+  {
+    flag: "lora-dropout",
+    label: "LoRA dropout",
+    message: "Which dropout of what adapters read?",
+    empty: "0",
+  },
+  {
+    flag: "lora-targets",
+    label: "LoRA targets",
+    message: "Which layers have adapters? (such as qkv,attProj)",
+    empty: "all of each block",
+  },
+  {
     flag: "dataset",
     label: "dataset",
     message: "Which text? (sample, wikitext-2, a file, a folder or a glob)",
@@ -82,10 +112,16 @@ export const RUN_QUESTIONS = [
     empty: AS_PROFILE,
   },
   {
+    flag: "config",
+    label: "settings file",
+    message: "Which file has settings? (hearth init writes one)",
+    empty: "none",
+  },
+  {
     flag: "set",
     label: "other settings",
-    message: "What else? (model.dropout=0.1 train.seed=7)",
-    empty: AS_PROFILE,
+    message: "What else? (model.dropout=0.1 --seed 7)",
+    empty: "none",
   },
   {
     flag: "run-id",

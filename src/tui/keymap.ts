@@ -49,6 +49,7 @@ const RUN_KEYS = [
   bind("r", "resume", "resume", "go on with the run, or train it for longer"),
   bind("s", "stop", "stop", "let the run save a checkpoint and end"),
   bind("g", "generate", "generate", "write text with the run"),
+  bind("f", "trainOn", "", "start a run that trains this model on"),
   bind("d", "delete", "delete", "remove the run and its checkpoints"),
 ];
 const LIST_KEYS = [

@@ -41,6 +41,7 @@ Deno.test("the form of a new run, exactly", async () => {
   assert.deepEqual(frame.split("\n"), [
     " hearth › runs › new run                                            0 runs  2/s",
     " ❯ profile         ‹ tiny ›                  Which profile to start from?",
+    "   from            a new model",
     "   dataset         sample",
     "   epochs          –",
     "   or steps        500",
@@ -50,7 +51,8 @@ Deno.test("the form of a new run, exactly", async () => {
     "   accumulation    1",
     "   device          auto",
     "   precision       fp32",
-    "   other settings  as in the profile",
+    "   settings file   none",
+    "   other settings  none",
     "   run id          a new name",
     "   background      yes",
     "",
@@ -58,9 +60,7 @@ Deno.test("the form of a new run, exactly", async () => {
     " memory      103.5 MB to train",
     " disk        38.6 MB of # free",
     " steps       about 500 of 2,048 tokens",
-    "",
-    ...frame.split("\n").slice(20, 22),
-    "",
+    ...frame.split("\n").slice(21, 23),
     " Enter go on  ↓ field  ^Y copy command  Esc back  ^G help",
   ]);
   assert.match(
@@ -89,9 +89,9 @@ Deno.test("a form launches what its command line would, and shows run and proces
   await tui.dashboard.look();
   await tui.press("n");
   await tui.shows("parameters");
-  await tui.press("down", workspace.path("text.txt"));
+  await tui.press("down", "down", workspace.path("text.txt"));
   await tui.press("down", "down", "7", "down", "2", "down", "8");
-  await tui.press("down", "down", "down", "down", "down");
+  await tui.press("down", "down", "down", "down", "down", "down");
   await tui.press("tokenizer.type=byte model.nEmbd=8 threads=1");
   await tui.press("\x19"); // Ctrl+Y
   const args = [
@@ -142,7 +142,8 @@ Deno.test("a form goes to the field that is wrong, and starts nothing", async ()
   await tui.dashboard.look();
   await tui.press("n");
   await tui.shows("parameters");
-  await tui.press("down", "down", "down", "down", "down", "down", "fast");
+  for (let i = 0; i < 7; i++) await tui.press("down");
+  await tui.press("fast");
   await tui.shows("✗ expected a number above 0");
   await tui.press("up", "enter");
   await tui.shows("❯ learning rate   fast");
@@ -188,6 +189,123 @@ Deno.test("resume asks how much more of a run that is complete", async () => {
     ...["--root", workspace.root, "resume", "owl-1", "--more-steps", "5"],
     ...["--lr-policy", "rewarm", "--detach"],
   ]]);
+});
+
+Deno.test("a run that trains a model on is started from it, with adapters", async () => {
+  await using workspace = await Workspace.create();
+  const { root } = workspace;
+  await workspace.train(["--steps", "4", "--quiet"]);
+  const started: FakeRun[] = [];
+  await using tui = new TestTui(root, {
+    columns: 100,
+    rows: 34,
+    startAgain: training(root, started),
+  });
+  await tui.dashboard.look();
+  await tui.press("f");
+  await tui.shows("LoRA rank       none: all weights are trained");
+  await tui.shows(/from +owl-1\/latest/);
+  await tui.shows(/learning rate +0\.0001/);
+  await tui.press("down", "down", "900");
+  await tui.shows(
+    /✗ Cannot use lora\.rank 900: "h\.0\.attn\.qkv\.weight" is 8 x 24/,
+  );
+  await tui.press("\x15", "down", "8"); // Ctrl+U
+  await tui.shows(
+    "✗ Cannot use lora.alpha without lora.rank: there are no adapters",
+  );
+  await tui.press("up", "2", "down", "down", "0.1", "down", "qkv");
+  await tui.press("down", workspace.path("text.txt"), "down", "down", "6");
+  await tui.shows(/learning rate +0\.001/); // of adapters
+  const args = [
+    ...["--root", root, "train", "--from", "owl-1/latest"],
+    ...["--lora-rank", "2", "--lora-alpha", "8", "--lora-dropout", "0.1"],
+    ...["--lora-targets", "qkv", "--dataset", workspace.path("text.txt")],
+    ...["--steps", "6", "--detach"],
+  ];
+  await tui.press("\x19"); // Ctrl+Y
+  assert.deepEqual(tui.copied, [["hearth", ...args].join(" ")]);
+  await tui.press("enter");
+  await tui.shows("A new run with adapters for owl-1/step-00000004");
+  await tui.shows(/parameters +[\d.]+k, adapters of 64 are trained/);
+  await tui.press("enter");
+  const [, name] = /(\w+-1) trains in process/.exec(
+    await tui.shows("trains in process"),
+  )!;
+  const { meta } = await readRun(root, name);
+  assert.deepEqual(meta?.commandLine, ["hearth", ...args]);
+  assert.equal(meta?.config.from, "owl-1/step-00000004");
+  assert.deepEqual(meta?.config.lora, {
+    ...{ rank: 2, alpha: 8, dropout: 0.1, targets: "qkv" },
+  });
+  for (const run of started) await run[Symbol.asyncDispose]();
+});
+
+Deno.test("a form says where there is no model of that name", async () => {
+  await using workspace = await Workspace.create();
+  await using tui = new TestTui(workspace.root, { columns: 60, rows: 20 });
+  await tui.press("n", "down", "nobody/best");
+  await tui.shows(/✗ There is no run "nobody"/);
+  await tui.press("enter");
+  await tui.shows("❯ from            nobody/best");
+});
+
+Deno.test("generate writes with adapters, with a model of elsewhere and with the best", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "4", "--quiet"]);
+  await workspace.run([
+    ...["train", "--from", "owl-1", "--lora-rank", "2", "--steps", "3"],
+    ...["--dataset", workspace.path("text.txt"), "--run-id", "adapted"],
+    ...["--quiet"],
+  ]);
+  const folder = workspace.path("hf");
+  await workspace.run(["export", "owl-1", "--output", folder]);
+  await workspace.run(["import", folder, "--as", "imported"]);
+  await using tui = new TestTui(workspace.root, { columns: 100, rows: 34 });
+  await tui.dashboard.look();
+  const write = async (runId: string, model: string) => {
+    await tui.press("/", runId, "enter", "g");
+    await tui.shows("Enter writes a text");
+    await tui.press("the cat", "down", model, "down", "down", "8", "enter");
+    await tui.shows(/ 8 at [\d,]+ tok\/s/);
+    const { out } = await workspace.run([
+      ...["generate", model || runId, "--prompt", "the cat", "--json"],
+      ...["--max-new-tokens", "8"],
+    ]);
+    // What cannot be shown is left out of both, as are further lines.
+    const plain = (text: string) =>
+      // deno-lint-ignore no-control-regex -- it takes them away
+      text.replaceAll(/[\x00-\x1f\x7f-\x9f\ufffd]/g, "");
+    const [line] = JSON.parse(out).text.split("\n");
+    const { frame } = tui;
+    const written = frame.split("\n").map(plain);
+    assert.ok(
+      written.some((one) => one.includes(plain(`the cat${line}`).trimEnd())),
+      frame,
+    );
+    await tui.press("esc", "esc"); // to the runs, all of them
+    return frame;
+  };
+  assert.match(await write("adapted", ""), /─ adapted\/step-00000003 ─/);
+  assert.match(await write("imported", ""), /─ imported\/step-00000000 ─/);
+  assert.match(
+    await write("adapted", "adapted/best"),
+    /─ adapted\/step-00000003 ─/,
+  );
+  // What nothing has trained here cannot go on.
+  await tui.press("/", "imported", "enter", "r");
+  await tui.shows("imported was imported: f trains it on");
+});
+
+Deno.test("generate says what is wrong with the name of a model", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "4", "--quiet"]);
+  await using tui = new TestTui(workspace.root, { columns: 90, rows: 34 });
+  await tui.dashboard.look();
+  await tui.press("g");
+  await tui.shows("Enter writes a text");
+  await tui.press("down", "ow1/best", "enter");
+  await tui.shows('! There is no run "ow1" – there is owl-1');
 });
 
 Deno.test("generate says what to do where there is no checkpoint", async () => {

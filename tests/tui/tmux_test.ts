@@ -20,7 +20,7 @@ const SETTINGS = "tokenizer.type=byte model.nLayer=1 model.nHead=2 " +
 /** Fills in the form of a run that only a request or a signal ends. */
 async function fillIn(tmux: Tmux, dataset: string) {
   await tmux.shows("parameters");
-  await tmux.press("Down");
+  await tmux.press("Down", "Down");
   await tmux.type(dataset);
   await tmux.press("Down", "Down");
   await tmux.type("100000000");
@@ -28,7 +28,7 @@ async function fillIn(tmux: Tmux, dataset: string) {
   await tmux.type("2");
   await tmux.press("Down");
   await tmux.type("8");
-  await tmux.press("Down", "Down", "Down", "Down", "Down");
+  await tmux.press("Down", "Down", "Down", "Down", "Down", "Down");
   await tmux.type(SETTINGS);
   await tmux.shows("parameters  3.0k");
   await tmux.press("Enter");

@@ -27,10 +27,20 @@ export interface EstimateView {
 export function estimateLines(view: EstimateView): Line[] {
   const { estimate, freeDiskBytes } = view;
   if (estimate === null) return [[span("estimating …", "dim")]];
-  const { parameterCount, memoryBytes, diskBytes, tokensPerStep } = estimate;
+  const { parameterCount, trainableCount, memoryBytes, diskBytes } = estimate;
+  const { tokensPerStep } = estimate;
   const isScarce = freeDiskBytes !== null && freeDiskBytes < diskBytes;
   return fields([
-    ["parameters", bold(formatApprox(parameterCount))],
+    [
+      "parameters",
+      bold(formatApprox(parameterCount)),
+      span(
+        trainableCount === parameterCount
+          ? ""
+          : `, adapters of ${formatApprox(trainableCount)} are trained`,
+        "dim",
+      ),
+    ],
     [
       "memory",
       bold(memoryBytes === null ? UNKNOWN : formatBytes(memoryBytes)),

@@ -16,6 +16,8 @@ export interface Field {
   readonly placeholder: string;
   /** To choose from; without it, the field takes a text. */
   readonly choices?: readonly string[];
+  /** Texts that a field may be given without typing them. */
+  readonly suggestions?: readonly string[];
 }
 
 /** What was filled in. A field that is not there is empty. */
@@ -46,6 +48,21 @@ function textAt(fields: readonly Field[], form: FormState): string[] {
 /** The cursor where it can be. */
 export function cursorOf(fields: readonly Field[], form: FormState): number {
   return Math.min(form.cursor, textAt(fields, form).length);
+}
+
+/**
+ * What the arrow keys go through: choices, or suggestions as long as nothing
+ * else was typed. Null: they move the cursor.
+ */
+export function ringAt(
+  fields: readonly Field[],
+  form: FormState,
+): readonly string[] | null {
+  const { name, choices, suggestions } = fields[form.at];
+  if (choices) return choices;
+  if (!suggestions?.length) return null;
+  const ring = ["", ...suggestions];
+  return ring.includes(form.values[name] ?? "") ? ring : null;
 }
 
 function withText(
@@ -81,7 +98,7 @@ export function actOnForm(
     case "left":
     case "right": {
       const by = action === "left" ? -1 : 1;
-      if (choices) return choose(fields, form, by);
+      if (ringAt(fields, form)) return choose(fields, form, by);
       const cursor = cursorOf(fields, form) + by;
       return { ...form, cursor: Math.max(0, cursor) };
     }
@@ -108,10 +125,17 @@ function choose(
   form: FormState,
   by: number,
 ): FormState {
-  const { name, choices = [], placeholder } = fields[form.at];
-  const at = choices.indexOf(form.values[name] || placeholder);
-  const next = choices[(at + by + choices.length) % choices.length];
-  return { ...form, values: { ...form.values, [name]: next } };
+  const { name, choices, placeholder } = fields[form.at];
+  const ring = ringAt(fields, form) ?? [];
+  const value = form.values[name] || (choices ? placeholder : "");
+  // A placeholder may be none of the choices: then it is before the first.
+  const at = ring.includes(value) || by > 0 ? ring.indexOf(value) : 0;
+  const next = ring[(at + by + ring.length) % ring.length];
+  return {
+    ...form,
+    values: { ...form.values, [name]: next },
+    cursor: MANY,
+  };
 }
 
 /**

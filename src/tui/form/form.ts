@@ -6,7 +6,7 @@
  */
 
 import type { Size } from "../screen.ts";
-import type { Line } from "../text/line.ts";
+import { type Line, span } from "../text/line.ts";
 import {
   actOnForm,
   type Field,
@@ -87,11 +87,22 @@ export class Form {
     const above = Math.floor((rows - 1) / 2);
     const last = Math.max(0, lines.length - rows);
     const from = Math.max(0, Math.min(this.#state.at - above, last));
-    return lines.slice(from, from + rows);
+    const shown = lines.slice(from, from + rows);
+    if (from > 0) shown[0] = marked(shown[0], "↑");
+    if (from < last) shown.push(marked(shown.pop()!, "↓"));
+    return shown;
   }
 
   #become(state: FormState | null): boolean {
     if (state !== null) this.#state = state;
     return state !== null;
   }
+}
+
+/** A line of the form whose margin says that there are more. */
+function marked([margin, ...rest]: Line, sign: string): Line {
+  return [
+    margin.text.trim() === "" ? span(`${sign} `, "dim") : margin,
+    ...rest,
+  ];
 }

@@ -6,7 +6,7 @@
 
 import { bold, type Line, type Span, span } from "../text/line.ts";
 import { fitText, graphemes, takeWidth, textWidth } from "../text/width.ts";
-import { cursorOf, type Field, type FormState } from "./fields.ts";
+import { cursorOf, type Field, type FormState, ringAt } from "./fields.ts";
 
 /** What is wrong, by the name of the field. */
 export type Problems = Readonly<Record<string, string>>;
@@ -78,6 +78,23 @@ function focusedValue(
       span(" ".repeat(Math.max(0, width - 4 - textWidth(text)))),
     ];
   }
+  if (ringAt(fields, form)) {
+    return [
+      span("‹ ", "accent"),
+      ...textWithCursor(fields, form, width - 4),
+      span(" ›", "accent"),
+    ];
+  }
+  return textWithCursor(fields, form, width);
+}
+
+function textWithCursor(
+  fields: readonly Field[],
+  form: FormState,
+  width: number,
+): Span[] {
+  const { name, placeholder } = fields[form.at];
+  const value = form.values[name] ?? "";
   const text = graphemes(value).map(shown);
   const cursor = cursorOf(fields, form);
   // The end of a long text, so that the cursor is in sight.

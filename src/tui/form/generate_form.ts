@@ -54,9 +54,6 @@ const NUMBERS: readonly {
   { flag: "seed", key: "seed", label: "seed", hint: "same seed, same text" },
 ];
 
-/** In the field of the second model: there is none. */
-export const NO_MODEL = "none";
-
 /** The fields, given the models to choose from: `owl-1/latest` and so on. */
 export function generateFields(models: readonly string[]): Field[] {
   return [
@@ -69,16 +66,16 @@ export function generateFields(models: readonly string[]): Field[] {
     {
       name: "model",
       label: "model",
-      hint: "what writes",
-      placeholder: models[0] ?? NO_MODEL,
-      choices: models,
+      hint: "what writes: a run, RUN/best or RUN/500",
+      placeholder: models[0] ?? "none",
+      suggestions: models.slice(1),
     },
     {
       name: "beside",
       label: "beside",
       hint: "another that writes the same, for comparison",
-      placeholder: NO_MODEL,
-      choices: [NO_MODEL, ...models],
+      placeholder: "none",
+      suggestions: models,
     },
     ...NUMBERS.map(({ flag, key, label, hint }): Field => ({
       name: flag,

@@ -1,33 +1,45 @@
 /** The form of a new run. @module */
 
 import { safeText } from "../../base/safe_text.ts";
+import type { BaseSettings } from "../../config/base_settings.ts";
+import type { HearthConfig } from "../../config/schema.ts";
+import { findBase } from "../../run/base_settings.ts";
 import { estimateRun, type RunEstimate } from "../../train/estimate.ts";
 import { freeBytes } from "../../base/free_space.ts";
 import { rootPaths } from "../../run/files/run_paths.ts";
 import { explain } from "../explain.ts";
 import { commandLines, ownCommand } from "../form/command_line.ts";
 import { estimateLines, shortEstimate } from "../form/estimate_lines.ts";
-import type { Field } from "../form/fields.ts";
+import type { Values } from "../form/fields.ts";
 import { Form } from "../form/form.ts";
 import {
-  type Checked,
-  checkRunForm,
   fieldProblems,
   isDetached,
-  meantBy,
-  NEW_RUN,
-  profileConfig,
+  meantSettings,
+  profileOf,
   runArgs,
+  runConfig,
   runFields,
 } from "../form/run_form.ts";
 import type { Host, Screen, Size } from "../screen.ts";
 import { bold, type Line, span } from "../text/line.ts";
 import { wrapWidth } from "../text/width.ts";
+import { lastingRefs } from "../state/model_refs.ts";
 import { launchNewRun } from "./launch.ts";
 import { ReviewScreen } from "./review_screen.ts";
 
 /** Typing goes on faster than that. */
 const CHECK_AFTER_MS = 150;
+
+/** Rows for what is wrong, or for the figures, where there are few. */
+const LEAST_BELOW = 1;
+/** Fields that are seen whatever is below them. */
+const LEAST_FIELDS = 3;
+
+/** What came of looking at what was filled in. */
+type Checked =
+  | { config: HearthConfig; problem: null }
+  | { config: null; problem: unknown };
 
 /** The screen. */
 export class FormScreen implements Screen {
@@ -35,7 +47,12 @@ export class FormScreen implements Screen {
   readonly title = "new run";
   readonly #host: Host;
   readonly #form: Form;
-  #fields: Field[] = runFields("tiny", null);
+  /** To train on. */
+  #models: string[] = [];
+  /** What empty fields come to; null while it is read. */
+  #meant: HearthConfig | null = null;
+  /** Verifying a large model takes time; it is done once. */
+  readonly #bases = new Map<string, Promise<BaseSettings>>();
   #checked: Checked | null = null;
   #estimate: RunEstimate | null = null;
   #freeDiskBytes: number | null = null;
@@ -43,39 +60,50 @@ export class FormScreen implements Screen {
   /** Answers to older questions come to nothing. */
   #asked = 0;
 
-  constructor(host: Host) {
+  /** @param values What is filled in at first. */
+  constructor(host: Host, values: Values = {}) {
     this.#host = host;
     this.#form = new Form({
-      fields: this.#fields,
-      values: NEW_RUN,
+      fields: runFields(values, { meant: null, models: [] }),
+      values,
       problemsOf: fieldProblems,
     });
     void this.#check();
+    void this.#listModels();
   }
 
   view(size: Size): Line[] {
     const { columns, rows } = size;
-    const form = this.#form.lines({ columns, rows });
     const problem = this.#checked?.problem ?? null;
     const command = commandLines(this.#commandLine(), columns);
-    const room = rows - form.length;
     const view = {
       estimate: this.#estimate,
       trial: null,
       freeDiskBytes: this.#freeDiskBytes,
     };
-    const below: Line[] = problem !== null
-      ? wrapWidth(safeText(`✗ ${explain(problem)}`), columns)
-        .map((one): Line => [span(one, "bad")])
-      : room < 4 + command.length
+    const wrong: Line[] = problem === null
+      ? []
+      : wrapWidth(safeText(`✗ ${explain(problem)}`), columns)
+        .map((one): Line => [span(one, "bad")]);
+    const least = Math.max(LEAST_BELOW, wrong.length) + command.length;
+    const form = this.#form.lines({
+      columns,
+      rows: Math.max(LEAST_FIELDS, rows - least),
+    });
+    const room = rows - form.length - command.length;
+    const figures = estimateLines(view).slice(0, -1); // time: in the summary
+    const below = problem !== null
+      ? wrong
+      : room < figures.length
       ? [shortEstimate(view)]
-      : estimateLines(view).slice(0, -1); // the time is for the summary
+      : figures;
+    const spare = room - below.length;
     const lines: Line[] = [];
-    if (rows >= 30) lines.push([bold("Start a run")], []);
+    if (spare >= 4) lines.push([bold("Start a run")], []);
     lines.push(...form);
-    if (room >= below.length + command.length + 2) lines.push([]);
+    if (spare >= 1) lines.push([]);
     lines.push(...below);
-    if (room >= below.length + command.length + 2) lines.push([]);
+    if (spare >= 2) lines.push([]);
     return [...lines, ...command];
   }
 
@@ -102,7 +130,7 @@ export class FormScreen implements Screen {
       this.#asked++;
       if (this.#timer !== null) clearTimeout(this.#timer);
       this.#timer = setTimeout(() => void this.#check(), CHECK_AFTER_MS);
-      this.#form.fields = meantBy(this.#form.values, this.#fields);
+      this.#showFields();
     }
     this.#host.changed(true);
     return isDone;
@@ -119,24 +147,51 @@ export class FormScreen implements Screen {
   async #check(): Promise<Checked | null> {
     const asked = ++this.#asked;
     const { values } = this.#form;
-    const profile = values.profile || "tiny";
-    const fields = runFields(profile, await profileConfig(profile));
-    let checked = await checkRunForm(values);
+    const findBase = (from: string) => this.#findBase(from);
+    let checked: Checked;
     let estimate: RunEstimate | null = null;
     try {
-      if (checked.config) estimate = await estimateRun(checked.config);
-    } catch (error) {
-      checked = { config: null, problem: error as never };
+      const config = await runConfig(values, findBase);
+      estimate = await estimateRun(config);
+      checked = { config, problem: null };
+    } catch (problem) {
+      checked = { config: null, problem };
     }
+    const meant = checked.config ?? await meantSettings(values, findBase);
     const free = await freeBytes(rootPaths(this.#host.root).checkpoints);
     if (asked !== this.#asked) return null;
-    this.#fields = fields;
-    this.#form.fields = meantBy(values, fields);
+    this.#meant = meant;
     this.#checked = checked;
     this.#estimate = estimate;
     this.#freeDiskBytes = free;
+    this.#showFields();
     this.#host.changed(true);
     return checked;
+  }
+
+  #showFields(): void {
+    const known = { meant: this.#meant, models: this.#models };
+    this.#form.fields = runFields(this.#form.values, known);
+  }
+
+  async #listModels(): Promise<void> {
+    const runIds = this.#host.runs().map(({ runId }) => runId);
+    this.#models = await lastingRefs(this.#host.root, runIds);
+    this.#showFields();
+    this.#host.changed(true);
+  }
+
+  async #findBase(from: string): Promise<BaseSettings> {
+    const known = this.#bases.get(from);
+    if (known !== undefined) return await known;
+    const found = findBase(this.#host.root, from);
+    this.#bases.set(from, found);
+    try {
+      return await found;
+    } catch (error) {
+      this.#bases.delete(from); // it may be there the next time
+      throw error;
+    }
   }
 
   async #submit(): Promise<void> {
@@ -152,9 +207,7 @@ export class FormScreen implements Screen {
     host.open(
       new ReviewScreen(host, {
         title: "start",
-        about: [
-          [span("A new run of profile "), bold(values.profile || "–")],
-        ],
+        about: [aboutRun(values, config)],
         args,
         config,
         start: isDetached(values)
@@ -169,4 +222,19 @@ export class FormScreen implements Screen {
       }),
     );
   }
+}
+
+/** What the run is, in one line. */
+function aboutRun(values: Values, { from, lora }: HearthConfig): Line {
+  const profile = profileOf(values);
+  return [
+    span("A new run"),
+    ...(profile === undefined ? [] : [span(" of profile "), bold(profile)]),
+    ...(values.config ? [span(" by "), bold(values.config)] : []),
+    ...(from === undefined ? [] : [
+      span(lora.rank === undefined ? " that trains " : " with adapters for "),
+      bold(from),
+      span(lora.rank === undefined ? " on" : ""),
+    ]),
+  ];
 }

@@ -2,17 +2,15 @@
 
 import { openModel } from "../../generate/open_model.ts";
 import { loadChosen } from "../../run/checkpoints/checkpoint_ref.ts";
-import { runPaths } from "../../run/files/run_paths.ts";
 import { Form } from "../form/form.ts";
 import {
   generateFields,
   generateProblems,
   generateSettings,
-  NO_MODEL,
   withNextSeed,
 } from "../form/generate_form.ts";
 import type { Host, Screen, Size } from "../screen.ts";
-import { checkpointRows } from "../state/checkpoint_rows.ts";
+import { modelRef, modelRefs } from "../state/model_refs.ts";
 import { newWriting, Writer, type Writing } from "../state/writing.ts";
 import { bold, type Line, line, span } from "../text/line.ts";
 import { writingLines } from "./writing_lines.ts";
@@ -45,10 +43,9 @@ export class GenerateScreen implements Screen {
   ) {
     this.#host = host;
     this.#runId = runId;
-    const model = checkpoint && `${runId}/${stepOf(checkpoint)}`;
     this.#form = new Form({
       fields: generateFields([]),
-      values: model ? { model } : {},
+      values: checkpoint ? { model: modelRef(runId, checkpoint) } : {},
       problemsOf: generateProblems,
     });
     this.#writer = new Writer(
@@ -140,12 +137,12 @@ export class GenerateScreen implements Screen {
     // Of the run that is meant, then of the others.
     const ids = this.#host.runs().map(({ runId }) => runId)
       .filter((runId) => runId !== this.#runId);
-    const own = await modelsOf(root, this.#runId);
+    const own = await modelRefs(root, this.#runId);
     this.#models = own;
     this.#form.fields = generateFields(own);
     this.#host.changed(true);
     if (own.length === 0) return;
-    for (const runId of ids) own.push(...await modelsOf(root, runId));
+    for (const runId of ids) own.push(...await modelRefs(root, runId));
     this.#form.fields = generateFields(own);
     this.#host.changed(true);
   }
@@ -153,12 +150,10 @@ export class GenerateScreen implements Screen {
   #write(): void {
     if (this.#form.focusProblem()) return this.#host.changed(true);
     const { values } = this.#form;
-    const model = values.model || this.#models?.[0];
+    const model = values.model?.trim() || this.#models?.[0];
     if (model === undefined) return;
-    const { beside = NO_MODEL } = values;
-    const refs = beside === NO_MODEL || beside === "" || beside === model
-      ? [model]
-      : [model, beside];
+    const beside = values.beside?.trim() || model;
+    const refs = beside === model ? [model] : [model, beside];
     const writing = newWriting(values.prompt ?? "", {
       settings: generateSettings(values),
       refs,
@@ -169,22 +164,4 @@ export class GenerateScreen implements Screen {
     this.#writer.write(writing);
     this.#host.changed(true);
   }
-}
-
-/** Names of the models of a run, for `loadChosen`. */
-async function modelsOf(root: string, runId: string): Promise<string[]> {
-  const dir = runPaths(root, runId).checkpoints;
-  const rows = await checkpointRows(dir).catch(() => []);
-  const good = rows.filter(({ step }) => step !== null);
-  if (good.length === 0) return [];
-  return [
-    `${runId}/latest`,
-    ...(good.some(({ isBest }) => isBest) ? [`${runId}/best`] : []),
-    ...good.map(({ step }) => `${runId}/${step}`),
-  ];
-}
-
-/** `500` of `step-00000500`. */
-function stepOf(checkpoint: string): string {
-  return checkpoint.replace(/^step-0*(?=\d)/, "");
 }

@@ -7,15 +7,17 @@
 import { formatBytes, formatCount } from "../../base/format.ts";
 import { findRemovable, removeRun } from "../../run/remove_run.ts";
 import { stopRun } from "../../run/background/stop_run.ts";
+import type { RunInfo } from "../../run/files/runs.ts";
 import { explain } from "../explain.ts";
 import type { Host } from "../screen.ts";
+import { modelRef } from "../state/model_refs.ts";
 import { FormScreen } from "./form_screen.ts";
 import { GenerateScreen } from "./generate_screen.ts";
 import { ResumeScreen } from "./resume_screen.ts";
 
-/** Opens the form of a new run. */
-export function startRunForm(host: Host): void {
-  host.open(new FormScreen(host));
+/** Opens the form of a new run. @param from The model to train on. */
+export function startRunForm(host: Host, from?: string): void {
+  host.open(new FormScreen(host, from === undefined ? {} : { from }));
 }
 
 /**
@@ -31,7 +33,12 @@ export function actOnRun(
 ): void {
   switch (action) {
     case "resume":
+      if (infoOf(host, runId)?.meta?.imported) {
+        return host.say(`${runId} was imported: f trains it on`, "warn");
+      }
       return host.open(new ResumeScreen(host, { runId, checkpoint }));
+    case "trainOn":
+      return startRunForm(host, modelRef(runId, checkpoint));
     case "generate":
       return host.open(new GenerateScreen(host, { runId, checkpoint }));
     case "stop":
@@ -41,8 +48,12 @@ export function actOnRun(
   }
 }
 
+function infoOf(host: Host, runId: string): RunInfo | undefined {
+  return host.runs().find((run) => run.runId === runId);
+}
+
 function askToStop(host: Host, runId: string): void {
-  const state = host.runs().find((run) => run.runId === runId)?.state;
+  const state = infoOf(host, runId)?.state;
   // Of a run whose state is damaged, nobody knows.
   if (state && !state.alive) return host.say(`${runId} is not running`, "warn");
   host.ask(

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { errorMessage } from "../../base/errors.ts";
 import type { GenerationSettings } from "../../generate/generate.ts";
 import type { OpenModel } from "../../generate/open_model.ts";
+import { explain } from "../explain.ts";
 
 /** One text. */
 export interface Sample {
@@ -135,7 +135,7 @@ export class Writer implements AsyncDisposable {
     } catch (error) {
       // Its device may be lost: the next text opens it anew.
       await this.#close(sample.ref);
-      const notes = [...sample.notes, errorMessage(error)];
+      const notes = [...sample.notes, explain(error)];
       tell({ status: "failed", notes });
     }
   }

@@ -38,10 +38,8 @@ Deno.test("generateFields() offer the models, and to compare two", () => {
   const fields = generateFields(["owl-1/latest", "owl-1/500"]);
   const find = (name: string) => fields.find((field) => field.name === name)!;
   assert.equal(find("model").placeholder, "owl-1/latest");
-  assert.deepEqual(find("beside").choices, [
-    "none",
-    "owl-1/latest",
-    "owl-1/500",
-  ]);
+  assert.deepEqual(find("model").suggestions, ["owl-1/500"]);
+  assert.equal(find("beside").placeholder, "none");
+  assert.deepEqual(find("beside").suggestions, ["owl-1/latest", "owl-1/500"]);
   assert.equal(find("temperature").placeholder, "0.8");
 });

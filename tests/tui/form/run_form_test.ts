@@ -1,21 +1,28 @@
 import assert from "node:assert/strict";
+import { UserError } from "../../../src/base/errors.ts";
+import type { BaseSettings } from "../../../src/config/base_settings.ts";
 import { loadConfig } from "../../../src/config/load.ts";
+import type { HearthConfig } from "../../../src/config/schema.ts";
+import { findBase as baseOf } from "../../../src/run/base_settings.ts";
 import { commandLine } from "../../../src/tui/form/command_line.ts";
 import {
   actOnForm,
   openForm,
   typeIntoForm,
+  type Values,
 } from "../../../src/tui/form/fields.ts";
+import { Form } from "../../../src/tui/form/form.ts";
 import { formLines } from "../../../src/tui/form/form_lines.ts";
 import {
-  checkRunForm,
   fieldProblems,
-  meantBy,
-  profileConfig,
+  meantSettings,
+  profileOf,
   runArgs,
+  runConfig,
   runFields,
   runSources,
 } from "../../../src/tui/form/run_form.ts";
+import { otherWords } from "../../../src/tui/form/other_settings.ts";
 import { run } from "../../cli/_fake_io.ts";
 import { textOf } from "../_runs.ts";
 
@@ -80,33 +87,125 @@ Deno.test("fieldProblems() say what is allowed, as the command line does", async
   assert.deepEqual(fieldProblems(FILLED), {});
 });
 
-Deno.test("checkRunForm() finds what does not go together", async () => {
-  const { config, problem } = await checkRunForm({
-    profile: "tiny",
-    set: "model.nHead=5",
-  });
-  assert.equal(config, null);
-  assert.match(problem!.message, /Cannot split nEmbd 128 into 5 heads/);
-  const needs = await checkRunForm({ profile: "shakespeare-char" });
-  assert.match(needs.problem!.message, /without a dataset/);
+/** A model to train on, as a checkpoint would have it. */
+const BASE: BaseSettings = {
+  from: "owl-1/step-00000500",
+  model: {
+    ...(await loadConfig({})).model,
+    ...{ nLayer: 2, nHead: 2, nEmbd: 32, seqLen: 32 },
+  },
+  tokenizer: { type: "byte", vocabSize: 2048 },
+};
+const findBase = (from: string) =>
+  from.startsWith("owl-1") ? Promise.resolve(BASE) : noBase(from);
+const noBase = (from: string): Promise<never> =>
+  Promise.reject(new UserError(`There is no run "${from}"`, { hint: "" }));
+
+/** What the form says of a field. */
+function placeholders(
+  values: Values,
+  meant: HearthConfig | null,
+): Record<string, string> {
+  return Object.fromEntries(
+    runFields(values, { meant, models: ["owl-1/latest"] })
+      .map(({ name, placeholder }) => [name, placeholder]),
+  );
+}
+
+Deno.test("runConfig() finds what does not go together", async () => {
+  const wrong = (values: Values) =>
+    assert.rejects.bind(null, runConfig(values, findBase));
+  await wrong({ set: "model.nHead=5" })(/Cannot split nEmbd 128 into 5 heads/);
+  await wrong({ profile: "shakespeare-char" })(/without a dataset/);
+  await wrong({ dataset: "-" })(/Cannot read dataset "-"/);
+  await wrong({ config: "/no/such/file" })(/Cannot read config/);
+  // Word for word as the command line does.
+  const lines: Values[] = [
+    { "lora-rank": "8" },
+    { "lora-alpha": "8" },
+    { from: "nobody" },
+  ];
+  for (const values of lines) {
+    const { err } = await run(runArgs(values));
+    const error = await runConfig(values, (from) => baseOf(".", from))
+      .then(() => assert.fail(), (error) => error);
+    assert.equal(err.split("\n")[0], `error: ${error.message}`);
+  }
 });
 
 Deno.test("runFields() show what empty fields mean", async () => {
-  const fields = runFields("small", await profileConfig("small"));
-  const placeholder = (name: string) =>
-    fields.find((field) => field.name === name)?.placeholder;
+  const small = { profile: "small" };
+  const shown = placeholders(small, await meantSettings(small, findBase));
   const { train, model } = await loadConfig({ profile: "small" });
-  assert.equal(placeholder("lr"), String(train.lr));
-  assert.equal(placeholder("seq-len"), String(model.seqLen));
-  assert.equal(placeholder("precision"), "fp32");
-  const shakespeare = runFields(
-    "shakespeare-char",
-    await profileConfig("shakespeare-char"),
+  assert.equal(shown.lr, String(train.lr));
+  assert.equal(shown["seq-len"], String(model.seqLen));
+  assert.equal(shown.precision, "fp32");
+  const one = { profile: "shakespeare-char" };
+  const shakespeare = placeholders(one, await meantSettings(one, findBase));
+  assert.equal(shakespeare.dataset, "its path");
+});
+
+Deno.test("a form from a model has fields of adapters, and no profile", async () => {
+  const values = { from: "owl-1/best", "lora-rank": "4" };
+  assert.equal("lora-rank" in placeholders({}, null), false);
+  const config = await runConfig(values, findBase);
+  assert.deepEqual([config.from, config.lora], [BASE.from, { rank: 4 }]);
+  assert.deepEqual([config.model.nEmbd, config.train.lr], [32, 1e-3]);
+  const shown = placeholders(values, config);
+  assert.deepEqual(
+    [shown.profile, shown["lora-alpha"], shown["lora-targets"], shown.lr],
+    ["none", "twice the rank", "all of each block", "0.001"],
   );
-  assert.equal(
-    shakespeare.find(({ name }) => name === "dataset")?.placeholder,
-    "its path",
+  assert.deepEqual(runArgs(values), [
+    ...["train", "--from", "owl-1/best", "--lora-rank", "4", "--detach"],
+  ]);
+  // Without adapters all weights are trained, more gently.
+  const { train } = await runConfig({ from: "owl-1" }, findBase);
+  assert.equal(train.lr, 1e-4);
+  // A field that has something in it is never out of sight.
+  assert.ok("lora-rank" in placeholders({ "lora-alpha": "8" }, null));
+});
+
+Deno.test("profileOf() is tiny unless something says more", () => {
+  assert.equal(profileOf({}), "tiny");
+  assert.equal(profileOf({ profile: "small", from: "owl-1" }), "small");
+  assert.equal(profileOf({ from: "owl-1" }), undefined);
+  assert.equal(profileOf({ config: "a.yaml" }), undefined);
+  assert.equal(profileOf({ profile: "none" }), undefined);
+  assert.deepEqual(runArgs({ profile: "none" }), ["train", "--detach"]);
+});
+
+Deno.test("other settings are assignments and flags, as on the command line", async () => {
+  const set = "--weight-decay 0.2 model.dropout=0.1 --no-tune --dataset b c";
+  const values = { dataset: "a", set, detach: "no", lr: "1e-4" };
+  assert.deepEqual(runArgs(values), [
+    ...["train", "--profile", "tiny", "--dataset", "a", "--lr", "1e-4"],
+    ...["--weight-decay", "0.2", "--set", "model.dropout=0.1", "--no-tune"],
+    ...["--dataset", "b c"],
+  ]);
+  const config = await runConfig(values, findBase);
+  assert.deepEqual(
+    [config.train.weightDecay, config.model.dropout, config.tune],
+    [0.2, 0.1, false],
   );
+  assert.deepEqual(config.data.dataset, ["a", "b c"]);
+  assert.deepEqual(otherWords("--set seed=7 --lr=3"), [
+    ...["--set", "seed=7", "--lr=3"],
+  ]);
+  const later = await runConfig({ lr: "1", set: "--lr 2 --lr=3" }, findBase);
+  assert.equal(later.train.lr, 3);
+  for (
+    const [text, problem] of [
+      ["--nope 3", 'Unknown option "--nope"'],
+      ["--lr", 'Option "--lr" argument missing'],
+      ["--lr fast", "Cannot use --lr fast: expected a number above 0"],
+      ["--tune on", "Cannot use --tune on: --tune takes no value"],
+      ["--run-id x", "Cannot use --run-id here: it has a field of its own"],
+      ["nonsense", "Cannot use --set nonsense: expected key.path=value"],
+    ]
+  ) {
+    assert.deepEqual(fieldProblems({ set: text }), { set: problem });
+  }
 });
 
 Deno.test("commandLine() quotes what a shell would take apart", () => {
@@ -170,13 +269,51 @@ Deno.test("a form goes round through fields and choices", () => {
   );
 });
 
-Deno.test("meantBy() does not show the steps of a profile beside epochs", () => {
-  const fields = ["epochs", "steps", "lr"].map((name) => ({
-    ...{ name, label: name, hint: "", placeholder: "500" },
+Deno.test("arrow keys go through suggestions until something else is typed", () => {
+  const fields = [{ ...FIELDS[0], suggestions: ["one", "two"] }];
+  let form = openForm({});
+  const press = (action: string) => form = actOnForm(fields, form, action)!;
+  const shown = () =>
+    textOf(formLines(fields, form, { problems: {}, columns: 40 }));
+  assert.equal(shown(), "❯ text  ‹  none                ›");
+  press("right");
+  press("right");
+  assert.equal(form.values.text, "two");
+  press("right");
+  assert.equal(form.values.text, "");
+  press("left");
+  form = typeIntoForm(fields, form, "!")!;
+  assert.equal(form.values.text, "two!");
+  press("left"); // the cursor
+  form = typeIntoForm(fields, form, "s")!;
+  assert.equal(form.values.text, "twos!");
+});
+
+Deno.test("a form in few rows shows the fields about the focus", () => {
+  const fields = ["a", "b", "c", "d", "e"].map((name) => ({
+    ...{ name, label: name, hint: "", placeholder: "–" },
   }));
-  const shown = (values: Record<string, string>) =>
-    meantBy(values, fields).map(({ placeholder }) => placeholder);
-  assert.deepEqual(shown({}), ["500", "500", "500"]);
-  assert.deepEqual(shown({ epochs: "3" }), ["500", "–", "500"]);
-  assert.deepEqual(shown({ steps: "9" }), ["–", "500", "500"]);
+  const form = new Form({ fields, values: {}, problemsOf: () => ({}) });
+  const shown = () =>
+    textOf(form.lines({ columns: 20, rows: 3 })).replaceAll(/ *–/g, "");
+  assert.equal(shown(), "❯ a\n  b\n↓ c");
+  form.act("down");
+  form.act("down");
+  assert.equal(shown(), "↑ b\n❯ c\n↓ d");
+  form.act("down");
+  form.act("down");
+  assert.equal(shown(), "↑ c\n  d\n❯ e");
+  form.fields = fields.filter(({ name }) => name !== "b");
+  assert.equal(shown(), "↑ c\n  d\n❯ e"); // the focus stays on its field
+});
+
+Deno.test("a form does not show the steps of a profile beside epochs", async () => {
+  const meant = await meantSettings({}, findBase);
+  const shown = (values: Values) => {
+    const { epochs, steps } = placeholders(values, meant);
+    return [epochs, steps];
+  };
+  assert.deepEqual(shown({}), ["–", "500"]);
+  assert.deepEqual(shown({ epochs: "3" }), ["–", "–"]);
+  assert.deepEqual(shown({ steps: "9" }), ["–", "500"]);
 });
