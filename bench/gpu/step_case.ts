@@ -20,12 +20,7 @@ import {
   type Timing,
 } from "../../src/cli/bench/timing.ts";
 import { openTrialStep } from "../../src/train/trial_step.ts";
-import {
-  budgetByOp,
-  type DevicePeaks,
-  STEP_PHASES,
-  stepDispatches,
-} from "./budget.ts";
+import { budgetByOp, type DevicePeaks, STEP_PHASES } from "./budget.ts";
 
 /** What is measured. */
 export interface StepCase {
@@ -57,6 +52,8 @@ export interface StepFigures {
   readonly tokensPerSec: number;
   readonly msPerStep: number;
   readonly spreadPct: number;
+  /** Seconds until the first step: tuning, and compiling shaders. */
+  readonly readySec: number;
   readonly dispatches: number;
   readonly memoryBytes: number;
   /** At the peaks of the device. */
@@ -81,7 +78,7 @@ export async function measureStep(
   const backend = await openWebGpuBackend(adapter, { precision, fuse });
   try {
     return await measureOn(backend, { bench, precision, fuse, byOp }, {
-      ...{ adapter, peaks, seconds },
+      ...{ peaks, seconds },
     });
   } finally {
     await backend.dispose();
@@ -107,18 +104,17 @@ async function timeRuns(
 async function measureOn(
   backend: WebGpuBackend,
   { bench, precision, fuse, byOp }: StepCase,
-  { adapter, peaks, seconds }: {
-    adapter: FoundAdapter;
-    peaks: DevicePeaks;
-    seconds: number;
-  },
+  { peaks, seconds }: { peaks: DevicePeaks; seconds: number },
 ): Promise<StepFigures> {
+  const started = performance.now();
   const opened = await openTrialStep(backend, bench);
   const { executable, tokens, steps, run } = opened;
+  const readySec = (performance.now() - started) / 1000;
   const timing = perStep(await timeRuns(run, seconds), steps);
-  const { info } = adapter;
-  const options = { adapter: info, precision, fuse };
-  const budget = budgetByOp(stepDispatches(bench, options), peaks);
+  const dispatches = STEP_PHASES.flatMap((phase) =>
+    executable.dispatches(phase)
+  );
+  const budget = budgetByOp(dispatches, peaks);
   const sum = (of: (op: { idealMs: number; dispatches: number }) => number) =>
     [...budget.values()].reduce((all, op) => all + of(op), 0);
   const ops: OpTime[] = [];
@@ -151,10 +147,8 @@ async function measureOn(
     tokensPerSec: tokens / timing.medianMs * 1000,
     msPerStep: timing.medianMs,
     spreadPct: spreadPct(timing),
-    dispatches: STEP_PHASES.reduce(
-      (all, phase) => all + executable.dispatchCount(phase),
-      0,
-    ),
+    readySec,
+    dispatches: dispatches.length,
     memoryBytes: executable.sizeBytes,
     idealMs: sum((op) => op.idealMs),
     ops,

@@ -8,7 +8,12 @@
 import { type Executable, KEPT_PLACES, type TensorData } from "../backend.ts";
 import { collectIfDue, countSubmission } from "./collect.ts";
 import type { GpuDevice } from "./device.ts";
-import { bytesPerNumber, type GpuTensor, type StoredType } from "./dispatch.ts";
+import {
+  bytesPerNumber,
+  type Dispatch,
+  type GpuTensor,
+  type StoredType,
+} from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, placeOf } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
@@ -87,9 +92,9 @@ export class WebGpuExecutable implements Executable {
     return this.#plan.buffers.reduce((sum, size) => sum + size, 0);
   }
 
-  /** Dispatches of a phase. */
-  dispatchCount(phase: string): number {
-    return this.#phases.get(phase)?.flat().length ?? 0;
+  /** What a run of a phase records, in order. */
+  dispatches(phase: string): readonly Dispatch[] {
+    return this.#parts.lowered.phases.get(phase) ?? [];
   }
 
   write(name: string, data: TensorData): void {
@@ -193,8 +198,10 @@ export class WebGpuExecutable implements Executable {
   }
 
   #described(phase: string, ms: readonly number[]): DispatchTime[] {
-    const dispatches = this.#parts.lowered.phases.get(phase) ?? [];
-    return dispatches.map(({ label, workgroups, flops = 0, bindings }, i) => ({
+    return this.dispatches(phase).map((
+      { label, workgroups, flops = 0, bindings },
+      i,
+    ) => ({
       op: label,
       workgroups,
       ms: ms[i],

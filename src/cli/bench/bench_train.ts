@@ -81,7 +81,8 @@ export function formatTrain(figures: TrainFigures): string {
   ]);
 }
 
-function shapeOf({ model, config }: BenchModel) {
+/** Sizes for the other side of a comparison. */
+export function shapeOf({ model, config }: BenchModel) {
   const { arch, nLayer, nHead, nKvHead, nEmbd, ffnDim, seqLen } = model;
   const { vocabSize, bias, gelu, dropout } = model;
   return {

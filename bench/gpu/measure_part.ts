@@ -1,0 +1,108 @@
+/**
+ * Measures one part and prints what it finds as JSON, on the last line: a
+ * process of its own, as one that is lost takes nothing else along.
+ *
+ *     deno run -A bench/gpu/measure_part.ts '{"part": …, "adapter": "gpu:0"}'
+ *
+ * @module
+ */
+
+import {
+  type FoundAdapter,
+  listAdapters,
+} from "../../src/backend/webgpu/adapters.ts";
+import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
+import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
+import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
+import { shapeOf } from "../../src/cli/bench/bench_train.ts";
+import { surroundings } from "../../src/cli/bench/machine.ts";
+import type { DevicePeaks } from "./budget.ts";
+import { modelOf } from "./models.ts";
+import type { Findings, Part } from "./parts.ts";
+import { measurePeaks } from "./peaks.ts";
+import { compareSplits } from "./splits.ts";
+import { measureStep } from "./step_case.ts";
+
+/** What the process is told. */
+export interface PartSettings {
+  readonly part: Part;
+  /** Id of the adapter; the first one if absent. */
+  readonly adapter?: string;
+  /** For steps. */
+  readonly peaks?: DevicePeaks;
+  /** How long steps are repeated. */
+  readonly seconds: number;
+  /** Sizes that a software adapter can do. */
+  readonly small: boolean;
+}
+
+if (import.meta.main) {
+  const given: PartSettings = JSON.parse(Deno.args[0]);
+  console.log(JSON.stringify(await measure(given)));
+}
+
+async function measure(
+  given: PartSettings,
+): Promise<Findings[Part["kind"]]> {
+  const { part, small, seconds } = given;
+  if (part.kind === "pytorch") {
+    return await measurePyTorch(await modelOf(part.model, { small }), seconds);
+  }
+  const adapter = await adapterOf(given);
+  if (part.kind === "step") {
+    const { precision, fuse, model } = part;
+    const bench = await modelOf(model, { small });
+    const { peaks = { tflops: NaN, gbPerSec: NaN } } = given;
+    return await measureStep(adapter, { bench, precision, fuse, byOp: true }, {
+      ...{ peaks, seconds },
+    });
+  }
+  const backend = await openWebGpuBackend(adapter);
+  const found = part.kind === "peaks"
+    ? {
+      where: await surroundings(backend.device),
+      peaks: await measurePeaks(backend, {
+        side: small ? 256 : 4096,
+        numbers: small ? 2 ** 18 : 2 ** 26,
+      }),
+    }
+    : await compareSplits(backend, await modelOf(part.model, { small }));
+  await backend.dispose();
+  return found;
+}
+
+/** @throws {Error} If there is no such adapter. */
+async function adapterOf(
+  { adapter: wanted }: PartSettings,
+): Promise<FoundAdapter> {
+  const adapters = await listAdapters();
+  const found = adapters.find(({ info: { id } }) =>
+    wanted === undefined || id === wanted
+  );
+  if (found) return found;
+  const names = adapters.map(({ info }) => `${info.id} (${info.name})`);
+  throw new Error(
+    `There is no such WebGPU adapter; there are: ${names.join(", ") || "none"}`,
+  );
+}
+
+/** Eager steps in fp32 on the card of NVIDIA's that Python sees. */
+async function measurePyTorch(
+  bench: BenchModel,
+  seconds: number,
+): Promise<Findings["pytorch"]> {
+  const told = {
+    ...{ bench: "train", threads: readCpuInfo().cores, compile: false },
+    ...{ tf32: false, bf16: false, device: "cuda" },
+    ...{ seconds: 2 * seconds, shape: shapeOf(bench) },
+  };
+  const script = new URL("../peers/pytorch.py", import.meta.url).pathname;
+  const python = Deno.env.get("HEARTH_PYTHON") ?? "python3";
+  const { success, stdout, stderr } = await new Deno.Command(python, {
+    args: [script, JSON.stringify(told)],
+  }).output();
+  const lastLine = (bytes: Uint8Array) =>
+    new TextDecoder().decode(bytes).trimEnd().split("\n").at(-1)!;
+  if (!success) throw new Error(lastLine(stderr));
+  return JSON.parse(lastLine(stdout));
+}

@@ -1,0 +1,100 @@
+/**
+ * What `bench:gpu` measures, in the order of what is most worth knowing: where
+ * time runs out, the last ones are left out.
+ *
+ * @module
+ */
+
+import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
+import type { DevicePeaks } from "./budget.ts";
+import type { Surroundings } from "../../src/cli/bench/machine.ts";
+import type { SplitFigures } from "./splits.ts";
+import type { StepFigures } from "./step_case.ts";
+
+/** One thing that is measured, by a process of its own. */
+export type Part =
+  & {
+    /** Unique. */
+    readonly name: string;
+    /** Seconds that it may take. */
+    readonly limitSec: number;
+  }
+  & (
+    | { readonly kind: "peaks" }
+    | {
+      readonly kind: "step";
+      readonly model: string;
+      readonly precision: StoredPrecision;
+      readonly fuse: boolean;
+    }
+    | { readonly kind: "splits"; readonly model: string }
+    | { readonly kind: "pytorch"; readonly model: string }
+  );
+
+/** What a part finds, by its kind. */
+export interface Findings {
+  readonly peaks: { readonly where: Surroundings; readonly peaks: DevicePeaks };
+  readonly step: StepFigures;
+  readonly splits: readonly SplitFigures[];
+  readonly pytorch: {
+    readonly torch: string;
+    readonly tokensPerSec: number;
+    readonly step: { readonly medianMs: number };
+  };
+}
+
+/** What became of a part. */
+export type Outcome =
+  & {
+    readonly name: string;
+    readonly tookSec: number;
+  }
+  & (
+    | {
+      [K in Part["kind"]]: {
+        readonly kind: K;
+        readonly model?: string;
+        readonly found: Findings[K];
+      };
+    }[Part["kind"]]
+    | { readonly kind: "failed" | "left out"; readonly reason: string }
+  );
+
+/**
+ * All parts.
+ *
+ * @param options.withPyTorch Whether there is a Python that may have torch.
+ */
+export function listParts(
+  { models, withPyTorch }: { models: readonly string[]; withPyTorch: boolean },
+): Part[] {
+  const step = (
+    model: string,
+    precision: StoredPrecision,
+    { fuse = true }: { fuse?: boolean } = {},
+  ): Part => ({
+    kind: "step",
+    name: `${model} ${precision}` + (fuse ? "" : ", every op by itself"),
+    ...{ model, precision, fuse, limitSec: 60 },
+  });
+  const each = (partOf: (model: string) => Part) => models.map(partOf);
+  return [
+    { kind: "peaks", name: "peaks", limitSec: 45 },
+    ...each((model) => step(model, "fp32")),
+    ...withPyTorch
+      ? models.slice(0, 1).map((model): Part => ({
+        kind: "pytorch",
+        name: `${model} fp32, PyTorch eager`,
+        ...{ model, limitSec: 45 },
+      }))
+      : [],
+    ...each((model) => step(model, "fp32", { fuse: false })),
+    ...each((model) => step(model, "bf16")),
+    ...each((model) => step(model, "fp16")),
+    ...each((model) => ({
+      kind: "splits",
+      name: `${model}, products with other cuts`,
+      ...{ model, limitSec: 60 },
+    })),
+  ];
+}
