@@ -25,7 +25,7 @@ import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import type { Manifest } from "../../src/run/checkpoints/manifest.ts";
 import { parseTokenizerJson } from "../../src/tokenizer/tokenizer_json.ts";
 import { writeTensors } from "../../src/train/snapshot.ts";
-import { mutateBytes, mutateHeader, mutateJson } from "./_mutate.ts";
+import { damageFile } from "./_damage.ts";
 import type { OpenTarget } from "./_targets.ts";
 import {
   TINY_MODELS,
@@ -142,7 +142,7 @@ function damageChain(
     ? bytesOf(
       JSON.stringify(doubtful(manifests.get(CHAIN[at])!, manifests, random)),
     )
-    : damage(name, whole, [...own.values()], random);
+    : damageFile(name, whole, random, [...own.values()]);
   const seals = random.below(4) > 0, follows = random.below(4) > 0;
   let changedName = name;
   for (let i = at; i < CHAIN.length; i++) {
@@ -166,18 +166,6 @@ function damageChain(
     changedName = INFO;
   }
   return changes;
-}
-
-function damage(
-  name: string,
-  whole: Uint8Array,
-  others: readonly Uint8Array[],
-  random: PhiloxStream,
-): Uint8Array {
-  if (random.below(4) === 0) return mutateBytes(whole, random, others);
-  return name.endsWith(".json")
-    ? bytesOf(mutateJson(textOf(whole), random))
-    : mutateHeader(whole, random);
 }
 
 /** An `adapter.json` of another base: elsewhere, itself, or one that needs it. */

@@ -20,7 +20,8 @@ import {
   checkTrainerState,
   type TrainerState,
 } from "../../src/train/trainer_state.ts";
-import { mutateBytes, mutateHeader, mutateJson } from "./_mutate.ts";
+import { damageFile } from "./_damage.ts";
+import { mutateJson } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";
 import { TINY_MODELS, TRAINER, writeTinyCheckpoint } from "./_tiny_models.ts";
 
@@ -59,15 +60,11 @@ export async function openCheckpoint(root: string): Promise<OpenTarget> {
         seeds[random.below(seeds.length)];
       const name = FILES[random.below(FILES.length)];
       const whole = contents.get(name)!;
-      const isJson = name.endsWith(".json");
-      const text = new TextDecoder().decode(whole);
-      const damaged = random.below(4) === 0
-        ? mutateBytes(whole, random, [...contents.values()])
-        : isJson
-        ? new TextEncoder().encode(mutateJson(text, random))
-        : mutateHeader(whole, random);
       const path = join(dir, name);
-      await Deno.writeFile(path, damaged);
+      await Deno.writeFile(
+        path,
+        damageFile(name, whole, random, [...contents.values()]),
+      );
       const files = { ...manifest.files, [name]: await sealOf(path) };
       try {
         // Without a checksum of its own, as the first ones were: no waiting

@@ -8,7 +8,8 @@ import { toHuggingFace } from "../../src/model/huggingface.ts";
 import { hfConfig } from "../../src/model/huggingface_config.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import { loadTokenizer } from "../../src/tokenizer/mod.ts";
-import { mutateBytes, mutateHeader, mutateJson } from "./_mutate.ts";
+import { damageFile } from "./_damage.ts";
+import { mutateJson } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";
 import { TINY_MODELS } from "./_tiny_models.ts";
 
@@ -61,14 +62,10 @@ export async function openImport(root: string): Promise<OpenTarget> {
       );
       const name = names[random.below(names.length)];
       const whole = files.get(name)!;
-      const damaged = random.below(4) === 0
-        ? mutateBytes(whole, random, [...files.values()])
-        : name.endsWith(".json")
-        ? new TextEncoder().encode(
-          mutateJson(new TextDecoder().decode(whole), random),
-        )
-        : mutateHeader(whole, random);
-      await Deno.writeFile(join(dir, name), damaged);
+      await Deno.writeFile(
+        join(dir, name),
+        damageFile(name, whole, random, [...files.values()]),
+      );
       try {
         const { tensors } = await openModelFolder(dir);
         for (const tensor of tensors) await valuesOf(tensor);
@@ -168,7 +165,7 @@ export async function openWasmTokenizer(): Promise<OpenTarget> {
 }
 
 /** Each tokenizer has an instance of its own; to compile it takes the time. */
-function compileOnce(): void {
+export function compileOnce(): void {
   const { instantiate } = WebAssembly;
   let module: Promise<WebAssembly.Module> | undefined;
   const instantiateCached = async (
