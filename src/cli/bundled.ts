@@ -8,6 +8,7 @@
 import { basename } from "node:path";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT } from "../base/errors.ts";
+import { safeText } from "../base/safe_text.ts";
 import { VERSION } from "../base/version.ts";
 import { parseBundledModel } from "../export/bundle/bundled_model.ts";
 import { openBundledModel } from "../export/bundle/model_section.ts";
@@ -31,9 +32,9 @@ export async function createBundledProgram(
 ): Promise<CommandUnknownOpts> {
   const bundled = parseBundledModel(app.io.bundledModel!);
   const files = await openBundledModel(bundled);
-  const name = basename(bundled.path);
+  const name = safeText(basename(bundled.path));
   const program = printingThrough(app.io, new Command(name));
-  const about = `${files.runId}, step ${files.step}`;
+  const about = safeText(`${files.runId}, step ${files.step}`);
   addGenerationFlags(program)
     .usage("[options]")
     .description(

@@ -20,11 +20,13 @@ import type { FloatFormat } from "../base/float_formats.ts";
 import { jsonText } from "../base/json_file.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { sizeBytesOf, writeSafetensors } from "../base/safetensors.ts";
+import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { ChosenCheckpoint } from "../run/checkpoints/checkpoint_ref.ts";
 import { freeBytes, noRoom } from "../base/free_space.ts";
 import type { RunMeta } from "../run/files/meta.ts";
+import { loadTokenizer } from "../tokenizer/mod.ts";
 import { expectRange } from "./expect_range.ts";
 import {
   bundleBytes,
@@ -101,16 +103,22 @@ export function defaultOutput(
  * Writes the export.
  *
  * @throws {UserError} If format and dtype do not go together, something is in
- * the way, the disk has no room, or the format cannot express the model.
+ * the way, the disk has no room, the format cannot express the model, or files
+ * of the checkpoint do not belong together.
  */
-export async function exportModel(options: ExportOptions): Promise<Exported> {
-  const { chosen, format, dtype, force = false } = options;
-  const output = options.output.replace(/(?<=.)[/\\]+$/, ""); // of a folder
+export async function exportModel(asked: ExportOptions): Promise<Exported> {
+  const { format, dtype, force = false } = asked;
+  const output = asked.output.replace(/(?<=.)[/\\]+$/, ""); // of a folder
   checkDtype(format, dtype);
   if (format === "bundle") checkBundleSystem();
   if (!force) await checkFree(output);
   else await checkReplaceable(output, format);
-  const config = configFromHf(chosen.content.modelConfig);
+  const config = configFromHf(asked.chosen.content.modelConfig);
+  const chosen = wholeModel(asked.chosen, config);
+  if (format !== "peft" && format !== "safetensors") {
+    await checkTokenizer(chosen, config);
+  }
+  const options = { ...asked, chosen };
   const warnings: string[] = [];
   const write = format === "gguf"
     ? planGguf(options, config, warnings)
@@ -136,6 +144,28 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
       cause,
     });
   }
+}
+
+/** A checkpoint may come from anybody: its files need not belong together. */
+function wholeModel(
+  chosen: ChosenCheckpoint,
+  config: ModelConfig,
+): ChosenCheckpoint {
+  const params = canonicalTensors(config, chosen.content.params);
+  return { ...chosen, content: { ...chosen.content, params } };
+}
+
+async function checkTokenizer(
+  { runId, name, content }: ChosenCheckpoint,
+  config: ModelConfig,
+): Promise<void> {
+  const { vocabSize } = await loadTokenizer(content.tokenizerJson);
+  if (vocabSize <= config.vocabSize) return;
+  throw new UserError(
+    `Cannot export "${runId}/${name}": its tokenizer has ${vocabSize} ids, ` +
+      `its model ${config.vocabSize}`,
+    { hint: "export another checkpoint of this run" },
+  );
 }
 
 /** A file or folder that is ready to be written. */

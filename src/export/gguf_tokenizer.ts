@@ -43,11 +43,12 @@ export function ggufTokenizer(
   const kind = characters(file) ?? byteLevel(file) ?? sentencePieces(file);
   if (kind === null) throw unknownKind();
   const { tokens, types } = tokenList(file, { vocabSize, ...kind });
+  const isId = (id: unknown): id is number =>
+    Number.isInteger(id) && id as number >= 0 && id as number < vocabSize;
   const [firstEos] = [config.eos_token_id].flat();
-  const eos = typeof firstEos === "number"
-    ? firstEos
-    : findEndOfText(file.addedTokens);
-  const start = findStartOfText(file.root.post_processor, config);
+  const eos = isId(firstEos) ? firstEos : findEndOfText(file.addedTokens);
+  const found = findStartOfText(file.root.post_processor, config);
+  const start = isId(found) ? found : null;
   const bos = start ?? eos;
   const entries: Entries = [
     ["model", { text: kind.model }],
@@ -57,9 +58,9 @@ export function ggufTokenizer(
     ...kind.entries(tokens),
     ...bos === null ? [] : [["bos_token_id", { u32: bos }]] as Entries,
     ...eos === null ? [] : [["eos_token_id", { u32: eos }]] as Entries,
-    ...file.unknownId === null
-      ? []
-      : [["unknown_token_id", { u32: file.unknownId }]] as Entries,
+    ...isId(file.unknownId)
+      ? [["unknown_token_id", { u32: file.unknownId }]] as Entries
+      : [],
     ["add_bos_token", { bool: start !== null }],
     ["add_eos_token", { bool: false }],
   ];
@@ -95,7 +96,9 @@ function tokenList(
     types[id] = special ? TYPE.control : TYPE.user;
   }
   // Of characters, the unknown one is a character like the others.
-  if (model === "llama" && unknownId !== null) types[unknownId] = TYPE.unknown;
+  if (model === "llama" && unknownId !== null && unknownId < vocabSize) {
+    types[unknownId] = TYPE.unknown;
+  }
   return { tokens, types };
 }
 

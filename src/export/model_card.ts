@@ -63,8 +63,9 @@ ${commands(facts.meta)}`;
 function rows({ config, trainer, meta }: CardFacts): [string, string][] {
   const { nLayer, nHead, nKvHead, nEmbd, ffnDim, seqLen, vocabSize } = config;
   const heads = nKvHead === nHead ? `${nHead}` : `${nHead} (${nKvHead} k/v)`;
-  const loss = (value: number | null) =>
-    value === null ? "unknown" : `${value.toFixed(4)} nats per token`;
+  // Older versions did not write all of a trainer's state.
+  const loss = (value: number | null | undefined) =>
+    value == null ? "unknown" : `${value.toFixed(4)} nats per token`;
   const data = meta?.config.data;
   return [
     ["Parameters", formatCount(parameterCount(config))],
@@ -75,7 +76,7 @@ function rows({ config, trainer, meta }: CardFacts): [string, string][] {
     ...loraRow(meta),
     ["Trained on", data ? sourceText(data.dataset) : "unknown"],
     ["Steps", formatCount(trainer.step)],
-    ["Tokens seen", formatCount(trainer.tokens)],
+    ["Tokens seen", formatCount(trainer.tokens ?? null)],
     ["Best validation loss", loss(trainer.bestValLoss)],
   ];
 }

@@ -178,6 +178,20 @@ Deno.test("ggufTokenizer() writes Llama's pieces with scores and a first token",
   assert.ok(score(parsed.model.merges[9].join("")) < -1);
 });
 
+Deno.test("ggufTokenizer() names no ids that the model does not have", () => {
+  const file = readFixture("tokenizer/llama.json") as {
+    model: Record<string, unknown>;
+  };
+  const model = { ...file.model, unk_id: 2 ** 32 - 2 };
+  const config = { bos_token_id: -1, eos_token_id: 2 ** 40 } as never;
+  const json = JSON.stringify({ ...file, model });
+  const { token_type, ...rest } = tokenizerOf(json, 600, config);
+  assert.equal(token_type.length, 600);
+  assert.equal(rest.unknown_token_id, undefined);
+  // Of the tokenizer, in place of those.
+  assert.deepEqual([rest.bos_token_id, rest.eos_token_id], [2, 2]);
+});
+
 Deno.test("ggufTokenizer() refuses what llama.cpp cannot read", () => {
   const json = JSON.stringify({
     pre_tokenizer: { type: "Whitespace" },

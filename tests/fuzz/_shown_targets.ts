@@ -136,7 +136,8 @@ export async function openShown(root: string): Promise<OpenTarget> {
 /** The command line said no, or the page tells what is damaged. */
 class Refused extends Error {}
 
-function checkHarmless(text: string, where: string): void {
+/** @throws {Error} If a text drives a terminal. */
+export function checkHarmless(text: string, where: string): void {
   // deno-lint-ignore no-control-regex -- these are what is looked for
   const found = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/.exec(text);
   if (found === null) return;

@@ -24,6 +24,7 @@ import {
   mutateText,
   safetensors,
 } from "./_mutate.ts";
+import { openBundle, openExport } from "./_export_targets.ts";
 import { openImport, openWasmTokenizer } from "./_model_targets.ts";
 import { openNames } from "./_name_targets.ts";
 import { openDownload, openHub } from "./_net_targets.ts";
@@ -86,6 +87,8 @@ export const TARGETS = {
   manifest: { open: openManifest, rarer: 1 },
   checkpoint: { open: openCheckpoint, rarer: 1 },
   adapter: { open: openAdapter, rarer: 1 },
+  bundle: { open: openBundle, rarer: 1 },
+  export: { open: openExport, rarer: 1 },
   trainer: { open: openTrainer, rarer: 1 },
   state: { open: openState, rarer: 1 },
   meta: { open: openMeta, rarer: 1 },

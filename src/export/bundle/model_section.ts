@@ -5,6 +5,7 @@
  * @module
  */
 
+import { z } from "zod";
 import { errorMessage } from "../../base/errors.ts";
 import type { FloatFormat } from "../../base/float_formats.ts";
 import { parseJson } from "../../base/parse_json.ts";
@@ -30,6 +31,15 @@ export interface ModelToBundle {
   tokenizerJson: string;
   tensors: readonly TensorSource[];
 }
+
+/** What {@linkcode appendModel} says of the model besides its tensors. */
+const metadataSchema = z.object({
+  runId: z.string(),
+  checkpoint: z.string(),
+  step: z.string().regex(/^\d{1,15}$/).transform(Number),
+  config: z.string(),
+  tokenizer: z.string(),
+});
 
 /** A model that was opened; its tensors are read when asked for. */
 export interface OpenedBundle {
@@ -77,11 +87,13 @@ export async function openBundledModel(
     const { sha256 } = await sealOf(path, { from });
     if (sha256 !== bundled.sha256) throw new Error("its checksum differs");
     const header = await readSafetensorsHeader(path, { from });
-    const { runId, checkpoint, step, config, tokenizer } = header.metadata;
+    const { runId, checkpoint, step, config, tokenizer } = parseMetadata(
+      header.metadata,
+    );
     return {
       runId,
       name: checkpoint,
-      step: Number(step),
+      step,
       warnings: [],
       content: {
         modelConfig: parseJson(config),
@@ -92,4 +104,13 @@ export async function openBundledModel(
   } catch (cause) {
     throw damagedBundle(path, errorMessage(cause), cause);
   }
+}
+
+function parseMetadata(
+  metadata: Record<string, string>,
+): z.output<typeof metadataSchema> {
+  const { data, error } = metadataSchema.safeParse(metadata);
+  if (data) return data;
+  const [{ path, message }] = error.issues;
+  throw new Error(`its metadata is damaged: ${path.join(".")}: ${message}`);
 }

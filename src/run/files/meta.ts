@@ -220,14 +220,15 @@ export async function loadMeta(path: string): Promise<RunMeta> {
       { hint, exitCode: EXIT.usage },
     );
   }
+  const isText = (word: unknown) => typeof word === "string";
   return {
     ...meta,
     config: config.data,
-    commandLine: listOf(meta.commandLine, (word) => typeof word === "string"),
+    commandLine: listOf(meta.commandLine, isText),
     sessions: listOf(
       meta.sessions,
       (one) => typeof one === "object" && one !== null,
-    ),
+    ).map((one) => ({ ...one, commandLine: listOf(one.commandLine, isText) })),
   };
 }
 

@@ -145,3 +145,22 @@ Deno.test("the process of a bundle may neither write, send, start nor import", a
       "write prompt\nnet prompt\nrun prompt\nimport prompt\n",
   );
 });
+
+Deno.test("a bundle's name and run do not drive the terminal", {
+  ignore: Deno.build.os === "windows", // no file is called so
+}, async () => {
+  await using workspace = await Workspace.create();
+  const path = await workspace.write("poet\x1b[2J", "#!/bin/sh");
+  const { sha256 } = await appendModel(path, {
+    ...{ runId: "\x1b]0;owned\x07", checkpoint: "5", step: 5, dtype: "F32" },
+    ...{ modelConfig: {}, tokenizerJson: "{}", tensors: [] },
+  });
+  const bundledModel = `9 ${sha256} ${path}`;
+  for (const flag of ["--help", "--version"]) {
+    const { code, out } = await run([flag], { bundledModel, tty: true });
+    assert.equal(code, 0);
+    assert.match(out, /\ufffd\]0;owned\ufffd, step 5/);
+    // deno-lint-ignore no-control-regex -- all but line ends
+    assert.doesNotMatch(out, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
+  }
+});

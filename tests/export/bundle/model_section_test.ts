@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../src/base/errors.ts";
-import { valuesOf } from "../../../src/base/safetensors.ts";
+import { valuesOf, writeSafetensors } from "../../../src/base/safetensors.ts";
 import { parseBundledModel } from "../../../src/export/bundle/bundled_model.ts";
 import {
   appendModel,
@@ -83,6 +83,43 @@ Deno.test("openBundledModel() refuses a file with any byte changed or missing", 
     await Deno.writeFile(path, whole);
     await openBundledModel(bundled);
   });
+});
+
+Deno.test("openBundledModel() refuses metadata that is not a model's, whatever its checksum", async () => {
+  const dir = await Deno.makeTempDir();
+  const path = `${dir}/model`;
+  const whole = {
+    ...{ runId: "owl-1", checkpoint: "step-00000500", step: "500" },
+    ...{ config: "{}", tokenizer: "{}" },
+  };
+  const messageOf = async (metadata: object) => {
+    const { sha256 } = await writeSafetensors(path, [], {
+      metadata: metadata as typeof whole,
+    });
+    try {
+      await openBundledModel({ path, from: 0, sha256 });
+      return null;
+    } catch (error) {
+      assert.ok(error instanceof UserError);
+      return error.message.replace(`Cannot use the model in "${path}": `, "");
+    }
+  };
+  assert.equal(await messageOf(whole), null);
+  for (const key of Object.keys(whole)) {
+    assert.equal(
+      await messageOf({ ...whole, [key]: undefined }),
+      `its metadata is damaged: ${key}: Invalid input: expected string, ` +
+        "received undefined",
+    );
+  }
+  for (const step of ["NaN", "", "-1", "0.5", "1e3", "9".repeat(16)]) {
+    assert.match(
+      await messageOf({ ...whole, step }) ?? "",
+      /^its metadata is damaged: step: /,
+    );
+  }
+  assert.match(await messageOf({ ...whole, config: "{" }) ?? "", /JSON/);
+  await Deno.remove(dir, { recursive: true });
 });
 
 async function expectDamaged(

@@ -21,8 +21,8 @@ Deno.test("loadMeta() leaves out of lists what does not belong there", () =>
     assert.deepEqual(
       await read({
         commandLine: ["a", 1, {}],
-        sessions: [null, { pid: 1 }, 2],
+        sessions: [null, { pid: 1 }, 2, { commandLine: ["b", null] }],
       }),
-      [["a"], [{ pid: 1 }]],
+      [["a"], [{ pid: 1, commandLine: [] }, { commandLine: ["b"] }]],
     );
   }));
