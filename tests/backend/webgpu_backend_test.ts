@@ -5,6 +5,7 @@ import {
   type Executable,
   KEPT_PLACES,
 } from "../../src/backend/backend.ts";
+import { KERNEL_GENERATION } from "../../src/backend/kernel_generation.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { GpuDevice } from "../../src/backend/webgpu/device.ts";
@@ -30,6 +31,20 @@ async function open(backend: Backend): Promise<Executable> {
   executable.write("ids", Uint32Array.of(4, 0, 2));
   return executable;
 }
+
+Deno.test(
+  "webgpu: the name of the kernels has their generation",
+  { ignore },
+  async () => {
+    const backend = await openTestGpu();
+    const { name, kernels } = backend.device;
+    assert.equal(
+      kernels,
+      `WGSL on ${name}, generation ${KERNEL_GENERATION.webgpu}`,
+    );
+    await backend.dispose();
+  },
+);
 
 Deno.test("webgpu: run() computes, readAll() waits", { ignore }, async () => {
   const backend = await openTestGpu();

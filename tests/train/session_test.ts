@@ -165,6 +165,13 @@ Deno.test("assembleSession() warns when other kernels computed the checkpoint", 
   assert.equal(warnings.length, 1);
   assert.match(warnings[0], /^The kernels are not those of the checkpoint/);
   assert.equal(state.kernels, "scripted");
+  // Those of another generation, as the name tells.
+  const { kernels } = restore.trainer;
+  restore.trainer.kernels = `${kernels}, generation 7`;
+  assert.deepEqual((await openTestSession({ restore })).warnings, [
+    "The kernels are not those of the checkpoint, so the numbers may differ " +
+    `in their last bits: "${kernels}" now, "${kernels}, generation 7" then`,
+  ]);
 });
 
 Deno.test("assembleSession() refuses a snapshot of another model", async () => {

@@ -9,6 +9,7 @@
  */
 
 import { errorMessage } from "../../base/errors.ts";
+import { withGeneration } from "../kernel_generation.ts";
 import { BLAS, blasIsRight, type BlasLibrary } from "./blas.ts";
 import { instantiate, type KernelCode } from "./kernel_instance.ts";
 import { PLAIN_WASM, RELAXED_WASM } from "./kernels_wasm.ts";
@@ -93,11 +94,14 @@ export function loadKernels(
   return {
     build,
     code: { module, native, blas, bf16 },
-    label: native
-      ? `native ${own}, ${wasm}`
-      : blas
-      ? `${blas.name} gemm, ${wasm}`
-      : wasm,
+    label: withGeneration(
+      native
+        ? `native ${own}, ${wasm}`
+        : blas
+        ? `${blas.name} gemm, ${wasm}`
+        : wasm,
+      "cpu",
+    ),
     noNative: reason,
     noBf16,
   };

@@ -17,6 +17,7 @@ import type {
   DeviceInfo,
   KernelChoices,
 } from "../backend.ts";
+import { withGeneration } from "../kernel_generation.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type { AttentionFlow } from "./attention_tile.ts";
@@ -107,8 +108,11 @@ class OpenWebGpu implements WebGpuBackend {
       id,
       name,
       ...precision !== "fp32" && { precision },
-      kernels: `WGSL on ${name}` +
-        (precision === "fp32" ? "" : `, activations in ${precision}`),
+      kernels: withGeneration(
+        `WGSL on ${name}` +
+          (precision === "fp32" ? "" : `, activations in ${precision}`),
+        "webgpu",
+      ),
       adapter: { vendorId, deviceId, isSoftware },
     };
     this.#gpu = gpu;

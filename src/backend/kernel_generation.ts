@@ -1,0 +1,26 @@
+/**
+ * Counts the changes of kernels that change bits. Checkpoints record it, and a
+ * run that goes on under another one warns that its last bits may differ.
+ *
+ * @module
+ */
+
+/**
+ * Raise it with any change after which a step may come out with other bits on
+ * the same device: another order of a sum, another shape of tile for the same
+ * product, a function fused or computed in another way.
+ */
+export const KERNEL_GENERATION = {
+  cpu: 1,
+  /** 2: sums, norms and activations fused into products; gradients of attention apart. */
+  webgpu: 2,
+} as const;
+
+/** The name of kernels with their generation, but for the first ones. */
+export function withGeneration(
+  label: string,
+  backend: keyof typeof KERNEL_GENERATION,
+): string {
+  const generation: number = KERNEL_GENERATION[backend];
+  return generation === 1 ? label : `${label}, generation ${generation}`;
+}
