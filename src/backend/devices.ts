@@ -11,10 +11,12 @@
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
 import type { Backend } from "./backend.ts";
+import { makerOfUnseen } from "./diagnose_gpu.ts";
 import { chooseDevice } from "./choose_device.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { type GemmChoice, loadKernels } from "./cpu/kernels.ts";
+import { type Card, listCards } from "./gpu_findings.ts";
 import { measureSpeed } from "./measure.ts";
 import { type FoundAdapter, listAdapters } from "./webgpu/adapters.ts";
 
@@ -52,6 +54,8 @@ export interface OpenedDevice {
 /** Where devices come from; tests bring their own. */
 export interface DeviceSources {
   listAdapters(): Promise<FoundAdapter[]>;
+  /** Of the PCI bus, whether or not a driver shows them. */
+  listCards(): Card[];
   openCpu: typeof openCpuBackend;
   openGpu(
     adapter: FoundAdapter,
@@ -63,6 +67,7 @@ export interface DeviceSources {
 /** The devices of this machine. */
 export const SYSTEM_DEVICES: DeviceSources = {
   listAdapters,
+  listCards,
   openCpu: openCpuBackend,
   async openGpu(adapter, options) {
     // Only who opens an adapter needs the generators of shaders.
@@ -91,11 +96,11 @@ export async function openBackend(
   sources: DeviceSources = SYSTEM_DEVICES,
 ): Promise<OpenedDevice> {
   const warnings: string[] = [];
-  const adapter = await findAdapter({ choice, sources, warnings });
+  const { adapter, notes } = await findAdapter({ choice, sources, warnings });
   const onGpu: Opening = { choice, sources, warnings: [...warnings] };
   const onCpu: Opening = { choice, sources, warnings };
   const gpu = adapter && await openGpu(adapter, onGpu, onCpu);
-  if (!gpu) return { backend: await openCpu(onCpu), warnings, notes: [] };
+  if (!gpu) return { backend: await openCpu(onCpu), warnings, notes };
   const takeGpu = { backend: gpu, warnings: onGpu.warnings, notes: [] };
   if (!isProbed(choice)) return takeGpu;
 
@@ -109,17 +114,17 @@ export async function openBackend(
   const result = cpu && await compare({ gpu, cpu }, choice.work, sources);
   opened.move();
   if (!result) return takeGpu;
-  const notes = [result.note];
+  notes.push(result.note);
   await (result.faster === "cpu" ? gpu : cpu).dispose();
   return result.faster === "cpu"
     ? { backend: cpu, warnings, notes }
     : { ...takeGpu, notes };
 }
 
-/** The adapter that is meant; null is the CPU. */
+/** The adapter that is meant; null is the CPU. And what to know about it. */
 async function findAdapter(
   { choice, sources, warnings }: Opening,
-): Promise<FoundAdapter | null> {
+): Promise<{ adapter: FoundAdapter | null; notes: string[] }> {
   const isCpu = /^\s*cpu(:0)?\s*$/i.test(choice.device) ||
     isAuto(choice) && choice.previous === "cpu";
   // Who wants the CPU has no use for drivers being loaded.
@@ -129,7 +134,16 @@ async function findAdapter(
     adapters: found.map(({ info }) => info),
   }, choice);
   warnings.push(...chosen.warnings);
-  return found.find(({ info }) => info === chosen.adapter) ?? null;
+  const adapter = found.find(({ info }) => info === chosen.adapter) ?? null;
+  const isMissed = adapter === null && !isCpu && isAuto(choice);
+  const maker = isMissed
+    ? makerOfUnseen({ cards: sources.listCards(), adapters: [] })
+    : null;
+  const notes = maker === null ? [] : [
+    `Device auto takes the CPU: there is a card by ${maker}, but no driver ` +
+    "shows it; hearth doctor says why",
+  ];
+  return { adapter, notes };
 }
 
 /** Opens an adapter; null if it does not open, with a warning for the CPU. */

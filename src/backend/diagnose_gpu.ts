@@ -68,6 +68,17 @@ export function diagnoseGpu(findings: GpuFindings): GpuProblem[] {
   return [...diagnoseVariables(findings), diagnoseNoCard(findings)];
 }
 
+/**
+ * Who made a card of this machine that WebGPU does not show; null if there is
+ * none. Those that no adapter is expected of (server consoles) do not count.
+ */
+export function makerOfUnseen(
+  findings: Pick<GpuFindings, "cards" | "adapters">,
+): string | null {
+  const unseen = findings.cards.find((card) => !isShown(card, findings));
+  return MAKERS.find((one) => one.vendorId === unseen?.vendorId)?.name ?? null;
+}
+
 /** Variables that look as if they chose a GPU here, and do not. */
 export function uselessVariables({ env }: GpuFindings): GpuProblem[] {
   return "CUDA_VISIBLE_DEVICES" in env
@@ -92,7 +103,10 @@ function cardsOf(findings: GpuFindings): readonly Card[] {
 }
 
 /** Whether WebGPU shows an adapter of the card's maker. */
-function isShown({ vendorId }: Card, { adapters }: GpuFindings): boolean {
+function isShown(
+  { vendorId }: Card,
+  { adapters }: Pick<GpuFindings, "adapters">,
+): boolean {
   const maker = MAKERS.find((one) => one.vendorId === vendorId);
   // Of other makers (server consoles, virtual machines) none is expected.
   if (!maker) return true;

@@ -129,7 +129,8 @@ export function gatherGpuFindings(
   };
 }
 
-function listCards(root: string): Card[] {
+/** The graphics cards on the PCI bus of a Linux machine; elsewhere none. */
+export function listCards(root = ""): Card[] {
   const pci = `${root}/sys/bus/pci/devices`;
   return namesIn(pci).flatMap((slot) => {
     const number = (file: string) =>

@@ -22,6 +22,7 @@ type Choice = Parameters<typeof openBackend>[0];
 const CPU_ONLY: DeviceSources = {
   ...SYSTEM_DEVICES,
   listAdapters: () => Promise.resolve([]),
+  listCards: () => [],
 };
 
 /** Opens and closes; what matters is which device it was, and what was said. */
@@ -39,6 +40,28 @@ for (const device of ["auto", "cpu", " CPU ", name, name.slice(1, 4)]) {
     assert.deepEqual(chosen.warnings, []);
   });
 }
+
+Deno.test("openBackend() tells of a card that no driver shows", async () => {
+  const ofVendors = (...vendorIds: number[]) => ({
+    ...CPU_ONLY,
+    listCards: () =>
+      vendorIds.map((vendorId) => ({ vendorId, deviceId: 1, driver: null })),
+  });
+  const notes = async (device: string, sources: DeviceSources) =>
+    (await choose({ device }, sources)).notes;
+  const nvidia = ofVendors(0x1a03, 0x10de); // a server's console, a GPU
+  assert.deepEqual(await notes("auto", nvidia), [
+    "Device auto takes the CPU: there is a card by NVIDIA, but no driver " +
+    "shows it; hearth doctor says why",
+  ]);
+  assert.deepEqual(await notes("cpu", nvidia), []);
+  assert.deepEqual(await notes("gpu", nvidia), []); // a warning says it
+  assert.deepEqual(await notes("auto", ofVendors(0x1a03, 0x1af4)), []);
+  assert.deepEqual(await notes("auto", ofVendors()), []);
+  // A run goes on with the device it has.
+  const resumed = await choose({ device: "auto", previous: "cpu" }, nvidia);
+  assert.deepEqual(resumed.notes, []);
+});
 
 Deno.test("openBackend() starts as many threads as it is told", async () => {
   assert.equal((await choose({ device: "cpu", threads: 3 })).threads, 3);
@@ -168,6 +191,7 @@ function gpuMachine(
   });
   const slow = adapter({ name: "llvmpipe (LLVM 15)", isFallback: true });
   const sources: DeviceSources = {
+    listCards: () => [],
     listAdapters() {
       events.push("list");
       return listAdapters({
