@@ -152,11 +152,11 @@ export type {
 } from "./src/run/watch/curve_table.ts";
 export type { EvalResult, Loss, SourceLoss } from "./src/train/evaluate.ts";
 export type { Progress } from "./src/train/events.ts";
-export type { LrCurve } from "./src/train/lr_curve.ts";
 export type { LrPoint } from "./src/train/lr_points.ts";
 export type { LrPolicy } from "./src/train/lr_policies.ts";
 export type { PrepareProgress } from "./src/train/open_session.ts";
 export type { ResumePlan } from "./src/train/restored_state.ts";
+export type { LrCurve } from "./src/train/schedule.ts";
 export type { TrainerState } from "./src/train/trainer_state.ts";
 
 /** Which model to open, and on what. */

@@ -21,6 +21,8 @@ export class App {
   readonly io: Io;
   /** What the process ends with. */
   exitCode: number = EXIT.ok;
+  /** The command line that is to be run after this one. */
+  goOnWith: readonly string[] | null = null;
   /** The directory that holds `data`, `runs` and `checkpoints`. */
   root = ".";
   /** Results as JSON. */

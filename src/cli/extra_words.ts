@@ -6,7 +6,7 @@
  */
 
 import { PROFILE_NAMES } from "../config/profile_names.ts";
-import type { AddressedCommand } from "./usage_error.ts";
+import type { AddressedCommand } from "./addressed_command.ts";
 
 /** The message, and a hint where one can be guessed. */
 export function explainExtraWords(

@@ -7,10 +7,10 @@
 
 import { CommanderError } from "commander";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { safeText } from "../base/safe_text.ts";
 import { App } from "./app.ts";
 import type { Io } from "./io.ts";
 import { createProgram } from "./program.ts";
-import { safeText } from "../base/safe_text.ts";
 import { Stopped } from "./stop_signal.ts";
 import { checkValues, explainUsage, type Explanation } from "./usage_error.ts";
 
@@ -36,7 +36,9 @@ export async function runCli(
     }
     checkValues(program, asked);
     await program.parseAsync(asked, { from: "user" });
-    return app.exitCode;
+    return app.goOnWith === null
+      ? app.exitCode
+      : await runCli(app.goOnWith, io);
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return app.exitCode;
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;

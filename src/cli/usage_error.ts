@@ -8,6 +8,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { CommanderError } from "commander";
 import { EXIT, UserError } from "../base/errors.ts";
 import { likelyNames, nearMiss } from "../config/near_miss.ts";
+import { addressedBy, type AddressedCommand } from "./addressed_command.ts";
 import { explainExtraWords } from "./extra_words.ts";
 import { likelyCommands } from "./likely_commands.ts";
 
@@ -16,13 +17,6 @@ export interface Explanation {
   message: string;
   hint: string;
   exitCode: number;
-}
-
-/** The command that a command line is for. */
-export interface AddressedCommand {
-  /** In words, such as `hearth data list`. */
-  path: string;
-  command: CommandUnknownOpts;
 }
 
 /** What commander says of a flag with a few words to choose from. */
@@ -178,19 +172,4 @@ export function checkValues(
       exitCode: EXIT.usage,
     });
   }
-}
-
-function addressedBy(
-  program: CommandUnknownOpts,
-  argv: readonly string[],
-): AddressedCommand {
-  let command = program;
-  let path = program.name();
-  for (const word of argv) {
-    const next = command.commands.find((child) => child.name() === word);
-    if (next === undefined) continue; // a flag, a value, a mistake
-    command = next;
-    path += ` ${word}`;
-  }
-  return { path, command };
 }

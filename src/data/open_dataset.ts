@@ -9,7 +9,7 @@
  */
 
 import { textSha256 } from "../base/sha256.ts";
-import type { DataSection, TokenizerSection } from "../config/schema.ts";
+import type { DataSection } from "../config/schema.ts";
 import { type LoadedTokenizer, loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { trainTokenizer } from "../tokenizer/train.ts";
@@ -30,7 +30,7 @@ import {
 } from "./fingerprint.ts";
 import { checkTextLength, checkTokenCounts } from "./lengths.ts";
 import { openBatches } from "./open_batches.ts";
-import { prepareTokens } from "./prepare_tokens.ts";
+import { type PrepareOptions, prepareTokens } from "./prepare_tokens.ts";
 import {
   findDamage,
   listPrepared,
@@ -38,33 +38,21 @@ import {
   preparedBytes,
   preparedPaths,
 } from "./prepared.ts";
-import { type DataProgress, meter } from "./progress.ts";
+import { meter } from "./progress.ts";
 import { readCorpus } from "./read_corpus.ts";
 import { countWindows } from "./windows.ts";
 
 /** What to open, and who listens. */
-export interface OpenDatasetOptions {
+export interface OpenDatasetOptions extends PrepareOptions {
   data: DataSection;
   /** Opens `valDataset` alone, to measure a model; `train` is then empty. */
   valOnly?: boolean;
-  tokenizer: TokenizerSection;
-  seqLen: number;
-  batchSize: number;
-  /** Threads that make tokens; 0 or left out: one per core. */
-  threads?: number;
   /** Decides in place of `batchSize`, once the tokens are known. */
   chooseBatchSize?: (known: { vocabSize: number; windows: number }) => number;
   /** Of the shuffles alone; text, split and tokens do not depend on it. */
   seed: number;
-  /** Prepared data sets are kept in `tokens/` below it. */
-  dataDir: string;
   /** Download the newest version, even if one is here. */
   refresh?: boolean;
-  onProgress?: (progress: DataProgress) => void;
-  /** One line about something the user may want to know. */
-  onNotice?: (message: string) => void;
-  /** Aborting rejects with its reason and leaves nothing half-written. */
-  signal?: AbortSignal;
   /** The tokenizer of a checkpoint; then none is trained. */
   tokenizerJson?: string;
   /** `Dataset.identity` of the run that is resumed. */

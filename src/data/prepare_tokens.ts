@@ -8,13 +8,13 @@
 import { basename, join } from "node:path";
 import { formatCount } from "../base/format.ts";
 import { textSha256 } from "../base/sha256.ts";
+import type { TokenizerSection } from "../config/schema.ts";
 import type { LoadedTokenizer } from "../tokenizer/load.ts";
 import { TextPool } from "../tokenizer/text_pool.ts";
 import { trainTokenizer } from "../tokenizer/train.ts";
 import { type CorpusPart, partsBytes, sourceFiles } from "./corpus.ts";
 import { partFingerprint } from "./fingerprint.ts";
 import { hasEnoughTokens } from "./lengths.ts";
-import type { OpenDatasetOptions } from "./open_dataset.ts";
 import {
   type PreparedSides,
   trainingTexts,
@@ -29,8 +29,23 @@ import {
   readPrepared,
   tokensDirectory,
 } from "./prepared.ts";
-import { meter } from "./progress.ts";
+import { type DataProgress, meter } from "./progress.ts";
+import type { BatchShape } from "./windows.ts";
 import { removeLeftovers, Workspace } from "./workspace.ts";
+
+/** How tokens are made, and who listens. */
+export interface PrepareOptions extends BatchShape {
+  tokenizer: TokenizerSection;
+  /** Prepared data sets are kept in `tokens/` below it. */
+  dataDir: string;
+  /** Threads that make tokens; 0 or left out: one per core. */
+  threads?: number;
+  onProgress?: (progress: DataProgress) => void;
+  /** One line about something the user may want to know. */
+  onNotice?: (message: string) => void;
+  /** Aborting rejects with its reason and leaves nothing half-written. */
+  signal?: AbortSignal;
+}
 
 /** What is there, and what is to be made. */
 export interface MissingTokens {
@@ -61,7 +76,7 @@ interface Written {
  */
 export async function prepareTokens(
   missing: MissingTokens,
-  options: OpenDatasetOptions,
+  options: PrepareOptions,
 ): Promise<{ prepared: Prepared[]; tokenizer: LoadedTokenizer }> {
   const { parts, found } = missing;
   const { signal, onProgress, onNotice } = options;
@@ -135,7 +150,7 @@ export async function prepareTokens(
 
 async function trainOn(
   parts: readonly CorpusPart[],
-  { tokenizer, threads, onProgress, onNotice, signal }: OpenDatasetOptions,
+  { tokenizer, threads, onProgress, onNotice, signal }: PrepareOptions,
 ): Promise<LoadedTokenizer> {
   const read = parts.filter(({ valFraction }) => valFraction < 1);
   const total = partsBytes(read);

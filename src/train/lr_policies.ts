@@ -1,6 +1,6 @@
 /**
  * What may become of the learning rate when the end of a run is moved, by
- * name; lr_curve.ts says what they mean. Imports nothing, so that `--help` is
+ * name; move_end.ts says what they mean. Imports nothing, so that `--help` is
  * quick.
  *
  * @module

@@ -11,8 +11,8 @@ import { EXIT, UserError } from "../base/errors.ts";
 import { formatCount } from "../base/format.ts";
 import type { TrainSection } from "../config/schema.ts";
 import type { Batches } from "../data/dataset.ts";
-import { followLr, moveEnd } from "./lr_curve.ts";
 import type { LrPolicy } from "./lr_policies.ts";
+import { followLr, moveEnd } from "./move_end.ts";
 import { learningRate, lrSchedule } from "./schedule.ts";
 import { initialState, type TrainerState } from "./trainer_state.ts";
 

@@ -4,13 +4,25 @@
  * Warm-up and `cosine` are nanoGPT's `get_lr` (train.py), whose first step
  * already has a rate above zero. `wsd` is warm-up, stable, decay: Hu et al.
  * 2024, https://arxiv.org/abs/2404.06395, with a linear decay. What becomes of
- * it when the end of a run is moved is decided in lr_curve.ts.
+ * it when the end of a run is moved is decided in move_end.ts.
  *
  * @module
  */
 
 import type { TrainSection } from "../config/schema.ts";
-import type { LrCurve } from "./lr_curve.ts";
+import type { LrPolicy } from "./lr_policies.ts";
+
+/** How the rate goes on since the end was moved; part of `trainer.json`. */
+export interface LrCurve {
+  /** What the person chose when the end was moved. */
+  policy: LrPolicy;
+  /** Another warm-up than the configured one, from this step and rate. */
+  warmup: { from: number; fromLr: number; steps: number } | null;
+  /** This part of the decay, 0 to 1, was over at this step. */
+  decay: { from: number; done: number } | null;
+  /** The rate, whatever the schedule. */
+  hold: number | null;
+}
 
 /** What shapes the learning rate over a run. */
 export interface LrSchedule {

@@ -11,8 +11,8 @@
 import { z } from "zod";
 import type { KernelChoices } from "../backend/backend.ts";
 import { UserError } from "../base/errors.ts";
-import type { LrCurve } from "./lr_curve.ts";
 import { LR_POLICIES } from "./lr_policies.ts";
+import type { LrCurve } from "./schedule.ts";
 
 /** The position of a training run. */
 export interface TrainerState {

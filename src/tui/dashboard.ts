@@ -13,8 +13,9 @@ import { frameLines, type FrameParts, helpOverlay } from "./frame.ts";
 import { actionOf, type ScreenName } from "./keymap.ts";
 import { isText } from "./keys.ts";
 import type { Host, Screen, Size, TuiOptions } from "./screen.ts";
-import { RunsScreen } from "./screens/runs_screen.ts";
+import { DetailScreen } from "./screens/detail_screen.ts";
 import { moved } from "./screens/list_cursor.ts";
+import { RunsScreen } from "./screens/runs_screen.ts";
 import { bold, type Line, type Span, span } from "./text/line.ts";
 import { panel } from "./text/panel.ts";
 import { wrapWidth } from "./text/width.ts";
@@ -199,9 +200,9 @@ export class Dashboard implements Host, Disposable {
     this.changed(true);
   }
 
-  goTo(screen: Screen): void {
+  showRun(runId: string): void {
     for (const one of this.#screens.splice(1)) one[Symbol.dispose]();
-    this.open(screen);
+    this.open(new DetailScreen(this, runId));
   }
 
   say(message: string, tone?: "good" | "bad" | "warn"): void {

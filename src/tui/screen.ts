@@ -60,8 +60,8 @@ export interface Host extends TuiOptions {
   open(screen: Screen): void;
   /** Takes the screen on top away. */
   back(): void;
-  /** Puts a screen in place of all but the first one. */
-  goTo(screen: Screen): void;
+  /** Shows a run in place of all screens but the first one. */
+  showRun(runId: string): void;
   /** Says something for some seconds. */
   say(message: string, tone?: "good" | "bad" | "warn"): void;
   /** Asks before something that cannot be taken back. */

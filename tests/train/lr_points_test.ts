@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { lrPoints } from "../../src/train/lr_points.ts";
-import { moveEnd } from "../../src/train/lr_curve.ts";
+import { moveEnd } from "../../src/train/move_end.ts";
 import { learningRate, type LrSchedule } from "../../src/train/schedule.ts";
 
 const BASE: Omit<LrSchedule, "schedule"> = {

@@ -41,7 +41,5 @@ export async function openDashboard(app: App): Promise<void> {
     color: colorDepth(io.env, { wanted: app.wantsColor }),
     startAgain: (options) => io.startAgain(options),
   });
-  if (args === null) return;
-  const { runCli } = await import("../main.ts");
-  app.exitCode = await runCli(args, io);
+  app.goOnWith = args;
 }

@@ -16,7 +16,6 @@ import { isOneName } from "../../base/one_name.ts";
 import { textSha256 } from "../../base/sha256.ts";
 import type { BaseRef } from "../../train/base_model.ts";
 import type { TrainedAdapters } from "../../train/snapshot.ts";
-import type { WeightsSource } from "./checkpoint_files.ts";
 import { DamagedCheckpoint, loadManifest, type Manifest } from "./manifest.ts";
 
 /** All weights of a model. */
@@ -84,11 +83,11 @@ export function weightsSha256(manifest: Manifest): string | null {
  * @param open Verifies and opens the weights of a checkpoint.
  * @throws {UserError} If it is not there, is another by now, or is damaged.
  */
-export async function openBase(
+export async function openBase<T>(
   dir: string,
   base: BaseRef,
-  open: (dir: string) => Promise<WeightsSource>,
-): Promise<WeightsSource> {
+  open: (dir: string) => Promise<T>,
+): Promise<T> {
   const path = resolve(dir), checkpoints = dirname(dirname(path));
   const own = `${basename(dirname(path))}/${basename(path)}`;
   const cannot = `Cannot load "${own}": its adapters belong to ` +

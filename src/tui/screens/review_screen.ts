@@ -24,7 +24,6 @@ import { estimateLines, type EstimateView } from "../form/estimate_lines.ts";
 import type { Host, Screen, Size } from "../screen.ts";
 import { bold, type Line, span } from "../text/line.ts";
 import { wrapWidth } from "../text/width.ts";
-import { DetailScreen } from "./detail_screen.ts";
 import type { StartOptions } from "./launch.ts";
 
 /** What is to start. */
@@ -204,7 +203,7 @@ export class ReviewScreen implements Screen {
       });
       if (outcome === null) return; // nobody waits any more
       const { status } = outcome.state;
-      this.#host.goTo(new DetailScreen(this.#host, runId));
+      this.#host.showRun(runId);
       this.#host.say(
         outcome.end === null
           ? `${runId} trains in process ${pid}`

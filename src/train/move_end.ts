@@ -19,20 +19,9 @@ import {
   decayDone,
   decayStart,
   learningRate,
+  type LrCurve,
   type LrSchedule,
 } from "./schedule.ts";
-
-/** How the rate goes on since the end was moved; part of `trainer.json`. */
-export interface LrCurve {
-  /** What the person chose when the end was moved. */
-  policy: LrPolicy;
-  /** Another warm-up than the configured one, from this step and rate. */
-  warmup: { from: number; fromLr: number; steps: number } | null;
-  /** This part of the decay, 0 to 1, was over at this step. */
-  decay: { from: number; done: number } | null;
-  /** The rate, whatever the schedule. */
-  hold: number | null;
-}
 
 /** The warm-up of `rewarm` if none is asked for: a tenth of what is added. */
 const REWARM_SHARE = 0.1;
