@@ -71,7 +71,7 @@ export async function openBundle(dir: string): Promise<OpenTarget> {
         : damageSection(whole, random);
       await Deno.writeFile(path, new Uint8Array([...PROGRAM, ...model]));
       let from = PROGRAM.length;
-      if (random.below(20) === 0) from += random.below(2 * model.length);
+      if (random.below(20) === 0) from += random.below(2 * model.length + 1);
       const { sha256 } = await sealOf(path, { from });
       const right = `${String(from).padEnd(12)} ${sha256} ${path}`;
       const bundledModel = random.below(10) === 0
