@@ -1,7 +1,9 @@
 /**
  * All runs, looked at again and again: a file is read only if it was written
- * since the last look, so that watching many runs that rest costs two `stat`
- * calls each. Whether a process still lives is asked once a second.
+ * since the last look, which two `stat` calls tell. A run at rest is looked at
+ * the less often the longer it rests, up to every two seconds, so that hundreds
+ * of them cost next to nothing. Whether a process still lives is asked once a
+ * second.
  *
  * @module
  */
@@ -21,6 +23,10 @@ import {
 
 /** A process that was killed says nothing about it. */
 const ASK_ALIVE_MS = 1000;
+/** A run at rest is not looked at for this part of the time that it rests. */
+const REST_PART = 1 / 8;
+/** Whoever resumes one from elsewhere waits no longer to see it. */
+const MOST_REST_MS = 2000;
 
 /** What is known of one run. */
 interface Known {
@@ -29,6 +35,10 @@ interface Known {
   stateSignature: string;
   state: Attempt<RunState>;
   askedAtMs: number;
+  /** When something was last seen to change. */
+  changedAtMs: number;
+  /** Nothing is looked at before. */
+  nextAtMs: number;
   info: RunInfo;
 }
 
@@ -48,7 +58,8 @@ export class RunsWatch {
   }
 
   /**
-   * As `listRuns`. The info of a run in which nothing has changed is the same
+   * As `listRuns`, but for runs at rest, which may be seen as they were two
+   * seconds ago. The info of a run in which nothing has changed is the same
    * object as before.
    */
   async look(): Promise<RunInfo[]> {
@@ -61,14 +72,29 @@ export class RunsWatch {
   }
 
   async #lookAt(runId: string): Promise<Known> {
-    const paths = runPaths(this.#root, runId);
+    const atMs = this.#now();
     const before = this.#known.get(runId);
+    if (before && atMs < before.nextAtMs) return before;
+    const known = await this.#read(runId, { before, atMs });
+    const { state, info } = known;
+    const rests = state.value !== null && !isActive(state.value.status);
+    const changedAtMs = info === before?.info ? before.changedAtMs : atMs;
+    const waitMs = rests
+      ? Math.min(MOST_REST_MS, (atMs - changedAtMs) * REST_PART)
+      : 0;
+    return { ...known, changedAtMs, nextAtMs: atMs + waitMs };
+  }
+
+  async #read(
+    runId: string,
+    { before, atMs }: { before: Known | undefined; atMs: number },
+  ): Promise<Omit<Known, "changedAtMs" | "nextAtMs">> {
+    const paths = runPaths(this.#root, runId);
     const [metaSignature, stateSignature] = await Promise.all([
       fileSignature(paths.meta),
       fileSignature(paths.state),
     ]);
     const isMetaSame = before?.metaSignature === metaSignature;
-    const atMs = this.#now();
     const isStateSame = before?.stateSignature === stateSignature &&
       !(before.state.value !== null && isActive(before.state.value.status) &&
         atMs - before.askedAtMs >= ASK_ALIVE_MS);

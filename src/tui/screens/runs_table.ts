@@ -159,7 +159,7 @@ export function orderRuns(
   { sort, reverse, filter }: TableOrder,
 ): RunInfo[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = runs.filter((run) => {
+  const found = words.length === 0 ? [...runs] : runs.filter((run) => {
     const text = searchText(run);
     return words.every((word) => text.includes(word));
   });

@@ -10,24 +10,29 @@ import stringWidth from "string-width";
 /** What stands for the part of a text that was cut off. */
 const ELLIPSIS = "…";
 
-const PLAIN = /^[\x20-\x7e]*$/;
+/**
+ * Signs of one column each that screens are full of: dashes, ellipsis, arrows,
+ * frames, blocks, status signs and braille (a test asks string-width, which
+ * takes many times as long). No emoji and nothing that joins is among them.
+ */
+const NARROW = /^[\x20-\x7e·–…•‹›←↑→↓─-╿▀-█■▴▾○◌◍●✓✗❯⏎\u2800-\u28ff]*$/;
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** Columns that `text`, one line of it, takes. */
 export function textWidth(text: string): number {
-  return PLAIN.test(text) ? text.length : stringWidth(text);
+  return NARROW.test(text) ? text.length : stringWidth(text);
 }
 
 /** What a person takes for characters: `👩‍👩‍👧` is one. */
 export function graphemes(text: string): string[] {
-  if (PLAIN.test(text)) return [...text];
+  if (NARROW.test(text)) return [...text];
   return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 
 /** As much of the beginning of `text` as fits into `width` columns. */
 export function takeWidth(text: string, width: number): string {
-  if (PLAIN.test(text)) return text.slice(0, Math.max(0, width));
+  if (NARROW.test(text)) return text.slice(0, Math.max(0, width));
   let taken = "", used = 0;
   for (const one of graphemes(text)) {
     used += textWidth(one);

@@ -33,6 +33,37 @@ Deno.test("RunsWatch.look() gives what listRuns() gives, as it changes", async (
   });
 });
 
+Deno.test("RunsWatch.look() looks at a run at rest the less often the longer it rests", async () => {
+  await inTempDir(async (root) => {
+    let nowMs = 0;
+    const watch = new RunsWatch(root, { now: () => nowMs });
+    await using run = new FakeRun(root);
+    await run.begin();
+    await run.end("stopped");
+    await watch.look();
+    const stepAfter = async (ms: number, step: number) => {
+      await run.set({ step });
+      nowMs += ms;
+      return (await watch.look())[0].state?.step;
+    };
+    assert.equal(await stepAfter(0, 1), 1);
+    assert.equal(await stepAfter(1, 2), 2); // it has just changed
+    nowMs += 8000;
+    await watch.look(); // it rests for 8 s: 1 s without a look
+    assert.equal(await stepAfter(900, 3), 2);
+    assert.equal(await stepAfter(101, 4), 4);
+    nowMs += 3600_000;
+    await watch.look(); // never more than 2 s
+    assert.equal(await stepAfter(1999, 5), 4);
+    assert.equal(await stepAfter(1, 6), 6);
+    // One that is gone is seen at once.
+    nowMs += 3600_000;
+    await watch.look();
+    await Deno.remove(run.paths.dir, { recursive: true });
+    assert.deepEqual(await watch.look(), []);
+  });
+});
+
 Deno.test("RunsWatch.look() notices damage, repair, death and removal", async () => {
   await inTempDir(async (root) => {
     let nowMs = 0;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import stringWidth from "string-width";
 import {
   beside,
   cutLine,
@@ -25,6 +26,18 @@ Deno.test("textWidth() counts columns, not characters", () => {
   assert.equal(textWidth("👩‍👩‍👧"), 2);
   assert.equal(textWidth("e\u0301"), 1);
   assert.deepEqual(graphemes("a👩‍👩‍👧b"), ["a", "👩‍👩‍👧", "b"]);
+});
+
+Deno.test("textWidth() says what string-width says of every character", () => {
+  for (let code = 0; code < 0x10000; code++) {
+    const char = String.fromCharCode(code);
+    if (textWidth(char) === stringWidth(char)) continue;
+    assert.fail(`${code.toString(16)}: ${textWidth(char)}`);
+  }
+  // What is one column by itself may join what follows.
+  for (const text of ["●\ufe0f", "✓\u0301", "…\u200d👧"]) {
+    assert.equal(textWidth(text), stringWidth(text));
+  }
 });
 
 Deno.test("cutText() and fitText() never split a wide character", () => {
