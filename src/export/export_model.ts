@@ -39,6 +39,7 @@ import { ggufTensors } from "./gguf_tensors.ts";
 import { ggufTokenizer } from "./gguf_tokenizer.ts";
 import { FOLDER_TEXTS, folderTexts } from "./hugging_face_folder.ts";
 import { PEFT_FILES, peftConfig, peftTensors } from "./peft_folder.ts";
+import { clearAside, putInPlace } from "./put_in_place.ts";
 import { watchedTensors } from "./watched_tensors.ts";
 
 /**
@@ -111,6 +112,7 @@ export async function exportModel(asked: ExportOptions): Promise<Exported> {
   const output = asked.output.replace(/(?<=.)[/\\]+$/, ""); // of a folder
   checkDtype(format, dtype);
   if (format === "bundle") checkBundleSystem();
+  await clearAside(output);
   if (!force) await checkFree(output);
   else await checkReplaceable(output, format);
   const config = configFromHf(asked.chosen.content.modelConfig);
@@ -339,32 +341,5 @@ async function checkReplaceable(
         "which is not of such an export",
       { hint: "choose another --output PATH", exitCode: EXIT.usage },
     );
-  }
-}
-
-/** Writes beside `output`, and renames once all is on disk. */
-async function putInPlace(
-  output: string,
-  write: (aside: string) => Promise<Written>,
-): Promise<Written> {
-  const aside = `${output}.tmp-${Deno.pid}`;
-  try {
-    const written = await write(aside);
-    const before = `${output}.old-${Deno.pid}`;
-    // A folder cannot be renamed over another.
-    const replaced = await Deno.rename(output, before)
-      .then(() => true, () => false);
-    try {
-      await Deno.rename(aside, output);
-    } catch (error) {
-      if (replaced) await Deno.rename(before, output);
-      throw error;
-    }
-    await syncDirectory(dirname(output));
-    if (replaced) await Deno.remove(before, { recursive: true });
-    return written;
-  } catch (error) {
-    await Deno.remove(aside, { recursive: true }).catch(() => {}); // keep error
-    throw error;
   }
 }

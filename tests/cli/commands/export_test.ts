@@ -133,3 +133,31 @@ Deno.test("hearth export leaves nothing behind at Ctrl+C", async () => {
   assert.equal(err, "stopped, nothing was kept\n");
   assert.deepEqual(await workspace.names(), ["checkpoints", "data", "runs"]);
 });
+
+Deno.test("hearth export removes what a killed export left, and nothing else", async () => {
+  await using workspace = await trained();
+  const output = workspace.path("model.gguf");
+  // No process has so high an id: the kernel's limit is 2^22.
+  const dead = "4999999", alive = `${Deno.ppid}`;
+  const left = ["tmp-" + dead, "old-" + dead, `tmp-${Deno.pid}`];
+  const others = ["tmp-" + alive, "tmp-x", "bak", "tmp-1.bin"];
+  for (const end of [...left, ...others]) {
+    await Deno.writeTextFile(`${output}.${end}`, end);
+  }
+  const folder = workspace.path(`model.gguf.tmp-${dead}1`);
+  await Deno.mkdir(`${folder}/deep`, { recursive: true });
+  const argv = ["export", "--format", "gguf", "--output", output, "--quiet"];
+  // What had stepped aside for a successor that never came is back again.
+  const refused = await workspace.run(argv);
+  assert.match(refused.err, /model\.gguf": it is there already\n/);
+  assert.equal(await Deno.readTextFile(output), "old-" + dead);
+  const { code, err } = await workspace.run([...argv, "--force"]);
+  assert.equal(code, 0, err);
+  assert.notEqual(await Deno.readTextFile(output), "old-" + dead);
+  const names = await Array.fromAsync(Deno.readDir(workspace.root));
+  assert.deepEqual(
+    names.map(({ name }) => name).filter((name) => name.startsWith("model"))
+      .sort(),
+    ["model.gguf", ...others.map((end) => `model.gguf.${end}`)].sort(),
+  );
+});
