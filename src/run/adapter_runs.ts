@@ -28,6 +28,27 @@ export async function adapterRunsOf(
   return needing;
 }
 
+/**
+ * Of a run that goes on at `step`: whose models it will train again, and may
+ * then save other weights in their place. One sentence each.
+ */
+export async function warnOfAdapters(
+  root: string,
+  runId: string,
+  step: number,
+): Promise<string[]> {
+  const needing = await adapterRunsOf(root, runId);
+  return needing.flatMap(({ runId: other, from }) => {
+    const [, digits] = /\/step-(\d+)$/.exec(from) ?? [];
+    if (digits === undefined || Number(digits) <= step) return [];
+    return [
+      `The adapters of "${other}" belong to ${from}, which is trained again: ` +
+      "if it comes out as another, they are lost; hearth export " +
+      `${other} keeps their merged model`,
+    ];
+  });
+}
+
 /** Names of checkpoints of `runId` that other runs need. */
 export async function neededCheckpoints(
   root: string,

@@ -15,7 +15,7 @@ import { loadChosen } from "./checkpoints/checkpoint_ref.ts";
 import type { LoadedCheckpoint } from "./checkpoints/checkpoint_list.ts";
 import { CheckpointStore } from "./checkpoints/checkpoint_store.ts";
 import { logBytes } from "./files/disk_space.ts";
-import { neededCheckpoints } from "./adapter_runs.ts";
+import { neededCheckpoints, warnOfAdapters } from "./adapter_runs.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { explainingIo } from "./files/explaining_io.ts";
 import { freeGpuMemory } from "./telemetry/gpu_sampler.ts";
@@ -108,6 +108,9 @@ export async function prepareRun(
   const warnings = [
     ...options.metaWarning ? [options.metaWarning] : [],
     ...startPoint?.warnings ?? [],
+    ...startPoint
+      ? await warnOfAdapters(options.root, meta.runId, session.state.step)
+      : [],
   ];
   const store = new CheckpointStore(paths.checkpoints, {
     keep: checkpoint.keep,

@@ -303,3 +303,20 @@ Deno.test("hearth train --lora-rank adapts an import", async () => {
     .map(([, loss]) => Number(loss));
   assert.ok(last < first, run.err);
 });
+
+Deno.test("hearth resume warns before the model of adapters is trained again", async () => {
+  await using workspace = await withBase(["--checkpoint-every", "100"]);
+  const run = await adapt(workspace, [...LORA, ...LONG, "--steps", "1"]);
+  assert.equal(run.code, 0, run.err);
+  const warnings = async (argv: string[]) => {
+    const { code, err } = await workspace.run(["resume", "base", ...argv]);
+    assert.equal(code, 0, err);
+    return err.split("\n").filter((line) => line.startsWith("warning: "));
+  };
+  assert.deepEqual(await warnings(["--more-steps", "1"]), []); // beyond it
+  assert.deepEqual(await warnings(["--from", "100", "--lr", "0.02"]), [
+    'warning: The adapters of "ada" belong to base/step-00000200, which is ' +
+    "trained again: if it comes out as another, they are lost; hearth export " +
+    "ada keeps their merged model",
+  ]);
+});
