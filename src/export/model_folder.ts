@@ -17,6 +17,7 @@ import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelTensors } from "../model/crop_context.ts";
 import { loadTokenizer } from "../tokenizer/mod.ts";
+import { PEFT_CONFIG, PEFT_HINT } from "../train/adapters.ts";
 import type { ConfigTokens } from "../tokenizer/start_of_text.ts";
 
 /** A model as it lies in a folder. */
@@ -91,8 +92,15 @@ export async function checkModelConfig(folder: string): Promise<void> {
 
 async function readConfig(folder: string): Promise<object> {
   const json = await readJsonFile(folder, "config.json", MAX_BYTES.config);
-  if (json === null) throw refusal(folder, "it has no config.json");
-  return json;
+  if (json !== null) return json;
+  if (await isFile(join(folder, PEFT_CONFIG))) {
+    throw refusal(
+      folder,
+      "it has adapters, without the model that they belong to",
+      PEFT_HINT,
+    );
+  }
+  throw refusal(folder, "it has no config.json");
 }
 
 /** The tensors of one file, or of those that an index names. */

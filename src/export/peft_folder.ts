@@ -16,10 +16,11 @@ import {
 import { huggingFaceTensors } from "../model/huggingface.ts";
 import { type Adapter, adapters, type Lora } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";
+import { PEFT_CONFIG } from "../train/adapters.ts";
 
 /** Names of the files. */
 export const PEFT_FILES = {
-  config: "adapter_config.json",
+  config: PEFT_CONFIG,
   weights: "adapter_model.safetensors",
 } as const;
 

@@ -11,6 +11,13 @@ import { checkedFactors, mergedTensors } from "../model/lora_merge.ts";
 import { type BaseModel, openBaseModel } from "./base_model.ts";
 import type { TrainedAdapters } from "./snapshot.ts";
 
+/** The file by which adapters of Hugging Face's PEFT are known. */
+export const PEFT_CONFIG = "adapter_config.json";
+/** What to do with them, as they are exported and not read back. */
+export const PEFT_HINT =
+  "if they are of a run here, name that run; merge others in Python first, " +
+  "by merge_and_unload() and save_pretrained()";
+
 /** What a checkpoint says of its adapters. */
 interface AdapterFiles {
   adapter: TrainedAdapters;

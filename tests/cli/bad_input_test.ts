@@ -170,6 +170,34 @@ const REFUSED: Record<
       "hint: take it over first: hearth import ROOT",
     ],
   },
+  "a folder of adapters in place of a run": {
+    argv: ["train", "--from", "ROOT"],
+    files: { "adapter_config.json": "{}" },
+    err: [
+      'error: Cannot use "ROOT" as a run: it is a folder of adapters, not of ' +
+      "a run",
+      "hint: if they are of a run here, name that run; merge others in Python " +
+      "first, by merge_and_unload() and save_pretrained()",
+    ],
+  },
+  "a folder of adapters in place of a model": {
+    argv: ["import", "ROOT"],
+    files: { "adapter_config.json": "{}" },
+    err: [
+      'error: Cannot import "ROOT": it has adapters, without the model that ' +
+      "they belong to",
+      "hint: if they are of a run here, name that run; merge others in Python " +
+      "first, by merge_and_unload() and save_pretrained()",
+    ],
+  },
+  "some folder in place of a run": {
+    argv: ["generate", "ROOT"],
+    files: { "a.txt": "" },
+    err: [
+      'error: Cannot use "ROOT" as a run: it is a folder, not a checkpoint',
+      "hint: name a run, or a folder with a manifest.json",
+    ],
+  },
   "a model of a hub in place of a run": {
     argv: ["generate", "hf:openai-community/gpt2"],
     err: [

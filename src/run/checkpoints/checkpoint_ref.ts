@@ -9,6 +9,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import { LaterVersion } from "../../base/later_version.ts";
+import { PEFT_CONFIG, PEFT_HINT } from "../../train/adapters.ts";
 import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
 import { loadMeta } from "../files/meta.ts";
@@ -39,7 +40,9 @@ async function choose(root: string, ref: string) {
     const dir = dirname(resolve(ref));
     return { runId: basename(dir), dir, choice: resolve(ref) };
   }
-  if (ref.startsWith("hf:")) throw elsewhere(ref, "a model of a hub");
+  if (ref.startsWith("hf:")) {
+    throw elsewhere(ref, "a model of a hub, not of a run");
+  }
   const slash = ref.indexOf("/");
   let [run, choice] = slash < 0
     ? [ref, "latest"]
@@ -47,8 +50,7 @@ async function choose(root: string, ref: string) {
   // A run cannot be called best, so this is a choice in the latest run.
   if (ref === "best") [run, choice] = ["latest", "best"];
   const runId = await resolveRun(root, run).catch(async (error) => {
-    const isModel = await exists(join(ref, "config.json"));
-    throw isModel ? elsewhere(ref, "the folder of a model") : error;
+    throw await otherFolder(ref) ?? error;
   });
   const paths = runPaths(root, runId);
   await refuseLaterRun(paths);
@@ -64,13 +66,34 @@ async function refuseLaterRun({ meta }: RunPaths): Promise<void> {
   }
 }
 
-/** The error of a model that no run here has. */
-function elsewhere(ref: string, what: string): UserError {
-  return new UserError(
-    `Cannot use "${ref}" as a run: it is ${what}, not of a run`,
-    {
-      hint: `take it over first: hearth import ${ref}`,
-      exitCode: EXIT.usage,
-    },
-  );
+/** The error of a folder that is no checkpoint; null if it is none. */
+async function otherFolder(ref: string): Promise<UserError | null> {
+  if (await exists(join(ref, "config.json"))) {
+    return elsewhere(ref, "the folder of a model, not of a run");
+  }
+  if (await exists(join(ref, PEFT_CONFIG))) {
+    return elsewhere(ref, "a folder of adapters, not of a run", PEFT_HINT);
+  }
+  // The name of a folder that is near may be that of a run that is not.
+  if (!/[/\\]/.test(ref)) return null;
+  const isFolder = await Deno.stat(ref).then((s) => s.isDirectory, () => false);
+  return isFolder
+    ? elsewhere(
+      ref,
+      "a folder, not a checkpoint",
+      "name a run, or a folder with a manifest.json",
+    )
+    : null;
+}
+
+/** The error of what is no run here. */
+function elsewhere(
+  ref: string,
+  what: string,
+  hint = `take it over first: hearth import ${ref}`,
+): UserError {
+  return new UserError(`Cannot use "${ref}" as a run: it is ${what}`, {
+    hint,
+    exitCode: EXIT.usage,
+  });
 }
