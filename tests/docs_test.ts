@@ -68,6 +68,32 @@ Deno.test("documents show commands, flags and settings that exist", () => {
   assert.ok(commands > 100, `${commands} commands`);
 });
 
+Deno.test("documents name files of the sources and tasks that exist", async () => {
+  const { tasks } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", root)),
+  );
+  const wrong: string[] = [];
+  let names = 0;
+  for (const [path, text] of documents) {
+    if (path === "CHANGELOG.md" || path === "LOG.md") continue; // of their time
+    const files = text.matchAll(
+      /(?<![\w./-])(?:src|tests|bench|scripts|examples|docs|configs)\/[\w./-]*\w/g,
+    );
+    for (const [file] of files) {
+      names++;
+      const isThere = await Deno.stat(new URL(file, root))
+        .then(() => true, () => false);
+      if (!isThere) wrong.push(`${path}: ${file}`);
+    }
+    for (const [, task] of text.matchAll(/deno(?:@[\d.]+)? task ([\w:]+)/g)) {
+      names++;
+      if (!(task in tasks)) wrong.push(`${path}: deno task ${task}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(names > 60, `${names} names`);
+});
+
 /** The names that headings have in links, as GitHub makes them. */
 function anchors(text: string): Set<string> {
   return new Set(

@@ -17,25 +17,6 @@ Deno.test("README names every folder of src/ and of the repository", async () =>
   assert.deepEqual(wanted.filter((name) => !readme.includes(name)), []);
 });
 
-Deno.test("README names only paths that exist", async () => {
-  const named = [
-    ...readme.matchAll(/`((?:src|bench|docs|configs)\/[\w./-]*)`/g),
-  ]
-    .map(([, path]) => path);
-  assert.ok(named.length > 10);
-  for (const path of named) await Deno.stat(new URL(path, root));
-});
-
-Deno.test("README's tasks are in deno.json", async () => {
-  const { tasks } = JSON.parse(
-    await Deno.readTextFile(new URL("deno.json", root)),
-  );
-  const used = [...readme.matchAll(/(?:deno|deno@[\d.]+) task (\w+)/g)]
-    .map(([, task]) => task);
-  assert.ok(used.includes("demo") && used.includes("test"));
-  assert.deepEqual(used.filter((task) => !(task in tasks)), []);
-});
-
 Deno.test("docs/architecture.md names only files that exist", async () => {
   const text = await Deno.readTextFile(new URL("docs/architecture.md", root));
   const named = new Set(
