@@ -11,6 +11,7 @@ export const UNKNOWN = "n/a";
 export function formatDuration(ms: number | null): string {
   if (ms === null || !Number.isFinite(ms)) return UNKNOWN;
   const seconds = Math.max(0, ms) / 1000;
+  if (seconds > 0 && seconds < 0.095) return `${seconds.toFixed(2)}s`;
   if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole}s`;
@@ -40,6 +41,11 @@ export function formatCount(n: number | null): string {
   if (n === null) return UNKNOWN;
   counts ??= new Intl.NumberFormat("en-US");
   return counts.format(Math.round(n));
+}
+
+/** `1 step`, `3,000 steps`. */
+export function countOf(n: number, noun: string): string {
+  return `${formatCount(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 /** `124M`, `1.3B`, `850k`: a size at a glance, such as a parameter count. */

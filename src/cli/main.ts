@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { CommanderError } from "commander";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { safeText } from "../base/safe_text.ts";
@@ -57,7 +58,9 @@ export async function runCli(
       : explainUnexpected(error);
     try {
       // A message may quote what was typed, or what a damaged file holds.
-      const [what, advice] = [message, hint].map(safeText);
+      const [what, advice] = [message, asTyped(hint, program, io)].map(
+        safeText,
+      );
       io.stderr.write(`${app.paint("red", "error:")} ${what}\n`);
       io.stderr.write(`${app.paint("cyan", "hint:")} ${advice}\n`);
       if (error instanceof Error && io.env("HEARTH_DEBUG")) {
@@ -83,6 +86,19 @@ function askedFor(argv: readonly string[], io: Io): readonly string[] {
 
 /** No command: nothing but where runs are, and without colors. */
 const ONLY_WHERE = /^(--no-color(\0|$)|--root(=|\0)[^\0]+(\0|$))*$/;
+
+/** A hint as it can be pasted: from sources, `hearth` is no command. */
+function asTyped(
+  hint: string,
+  { commands }: CommandUnknownOpts,
+  { program }: Io,
+): string {
+  const names = new Set(commands.map((command) => command.name()));
+  return hint.replaceAll(
+    /(?<![\w./\\-])hearth (?=([a-z]+))/g,
+    (typed, name) => names.has(name) ? `${program} ` : typed,
+  );
+}
 
 /** Troubles of the machine that no layer has put into better words. */
 const SYSTEM_HINTS: [pattern: RegExp, hint: string][] = [

@@ -6,6 +6,7 @@
  */
 
 import {
+  countOf,
   formatApprox,
   formatBytes,
   formatCount,
@@ -64,7 +65,7 @@ function openedLines(event: RunOpened): string[] {
     `${formatBytes(event.checkpointBytes)} on disk per checkpoint`,
     `data    ${sourceNames(data.dataset)}: ${formatCount(event.trainTokens)} ` +
     `tokens to train on, ${formatCount(event.valTokens)} to validate on`,
-    `plan    ${formatCount(event.totalSteps)} steps of ` +
+    `plan    ${countOf(event.totalSteps, "step")} of ` +
     `${formatCount(train.batchSize * train.gradAccumSteps * model.seqLen)} ` +
     `tokens = ${event.epochs.toFixed(2)} epochs`,
     ...changedLines(event),
@@ -90,7 +91,7 @@ function changedLines(event: RunOpened): string[] {
     const from = resumedFrom?.step ?? 0;
     const steps = event.totalSteps - from;
     lines.unshift(
-      `more    ${formatCount(steps)} steps = ` +
+      `more    ${countOf(steps, "step")} = ` +
         `${(steps / event.stepsPerEpoch).toFixed(2)} epochs, from step ` +
         formatCount(from),
     );

@@ -6,6 +6,7 @@
 
 import { dirname, resolve } from "node:path";
 import { EXIT, UserError } from "../base/errors.ts";
+import { countOf } from "../base/format.ts";
 import type { SnapshotSource } from "../train/session.ts";
 import {
   checkTrainerState,
@@ -82,7 +83,7 @@ export function alreadyComplete(
   runId: string,
   step: number | null,
 ): UserError {
-  const steps = step === null ? "" : ` after ${step} steps`;
+  const steps = step === null ? "" : ` after ${countOf(step, "step")}`;
   return new UserError(`Cannot resume "${runId}": it is complete${steps}`, {
     hint: `type hearth resume ${runId} --more-epochs 1 to train on, or ` +
       `hearth generate ${runId} to see what it writes`,

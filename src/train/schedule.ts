@@ -61,7 +61,9 @@ export function settleWarmup(
   totalSteps: number,
 ): TrainSection {
   if (warmupFraction === undefined) return train;
-  const most = Math.max(1, Math.floor(totalSteps * warmupFraction));
+  // At least one, but the last step is to have the whole rate.
+  const part = Math.max(1, Math.floor(totalSteps * warmupFraction));
+  const most = Math.max(0, Math.min(part, totalSteps - 1));
   return { ...train, warmupSteps: Math.min(train.warmupSteps, most) };
 }
 

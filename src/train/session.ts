@@ -9,6 +9,7 @@
 
 import type { Backend, DeviceInfo, Executable } from "../backend/backend.ts";
 import { EXIT, UserError } from "../base/errors.ts";
+import { countOf, formatCount } from "../base/format.ts";
 import { release } from "../base/release.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -292,7 +293,8 @@ function lrWarnings({ train }: HearthConfig, state: TrainerState): string[] {
   const isLost = from + steps >= totalSteps && totalSteps > step;
   if (!isLost || typeof lrCurve?.hold === "number") return [];
   return [
-    `The warm-up takes ${steps} steps and the run has ${totalSteps - from}, ` +
+    `The warm-up takes ${countOf(steps, "step")} and the run has ` +
+    `${formatCount(totalSteps - from)}, ` +
     `so the learning rate does not reach ${train.lr}: train for more epochs, ` +
     `or lower warmupSteps`,
   ];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  countOf,
   formatApprox,
   formatBytes,
   formatCount,
@@ -58,4 +59,17 @@ Deno.test("formatApprox() keeps two digits or more", () => {
     [1.3e9, "1.3B"],
   ];
   for (const [n, text] of cases) assert.equal(formatApprox(n), text);
+});
+
+Deno.test("countOf() has one of a thing, and several of them", () => {
+  assert.equal(countOf(1, "step"), "1 step");
+  assert.equal(countOf(0, "step"), "0 steps");
+  assert.equal(countOf(3000, "data set"), "3,000 data sets");
+});
+
+Deno.test("formatDuration() has two digits of what is over at once", () => {
+  assert.equal(formatDuration(36), "0.04s");
+  assert.equal(formatDuration(94), "0.09s");
+  assert.equal(formatDuration(96), "0.1s");
+  assert.equal(formatDuration(0), "0.0s");
 });

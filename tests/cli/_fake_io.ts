@@ -11,6 +11,8 @@ export interface FakeSettings {
   stdin?: string;
   /** What a question is answered with. */
   confirm?: (question: string) => boolean;
+  /** What a person types to start it; default: `hearth`. */
+  program?: string;
   /** This process was started to train that run. */
   detachedRun?: string;
   /** Lines that are typed one after another. */
@@ -84,7 +86,7 @@ export async function run(
       exitedWith ??= code;
       throw new Error("the process has ended");
     },
-    program: "hearth",
+    program: settings.program ?? "hearth",
     commandLine: ["hearth", ...argv],
     detachedRun: settings.detachedRun ?? null,
     ask(mark) {

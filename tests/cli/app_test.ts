@@ -51,6 +51,31 @@ Deno.test("errors are colored in a terminal, unless that is not wanted", async (
   assert.ok(err.startsWith("error:"));
 });
 
+Deno.test("a hint can be pasted where the program is called otherwise", async () => {
+  const settings = { program: "deno task hearth" };
+  const hint = async (argv: string[]) => {
+    const { err } = await run(argv, settings);
+    return /^hint: (.*)$/m.exec(err)?.[1];
+  };
+  assert.equal(
+    await hint(["status", "owl-1", "--root", "/nowhere"]),
+    "start one with deno task hearth train",
+  );
+  assert.equal(
+    await hint(["trian"]),
+    "did you mean hearth train?".replace("hearth", settings.program),
+  );
+  // A path is none, and neither is a word of a text.
+  assert.equal(
+    await hint(["generate", "/x/hearth train it"]),
+    "start one with deno task hearth train",
+  );
+  assert.equal(
+    await hint(["generate", "my hearth burns"]),
+    'did you mean --prompt "my hearth burns"?',
+  );
+});
+
 Deno.test("HEARTH_DEBUG shows where an error comes from", async () => {
   const argv = ["status", "owl-1", "--root", "/nowhere"];
   const { code, err } = await run(argv, { env: { HEARTH_DEBUG: "1" } });

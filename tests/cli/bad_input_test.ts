@@ -410,7 +410,7 @@ const REFUSED: Record<
     argv: ["init", "ROOT/hearth.yaml"],
     err: [
       "error: Cannot ask questions: this is not a terminal",
-      "hint: hearth init --yes writes the defaults",
+      "hint: hearth init ROOT/hearth.yaml --yes writes the defaults",
     ],
   },
 };

@@ -180,7 +180,7 @@ Deno.test("hearth data prepares, lists, describes and removes", async () => {
   ]);
 
   const clean = await workspace.run(["data", "clean"]);
-  assert.match(clean.out, /^removed 1 data sets, /);
+  assert.match(clean.out, /^removed 1 data set, /);
   const empty = await workspace.run(["data", "list"]);
   assert.match(
     empty.out,

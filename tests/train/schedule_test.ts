@@ -93,6 +93,8 @@ Deno.test("settleWarmup() takes at most its part of a new run", () => {
   assert.equal(settled(100, 0.1, 999), 99);
   assert.equal(settled(100, 0.1, 5), 1); // at least one
   assert.equal(settled(0, 0.1, 5), 0); // unless there is to be none
-  assert.equal(settled(100, 1, 5), 5);
+  assert.equal(settled(100, 0.1, 1), 0); // nor all there are
+  assert.equal(settled(100, 0.1, 0), 0);
+  assert.equal(settled(100, 1, 5), 4);
   assert.equal(settled(100, undefined, 5), 100); // as it was asked for
 });

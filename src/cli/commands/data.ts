@@ -7,7 +7,7 @@
 import { basename } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
-import { formatBytes } from "../../base/format.ts";
+import { countOf, formatBytes } from "../../base/format.ts";
 import { nearMiss } from "../../config/near_miss.ts";
 import type { Prepared } from "../../data/prepared.ts";
 import type { App } from "../app.ts";
@@ -115,12 +115,12 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
       const raw = downloads ? await cleanRaw(dataDir) : null;
       if (app.json) return app.printJson({ ...result, downloads: raw });
       app.print(
-        `removed ${result.removed} data sets, ` +
+        `removed ${countOf(result.removed, "data set")}, ` +
           `${formatBytes(result.freedBytes)}`,
       );
       if (raw !== null) {
         app.print(
-          `removed downloads of ${raw.removed} data sets, ` +
+          `removed downloads of ${countOf(raw.removed, "data set")}, ` +
             `${formatBytes(raw.freedBytes)}`,
         );
       }

@@ -38,7 +38,7 @@ export function addInitCommand(program: CommandUnknownOpts, app: App): void {
       const asks = !flags.yes && app.io.stdinIsTty && app.io.stderr.isTty;
       if (!flags.yes && !asks) {
         throw new UserError("Cannot ask questions: this is not a terminal", {
-          hint: "hearth init --yes writes the defaults",
+          hint: `hearth init ${file} --yes writes the defaults`,
           exitCode: EXIT.usage,
         });
       }
