@@ -38,3 +38,27 @@ export async function readLimitedText(
   }
   return await Deno.readTextFile(path);
 }
+
+/**
+ * The text of a file or a pipe, given up as soon as it is too long.
+ *
+ * @throws {UnexpectedFile} In that case.
+ */
+export async function readShortText(
+  path: string,
+  maxBytes: number,
+): Promise<string> {
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array(maxBytes + 1);
+  let length = 0;
+  for (;;) {
+    const read = await file.read(bytes.subarray(length));
+    if (read === null) break;
+    length += read;
+    if (length <= maxBytes) continue;
+    throw new UnexpectedFile(
+      `it has more than ${formatBytes(maxBytes)}, the most that is read`,
+    );
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
+}

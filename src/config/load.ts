@@ -17,6 +17,7 @@ import {
 } from "./cross_checks.ts";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
+import { readShortText } from "../base/limited_file.ts";
 import { emptySettings, type Layer, type Settings } from "./layer.ts";
 import { mergeSettings } from "./merge.ts";
 import { nearMiss } from "./near_miss.ts";
@@ -130,7 +131,7 @@ async function isDirectory(path: string): Promise<boolean> {
 
 async function readFile(path: string): Promise<string> {
   try {
-    const text = await Deno.readTextFile(path);
+    const text = await readShortText(path, 4 * MOST_CHARACTERS);
     if (text.length <= MOST_CHARACTERS) return text;
     throw new RangeError(
       `it has ${text.length} characters, expected at most ${MOST_CHARACTERS}`,

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { LARGE_FILE_BYTES, readLimitedText } from "../base/limited_file.ts";
 import { textSha256 } from "../base/sha256.ts";
 import type { DataSection } from "../config/schema.ts";
 import { type LoadedTokenizer, loadTokenizer } from "../tokenizer/load.ts";
@@ -174,7 +175,8 @@ async function knownTokenizer(
   for (const { directory, header } of known) {
     if (header.tokenizerKey !== key) continue;
     const path = preparedPaths(directory).tokenizer;
-    const json = await Deno.readTextFile(path).catch(() => "");
+    const json = await readLimitedText(path, LARGE_FILE_BYTES)
+      .catch(() => "");
     // A damaged one is found out and said when its tokens are looked at.
     if (textSha256(json) === header.tokenizer.fingerprint) {
       return await loadTokenizer(json, { type: header.tokenizer.type });

@@ -13,9 +13,14 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { makeDirectories, replaceFile } from "../base/atomic_file.ts";
+import { readLimitedText } from "../base/limited_file.ts";
+import { parseJson } from "../base/parse_json.ts";
 import { writeFailure } from "./file_errors.ts";
 import { hubListingSchema } from "./hub/listing.ts";
 import { entryNames, removeLeftovers } from "./workspace.ts";
+
+/** Of a `source.json`: room for a million files. */
+const MOST_BYTES = 400 << 20;
 
 const urlRecordSchema = z.object({
   version: z.literal(1),
@@ -54,8 +59,8 @@ export async function readRecord<T>(
   schema: z.ZodType<T>,
 ): Promise<T | null> {
   try {
-    const text = await Deno.readTextFile(recordPath(directory));
-    return schema.safeParse(JSON.parse(text)).data ?? null;
+    const text = await readLimitedText(recordPath(directory), MOST_BYTES);
+    return schema.safeParse(parseJson(text)).data ?? null;
   } catch {
     return null; // not there or cut short: then it is asked for again
   }

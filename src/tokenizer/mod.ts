@@ -13,6 +13,7 @@ export {
 export type { Tokenizer } from "./tokenizer.ts";
 export {
   byteTokenizerJson,
+  readTokenizerJson,
   type TokenizerSettings,
   trainTokenizer,
   type TrainTokenizerOptions,

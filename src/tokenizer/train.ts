@@ -75,17 +75,27 @@ export function byteTokenizerJson(): string {
 }
 
 async function readTokenizer(path?: string): Promise<LoadedTokenizer> {
+  const json = await readTokenizerJson(path);
+  return await loadTokenizer(json, { type: "file", name: path });
+}
+
+/**
+ * The text of a `tokenizer.json`.
+ *
+ * @param path Of the file or its folder.
+ * @throws {UserError} If there is none.
+ */
+export async function readTokenizerJson(path?: string): Promise<string> {
   if (path === undefined) {
     throw new UserError("Cannot open a tokenizer of type file: no path given", {
       hint: "set tokenizer.path to a tokenizer.json",
       exitCode: EXIT.usage,
     });
   }
-  let json;
   try {
     const { isDirectory } = await Deno.stat(path);
     const file = isDirectory ? join(path, "tokenizer.json") : path;
-    json = await readLimitedText(file, LARGE_FILE_BYTES);
+    return await readLimitedText(file, LARGE_FILE_BYTES);
   } catch (cause) {
     const reason = cause instanceof Deno.errors.NotFound
       ? "no such file"
@@ -96,5 +106,4 @@ async function readTokenizer(path?: string): Promise<LoadedTokenizer> {
       cause,
     });
   }
-  return await loadTokenizer(json, { type: "file", name: path });
 }

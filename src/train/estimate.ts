@@ -16,7 +16,7 @@ import {
   parameterCount,
   trainableCount,
 } from "../model/model_size.ts";
-import { loadTokenizer } from "../tokenizer/load.ts";
+import { loadTokenizer, readTokenizerJson } from "../tokenizer/mod.ts";
 import { stepWork } from "./device_fit.ts";
 import { buildStepProgram } from "./step_program.ts";
 import { openTrialStep, type TrialStep } from "./trial_step.ts";
@@ -170,7 +170,7 @@ async function aboutVocabulary(
   if (type === "bpe") return vocabSize;
   if (type !== "file") return BYTES;
   const { vocabSize: size } = await loadTokenizer(
-    await Deno.readTextFile(path!),
+    await readTokenizerJson(path),
   );
   return size;
 }

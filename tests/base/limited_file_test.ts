@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { readLimitedText } from "../../src/base/limited_file.ts";
+import { readLimitedText, readShortText } from "../../src/base/limited_file.ts";
 import { inTempDir } from "./_helpers.ts";
 
 Deno.test("readLimitedText() refuses what is far too large before it reads it", () =>
@@ -17,6 +17,30 @@ Deno.test("readLimitedText() refuses what is far too large before it reads it", 
       name: "NotFound",
     });
   }));
+
+Deno.test({
+  name: "readShortText() reads a pipe, up to a limit",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inTempDir(async (dir) => {
+      const path = join(dir, "pipe");
+      const { success } = await new Deno.Command("mkfifo", { args: [path] })
+        .output();
+      assert.ok(success);
+      for (const [text, limit] of [["a: ö\n", 6], ["a: ö\n", 5]] as const) {
+        const written = Deno.writeTextFile(path, text);
+        const read = readShortText(path, limit);
+        if (limit === 6) assert.equal(await read, text);
+        else {
+          await assert.rejects(read, {
+            name: "UnexpectedFile",
+            message: "it has more than 5 B, the most that is read",
+          });
+        }
+        await written;
+      }
+    }),
+});
 
 Deno.test({
   name: "readLimitedText() does not wait for a pipe",

@@ -362,6 +362,13 @@ Deno.test("loadConfig() refuses aliases that mean nothing or a million things", 
     message: `Cannot read config "${file}": it has 65538 characters, ` +
       "expected at most 65536",
   });
+  if (Deno.build.os !== "windows") {
+    await assert.rejects(loadConfig({ file: "/dev/zero" }), {
+      name: "UserError",
+      message: 'Cannot read config "/dev/zero": it has more than 262.1 kB, ' +
+        "the most that is read",
+    });
+  }
   for (const name of ["a\0b", "a".repeat(5000)]) {
     await assert.rejects(loadConfig({ file: name }), { name: "UserError" });
   }

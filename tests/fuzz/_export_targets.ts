@@ -118,11 +118,12 @@ function damageSection(file: Uint8Array, random: PhiloxStream): Uint8Array {
       metadata[key] = mutateJson(metadata[key], random);
       break;
     }
-    case 2: // of the metadata alone
-      header.__metadata__ = JSON.parse(
-        mutateJson(JSON.stringify(metadata), random) || "null",
-      );
-      break;
+    case 2: { // of the metadata alone, which may be no JSON any more
+      const damaged = mutateJson(JSON.stringify(metadata), random);
+      const tensors = JSON.stringify({ ...header, __metadata__: undefined });
+      const text = `{"__metadata__":${damaged},${tensors.slice(1)}`;
+      return safetensors(text, data);
+    }
     default: {
       const key = ["runId", "checkpoint", "step"][random.below(3)];
       const put = ["\x1b[2J", "\x07", "\n", "\u202e", "-1", "1e999", " "];

@@ -15,14 +15,15 @@ import { mutateBytes, mutateJson, mutateText } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";
 
 const HUB = "https://hub.example";
-const NETWORK = { timeoutMs: 20_000, backoffMs: 0, tries: 3 };
+/** Patient, but for pauses. */
+export const NETWORK = { timeoutMs: 20_000, backoffMs: 0, tries: 3 };
 const SHA256 = "ab".repeat(32), SHA1 = "cd".repeat(20);
 
 const isRefusal = (error: unknown) =>
   error instanceof UserError || error instanceof ConnectionFailure;
 
 /** Answers in place of every server, for the time of `work`. */
-async function served<T>(
+export async function served<T>(
   answer: (url: URL, headers: Headers) => Response,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -28,6 +28,7 @@ import { openBundle, openExport } from "./_export_targets.ts";
 import { openImport, openWasmTokenizer } from "./_model_targets.ts";
 import { openNames } from "./_name_targets.ts";
 import { openDownload, openHub } from "./_net_targets.ts";
+import { openRaw } from "./_raw_targets.ts";
 import {
   openMachine,
   openManifest,
@@ -83,6 +84,7 @@ export const TARGETS = {
   import: { open: openImport, rarer: 1 },
   hub: { open: openHub, rarer: 1 },
   download: { open: openDownload, rarer: 1 },
+  raw: { open: openRaw, rarer: 1 },
   "config-json": { open: openConfigJson, rarer: 1 },
   manifest: { open: openManifest, rarer: 1 },
   checkpoint: { open: openCheckpoint, rarer: 1 },

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { timeTrial } from "../../src/train/estimate.ts";
+import { join } from "node:path";
+import { UserError } from "../../src/base/errors.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { estimateRun, timeTrial } from "../../src/train/estimate.ts";
+import { inTempDir } from "../base/_helpers.ts";
 
 Deno.test("timeTrial() tells the time of a step, however many run in a row", async () => {
   let clockMs = 0, runs = 0;
@@ -13,3 +17,22 @@ Deno.test("timeTrial() tells the time of a step, however many run in a row", asy
   assert.equal(stepMs, 25);
   assert.equal(runs, 4); // for 1.2 s
 });
+
+Deno.test("estimateRun() finds a tokenizer in its folder, as training does", () =>
+  inTempDir(async (dir) => {
+    const file = join(dir, "tokenizer.json");
+    await Deno.copyFile("tests/fixtures/tokenizer/byte.json", file);
+    const count = async (path: string) => {
+      const config = configSchema.parse({ tokenizer: { type: "file", path } });
+      return (await estimateRun(config)).parameterCount;
+    };
+    assert.equal(await count(dir), await count(file));
+    await assert.rejects(count(join(dir, "none")), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.equal(
+        error.message,
+        `Cannot read tokenizer "${join(dir, "none")}": no such file`,
+      );
+      return true;
+    });
+  }));

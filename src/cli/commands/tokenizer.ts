@@ -221,10 +221,12 @@ async function encodeSource(
 
 /** Loads a tokenizer from a file, or from a checkpoint. */
 async function open(app: App, ref: string): Promise<LoadedTokenizer> {
-  const { loadTokenizer } = await import("../../tokenizer/mod.ts");
+  const { loadTokenizer, readTokenizerJson } = await import(
+    "../../tokenizer/mod.ts"
+  );
   const isFile = await stat(ref).then((found) => found.isFile(), () => false);
   if (isFile) {
-    return await loadTokenizer(await Deno.readTextFile(ref), { name: ref });
+    return await loadTokenizer(await readTokenizerJson(ref), { name: ref });
   }
   const { loadChosen } = await import(
     "../../run/checkpoints/checkpoint_ref.ts"

@@ -10,6 +10,7 @@
  */
 
 import { join, relative, sep } from "node:path";
+import { readLimitedText } from "../../base/limited_file.ts";
 import { isOneName } from "../../base/one_name.ts";
 import type { HubName } from "./hub_name.ts";
 import type { HubFile, HubListing } from "./listing.ts";
@@ -37,7 +38,7 @@ export async function listShared(
   { cacheDir, endpoint }: Pick<HubSettings, "cacheDir" | "endpoint">,
 ): Promise<HubListing | null> {
   const dir = repoDir(cacheDir, repo);
-  const commit = await Deno.readTextFile(join(dir, "refs", revision))
+  const commit = await readLimitedText(join(dir, "refs", revision))
     .then((text) => text.trim(), () => revision);
   if (!isOneName(commit)) return null;
   const snapshot = join(dir, "snapshots", commit);
@@ -47,7 +48,7 @@ export async function listShared(
     if (file !== null) files.push(file);
   }
   if (files.length === 0) return null;
-  const card = await Deno.readTextFile(join(snapshot, "README.md"))
+  const card = await readLimitedText(join(snapshot, "README.md"))
     .catch(() => null);
   return {
     version: 1,

@@ -16,6 +16,7 @@ import { dirname } from "node:path";
 import { makeDirectories, syncDirectory } from "../../base/atomic_file.ts";
 import { UserError } from "../../base/errors.ts";
 import { formatBytes, formatDuration } from "../../base/format.ts";
+import { readLimitedText } from "../../base/limited_file.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import { isSameFile } from "../same_file.ts";
 import { writeFailure } from "../file_errors.ts";
@@ -157,10 +158,16 @@ async function rangeHeaders(
   if (part.bytes === 0) return {};
   const range = `bytes=${part.bytes}-`;
   if (hasChecksum(file)) return { range };
-  const version = await unlessGone(Deno.readTextFile(versionPath(file.path)));
+  const version = await readVersion(versionPath(file.path));
   if (version !== null) return { range, "if-range": version };
   await part.restart();
   return {};
+}
+
+/** What {@linkcode keepVersion} noted; null where that is no such thing. */
+async function readVersion(path: string): Promise<string | null> {
+  const text = await readLimitedText(path).catch(() => "");
+  return /^[\x20-\x7e\x80-\xff]{1,1000}$/.test(text) ? text : null;
 }
 
 /** Not every server heeds `if-range`. */

@@ -154,6 +154,16 @@ Deno.test("download() does not join versions of a file without a checksum", asyn
   await download(file, patient());
   await assertContent(file, now);
 
+  // What was noted of the version is damaged: no header could hold it.
+  for (const noted of ['"a"\n"b"', "", "\ud83e\udd8a", "a".repeat(100_000)]) {
+    await interrupted();
+    await Deno.writeTextFile(`${partPath(file.path)}.version`, noted);
+    server.requests.length = 0;
+    await download(file, patient());
+    assert.equal(server.downloads[0].range, null); // all of it again
+    await assertContent(file, now);
+  }
+
   // The same from a server that does not know If-Range.
   await interrupted();
   large["o/n"].files["a.bin"] = content;
