@@ -101,6 +101,7 @@ export function runRecord(change: Partial<RunState> = {}): RunRecord {
   for (let step = 0; step <= 1500; step += 300) {
     record.curves.valLoss.push([step, 2.1 + 5 * Math.exp(-step / 300)]);
   }
+  record.extent = { low: 0, high: 1500, rows: 150 };
   record.log = Array.from(
     { length: 40 },
     (_, i) => `step ${1110 + 10 * i}/3000 | loss 2.3457 | norm 1.07`,

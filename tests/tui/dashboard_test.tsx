@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { runPaths } from "../../src/run/files/run_paths.ts";
+import { metricLine } from "../../src/run/files/metrics.ts";
 import { initialRunState } from "../../src/run/files/run_state.ts";
 import { FakeRun, stepMetric } from "../run/_fake_run.ts";
 import { eventually } from "../run/_eventually.ts";
@@ -189,6 +190,38 @@ Deno.test("the dashboard keeps up with 50 runs at 10 updates a second", async ()
     assert.doesNotMatch(tui.frame, /99\/\?/);
     await tui.press("p");
     await tui.shows("99/?");
+  });
+});
+
+Deno.test("a long run is zoomed into until single steps are seen", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    // The mean of two neighbors is always 2.
+    const row = (step: number) =>
+      metricLine({ ...stepMetric(step), trainLoss: step % 2 ? 1 : 3 });
+    const all = Array.from({ length: 40_000 }, (_, step) => row(step));
+    await run.append("metrics", all.join(""));
+    await run.set({ step: 39_999, totalSteps: 50_000 });
+    await using tui = new TestTui(root, { columns: 100, rows: 30 });
+    await tui.dashboard.look();
+    await tui.press("enter", "e", "e", "e"); // as measured
+    await tui.shows("⠒⠒ loss");
+    const isFlat = /3\.0┤ +│\n[^]*2\.0┤[\u2801-\u28ff]{20}[^]*1\.0┤ +│\n/;
+    await tui.shows(isFlat);
+    await tui.shows(/ 35000 +│/); // all of it is read
+    for (let i = 0; i < 14; i++) await tui.press("z");
+    await tui.shows(/zoom 4,096x/); // ten steps, and no closer
+    const isJagged = /3\.0┤.*[\u2801-\u28ff].*\n[^]*1\.0┤.*[\u2801-\u28ff]/;
+    await tui.shows(isJagged);
+    await tui.shows(/ 39990 +39992 +39994 +39996 +39998 /);
+    await run.append("metrics", row(40_000) + row(40_001));
+    await tui.shows(/ 4000[01]\b/);
+    for (let i = 0; i < 5; i++) await tui.press("left");
+    await tui.shows("earlier");
+    await tui.shows(isJagged);
+    for (let i = 0; i < 12; i++) await tui.press("x");
+    await tui.shows(isFlat);
   });
 });
 

@@ -10,6 +10,7 @@
  */
 
 import { unlessGone } from "../../base/unless_gone.ts";
+import { readAt } from "./read_at.ts";
 
 /** A read brings at most this much; a line as long as this is cut. */
 const CHUNK_BYTES = 1 << 20;
@@ -151,22 +152,6 @@ async function startOfLastLines(
 /** How much to read at once of a file of `size` bytes. */
 function lengthFrom(offset: number, size: number): number {
   return Math.min(CHUNK_BYTES, Math.max(0, size - offset));
-}
-
-/** Reads up to `length` bytes; fewer only at the end of the file. */
-async function readAt(
-  file: Deno.FsFile,
-  { offset, length }: { offset: number; length: number },
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  await file.seek(offset, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < length) {
-    const count = await file.read(bytes.subarray(filled));
-    if (count === null) break;
-    filled += count;
-  }
-  return bytes.subarray(0, filled);
 }
 
 /** A disk may give back bytes that are no UTF-8; they become `�`. */

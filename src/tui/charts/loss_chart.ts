@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatCount } from "../../base/format.ts";
 import { type Line, type Span, span, type Tone } from "../text/line.ts";
 import { type Cell, plotSeries, type Range, type Series } from "./plot.ts";
 import { smoothed } from "./smoothing.ts";
@@ -33,22 +34,29 @@ export const WHOLE_CHART: ChartView = {
 
 /** The steps that a view shows of those there are. */
 export function shownSteps(
-  curves: readonly Points[],
+  { low, high }: Range,
   { zoom, end }: ChartView,
 ): Range {
-  const firsts = curves.flatMap((points) => points.slice(0, 1));
-  const lasts = curves.flatMap((points) => points.slice(-1));
-  const low = Math.min(...firsts.map(([step]) => step));
-  const high = Math.max(...lasts.map(([step]) => step));
   if (!(low < high)) return { low, high };
   const width = (high - low) * zoom;
   const to = Math.max(low + width, low + (high - low) * end);
   return { low: to - width, high: to };
 }
 
-/** Twice as much detail, or half as much, around the end of what is shown. */
-export function zoomed(view: ChartView, factor: number): ChartView {
-  const zoom = Math.min(1, Math.max(1 / 64, view.zoom * factor));
+/** So few rows can be told apart by anybody. */
+const LEAST_ROWS = 8;
+
+/**
+ * Twice as much detail, or half as much, around the end of what is shown, as
+ * long as some of the `rows` that were logged are left to be seen.
+ */
+export function zoomed(
+  view: ChartView,
+  factor: number,
+  rows: number,
+): ChartView {
+  const zoom = Math.min(1, view.zoom * factor);
+  if (zoom < view.zoom && zoom * rows < LEAST_ROWS) return view;
   return { ...view, zoom, end: Math.max(view.end, zoom) };
 }
 
@@ -58,16 +66,27 @@ export function panned(view: ChartView, direction: -1 | 1): ChartView {
   return { ...view, end: Math.min(1, Math.max(view.zoom, end)) };
 }
 
-/** The chart in at most `columns` and exactly `rows`; 7 rows are needed. */
+/**
+ * The chart in at most `columns` and exactly `rows`; 7 rows are needed.
+ *
+ * @param curves.steps Those that `view` shows.
+ */
 export function lossChart(
-  { trainLoss, valLoss }: { trainLoss: Points; valLoss: Points },
+  { trainLoss, valLoss, steps }: {
+    trainLoss: Points;
+    valLoss: Points;
+    steps: Range;
+  },
   view: ChartView,
   { columns, rows }: { columns: number; rows: number },
 ): Line[] {
-  const all = shownSteps([trainLoss, valLoss], view);
-  const shown = all.low < all.high ? all : undefined;
+  const isRange = steps.low < steps.high;
+  const shown = isRange ? steps : undefined;
+  const isShown = ([step]: readonly [number, number]) =>
+    !isRange || step >= steps.low && step <= steps.high;
   // Few points are no noise, and an average would only lag behind.
-  const weight = trainLoss.length < FEW_POINTS ? 0 : view.smoothing;
+  const isFew = trainLoss.filter(isShown).length < FEW_POINTS;
+  const weight = isFew ? 0 : view.smoothing;
   const isRough = weight > 0;
   const series: (Series & { tone: Tone })[] = [
     ...(isRough ? [{ name: "", points: trainLoss, tone: "dim" as const }] : []),
@@ -80,7 +99,7 @@ export function lossChart(
       name: "val loss",
       points: valLoss,
       // Marks that touch each other would hide everything.
-      mark: valLoss.length * view.zoom <= columns / 3 ? "•" : undefined,
+      mark: valLoss.filter(isShown).length <= columns / 3 ? "•" : undefined,
       tone: "warn",
     },
   ];
@@ -110,7 +129,7 @@ export function lossChart(
 /** What is not as usual about the view. */
 function viewWords({ zoom, end, logY }: ChartView): Span[] {
   return [
-    ...(zoom < 1 ? [span(`  zoom ${Math.round(1 / zoom)}x`, "accent")] : []),
+    ...(zoom < 1 ? [span(`  zoom ${formatCount(1 / zoom)}x`, "accent")] : []),
     ...(end < 1 && zoom < 1 ? [span(" earlier", "accent")] : []),
     ...(logY ? [span("  log y", "accent")] : []),
   ];

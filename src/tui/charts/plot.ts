@@ -67,19 +67,16 @@ export function plotSeries(
   series: readonly Series[],
   { columns, height, x: shown, logY = false }: PlotOptions,
 ): Plot | null {
-  const scale = (value: number) => logY ? Math.log10(value) : value;
+  const scale = logY ? Math.log10 : (value: number) => value;
   const drawn = series.map((one) => ({
-    ...one,
-    points: visible(one, shown).map(([a, b]) => [a, scale(b)] as const)
-      .filter((point) => point.every(Number.isFinite)),
+    mark: one.mark,
+    points: finite(visible(one, shown), scale),
   }));
-  const points = drawn.flatMap((one) => one.points);
-  if (points.length === 0) return null;
+  if (drawn.every(({ points }) => points.length === 0)) return null;
 
   // 1. Ranges and ticks.
-  const x = shown ?? stepRange(points.map(([value]) => value));
-  const inside = points.filter(([a]) => a >= x.low && a <= x.high);
-  const y = range((inside.length > 0 ? inside : points).map(([, b]) => b));
+  const x = shown ?? stepRange(drawn.map(({ points }) => points));
+  const y = rangeOf(drawn.map(({ points }) => points), x);
   const most = Math.max(2, height >> 1);
   const yTicks = logY ? logTicks(y, most) : axisTicks(y, most);
   const yTexts = yTicks.map((tick) => formatTick(tick, yTicks));
@@ -95,19 +92,19 @@ export function plotSeries(
   const owner: (number | null)[][] = bits.map(() => Array(width).fill(null));
   const marks: (string | undefined)[][] = bits.map(() => []);
   drawn.forEach(({ points, mark }, index) => {
-    const dots = points.map(([a, b]) => [dotColumn(a), dotRow(b)] as const);
     const own = (column: number, row: number, draw: () => void) => {
       if (column < 0 || column >= width || row < 0 || row >= height) return;
       owner[row][column] = index;
       draw();
     };
     if (mark !== undefined) {
-      for (const [dotX, dotY] of dots) {
-        const column = dotX >> 1, row = Math.round(dotY) >> 2;
+      for (const [a, b] of points) {
+        const column = dotColumn(a) >> 1, row = Math.round(dotRow(b)) >> 2;
         own(column, row, () => marks[row][column] = mark);
       }
     } else {
-      drawLine(meanPerColumn(dots), (dotX, dotY) => {
+      const line = meanPerColumn(points, { dotColumn, dotRow });
+      drawLine(line, (dotX, dotY) => {
         const column = dotX >> 1, row = dotY >> 2;
         own(column, row, () => {
           bits[row][column] |= DOT_BITS[dotY & 3][dotX & 1];
@@ -153,37 +150,74 @@ function visible(
   return points.slice(Math.max(0, first - 1), last + 2);
 }
 
-/** The same for steps: after the only one comes the next. */
-function stepRange(steps: readonly number[]): Range {
-  const isOne = steps.every((step) => step === steps[0]);
-  return isOne ? { low: steps[0], high: steps[0] + 1 } : range(steps);
+/** The points that can be drawn, with y on its scale. */
+function finite(
+  points: Series["points"],
+  scale: (value: number) => number,
+): [x: number, y: number][] {
+  const drawn: [number, number][] = [];
+  // A loop each, here and below: curves have tens of thousands of points.
+  for (const [x, value] of points) {
+    const y = scale(value);
+    if (Number.isFinite(x) && Number.isFinite(y)) drawn.push([x, y]);
+  }
+  return drawn;
 }
 
-/** Least and greatest value, made different so that one can divide. */
-function range(values: readonly number[]): Range {
+/** The steps there are; after the only one comes the next. */
+function stepRange(curves: readonly Series["points"][]): Range {
+  const ends = curves.filter((points) => points.length > 0);
+  const low = Math.min(...ends.map(([[x]]) => x));
+  const high = Math.max(...ends.map((points) => points.at(-1)![0]));
+  return { low, high: low < high ? high : low + 1 };
+}
+
+/**
+ * Least and greatest value between these steps, or of all if none is there;
+ * made different so that one can divide.
+ */
+function rangeOf(curves: readonly Series["points"][], x: Range): Range {
   let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
+  const take = (isWanted: (step: number) => boolean) => {
+    for (const points of curves) {
+      for (const [step, value] of points) {
+        if (!isWanted(step)) continue;
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+  };
+  take((step) => step >= x.low && step <= x.high);
+  if (low > high) take(() => true);
   if (low < high) return { low, high };
   return { low: low - 1, high: high + 1 };
 }
 
 /** The mean row of each column: many noisy points become one line. */
 function meanPerColumn(
-  dots: readonly (readonly [column: number, row: number])[],
+  points: Series["points"],
+  { dotColumn, dotRow }: {
+    dotColumn: (x: number) => number;
+    dotRow: (y: number) => number;
+  },
 ): [column: number, row: number][] {
-  const rowsOf = new Map<number, number[]>();
-  for (const [column, row] of dots) {
-    const rows = rowsOf.get(column);
-    if (rows) rows.push(row);
-    else rowsOf.set(column, [row]);
+  const means: [number, number][] = [];
+  let at = NaN, sum = 0, count = 0;
+  const finish = () => {
+    if (count > 0) means.push([at, Math.round(sum / count)]);
+  };
+  for (const [x, y] of points) {
+    const column = dotColumn(x);
+    if (column !== at) {
+      finish();
+      at = column;
+      sum = count = 0;
+    }
+    sum += dotRow(y);
+    count++;
   }
-  return [...rowsOf].map(([column, rows]) => [
-    column,
-    Math.round(rows.reduce((sum, row) => sum + row) / rows.length),
-  ]);
+  finish();
+  return means;
 }
 
 /** Calls `dot` for every dot on the lines between neighboring points. */

@@ -17,9 +17,12 @@ export const SMOOTHINGS = [0, 0.6, 0.9, 0.97] as const;
 export function smoothed(points: Points, weight: number): Points {
   if (weight === 0) return points;
   let mean = 0, missing = 1;
-  return points.filter((point) => Number.isFinite(point[1])).map(([x, y]) => {
+  const smooth: [number, number][] = [];
+  for (const [x, y] of points) {
+    if (!Number.isFinite(y)) continue;
     mean = weight * mean + (1 - weight) * y;
     missing *= weight;
-    return [x, mean / (1 - missing)] as const;
-  });
+    smooth.push([x, mean / (1 - missing)]);
+  }
+  return smooth;
 }

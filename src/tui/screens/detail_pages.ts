@@ -12,6 +12,7 @@ import type { RunState } from "../../run/files/run_state.ts";
 import { type ChartView, lossChart, shownSteps } from "../charts/loss_chart.ts";
 import { metricTiles } from "../charts/metric_tiles.ts";
 import type { Size } from "../screen.ts";
+import type { Curves } from "../state/curves.ts";
 import type { RunRecord } from "../state/run_feed.ts";
 import { beside, bold, type Line, line, selected, span } from "../text/line.ts";
 import { insidePanel, panel } from "../text/panel.ts";
@@ -23,16 +24,20 @@ import { summaryLines } from "./summary_lines.ts";
 /** Curves, small graphs and the end of the log. */
 export function overviewPage(
   record: RunRecord,
-  { size: { columns, rows }, chart, now }: {
+  { size: { columns, rows }, chart, now, closeUp }: {
     size: Size;
     chart: ChartView;
     now: number;
+    /** Curves with more in them, of the steps that the chart shows. */
+    closeUp?: Curves | null;
   },
 ): Line[] {
   const lines = summaryLines(record, { columns, now });
-  const { curves, state, log } = record;
-  const steps = shownSteps([curves.trainLoss, curves.valLoss], chart);
+  const { state, log } = record;
+  const curves = closeUp ?? record.curves;
+  const steps = shownSteps(record.extent, chart);
   const data = { curves, state, steps };
+  const losses = { ...curves, steps };
   const left = rows - lines.length;
   if (columns >= 110 && left >= 20) {
     // Chart and log at the left, graphs in a column at the right.
@@ -50,7 +55,7 @@ export function overviewPage(
         {
           width: main,
           lines: [
-            ...chartPanel(record, chart, chartSize),
+            ...chartPanel(losses, chart, chartSize),
             ...logPanel(log, { columns: main, rows: logRows }),
           ],
         },
@@ -79,8 +84,8 @@ export function overviewPage(
   return [
     ...lines,
     ...(framed
-      ? chartPanel(record, chart, { columns, rows: chartRows })
-      : lossChart(curves, chart, { columns, rows: chartRows })),
+      ? chartPanel(losses, chart, { columns, rows: chartRows })
+      : lossChart(losses, chart, { columns, rows: chartRows })),
     ...tiles,
     ...(framed
       ? logPanel(log, { columns, rows: logRows })
@@ -89,11 +94,11 @@ export function overviewPage(
 }
 
 function chartPanel(
-  { curves }: RunRecord,
+  losses: Parameters<typeof lossChart>[0],
   chart: ChartView,
   size: Size,
 ): Line[] {
-  const lines = lossChart(curves, chart, insidePanel(size));
+  const lines = lossChart(losses, chart, insidePanel(size));
   return panel(lines, { title: "loss", ...size });
 }
 

@@ -5,6 +5,7 @@ import { SMOOTHINGS } from "../charts/smoothing.ts";
 import {
   type ChartView,
   panned,
+  shownSteps,
   WHOLE_CHART,
   zoomed,
 } from "../charts/loss_chart.ts";
@@ -108,8 +109,11 @@ export class DetailScreen implements Screen {
     const now = this.#host.now();
     const at = this.#at[this.#page];
     switch (this.#page) {
-      case 0:
-        return overviewPage(record, { size, chart: this.#chart, now });
+      case 0: {
+        const chart = this.#chart;
+        const closeUp = this.#feed.curvesOf(shownSteps(record.extent, chart));
+        return overviewPage(record, { size, chart, now, closeUp });
+      }
       case 1:
         return logPage(record, { size, back: at });
       case 2:
@@ -156,12 +160,13 @@ export class DetailScreen implements Screen {
   /** Looks at the curves in another way. */
   #look(action: string): boolean {
     const chart = this.#chart;
+    const { rows } = this.#feed.record.extent;
     switch (action) {
       case "zoomIn":
-        this.#chart = zoomed(chart, 1 / 2);
+        this.#chart = zoomed(chart, 1 / 2, rows);
         return true;
       case "zoomOut":
-        this.#chart = zoomed(chart, 2);
+        this.#chart = zoomed(chart, 2, rows);
         return true;
       case "left":
         this.#chart = panned(chart, -1);

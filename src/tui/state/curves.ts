@@ -26,19 +26,46 @@ export type CurveName = typeof CURVES[number];
 export type Curves = Record<CurveName, [step: number, value: number][]>;
 
 /**
- * Points of a curve at most. Of a curve that was zoomed in to a 64th, that is
- * still more than a wide terminal has columns.
+ * Points of a curve at most. A 32nd part of them is still as much as a wide
+ * terminal shows; of a smaller part, close_up.ts reads the rows.
  */
 export const MOST_POINTS = 1 << 15;
+
+/** The steps of which anything is known, and how many of them were logged. */
+export interface Extent {
+  low: number;
+  high: number;
+  rows: number;
+}
+
+/** Of a run that has not measured anything. */
+export const NOTHING: Extent = { low: Infinity, high: -Infinity, rows: 0 };
 
 /** Takes what was measured. */
 export class CurveStore {
   readonly curves: Curves = emptyCurves();
   readonly #thinning = new Map<CurveName, Thinning>();
+  #extent = NOTHING;
+
+  /** Of all rows, whatever has become of them. */
+  get extent(): Extent {
+    return this.#extent;
+  }
+
+  /** Whether a point of a curve is more than one row. */
+  get isThinned(): boolean {
+    return this.#thinning.values().some(({ width }) => width > 1);
+  }
 
   /** Adds rows of `metrics.jsonl`. */
   add(metrics: readonly Metric[]): void {
     for (const metric of metrics) {
+      const { low, high, rows } = this.#extent;
+      this.#extent = {
+        low: Math.min(low, metric.step),
+        high: Math.max(high, metric.step),
+        rows: rows + (metric.kind === "step" ? 1 : 0),
+      };
       const values: Partial<Record<string, number | null>> =
         metric.kind === "step"
           ? { ...metric, ...metric.telemetry } as never

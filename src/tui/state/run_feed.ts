@@ -13,7 +13,16 @@ import { type FollowEvent, followRun } from "../../run/watch/follow_run.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
 import type { RunState } from "../../run/files/run_state.ts";
 import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
-import { type Curves, CurveStore, emptyCurves } from "./curves.ts";
+import type { Range } from "../charts/plot.ts";
+import { CloseUp } from "./close_up.ts";
+import {
+  type Curves,
+  CurveStore,
+  emptyCurves,
+  type Extent,
+  MOST_POINTS,
+  NOTHING,
+} from "./curves.ts";
 
 /** What is known of a run. */
 export interface RunRecord {
@@ -21,6 +30,8 @@ export interface RunRecord {
   /** Null until it was read, and for one that cannot be. */
   state: RunState | null;
   curves: Curves;
+  /** The steps that the curves are of. */
+  extent: Extent;
   /** The last lines of `train.log`. */
   log: string[];
   /** Why files cannot be read; newest last. */
@@ -34,6 +45,8 @@ export interface RunRecord {
 
 /** Lines of the log that are kept. */
 const LOG_LINES = 2000;
+/** More points than a wide terminal has columns. */
+const ENOUGH_POINTS = MOST_POINTS / 32;
 /** A run that has ended may be resumed, one that is gone may come back. */
 const REVIVAL_INTERVAL_MS = 1000;
 
@@ -43,6 +56,7 @@ export function emptyRecord(runId: string): RunRecord {
     runId,
     state: null,
     curves: emptyCurves(),
+    extent: NOTHING,
     log: [],
     problems: [],
     checkpoints: [],
@@ -58,6 +72,7 @@ export class RunFeed implements Disposable {
   readonly #onChange: () => void;
   readonly #over = new AbortController();
   #curves = new CurveStore();
+  #closeUp: CloseUp;
   #checkpoint: string | null | undefined;
 
   /** @param state Where the run stood a moment ago: a long one takes time. */
@@ -69,11 +84,26 @@ export class RunFeed implements Disposable {
     this.#root = root;
     this.#onChange = onChange;
     this.record = { ...emptyRecord(runId), state };
+    this.#closeUp = this.#newCloseUp();
     void this.#run();
   }
 
   [Symbol.dispose](): void {
     this.#over.abort();
+    this.#closeUp[Symbol.dispose]();
+  }
+
+  /**
+   * Curves of a part of the steps, with more in them than those of the record
+   * have; null where there is no more, or as long as it is not read.
+   */
+  curvesOf(part: Range): Curves | null {
+    const { low, high } = this.#curves.extent;
+    const points = this.#curves.curves.trainLoss.length *
+      (part.high - part.low) / (high - low);
+    return this.#curves.isThinned && points < ENOUGH_POINTS
+      ? this.#closeUp.curvesOf(part)
+      : null;
   }
 
   /** Reads the list of checkpoints again. */
@@ -125,6 +155,14 @@ export class RunFeed implements Disposable {
   #restartCurves(): void {
     this.#curves = new CurveStore();
     this.record.curves = this.#curves.curves;
+    this.record.extent = this.#curves.extent;
+    this.#closeUp[Symbol.dispose]();
+    this.#closeUp = this.#newCloseUp();
+  }
+
+  #newCloseUp(): CloseUp {
+    const { metrics } = runPaths(this.#root, this.record.runId);
+    return new CloseUp(metrics, () => this.#changed());
   }
 
   #take(event: FollowEvent): void {
@@ -140,6 +178,8 @@ export class RunFeed implements Disposable {
       case "metrics":
         if (event.restarted) this.#restartCurves();
         this.#curves.add(event.metrics);
+        record.extent = this.#curves.extent;
+        this.#closeUp.add(event.metrics);
         break;
       case "log":
         if (event.restarted) record.log = [];

@@ -43,8 +43,8 @@ Deno.test("smoothed() is the average with its start corrected", () => {
 });
 
 Deno.test("a chart zooms to its end and moves within its steps", () => {
-  const curves = [[[0, 1], [100, 2]]] as const;
-  const half = zoomed(WHOLE_CHART, 1 / 2);
+  const curves = { low: 0, high: 100 };
+  const half = zoomed(WHOLE_CHART, 1 / 2, 100);
   assert.deepEqual(shownSteps(curves, WHOLE_CHART), { low: 0, high: 100 });
   assert.deepEqual(shownSteps(curves, half), { low: 50, high: 100 });
   const earlier = panned(half, -1);
@@ -54,7 +54,18 @@ Deno.test("a chart zooms to its end and moves within its steps", () => {
     high: 50,
   });
   assert.deepEqual(shownSteps(curves, panned(half, 1)), { low: 50, high: 100 });
-  assert.equal(zoomed(half, 2).zoom, 1);
+  assert.equal(zoomed(half, 2, 100).zoom, 1);
+  assert.deepEqual(zoomed(WHOLE_CHART, 2, 100), WHOLE_CHART);
+});
+
+Deno.test("a chart zooms on until single rows are left, not further", () => {
+  const closest = (rows: number) => {
+    let view = WHOLE_CHART;
+    for (let i = 0; i < 40; i++) view = zoomed(view, 1 / 2, rows);
+    return view.zoom * rows;
+  };
+  assert.deepEqual([5, 10, 16, 1000].map(closest), [5, 10, 8, 1000 / 64]);
+  assert.equal(closest(1 << 20), 8);
 });
 
 Deno.test("lossChart() says what is not as usual about it", () => {
@@ -63,14 +74,21 @@ Deno.test("lossChart() says what is not as usual about it", () => {
     (_, i) => [i, 10 / (i + 1)] as const,
   );
   const text = (view: Partial<typeof WHOLE_CHART>) =>
-    lossChart({ trainLoss, valLoss: [] }, { ...WHOLE_CHART, ...view }, {
-      columns: 76,
-      rows: 10,
-    }).map(lineText);
+    lossChart(
+      {
+        trainLoss,
+        valLoss: [],
+        steps: shownSteps({ low: 0, high: 39 }, { ...WHOLE_CHART, ...view }),
+      },
+      { ...WHOLE_CHART, ...view },
+      { columns: 76, rows: 10 },
+    ).map(lineText);
   assert.match(text({}).at(-1)!, /loss \(smoothed 0\.6\)/);
   assert.match(text({ smoothing: 0 }).at(-1)!, /⠒⠒ loss {2}/);
   const zoom = text({ zoom: 0.25, end: 0.5, logY: true });
   assert.match(zoom.at(-1)!, /zoom 4x earlier {2}log y$/);
+  // Ten points are no noise.
+  assert.doesNotMatch(zoom.at(-1)!, /smoothed/);
   assert.equal(zoom.length, 10);
 });
 
