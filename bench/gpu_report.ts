@@ -6,8 +6,8 @@
  *
  * What it reaches at best; steps of `shakespeare-char`, `gpt2-small` (B8
  * T1024) and of heads of 32 in fp32, bf16 and fp16, in fp32 also with every op
- * in a kernel of its own; each kind of kernel beside the least it can take; the
- * largest products with other cuts. With `HEARTH_PYTHON`, PyTorch's eager step
+ * in a kernel of its own; each kind of kernel beside the least it can take; ways
+ * to compute what leaves a choice. With `HEARTH_PYTHON`, PyTorch's eager step
  * too. Each part is a process of its own; after each, DIR has `report.md` and
  * `results.json` of all so far. With `--small`, sizes that a software adapter
  * can do; with `--count` nothing is measured, but counted what an NVIDIA card
@@ -55,6 +55,7 @@ if (flags.count) {
 }
 if (out !== undefined) await Deno.mkdir(out, { recursive: true });
 
+const cache = await Deno.makeTempDir({ prefix: "hearth-bench-" });
 /** Known once they are measured. */
 let peaks: DevicePeaks | undefined;
 const started = performance.now();
@@ -65,6 +66,7 @@ const outcomes = await runParts(listParts({ models, withPyTorch }), {
   limitSec,
   now: () => performance.now(),
 });
+await Deno.remove(cache, { recursive: true });
 console.log(JSON.stringify(summary(outcomes)));
 if (outcomes.every(({ kind }) => kind === "failed")) Deno.exit(1);
 
@@ -95,6 +97,8 @@ async function inProcess(part: Part, limitSec: number): Promise<unknown> {
   const script = new URL("gpu/measure_part.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", script, JSON.stringify(settings)],
+    // What is tuned here is neither the user's nor for the user.
+    env: { XDG_CACHE_HOME: cache, LOCALAPPDATA: cache },
     stdout: "piped",
     stderr: "piped",
   }).spawn();

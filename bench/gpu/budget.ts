@@ -50,7 +50,9 @@ export function stepDispatches(
   const { phases } = lower(buildStepProgram(model, train), {
     maxBindingBytes: 2 ** 31 - 4,
     gemmVariant: (shape) => chooseGemm(shape, adapter),
-    attentionFlow: adapter.vendor === "nvidia" ? "staged" : "direct",
+    attention: () => ({
+      flow: adapter.vendor === "nvidia" ? "staged" : "direct",
+    }),
     ...{ precision, fuse },
   });
   return STEP_PHASES.flatMap((phase) => phases.get(phase)!);

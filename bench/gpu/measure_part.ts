@@ -20,7 +20,7 @@ import type { DevicePeaks } from "./budget.ts";
 import { modelOf } from "./models.ts";
 import type { Findings, Part } from "./parts.ts";
 import { measurePeaks } from "./peaks.ts";
-import { compareSplits } from "./splits.ts";
+import { tuneStep } from "./tuning.ts";
 import { measureStep } from "./step_case.ts";
 
 /** What the process is told. */
@@ -35,6 +35,9 @@ export interface PartSettings {
   /** Sizes that a software adapter can do. */
   readonly small: boolean;
 }
+
+/** Of the time of a part; the rest is for opening the device, and waste. */
+const TUNING_SHARE = 0.7;
 
 if (import.meta.main) {
   const given: PartSettings = JSON.parse(Deno.args[0]);
@@ -66,7 +69,9 @@ async function measure(
         numbers: small ? 2 ** 18 : 2 ** 26,
       }),
     }
-    : await compareSplits(backend, await modelOf(part.model, { small }));
+    : await tuneStep(backend, await modelOf(part.model, { small }), {
+      limitMs: 1000 * TUNING_SHARE * part.limitSec,
+    });
   await backend.dispose();
   return found;
 }

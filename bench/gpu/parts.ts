@@ -8,7 +8,7 @@
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
 import type { DevicePeaks } from "./budget.ts";
 import type { Surroundings } from "../../src/cli/bench/machine.ts";
-import type { SplitFigures } from "./splits.ts";
+import type { TuningFigures } from "./tuning.ts";
 import type { StepFigures } from "./step_case.ts";
 
 /** One thing that is measured, by a process of its own. */
@@ -27,7 +27,7 @@ export type Part =
       readonly precision: StoredPrecision;
       readonly fuse: boolean;
     }
-    | { readonly kind: "splits"; readonly model: string }
+    | { readonly kind: "tuning"; readonly model: string }
     | { readonly kind: "pytorch"; readonly model: string }
   );
 
@@ -35,7 +35,7 @@ export type Part =
 export interface Findings {
   readonly peaks: { readonly where: Surroundings; readonly peaks: DevicePeaks };
   readonly step: StepFigures;
-  readonly splits: readonly SplitFigures[];
+  readonly tuning: TuningFigures;
   readonly pytorch: {
     readonly torch: string;
     readonly tokensPerSec: number;
@@ -60,6 +60,8 @@ export type Outcome =
     | { readonly kind: "failed" | "left out"; readonly reason: string }
   );
 
+const APART = "every op by itself";
+
 /**
  * All parts.
  *
@@ -71,30 +73,32 @@ export function listParts(
   const step = (
     model: string,
     precision: StoredPrecision,
-    { fuse = true }: { fuse?: boolean } = {},
+    { fuse = true, note }: { fuse?: boolean; note?: string } = {},
   ): Part => ({
     kind: "step",
-    name: `${model} ${precision}` + (fuse ? "" : ", every op by itself"),
+    name: `${model} ${precision}` + (note ? `, ${note}` : ""),
     ...{ model, precision, fuse, limitSec: 60 },
   });
+  const first = models.slice(0, 1);
   const each = (partOf: (model: string) => Part) => models.map(partOf);
   return [
     { kind: "peaks", name: "peaks", limitSec: 45 },
+    ...first.map((model) => step(model, "fp32", { note: "as it starts" })),
+    ...first.map((model): Part => ({
+      kind: "tuning",
+      name: `${model}, tuning`,
+      ...{ model, limitSec: 45 },
+    })),
     ...each((model) => step(model, "fp32")),
     ...withPyTorch
-      ? models.slice(0, 1).map((model): Part => ({
+      ? first.map((model): Part => ({
         kind: "pytorch",
         name: `${model} fp32, PyTorch eager`,
         ...{ model, limitSec: 45 },
       }))
       : [],
-    ...each((model) => step(model, "fp32", { fuse: false })),
+    ...each((model) => step(model, "fp32", { fuse: false, note: APART })),
     ...each((model) => step(model, "bf16")),
     ...each((model) => step(model, "fp16")),
-    ...each((model) => ({
-      kind: "splits",
-      name: `${model}, products with other cuts`,
-      ...{ model, limitSec: 60 },
-    })),
   ];
 }

@@ -7,8 +7,8 @@
 import { formatBytes, formatCount } from "../../src/base/format.ts";
 import { formatTable } from "../../src/cli/output/table.ts";
 import type { Outcome } from "./parts.ts";
-import type { SplitFigures } from "./splits.ts";
 import type { OpTime, StepFigures } from "./step_case.ts";
+import type { TuningFigures } from "./tuning.ts";
 
 /** All of it in Markdown: steps beside each other, then each part. */
 export function formatReport(outcomes: readonly Outcome[]): string {
@@ -34,8 +34,8 @@ export function formatOutcome(outcome: Outcome): string {
     }
     case "step":
       return formatStep(outcome.found);
-    case "splits":
-      return formatSplits(outcome.found);
+    case "tuning":
+      return formatTuning(outcome.found);
     case "pytorch": {
       const { torch, tokensPerSec, step } = outcome.found;
       return `${formatCount(tokensPerSec)} tokens/s, ` +
@@ -119,22 +119,15 @@ function formatStep(figures: StepFigures): string {
   return `${head}\n${table}`;
 }
 
-/** Products. */
-function formatSplits(found: readonly SplitFigures[]): string {
-  return formatTable(
-    [
-      ["product", "left"],
-      ["chosen", "left"],
-      ["GFLOP/s", "right"],
-      ["best", "left"],
-      ["GFLOP/s", "right"],
-    ],
-    found.map((one) => [
-      one.shape,
-      one.chosen,
-      (1000 * one.chosenTflops).toFixed(0),
-      one.best,
-      (1000 * one.bestTflops).toFixed(0),
-    ]),
-  );
+/** Sites, each with what was timed, the fastest first, and what is chosen. */
+function formatTuning({ timed, chosen }: TuningFigures): string {
+  const named = (ways: TuningFigures["timed"][number]["ways"]) =>
+    ways.toSorted((a, b) => a.ms - b.ms)
+      .map(({ way, ms }) => `  ${ms.toFixed(3).padStart(9)} ms  ${way}`);
+  return [
+    ...timed.flatMap(({ site, ways }) => [site, ...named(ways)]),
+    "",
+    "chosen",
+    ...Object.entries(chosen).map(([site, way]) => `  ${site}: ${way}`),
+  ].join("\n");
 }

@@ -13,7 +13,7 @@ Deno.test("webgpu computes attention through workgroup memory", {
   ignore: noAdapter,
 }, async () => {
   const reference = openReferenceBackend();
-  const gpu = await openTestGpu({ attentionFlow: "staged" });
+  const gpu = await openTestGpu({ attention: () => ({ flow: "staged" }) });
   // A software adapter takes seconds to compile each of these.
   const sizes = [
     "B=1 T=37 H=2 Hkv=2 D=5", // heads that are no vectors

@@ -264,7 +264,8 @@ function dispatchCounts(fuse: boolean): Record<string, number> {
     config.train,
   );
   const { phases } = lower(program, {
-    ...{ maxBindingBytes: 2 ** 30, attentionFlow: "direct", fuse },
+    ...{ maxBindingBytes: 2 ** 30, fuse },
+    attention: () => ({ flow: "direct" }),
     precision: "fp32",
     gemmVariant: (shape) =>
       chooseGemm(shape, { isSoftware: true, vendor: "mesa" }),

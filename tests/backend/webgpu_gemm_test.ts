@@ -7,7 +7,7 @@ import {
   gemmCandidates,
   parseGemm,
 } from "../../src/backend/webgpu/gemm_choice.ts";
-import { timeGemm } from "../../src/backend/webgpu/time_gemm.ts";
+import { timeGemm } from "../../src/backend/webgpu/time_kernels.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { assertOpClose, type OpCase, runOpCase } from "./_op_cases.ts";

@@ -35,7 +35,7 @@ function dispatchesOf(program: Program, tile: GemmTile = ROW): Dispatch[] {
   const { phases } = lower(program, {
     maxBindingBytes: 2 ** 27,
     gemmVariant: () => ({ ...tile, splitK: 2 }),
-    attentionFlow: "direct",
+    attention: () => ({ flow: "direct" }),
     precision: "fp32",
     fuse: true,
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
 import {
   chooseGemm,
   formatGemm,
@@ -12,13 +13,22 @@ import {
 } from "../../src/backend/webgpu/gemm_choice.ts";
 import type {
   GemmShape,
+  GemmTile,
   GemmVariant,
 } from "../../src/backend/webgpu/gemm_variant.ts";
 import {
-  type GemmTrial,
-  programShapes,
-  tuneGemm,
-} from "../../src/backend/webgpu/tune_gemm.ts";
+  ChosenKernels,
+  formatChoice,
+  type KernelChoice,
+} from "../../src/backend/webgpu/kernel_choice.ts";
+import {
+  type KernelSite,
+  siteKey,
+} from "../../src/backend/webgpu/kernel_sites.ts";
+import {
+  type KernelTrial,
+  tuneKernels,
+} from "../../src/backend/webgpu/tune_kernels.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import type { SessionParts } from "../../src/train/session.ts";
@@ -30,50 +40,68 @@ import { noAdapter, openTestGpu } from "./_webgpu.ts";
 const product = (M: number, N: number, K: number): GemmShape => ({
   ...{ M, N, K, transA: false, transB: false },
 });
+const site = (shape: GemmShape): KernelSite => ({ kind: "matmul", shape });
+const sites = (...shapes: GemmShape[]) => shapes.map(site);
 
-/** A device where a product of each tile takes the time that is given. */
+/** A device where each way takes the time that is given for its tile. */
 function device(
   times: Record<string, number>,
   { compileMs = 10, timingMs = 10 } = {},
 ) {
   const did: string[] = [];
   let nowMs = 0;
-  const msOf = (variant: GemmVariant) => times[formatGemm(variant)];
+  const msOf = (way: KernelChoice) =>
+    "splitK" in way
+      ? times[formatGemm(way)] * (way.apart ? 1.5 : 1)
+      : times[formatChoice(way)];
   return {
     did,
+    best: [] as GemmTile[],
     now: () => nowMs,
-    candidates: Object.keys(times).map(parseGemm),
-    tryOut(shape: GemmShape, variant: GemmVariant) {
-      did.push(`${shapeKey(shape)}: ${formatGemm(variant)}`);
-      nowMs += compileMs;
-      return Promise.resolve<GemmTrial | null>({ ms: msOf(variant), timingMs });
+    ways({ ...one }: KernelSite, best: readonly GemmTile[]): KernelChoice[] {
+      if (one.kind !== "matmul") {
+        return [{ flow: "staged" }, { flow: "direct" }];
+      }
+      const all = Object.keys(times).filter((name) => /^\d/.test(name));
+      const tiles = best.length > 0 ? best : all.map(parseGemm);
+      const ways = tiles.map((tile): GemmVariant => ({ ...tile, splitK: 1 }));
+      const hasMore = best.length > 0 && one.shape.neighbours;
+      return hasMore ? [...ways, { ...ways[0], apart: true }] : ways;
     },
-    time(shape: GemmShape, variants: readonly GemmVariant[]) {
-      did.push(`${shapeKey(shape)}: ${variants.length}`);
-      nowMs += timingMs * variants.length;
-      return Promise.resolve<number[] | null>(variants.map(msOf));
+    tryOut(one: KernelSite, way: KernelChoice) {
+      did.push(`${siteKey(one)}: ${formatChoice(way)}`);
+      nowMs += compileMs;
+      return Promise.resolve<KernelTrial | null>({ ms: msOf(way), timingMs });
+    },
+    time(one: KernelSite, ways: readonly KernelChoice[]) {
+      did.push(`${siteKey(one)}: ${ways.length}`);
+      nowMs += timingMs * ways.length;
+      return Promise.resolve<number[] | null>(ways.map(msOf));
     },
   };
 }
 
-function inWords(chosen: ReadonlyMap<string, GemmVariant>): string[] {
-  return [...chosen].map(([key, one]) => `${key}: ${formatVariant(one)}`);
+function inWords(chosen: ReadonlyMap<string, KernelChoice>): string[] {
+  return [...chosen].map(([key, one]) => `${key}: ${formatChoice(one)}`);
 }
 
 const SMALL = "32x32x16 4x4 staged row";
 const MIDDLE = "64x64x16 8x8 ahead block";
 const LARGE = "128x128x16 8x8 ahead block";
 
-Deno.test("tuneGemm() times the best few on further shapes, in time", async () => {
+Deno.test("tuneKernels() times the best few at further sites, in time", async () => {
   const gpu = device({ [SMALL]: 9, [MIDDLE]: 1.2, [LARGE]: 1 });
-  const shapes = [
-    product(4096, 4096, 512),
-    product(4096, 1024, 512),
-    product(2048, 2048, 256),
-    product(256, 256, 256),
-    product(8, 8, 8),
-  ];
-  const chosen = await tuneGemm({ ...gpu, shapes, limitMs: 85 });
+  const { timed, guessed } = await tuneKernels({
+    ...gpu,
+    sites: sites(
+      product(4096, 4096, 512),
+      product(4096, 1024, 512),
+      product(2048, 2048, 256),
+      product(256, 256, 256),
+      product(8, 8, 8),
+    ),
+    limitMs: 85,
+  });
   assert.deepEqual(gpu.did, [
     `4096x4096x512 NN: ${SMALL}`,
     `4096x4096x512 NN: ${MIDDLE}`,
@@ -81,37 +109,94 @@ Deno.test("tuneGemm() times the best few on further shapes, in time", async () =
     "4096x4096x512 NN: 3",
     "4096x1024x512 NN: 2",
   ]);
-  assert.deepEqual(inWords(chosen), [
+  assert.deepEqual(inWords(timed), [
     `4096x4096x512 NN: ${LARGE}`,
     `4096x1024x512 NN: ${LARGE}`,
-    // Beyond the limit: the best that has tiles enough, else the smallest.
+  ]);
+  // Beyond the limit: the best that has tiles enough, else the smallest.
+  assert.deepEqual(inWords(guessed), [
     `2048x2048x256 NN: ${LARGE}`,
     `256x256x256 NN: ${MIDDLE} / 2`,
   ]);
 });
 
-Deno.test("tuneGemm() times a part of what is large, or what fits", async () => {
-  const gpu = device({ [MIDDLE]: 1, [LARGE]: 2 });
-  const tryOut: typeof gpu.tryOut = (shape, variant) =>
-    shape.N > 2048 ? Promise.resolve(null) : gpu.tryOut(shape, variant);
-  const deep = product(1 << 20, 2048, 1 << 20);
-  const shapes = [product(512, 50304, 768), product(1 << 20, 512, 64), deep];
-  const chosen = await tuneGemm({ ...gpu, tryOut, shapes, limitMs: 1e9 });
-  assert.deepEqual(gpu.did, [
-    ...[MIDDLE, LARGE].map((tile) => `4096x512x64 NN: ${tile}`),
-    "4096x512x64 NN: 2",
-    "4096x2048x1788 NN: 1", // 3e10 / (2 * 4096 * 2048), whole fours
-  ]);
-  assert.deepEqual([...chosen.keys()], shapes.slice(1).map(shapeKey));
+Deno.test("tuneKernels() keeps neighbours apart where that is faster", async () => {
+  const shapes = [1024, 4096].map((N) => ({
+    ...product(4096, N, 512),
+    neighbours: "> gelu",
+  }));
+  for (const isSlow of [false, true]) {
+    const gpu = device({ [LARGE]: 2, [MIDDLE]: 1 });
+    const time: typeof gpu.time = async (one, ways) => {
+      const times = await gpu.time(one, ways);
+      const slow = (way: KernelChoice) => isSlow && !("apart" in way);
+      return times!.map((ms, i) => slow(ways[i]) ? 3 * ms : ms);
+    };
+    const { timed } = await tuneKernels({
+      ...{ ...gpu, time, sites: sites(...shapes), limitMs: 1e9 },
+    });
+    const way = isSlow ? `${MIDDLE}, apart` : MIDDLE;
+    assert.deepEqual(inWords(timed), [
+      `4096x1024x512 NN > gelu: ${way}`,
+      `4096x4096x512 NN > gelu: ${way}`,
+    ]);
+  }
 });
 
-Deno.test("tuneGemm() begins nothing that is likely to end too late", async () => {
+Deno.test("tuneKernels() times attention among the products", async () => {
+  const attrs = { B: 64, T: 256, H: 6, Hkv: 6, D: 64, p: 0.2, site: 3 };
+  const gpu = device({ [LARGE]: 1, [MIDDLE]: 2, staged: 5, direct: 4 });
+  const { timed } = await tuneKernels({
+    ...gpu,
+    sites: [site(product(4096, 4096, 512)), { kind: "attention", attrs }],
+    limitMs: 1e9,
+  });
+  const [, attention] = inWords(timed);
+  assert.equal(attention, "attention 64x256x6x64 dropout: direct");
+});
+
+Deno.test("tuneKernels() goes on from tiles that are known", async () => {
+  const gpu = device({ [LARGE]: 1, [MIDDLE]: 2 });
+  const { timed } = await tuneKernels({
+    ...gpu,
+    best: [MIDDLE, LARGE].map(parseGemm),
+    sites: sites(product(4096, 4096, 512)),
+    limitMs: 1e9,
+  });
+  assert.deepEqual(gpu.did, ["4096x4096x512 NN: 2"]); // no race
+  assert.deepEqual(inWords(timed), [`4096x4096x512 NN: ${LARGE}`]);
+});
+
+Deno.test("tuneKernels() times a part of what is large, or what fits", async () => {
+  const gpu = device({ [MIDDLE]: 1, [LARGE]: 2 });
+  const tryOut: typeof gpu.tryOut = (one, way) =>
+    siteKey(one).includes("50304")
+      ? Promise.resolve(null)
+      : gpu.tryOut(one, way);
+  const shapes = [product(512, 50304, 768), product(1 << 20, 512, 64)];
+  const { timed } = await tuneKernels({
+    ...{ ...gpu, tryOut, sites: sites(...shapes), limitMs: 1e9 },
+  });
+  const part = "457728x512x64 NN"; // 3e10 operations, whole 128s of rows
+  assert.deepEqual(gpu.did, [
+    ...[MIDDLE, LARGE].map((tile) => `${part}: ${tile}`),
+    `${part}: 2`,
+  ]);
+  assert.deepEqual([...timed.keys()], [shapeKey(shapes[1])]);
+});
+
+Deno.test("tuneKernels() begins nothing that is likely to end too late", async () => {
   const times = { [LARGE]: 2, [MIDDLE]: 1, [SMALL]: 3 };
   const shapes = [product(4096, 4096, 512), product(2048, 2048, 256)];
   const tuned = async (slow: { compileMs: number; timingMs: number }) => {
     const gpu = device(times, slow);
-    const chosen = await tuneGemm({ ...gpu, shapes, limitMs: 2000 });
-    return { did: gpu.did, ms: gpu.now(), chosen: inWords(chosen) };
+    const { timed, guessed } = await tuneKernels({
+      ...{ ...gpu, sites: sites(...shapes), limitMs: 2000 },
+    });
+    return {
+      ...{ did: gpu.did, ms: gpu.now() },
+      ...{ timed: inWords(timed), guessed: inWords(guessed) },
+    };
   };
   // A driver that takes its time: two of three candidates, timed roughly.
   const [first, second] = [LARGE, MIDDLE].map((tile) =>
@@ -120,25 +205,62 @@ Deno.test("tuneGemm() begins nothing that is likely to end too late", async () =
   assert.deepEqual(await tuned({ compileMs: 900, timingMs: 500 }), {
     did: [first, second],
     ms: 1800,
-    chosen: [second, `2048x2048x256 NN: ${MIDDLE}`],
+    timed: [second],
+    guessed: [`2048x2048x256 NN: ${MIDDLE}`],
   });
   // One that takes all of it with the first: the rest goes by the table.
   assert.deepEqual(await tuned({ compileMs: 3000, timingMs: 10 }), {
     did: [first],
     ms: 3000,
-    chosen: [first],
+    timed: [first],
+    guessed: [],
   });
 });
 
-Deno.test("tuneGemm() leaves out what a driver does not compile", async () => {
+Deno.test("tuneKernels() leaves out what a driver does not compile", async () => {
   const gpu = device({ [LARGE]: 1, [MIDDLE]: 2 });
-  const tryOut: typeof gpu.tryOut = (shape, variant) =>
-    formatGemm(variant) === LARGE
-      ? Promise.resolve(null)
-      : gpu.tryOut(shape, variant);
-  const shapes = [product(4096, 4096, 512)];
-  const chosen = await tuneGemm({ ...gpu, tryOut, shapes, limitMs: 1e9 });
-  assert.deepEqual(inWords(chosen), [`4096x4096x512 NN: ${MIDDLE}`]);
+  const tryOut: typeof gpu.tryOut = (one, way) =>
+    formatChoice(way) === LARGE ? Promise.resolve(null) : gpu.tryOut(one, way);
+  const { timed } = await tuneKernels({
+    ...{ ...gpu, tryOut, limitMs: 1e9 },
+    sites: sites(product(4096, 4096, 512)),
+  });
+  assert.deepEqual(inWords(timed), [`4096x4096x512 NN: ${MIDDLE}`]);
+});
+
+Deno.test("ChosenKernels tries tiles, neighbours apart and parts of k", () => {
+  const info = { isSoftware: false, vendor: "nvidia" } as const;
+  const chosen = new ChosenKernels(info as AdapterInfo, {
+    maxComputeWorkgroupStorageSize: 49152,
+  });
+  const weight = {
+    ...product(384, 1536, 16384),
+    ...{ transA: true, neighbours: "+ sumRows" },
+  };
+  const ways = chosen.ways(site(weight), [MIDDLE, LARGE].map(parseGemm));
+  // 65,536 threads in groups of 64 for 144 tiles, of 256 for 36.
+  assert.deepEqual(ways.map(formatChoice), [
+    `${MIDDLE} / 7`,
+    `${LARGE} / 7`,
+    "128x64x16 8x8 ahead block / 7",
+    `${MIDDLE} / 7, apart`,
+    `${MIDDLE} / 4`,
+    `${MIDDLE} / 14`,
+  ]);
+  const attrs = { B: 1, T: 64, H: 1, Hkv: 1, D: 64, p: 0, site: 0 };
+  assert.deepEqual(
+    chosen.ways({ kind: "attentionBackward", attrs }, []).map(formatChoice),
+    ["staged", "staged, again", "direct", "direct, again"],
+  );
+});
+
+Deno.test("ChosenKernels takes what earlier versions have recorded", () => {
+  const info = { isSoftware: false, vendor: null } as const;
+  const chosen = new ChosenKernels(info as AdapterInfo, {});
+  const one = site({ ...product(64, 64, 64), neighbours: "> gelu" });
+  chosen.take({ "64x64x64 NN": SMALL, "attention 1x2x3x4": "unheard of" });
+  assert.deepEqual(chosen.inWords([one]), { "64x64x64 NN > gelu": SMALL });
+  assert.ok(!chosen.has(one)); // it may be timed
 });
 
 Deno.test("tunedCandidates() begin with what the table takes", () => {
@@ -153,22 +275,19 @@ Deno.test("tunedCandidates() begin with what the table takes", () => {
   }
 });
 
-Deno.test("programShapes() has every product of many rows once", () => {
-  const config = tinyConfig({ model: { nLayer: 3, nEmbd: 16, seqLen: 8 } });
-  const program = buildStepProgram(resolveModel(config.model, 12), {
-    ...config.train,
-    batchSize: 2,
-    gradAccumSteps: 2,
-  });
-  const keys = programShapes(program).map(shapeKey);
-  assert.equal(new Set(keys).size, keys.length);
-  assert.ok(keys.includes("16x64x16 NN") && keys.includes("16x12x16 NT"));
-});
-
 Deno.test("parseVariant() refuses what formatVariant() never writes", () => {
   const variant = { ...parseGemm(MIDDLE), splitK: 4 };
   assert.deepEqual(parseVariant(formatVariant(variant)), variant);
-  for (const text of [`${MIDDLE} / 0`, `${MIDDLE} / x`, `${MIDDLE} / 1 / 2`]) {
+  const apart = { ...variant, apart: true };
+  assert.deepEqual(parseVariant(formatVariant(apart)), apart);
+  for (
+    const text of [
+      `${MIDDLE} / 0`,
+      `${MIDDLE} / x`,
+      `${MIDDLE} / 1 / 2`,
+      `${MIDDLE}, apart, apart`,
+    ]
+  ) {
     assert.throws(() => parseVariant(text), TypeError);
   }
 });
@@ -251,14 +370,15 @@ Deno.test("webgpu: a resumed run takes the kernels that are recorded", {
   const first = await open();
   const snapshot = await first.snapshot();
   const { kernelChoices } = snapshot.trainer;
-  const chosen = kernelChoices!["16x64x16 NN"]; // by the card, if it is one
+  const KEY = "16x64x16 NN > gelu kept";
+  const chosen = kernelChoices![KEY]; // by the card, if it is one
   await first.dispose();
 
   const others = ["32x32x4 4x4 direct row", "32x32x16 4x4 staged row"];
   const recorded = others.find((variant) => variant !== chosen)!;
   const trainer = {
     ...snapshot.trainer,
-    kernelChoices: { ...kernelChoices, "16x64x16 NN": recorded },
+    kernelChoices: { ...kernelChoices, [KEY]: recorded },
   };
   const second = await open({ ...snapshot, trainer });
   const { kernelChoices: kept } = (await second.snapshot()).trainer;

@@ -22,6 +22,16 @@ export const MASKED = "-1e30f";
 /** How the factors of products get to the threads. */
 export type AttentionFlow = "direct" | "staged";
 
+/** How attention or its gradient is computed. */
+export interface AttentionChoice {
+  readonly flow: AttentionFlow;
+  /**
+   * Whether the gradient computes the slopes of scores twice, where there would
+   * be memory to keep them.
+   */
+  readonly again?: boolean;
+}
+
 /** Sizes of a call, and how it is cut into workgroups. */
 export interface AttentionShape extends AttentionAttrs {
   /** Vectors of a head, the last one padded with 0. */

@@ -51,6 +51,15 @@ const EPILOGUES: Readonly<Record<EpilogueOp, "x" | "dOut">> = {
   dropout: "x",
 };
 
+/** What a product does beside multiplying: `+ sumRows`, `> gelu` … */
+export function inWords({ sums, after, isRead }: FusedProduct): string {
+  return [
+    ...sums ? ["+ sumRows"] : [],
+    ...after ? [`> ${after.op}`] : [],
+    ...after && isRead ? ["kept"] : [],
+  ].join(" ");
+}
+
 /** All of a phase, from first to last; none has a call of another. */
 export function findFused(calls: readonly AnyCall<PlacedTensor>[]): Fused[] {
   const readers = countReaders(calls);

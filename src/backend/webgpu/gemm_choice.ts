@@ -65,20 +65,36 @@ export function tunedCandidates(
   ];
 }
 
-/** A shape in short: `512x768x3072`, with ` TN` where a factor is transposed. */
-export function shapeKey({ M, N, K, transA, transB }: GemmShape): string {
+/**
+ * A shape in short: `512x768x3072 NN`, `TN` where a factor is transposed, then
+ * its neighbours.
+ */
+export function shapeKey(
+  { M, N, K, transA, transB, neighbours }: GemmShape,
+): string {
   const layout = (trans: boolean) => trans ? "T" : "N";
-  return `${M}x${N}x${K} ${layout(transA)}${layout(transB)}`;
+  return `${M}x${N}x${K} ${layout(transA)}${layout(transB)}` +
+    (neighbours ? ` ${neighbours}` : "");
 }
 
-/** A tile as {@linkcode formatGemm} writes it, ` / 4` for four parts of k. */
+/**
+ * A tile as {@linkcode formatGemm} writes it, ` / 4` for four parts of k, and
+ * `, apart` where neighbours are kernels of their own.
+ */
 export function formatVariant(variant: GemmVariant): string {
-  const { splitK } = variant;
-  return formatGemm(variant) + (splitK > 1 ? ` / ${splitK}` : "");
+  const { splitK, apart } = variant;
+  return formatGemm(variant) + (splitK > 1 ? ` / ${splitK}` : "") +
+    (apart ? APART : "");
 }
+
+const APART = ", apart";
 
 /** The opposite of {@linkcode formatVariant}. @throws {TypeError} */
 export function parseVariant(text: string): GemmVariant {
+  if (text.endsWith(APART)) {
+    const rest = text.slice(0, -APART.length);
+    if (!rest.endsWith(APART)) return { ...parseVariant(rest), apart: true };
+  }
   const [tile, parts = "1", ...rest] = text.split(" / ");
   const splitK = Number(parts);
   const isCount = Number.isInteger(splitK) && splitK >= 1 &&
@@ -97,7 +113,7 @@ export function knownVariant(
   text: string,
   limits: Partial<GPUSupportedLimits>,
 ): GemmVariant | null {
-  const [tile] = text.split(" / ");
+  const [tile] = text.split(/ \/ |, /);
   if (!CANDIDATES.includes(tile)) return null;
   try {
     const variant = parseVariant(text);
@@ -144,7 +160,7 @@ const WANTED_THREADS = 1 << 16;
 /** So many tiles are enough for all cores of a large device, twice. */
 export const ENOUGH_TILES = 256;
 /** Most parts that k is split into: more cost more to add up. */
-const MOST_SPLITS = 32;
+export const MOST_SPLITS = 32;
 
 /**
  * Into how many parts k is split: as many as keep a large device busy, where

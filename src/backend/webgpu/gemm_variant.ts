@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Ops } from "../../graph/ops.ts";
+
 /** The sizes and layouts of a product, as in graph/ops.ts. */
 export interface GemmShape {
   readonly M: number;
@@ -11,6 +13,22 @@ export interface GemmShape {
   readonly K: number;
   readonly transA: boolean;
   readonly transB: boolean;
+  /**
+   * In words, what is done at once with it: what its columns are summed for,
+   * and what its results go through. Which variant is best depends on it.
+   */
+  readonly neighbours?: string;
+}
+
+/** The shape of a product. */
+export function shapeOf(
+  { M, N, K, transA, transB }: Ops<unknown>["matmul"]["attrs"],
+  neighbours?: string,
+): GemmShape {
+  return {
+    ...{ M, N, K, transA: transA === 1, transB: transB === 1 },
+    ...neighbours && { neighbours },
+  };
 }
 
 /** How a product is computed, but for the parts of k. */
@@ -40,4 +58,6 @@ export interface GemmTile {
 export interface GemmVariant extends GemmTile {
   /** Parts of k that are summed apart and added in order. */
   readonly splitK: number;
+  /** Whether its neighbours stay kernels of their own. */
+  readonly apart?: boolean;
 }

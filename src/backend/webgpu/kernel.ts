@@ -4,16 +4,20 @@
  * @module
  */
 
-import type { Call, OpName } from "../../graph/ops.ts";
-import type { AttentionFlow } from "./attention_tile.ts";
+import type { AttentionAttrs, Call, OpName } from "../../graph/ops.ts";
+import type { AttentionChoice } from "./attention_tile.ts";
 import type { Dispatch, GpuTensor } from "./dispatch.ts";
 import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
 
 /** What a kernel may ask for beside its tensors. */
 export interface KernelContext {
-  readonly attentionFlow: AttentionFlow;
   /** Most that attention's gradient may keep between its dispatches. */
   readonly mostKeptBytes: number;
+  /** How to compute attention. */
+  attention(
+    op: "attention" | "attentionBackward",
+    attrs: AttentionAttrs,
+  ): AttentionChoice;
   /** How to compute a product of many rows. */
   gemmVariant(shape: GemmShape): GemmVariant;
   /** Memory for the time of this call, f32. */

@@ -14,13 +14,14 @@ import { sizeOf } from "../../graph/graph.ts";
 import { sizeBytesOf, tempBuffers } from "../../graph/liveness.ts";
 import {
   type AnyCall,
+  type AttentionAttrs,
   mapCall,
   type OpName,
   SUM_CHUNK,
 } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import type { AttentionFlow } from "./attention_tile.ts";
+import type { AttentionChoice } from "./attention_tile.ts";
 import {
   bytesPerNumber,
   type Dispatch,
@@ -61,12 +62,18 @@ interface PlacedUpdate extends FlatUpdate {
 /** How a product of many rows is computed: a pure function. */
 export type ChooseGemm = (shape: GemmShape, phase: string) => GemmVariant;
 
+/** How attention or its gradient is computed: a pure function. */
+export type ChooseAttention = (
+  call: { op: "attention" | "attentionBackward"; attrs: AttentionAttrs },
+  phase: string,
+) => AttentionChoice;
+
 /** What shaders are generated for. */
 export interface LowerOptions {
   /** The largest piece of memory that a shader can be given. */
   readonly maxBindingBytes: number;
   readonly gemmVariant: ChooseGemm;
-  readonly attentionFlow: AttentionFlow;
+  readonly attention: ChooseAttention;
   /** How activations are stored. */
   readonly precision: StoredPrecision;
   /**
@@ -290,7 +297,7 @@ function callContext(
     },
   });
   return {
-    attentionFlow: choices.attentionFlow,
+    attention: (op, attrs) => choices.attention({ op, attrs }, phase),
     mostKeptBytes: choices.fuse
       ? Math.min(MOST_KEPT_BYTES, choices.maxBindingBytes)
       : 0,

@@ -7,8 +7,9 @@
 import { type AnyCall, mapCall, type OpName } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import type { Dispatch, GpuTensor } from "./dispatch.ts";
-import type { Fused } from "./fusion.ts";
+import { type Fused, inWords } from "./fusion.ts";
 import { epilogueOf, type EpilogueOp } from "./gemm_epilogue.ts";
+import { shapeOf } from "./gemm_variant.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { product } from "./kernels/matmul.ts";
@@ -33,17 +34,22 @@ export function lowerFused(
   }
   const call = onViews<"matmul">(what.product);
   const sums = what.sums && onViews<"sumRows">(what.sums);
-  if (!what.after) return product({ call, sums }, context);
+  const neighbours = inWords(what);
+  if (!what.after) return product({ call, neighbours, sums }, context);
   const after = onViews<EpilogueOp>(what.after);
   // Its place may be that of a factor, which other workgroups still read.
   const { a, b } = call.in;
   const isFree = [a, b].every(({ memory }) => memory !== after.out.out.memory);
-  if (!isFree) {
+  const { apart } = context.gemmVariant(shapeOf(call.attrs, neighbours));
+  if (!isFree || apart) {
     // Call and kernel are of one op, which a lookup cannot express.
     const kernel = webgpuKernels[after.op] as Kernel<EpilogueOp>;
-    return [...product({ call, sums }, context), ...kernel(after, context)];
+    return [
+      ...product({ call, neighbours, sums }, context),
+      ...kernel(after, context),
+    ];
   }
   const kept = what.isRead ? call.out.out : undefined;
   const epilogue = epilogueOf(after, { kept, context });
-  return product({ call, sums, epilogue }, context);
+  return product({ call, neighbours, sums, epilogue }, context);
 }

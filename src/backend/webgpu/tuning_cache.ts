@@ -13,8 +13,15 @@ import { makeDirectories } from "../../base/atomic_file.ts";
 import { readJson, writeJson } from "../../base/json_file.ts";
 import type { KernelChoices } from "../backend.ts";
 import type { AdapterInfo } from "./adapters.ts";
+import { Graph } from "../../graph/graph.ts";
+import { plan } from "../../graph/plan.ts";
+import { attentionChoices } from "./attention_choice.ts";
+import type { AttentionChoice } from "./attention_tile.ts";
 import { gemmCandidates } from "./gemm_choice.ts";
-import { gemmKernel } from "./gemm_kernel.ts";
+import type { GemmVariant } from "./gemm_variant.ts";
+import type { KernelChoice } from "./kernel_choice.ts";
+import { recordSite } from "./kernel_sites.ts";
+import { lower } from "./lower.ts";
 
 /** A file of choices. */
 export interface TuningCache {
@@ -32,7 +39,7 @@ export function openTuningCache(
   // The system's driver has no version here; a new one is mostly as fast.
   const key = { name, vendorId, deviceId, deno: Deno.version.deno };
   const hash = hashOf(JSON.stringify(key) + kernelText());
-  const path = folder && join(folder, `products-${hash}.json`);
+  const path = folder && join(folder, `kernels-${hash}.json`);
   const load = async (): Promise<KernelChoices> => {
     if (!path) return {};
     try {
@@ -79,17 +86,33 @@ function cacheFolder(): string | null {
 
 /** Changes whenever the shaders do. */
 function kernelText(): string {
-  const shape = { M: 256, N: 256, K: 256, transA: false, transB: false };
-  const tensor = (name: string) => ({
-    ...{ dtype: "f32", length: 65536, offset: 0 } as const,
-    memory: { name, sizeBytes: 4 * 65536, lifetime: "persistent" } as const,
-  });
-  const tensors = { a: tensor("a"), b: tensor("b"), out: tensor("out") };
-  return gemmCandidates({ maxComputeInvocationsPerWorkgroup: 1024 })
-    .map((tile) =>
-      gemmKernel(tensors, { shape, variant: { ...tile, splitK: 1 } })
-    )
-    .map(({ code }) => code).join();
+  const limits = {
+    maxComputeInvocationsPerWorkgroup: 1024,
+    maxComputeWorkgroupStorageSize: 65536,
+  };
+  const product = new Graph(), attention = new Graph();
+  const side = 256;
+  const shape = { M: side, N: side, K: side, transA: false, transB: false };
+  const attrs = { B: 1, T: 128, H: 1, Hkv: 1, D: 64, p: 0.5, site: 0 };
+  recordSite(product, { kind: "matmul", shape, sums: { addTo: false } });
+  for (const kind of ["attention", "attentionBackward"] as const) {
+    recordSite(attention, { kind, attrs });
+  }
+  const textOf = (g: Graph, choice: KernelChoice) =>
+    lower(plan({ g }), {
+      maxBindingBytes: 2 ** 27,
+      gemmVariant: () => choice as GemmVariant, // the product's is one
+      attention: () => choice as AttentionChoice, // and attention's is one
+      ...{ precision: "fp32", fuse: true },
+    }).phases.get("g")!.map(({ code }) => code).join();
+  return [
+    ...gemmCandidates(limits).map((tile) =>
+      textOf(product, { ...tile, splitK: 1 })
+    ),
+    ...attentionChoices("attentionBackward", limits).map((choice) =>
+      textOf(attention, choice)
+    ),
+  ].join();
 }
 
 /** FNV-1a, 64 bits in hexadecimal. Source: http://www.isthe.com/chongo/tech/comp/fnv. */

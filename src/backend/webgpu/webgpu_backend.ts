@@ -19,29 +19,31 @@ import type {
 } from "../backend.ts";
 import { withGeneration } from "../kernel_generation.ts";
 import type { FoundAdapter } from "./adapters.ts";
-import { STAGED_BYTES } from "./attention_products.ts";
-import type { AttentionFlow } from "./attention_tile.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
-import {
-  chooseGemm,
-  formatVariant,
-  gemmCandidates,
-  knownVariant,
-  shapeKey,
-  tunedCandidates,
-} from "./gemm_choice.ts";
+import { gemmCandidates } from "./gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+import {
+  ChosenKernels,
+  formatChoice,
+  type KernelChoice,
+} from "./kernel_choice.ts";
+import { programSites, siteKey } from "./kernel_sites.ts";
 import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
-import { type ChooseGemm, lower, type LoweredProgram } from "./lower.ts";
+import {
+  type ChooseAttention,
+  type ChooseGemm,
+  lower,
+  type LoweredProgram,
+} from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
-import { timeGemm, tryGemm } from "./time_gemm.ts";
-import { programShapes, tuneGemm } from "./tune_gemm.ts";
+import { timeKernels, tryKernel } from "./time_kernels.ts";
+import { tuneKernels } from "./tune_kernels.ts";
 import { openTuningCache, type TuningCache } from "./tuning_cache.ts";
 import type { StoredPrecision } from "./two_bytes.ts";
 
-/** For so long products are timed at the start of a training run. */
+/** For so long kernels are timed at the start of a training run. */
 const TUNE_MS = 2000;
 /** How each is timed. */
 const TUNE_ROUNDS = { rounds: 2, roundMs: 2 };
@@ -49,7 +51,7 @@ const TUNE_ROUNDS = { rounds: 2, roundMs: 2 };
 /** How to open an adapter; what is absent is best for it. */
 export interface WebGpuOptions {
   readonly gemmVariant?: ChooseGemm;
-  readonly attentionFlow?: AttentionFlow;
+  readonly attention?: ChooseAttention;
   /** What tuning found out before; absent is the user's own file. */
   readonly tuningCache?: TuningCache;
   /** How activations are stored; absent is fp32. */
@@ -58,11 +60,28 @@ export interface WebGpuOptions {
   readonly fuse?: boolean;
 }
 
+/** A way that was timed. */
+export interface TimedWay {
+  readonly way: string;
+  readonly ms: number;
+}
+
+/** How kernels are chosen on a GPU. */
+export interface ChooseGpuKernelsOptions extends ChooseKernelsOptions {
+  /** Milliseconds that timing may take; two seconds if absent. */
+  readonly limitMs?: number;
+  /** Told of every site that was timed; for benchmarks. */
+  readonly onTimed?: (site: string, ways: readonly TimedWay[]) => void;
+}
+
 /** An open adapter. */
 export interface WebGpuBackend extends Backend {
   /** @param options In place of those that the adapter was opened with. */
   compile(program: Program, options?: WebGpuOptions): Promise<WebGpuExecutable>;
-  chooseKernels: NonNullable<Backend["chooseKernels"]>;
+  chooseKernels(
+    program: Program,
+    options: ChooseGpuKernelsOptions,
+  ): Promise<KernelChoices>;
   memoryOf: NonNullable<Backend["memoryOf"]>;
   /** Different shaders so far. */
   readonly pipelineCount: number;
@@ -93,8 +112,7 @@ class OpenWebGpu implements WebGpuBackend {
   readonly #options: WebGpuOptions;
   readonly #pipelines: PipelineCache;
   readonly #executables = new Set<WebGpuExecutable>();
-  /** By the key of the shape. */
-  readonly #choices = new Map<string, GemmVariant>();
+  readonly #chosen: ChosenKernels;
 
   constructor(
     gpu: GpuDevice,
@@ -116,6 +134,7 @@ class OpenWebGpu implements WebGpuBackend {
       adapter: { vendorId, deviceId, isSoftware },
     };
     this.#gpu = gpu;
+    this.#chosen = new ChosenKernels(gpu.adapter, gpu.device.limits);
     this.#readback = readback;
     this.#pipelines = new PipelineCache(gpu.device);
   }
@@ -133,46 +152,48 @@ class OpenWebGpu implements WebGpuBackend {
   }
 
   gemmVariant(shape: GemmShape): GemmVariant {
-    return this.#choices.get(shapeKey(shape)) ??
-      chooseGemm(shape, this.#gpu.adapter);
+    return this.#chosen.gemm(shape);
   }
 
   async chooseKernels(
     program: Program,
-    { recorded = {}, tune }: ChooseKernelsOptions,
+    { recorded = {}, tune, limitMs = TUNE_MS, onTimed }:
+      ChooseGpuKernelsOptions,
   ): Promise<KernelChoices> {
-    const shapes = programShapes(program);
-    const { adapter, device } = this.#gpu;
-    this.#take(recorded);
-    const isOpen = (shape: GemmShape) => !this.#choices.has(shapeKey(shape));
+    const sites = programSites(program);
+    const { adapter } = this.#gpu;
+    const chosen = this.#chosen;
+    chosen.take(recorded);
     // With a record, the rest is chosen as it was then: not by the clock.
     const isNew = Object.keys(recorded).length === 0;
     if (tune && isNew && !adapter.isSoftware) {
       const { tuningCache = openTuningCache(adapter) } = this.#options;
-      this.#take(await tuningCache.load());
-      const open = shapes.filter(isOpen);
-      const found = await tuneGemm({
-        shapes: open,
-        candidates: tunedCandidates(adapter, device.limits, open[0]),
-        tryOut: (shape, variant) =>
-          this.#orNull(() => tryGemm(this, shape, { variant, ...TUNE_ROUNDS })),
-        time: (shape, variants) =>
+      chosen.take(await tuningCache.load());
+      const { timed, guessed } = await tuneKernels({
+        sites: sites.filter((site) => !chosen.has(site)),
+        best: chosen.knownTiles(),
+        ways: (site, best) => chosen.ways(site, best),
+        tryOut: (site, way) =>
+          this.#orNull(() => tryKernel(this, site, { way, ...TUNE_ROUNDS })),
+        time: (site, ways) =>
           this.#orNull(async () => {
-            const options = { variants, ...TUNE_ROUNDS };
-            const times = await timeGemm(this, shape, options);
-            return times.map((rounds) => Math.min(...rounds));
+            const options = { ways, ...TUNE_ROUNDS };
+            const times = (await timeKernels(this, site, options))
+              .map((rounds) => Math.min(...rounds));
+            onTimed?.(
+              siteKey(site),
+              ways.map((way, i) => ({ way: formatChoice(way), ms: times[i] })),
+            );
+            return times;
           }),
-        limitMs: TUNE_MS,
+        limitMs,
         now: () => performance.now(),
       });
-      for (const [key, variant] of found) this.#choices.set(key, variant);
-      if (found.size > 0) await tuningCache.save(inWords(found));
+      chosen.take({ ...inWords(timed), ...inWords(guessed) });
+      // What was only guessed is left for the next run to time.
+      if (timed.size > 0) await tuningCache.save(inWords(timed));
     }
-    return inWords(
-      new Map(
-        shapes.map((shape) => [shapeKey(shape), this.gemmVariant(shape)]),
-      ),
-    );
+    return chosen.inWords(sites);
   }
 
   /** What `work` gives; null if it does not fit, or does not compile. */
@@ -183,14 +204,6 @@ class OpenWebGpu implements WebGpuBackend {
       this.#gpu.check(); // a lost device is no matter of memory
       if (error instanceof UserError) return null;
       throw error;
-    }
-  }
-
-  /** Takes what is said to be best, as far as it is known and can run. */
-  #take(choices: KernelChoices): void {
-    for (const [key, text] of Object.entries(choices)) {
-      const variant = knownVariant(text, this.#gpu.device.limits);
-      if (variant !== null) this.#choices.set(key, variant);
     }
   }
 
@@ -232,25 +245,17 @@ class OpenWebGpu implements WebGpuBackend {
     return lower(program, {
       maxBindingBytes: this.#gpu.maxBindingBytes,
       gemmVariant: (shape) => this.gemmVariant(shape),
-      attentionFlow: this.#attentionFlow(),
+      attention: ({ op, attrs }) => this.#chosen.attention(op, attrs),
       precision: "fp32",
       fuse: true,
       ...this.#options,
       ...options,
     });
   }
-
-  /** Through workgroup memory where that was measured to be faster. */
-  #attentionFlow(): AttentionFlow {
-    const { adapter, device } = this.#gpu;
-    const room = device.limits.maxComputeWorkgroupStorageSize;
-    const isStaged = adapter.vendor === "nvidia" && room >= STAGED_BYTES;
-    return isStaged ? "staged" : "direct";
-  }
 }
 
-function inWords(choices: ReadonlyMap<string, GemmVariant>): KernelChoices {
+function inWords(choices: ReadonlyMap<string, KernelChoice>): KernelChoices {
   return Object.fromEntries(
-    [...choices].map(([key, variant]) => [key, formatVariant(variant)]),
+    [...choices].map(([key, choice]) => [key, formatChoice(choice)]),
   );
 }

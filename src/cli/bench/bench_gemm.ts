@@ -7,7 +7,7 @@
 import type { Backend } from "../../backend/backend.ts";
 import { chooseSplit, formatGemm } from "../../backend/webgpu/gemm_choice.ts";
 import { MOST_GEMV_ROWS } from "../../backend/webgpu/gemv.ts";
-import { timeGemm } from "../../backend/webgpu/time_gemm.ts";
+import { timeGemm } from "../../backend/webgpu/time_kernels.ts";
 import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { Graph } from "../../graph/graph.ts";

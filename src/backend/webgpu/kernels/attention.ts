@@ -38,7 +38,10 @@ export const attentionKernels: Kernels<"attention"> = {
   attention({ in: inputs, out: write, attrs }, context) {
     const site = inputs.rng && siteTable(attrs, context);
     const read = { ...inputs, site };
-    const shape = attentionShape(attrs, context.attentionFlow);
+    const shape = attentionShape(
+      attrs,
+      context.attention("attention", attrs).flow,
+    );
     const { T, H, D, p, side, tile, threads } = shape;
     const vector = shape.vector ? ["qkv", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });

@@ -6,8 +6,8 @@
  * With p the probabilities, f the dropout factors and y the output:
  * dv_j = sum_i p_ij f_ij dy_i;  ds_ij = p_ij (f_ij dy_i.v_j - dy_i.y_i);
  * dq_i = sum_j ds_ij k_j / sqrt(D);  dk_j = sum_i ds_ij q_i / sqrt(D).
- * The second dispatch keeps ds for the third where that is not too large;
- * else the third computes it again, by two more products and all exps.
+ * The second dispatch keeps ds for the third where that is not too large, and
+ * faster; else the third computes it again, by two more products and all exps.
  * Oracle: ../../reference/attention.ts.
  *
  * @module
@@ -36,11 +36,12 @@ export const MOST_KEPT_BYTES = 2 ** 28;
 export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
   attentionBackward({ in: inputs, out: { dQkv }, attrs }, context) {
     const { dOut, qkv, out, lse, rng } = inputs;
-    const shape = attentionShape(attrs, context.attentionFlow);
+    const { flow, again } = context.attention("attentionBackward", attrs);
+    const shape = attentionShape(attrs, flow);
     const { B, T, H, tile } = shape;
     const rowDots = context.scratch(B * H * T);
     const keptLength = B * H * pairs(shape) * tile * tile;
-    const slopes = 4 * keptLength <= context.mostKeptBytes
+    const slopes = !again && 4 * keptLength <= context.mostKeptBytes
       ? context.scratch(keptLength)
       : undefined;
     const site = rng && siteTable(attrs, context);

@@ -12,7 +12,7 @@ import type { Dispatch, GpuTensor } from "../dispatch.ts";
 import { gemmDispatches } from "../gemm.ts";
 import type { Epilogue } from "../gemm_epilogue.ts";
 import { canSumColumns } from "../gemm_kernel.ts";
-import type { GemmShape } from "../gemm_variant.ts";
+import { shapeOf } from "../gemm_variant.ts";
 import { gemvDispatch, MOST_GEMV_ROWS } from "../gemv.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 
@@ -33,8 +33,10 @@ export const matmulKernels: Kernels<"matmul" | "sumRows"> = {
 
 /** A product, and what is done at once with its results and factors. */
 export function product(
-  { call: { in: inputs, out, attrs }, sums, epilogue }: {
+  { call: { in: inputs, out, attrs }, neighbours, sums, epilogue }: {
     call: Call<"matmul", GpuTensor>;
+    /** See `GemmShape`. */
+    neighbours?: string;
     /** Sums over the rows of `b`. */
     sums?: Call<"sumRows", GpuTensor>;
     /** In place of storing the results. */
@@ -42,18 +44,12 @@ export function product(
   },
   context: KernelContext,
 ): Dispatch[] {
-  const { M, N, K } = attrs;
-  const shape: GemmShape = {
-    M,
-    N,
-    K,
-    transA: attrs.transA === 1,
-    transB: attrs.transB === 1,
-  };
+  const shape = shapeOf(attrs, neighbours);
+  const { M } = shape;
   const tensors = { ...inputs, ...out };
   if (M <= MOST_GEMV_ROWS) return [gemvDispatch(tensors, shape)];
   const variant = context.gemmVariant(shape);
-  const together = sums && canSumColumns(variant);
+  const together = sums && !variant.apart && canSumColumns(variant);
   return [
     ...sums && !together ? matmulKernels.sumRows(sums, context) : [],
     ...gemmDispatches({

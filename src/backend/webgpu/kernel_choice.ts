@@ -1,0 +1,155 @@
+/**
+ * What is chosen for each site of a program on one device: what is known of
+ * it, from files or by timing, else what is likely.
+ *
+ * @module
+ */
+
+import type { AttentionAttrs } from "../../graph/ops.ts";
+import type { KernelChoices } from "../backend.ts";
+import type { AdapterInfo } from "./adapters.ts";
+import {
+  attentionChoices,
+  chooseAttention,
+  formatAttention,
+  knownAttention,
+} from "./attention_choice.ts";
+import type { AttentionChoice } from "./attention_tile.ts";
+import {
+  chooseGemm,
+  chooseSplit,
+  formatGemm,
+  formatVariant,
+  knownVariant,
+  MOST_SPLITS,
+  shapeKey,
+  tunedCandidates,
+} from "./gemm_choice.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+import {
+  attentionKey,
+  type AttentionSite,
+  type GemmSite,
+  type KernelSite,
+  siteKey,
+} from "./kernel_sites.ts";
+
+/** A choice for a site: a variant for products, a flow for attention. */
+export type KernelChoice = GemmVariant | AttentionChoice;
+
+/** Tiles that are tried where it is known which are fast here. */
+const FINALISTS = 3;
+
+/** A choice as files have it. */
+export function formatChoice(choice: KernelChoice): string {
+  return "splitK" in choice ? formatVariant(choice) : formatAttention(choice);
+}
+
+/** The choices of one device. */
+export class ChosenKernels {
+  readonly #adapter: AdapterInfo;
+  readonly #limits: Partial<GPUSupportedLimits>;
+  /** By the keys of sites. */
+  readonly #gemm = new Map<string, GemmVariant>();
+  readonly #attention = new Map<string, AttentionChoice>();
+
+  constructor(adapter: AdapterInfo, limits: Partial<GPUSupportedLimits>) {
+    this.#adapter = adapter;
+    this.#limits = limits;
+  }
+
+  /** Takes what is said to be best, as far as it is known and can run. */
+  take(choices: KernelChoices): void {
+    for (const [key, text] of Object.entries(choices)) {
+      const variant = knownVariant(text, this.#limits);
+      const attention = knownAttention(text, this.#limits);
+      if (variant) this.#gemm.set(key, variant);
+      else if (attention) this.#attention.set(key, attention);
+    }
+  }
+
+  /** How a product is computed. */
+  gemm(shape: GemmShape): GemmVariant {
+    return this.#gemm.get(shapeKey(shape)) ??
+      // Runs of earlier versions have one variant for all neighbours.
+      this.#gemm.get(shapeKey({ ...shape, neighbours: undefined })) ??
+      chooseGemm(shape, this.#adapter);
+  }
+
+  /** How attention, or its gradient, is computed. */
+  attention(op: AttentionSite["kind"], attrs: AttentionAttrs): AttentionChoice {
+    return this.#attention.get(attentionKey(op, attrs)) ??
+      chooseAttention(this.#adapter, this.#limits);
+  }
+
+  /** Whether a site is known. */
+  has(site: KernelSite): boolean {
+    return this.#gemm.has(siteKey(site)) || this.#attention.has(siteKey(site));
+  }
+
+  /** What is computed at sites. */
+  inWords(sites: readonly KernelSite[]): KernelChoices {
+    return Object.fromEntries(
+      sites.map((site) => [siteKey(site), formatChoice(this.#of(site))]),
+    );
+  }
+
+  /** The tiles of products that are known, most frequent first. */
+  knownTiles(): GemmTile[] {
+    const counts = new Map<string, { tile: GemmTile; count: number }>();
+    for (const { splitK: _, apart: __, ...tile } of this.#gemm.values()) {
+      const name = formatGemm(tile);
+      const { count } = counts.get(name) ?? { count: 0 };
+      counts.set(name, { tile, count: count + 1 });
+    }
+    return [...counts.values()].toSorted((a, b) => b.count - a.count)
+      .map(({ tile }) => tile);
+  }
+
+  /**
+   * What is worth trying at a site, the likeliest first.
+   *
+   * @param best Tiles that are fast elsewhere, the fastest first; if there are
+   * none, all that may be fast.
+   */
+  ways(site: KernelSite, best: readonly GemmTile[]): KernelChoice[] {
+    if (site.kind !== "matmul") return this.#attentionWays(site);
+    return this.#gemmWays(site, best);
+  }
+
+  #gemmWays({ shape }: GemmSite, best: readonly GemmTile[]): GemmVariant[] {
+    const split = (tile: GemmTile): GemmVariant => ({
+      ...tile,
+      splitK: chooseSplit(shape, tile),
+    });
+    const likely = tunedCandidates(this.#adapter, this.#limits, shape);
+    if (best.length === 0) return likely.map(split);
+    const names = best.map(formatGemm);
+    const others = likely.filter((tile) => !names.includes(formatGemm(tile)));
+    const tiles = [...best, ...others].slice(0, FINALISTS).map(split);
+    const [first] = tiles, { splitK } = first;
+    return [
+      ...tiles,
+      ...shape.neighbours ? [{ ...first, apart: true }] : [],
+      ...splitK > 1
+        ? [
+          { ...first, splitK: Math.ceil(splitK / 2) },
+          { ...first, splitK: Math.min(2 * splitK, MOST_SPLITS) },
+        ]
+        : [],
+    ];
+  }
+
+  #attentionWays({ kind }: AttentionSite): AttentionChoice[] {
+    const likely = chooseAttention(this.#adapter, this.#limits);
+    const all = attentionChoices(kind, this.#limits);
+    const isLikely = ({ flow }: AttentionChoice) => flow === likely.flow;
+    return all.toSorted((a, b) => Number(isLikely(b)) - Number(isLikely(a)));
+  }
+
+  #of(site: KernelSite): KernelChoice {
+    return site.kind === "matmul"
+      ? this.gemm(site.shape)
+      : this.attention(site.kind, site.attrs);
+  }
+}
