@@ -83,7 +83,7 @@ export function budgetByOp(
 }
 
 /** Bytes read and written; a tensor that is changed in place is both. */
-export function bytesMoved({ bindings }: Dispatch): number {
+function bytesMoved({ bindings }: Dispatch): number {
   return bindings.reduce((sum, { tensor, written, name }) => {
     const bytes = tensor.length * bytesPerNumber(tensor.dtype);
     // A result in the place of an input goes by the input's name.

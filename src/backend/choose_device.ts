@@ -69,7 +69,7 @@ export function chooseDevice(
 }
 
 /** Every device with its id and name, best first. */
-export function describeDevices(
+function describeDevices(
   { cpu, adapters }: AvailableDevices,
 ): string {
   return [

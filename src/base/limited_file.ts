@@ -7,7 +7,7 @@
 import { formatBytes } from "./format.ts";
 
 /** Configurations, states, manifests: mostly some kB. */
-export const SMALL_FILE_BYTES = 16 << 20;
+const SMALL_FILE_BYTES = 16 << 20;
 /** Vocabularies: the largest there are have some 35 MB. */
 export const LARGE_FILE_BYTES = 256 << 20;
 

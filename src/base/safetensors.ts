@@ -128,30 +128,11 @@ function expectFit(
 }
 
 /**
- * Reads every tensor of a file, converted to f32.
+ * The tensors of a file, each read from there when it is asked for, converted
+ * to f32. The header is read and checked now.
  *
  * @throws {UserError} If the file is damaged, cut short, or holds integers or
- * other dtypes.
- */
-export async function readSafetensors(path: string): Promise<NamedTensor[]> {
-  using file = await openForReading(path);
-  const { tensors, dataStart } = await readHeader(file, path);
-  // Entries are in file order without gaps, so one pass reads them all.
-  await file.seek(dataStart, Deno.SeekMode.Start);
-  const result: NamedTensor[] = [];
-  for (const { name, dtype, shape, begin, end } of tensors) {
-    const bytes = new Uint8Array(end - begin);
-    await readFull(file, bytes, path);
-    result.push({ name, shape, data: decodeFloats(bytes, dtype) });
-  }
-  return result;
-}
-
-/**
- * The tensors of a file, each read from there when it is asked for. The header
- * is read and checked now.
- *
- * @throws {UserError} As {@linkcode readSafetensors}; `read()` likewise.
+ * other dtypes; `read()` likewise.
  */
 export async function deferSafetensors(
   path: string,
@@ -181,7 +162,7 @@ export function deferTensors(
  * Reads and checks the header alone.
  *
  * @param options.from Where it begins, in a file that has other things before.
- * @throws {UserError} As {@linkcode readSafetensors}.
+ * @throws {UserError} As {@linkcode deferSafetensors}.
  */
 export async function readSafetensorsHeader(
   path: string,

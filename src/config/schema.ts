@@ -24,7 +24,7 @@ const countOrZero = z.int().min(0);
 const probability = z.number().min(0).lt(1);
 
 /** Shape of the network. */
-export const modelSchema = z.strictObject({
+const modelSchema = z.strictObject({
   arch: z.enum(["gpt2", "llama"]).default("gpt2")
     .describe(
       "gpt2: learned positions, LayerNorm, GELU; llama: RoPE, RMSNorm, SwiGLU",
@@ -60,7 +60,7 @@ export const modelSchema = z.strictObject({
 });
 
 /** How text becomes ids. */
-export const tokenizerSchema = z.strictObject({
+const tokenizerSchema = z.strictObject({
   type: z.enum(["bpe", "char", "byte", "file"]).default("bpe")
     .describe(
       "bpe: byte-level BPE trained on the data; char; byte; file: an existing tokenizer.json",
@@ -86,7 +86,7 @@ const sources = z.union([
 ]);
 
 /** What text to train and validate on. */
-export const dataSchema = z.strictObject({
+const dataSchema = z.strictObject({
   dataset: sources.default("sample").describe(
     "sample, wikitext-2, hf:OWNER/NAME, https://…, a file, a folder, a glob " +
       "or - (standard input); or a list of them",
@@ -103,7 +103,7 @@ export const dataSchema = z.strictObject({
 });
 
 /** How to optimize. */
-export const trainSchema = z.strictObject({
+const trainSchema = z.strictObject({
   // 0 stands for auto, so that all readers have a number.
   batchSize: z.union([countOrZero, z.literal("auto").transform(() => 0)])
     .prefault(8).describe(
@@ -160,7 +160,7 @@ export const trainSchema = z.strictObject({
 });
 
 /** Adapters to train in place of all weights. */
-export const loraSchema = z.strictObject({
+const loraSchema = z.strictObject({
   rank: count.max(65536).optional().describe(
     "rank of LoRA adapters, which are trained in place of the model of --from; " +
       "default: none, all weights are trained",
@@ -180,7 +180,7 @@ export const loraSchema = z.strictObject({
 });
 
 /** What to keep on disk. */
-export const checkpointSchema = z.strictObject({
+const checkpointSchema = z.strictObject({
   every: countOrZero.default(500).describe(
     "steps between checkpoints; 0: only at the end",
   ),

@@ -24,7 +24,7 @@ export type DataStage =
   | "tokenizing";
 
 /** The words of each phase. */
-export const PHASE_WORDS = {
+const PHASE_WORDS = {
   download: "downloading",
   read: "reading data",
   tokenizer: "training tokenizer",

@@ -38,7 +38,7 @@ const PIECES = [128, 32];
 /** What a decoder is opened with. */
 export interface DecoderOptions {
   config: ModelConfig;
-  /** Values of every parameter, as `initParams` or a checkpoint give them. */
+  /** Values of every parameter, as `eachParam` or a checkpoint give them. */
   weights: ParamValues;
 }
 

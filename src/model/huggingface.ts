@@ -11,11 +11,7 @@
 
 import { UserError } from "../base/errors.ts";
 import { release } from "../base/release.ts";
-import {
-  type NamedTensor,
-  type TensorSource,
-  valuesOf,
-} from "../base/safetensors.ts";
+import { type TensorSource, valuesOf } from "../base/safetensors.ts";
 import { sizeOf } from "../graph/graph.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters } from "./parameters.ts";
@@ -36,49 +32,14 @@ export function huggingFaceTensors(config: ModelConfig): HuggingFaceTensor[] {
 }
 
 /**
- * The tensors of a checkpoint.
- *
- * @param read Values of one of our parameters; results share its memory.
- */
-export function toHuggingFace(
-  config: ModelConfig,
-  read: (name: string) => Float32Array,
-): NamedTensor[] {
-  return huggingFaceTensors(config).map(({ name, shape, param, offset }) => {
-    const size = sizeOf(shape);
-    const data = param === null
-      ? new Float32Array(size)
-      : read(param).subarray(offset, offset + size);
-    return { name, shape, data };
-  });
-}
-
-/**
  * Our parameters from the tensors of a checkpoint, in any order. Names may
  * lack the prefix of the language-model class, as OpenAI's own files do;
  * buffers that old versions of transformers saved are passed over.
  *
- * @returns Values of all parameters by name, newly allocated.
- * @throws {UserError} If tensors are missing, unknown or of another shape.
- */
-export function fromHuggingFace(
-  config: ModelConfig,
-  tensors: readonly NamedTensor[],
-): Map<string, Float32Array> {
-  const params = new Map<string, Float32Array>();
-  for (const { param, shape, parts } of matched(config, tensors)) {
-    const values = new Float32Array(sizeOf(shape));
-    for (const { tensor, offset } of parts) values.set(tensor.data, offset);
-    if (param === null) expectZeros(parts[0].tensor.name, values);
-    else params.set(param, values);
-  }
-  return params;
-}
-
-/**
- * The same, one parameter after another: they need not all be in memory.
+ * They come one after another, as they need not all be in memory.
  *
  * @returns Name and values, which last until the next ones are asked for.
+ * @throws {UserError} If tensors are missing, unknown or of another shape.
  */
 export async function* eachFromHuggingFace(
   config: ModelConfig,

@@ -14,14 +14,6 @@ import { adapterParameters, type Lora } from "./lora.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters, type ParameterSpec } from "./parameters.ts";
 
-/** {@linkcode eachParam}, all at once. */
-export function initParams(
-  config: ModelConfig,
-  seed: number,
-): Map<string, Float32Array> {
-  return new Map(eachParam(config, seed));
-}
-
 /**
  * Values of each parameter, f32, one after another, so that they need not all
  * be in memory. Each has a random sequence of its own, so one tensor's size

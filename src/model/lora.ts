@@ -51,7 +51,7 @@ export interface Adapter {
 }
 
 /** Linear layers by the name of the target, in each block. */
-export const LORA_TARGETS: Readonly<
+const LORA_TARGETS: Readonly<
   Record<Arch, Readonly<Record<string, string>>>
 > = {
   gpt2: {

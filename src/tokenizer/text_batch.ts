@@ -19,7 +19,7 @@ export interface TextBatch {
 }
 
 /** Above the size of any batch. */
-export const ENDS_DOCUMENT = 2 ** 40;
+const ENDS_DOCUMENT = 2 ** 40;
 
 /** Bytes of a batch: enough that the message does not count. */
 const BATCH_BYTES = 1 << 20;

@@ -14,7 +14,7 @@ export interface NamedToken {
 }
 
 /** What kinds of tokens there are. */
-export const TOKEN_KINDS = [
+const TOKEN_KINDS = [
   "special",
   "letters after a space",
   "letters",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
-import { initParams } from "../../src/model/init.ts";
+import { eachParam } from "../../src/model/init.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
@@ -129,7 +129,7 @@ async function train(
     gradClip: 1,
   });
   const executable = await backend.compile(program);
-  for (const [name, values] of initParams(MODEL, 3)) {
+  for (const [name, values] of eachParam(MODEL, 3)) {
     executable.write(name, values);
   }
   const ids = Uint32Array.from(

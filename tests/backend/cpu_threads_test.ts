@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
 import type { KernelChoice } from "../../src/backend/cpu/kernels.ts";
-import { initParams } from "../../src/model/init.ts";
+import { eachParam } from "../../src/model/init.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import {
   batchPositions,
@@ -59,7 +59,7 @@ async function trainTwoSteps(
     gradClip: 1,
   });
   const executable = await backend.compile(program);
-  for (const [name, values] of initParams(config, 3)) {
+  for (const [name, values] of eachParam(config, 3)) {
     executable.write(name, values);
   }
   const shape = { B: BATCH, T: config.seqLen };

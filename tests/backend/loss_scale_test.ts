@@ -13,7 +13,7 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
-import { initParams } from "../../src/model/init.ts";
+import { eachParam } from "../../src/model/init.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import {
@@ -98,7 +98,7 @@ async function gradientsOf(
       ...rest,
       phases: { firstMicroStep },
     });
-    for (const [param, values] of initParams(model, 1)) {
+    for (const [param, values] of eachParam(model, 1)) {
       executable.write(param, values);
     }
     executable.write("ids", inputs);

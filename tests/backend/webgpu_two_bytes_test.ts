@@ -6,7 +6,7 @@ import {
   type StoredPrecision,
   twoByteAccess,
 } from "../../src/backend/webgpu/two_bytes.ts";
-import { initParams } from "../../src/model/init.ts";
+import { eachParam } from "../../src/model/init.ts";
 import {
   batchPositions,
   buildStepProgram,
@@ -204,7 +204,7 @@ for (
         ...rest,
         phases: { firstMicroStep },
       });
-      for (const [param, values] of initParams(model, 1)) {
+      for (const [param, values] of eachParam(model, 1)) {
         const isGate = param.endsWith("gateUp.weight");
         executable.write(
           param,

@@ -3,13 +3,13 @@ import { UserError } from "../../src/base/errors.ts";
 import {
   deferSafetensors,
   type NamedTensor,
-  readSafetensors,
   readSafetensorsHeader,
   valuesOf,
   writeSafetensors,
 } from "../../src/base/safetensors.ts";
 import { sealOf } from "../../src/base/sealed_file.ts";
 import { inTempDir } from "./_helpers.ts";
+import { readSafetensors } from "./_safetensors.ts";
 
 const TENSORS: NamedTensor[] = [
   {
@@ -33,7 +33,7 @@ function rawFile(header: unknown, data: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-Deno.test("writeSafetensors() and readSafetensors() return the same bits", () =>
+Deno.test("writeSafetensors() and deferSafetensors() return the same bits", () =>
   inTempDir(async (dir) => {
     await writeSafetensors(`${dir}/a`, TENSORS, {
       metadata: { step: "5" },
@@ -143,7 +143,7 @@ Deno.test("writeSafetensors() refuses what cannot be a file", () =>
     );
   }));
 
-Deno.test("readSafetensors() widens F16 and BF16", () =>
+Deno.test("deferSafetensors() widens F16 and BF16", () =>
   inTempDir(async (dir) => {
     const header = {
       h: { dtype: "F16", shape: [2], data_offsets: [0, 4] },
@@ -213,7 +213,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`readSafetensors() explains ${what}`, () =>
+  Deno.test(`deferSafetensors() explains ${what}`, () =>
     inTempDir(async (dir) => {
       await Deno.writeFile(`${dir}/a`, bytes);
       await assert.rejects(

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
-import { readSafetensors } from "../../src/base/safetensors.ts";
 import {
   type ExportFormat,
   exportModel,
 } from "../../src/export/export_model.ts";
 import { inTempDir } from "../base/_helpers.ts";
+import { readSafetensors } from "../base/_safetensors.ts";
 import { checkpointOf, MODELS } from "./_checkpoint.ts";
 
 type Content = ReturnType<typeof checkpointOf>["content"];

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { exportModel } from "../../src/export/export_model.ts";
 import { openBackend } from "../../src/backend/devices.ts";
 import { openDecoder } from "../../src/generate/decoder.ts";
-import { fromHuggingFace } from "../../src/model/huggingface.ts";
 import { loadTokenizer, trainTokenizer } from "../../src/tokenizer/mod.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { inTempDir } from "../base/_helpers.ts";
+import { fromHuggingFace } from "../model/_huggingface.ts";
 import { hashedWeights, readFixture } from "../model/_oracle.ts";
 import { checkpointOf, MODELS } from "./_checkpoint.ts";
 

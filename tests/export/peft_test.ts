@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../../src/base/errors.ts";
-import { readSafetensors } from "../../src/base/safetensors.ts";
 import {
   type ExportFormat,
   exportModel,
@@ -16,6 +15,7 @@ import { mergedTensors } from "../../src/model/lora_merge.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import type { ChosenCheckpoint } from "../../src/run/checkpoints/checkpoint_ref.ts";
 import { inTempDir } from "../base/_helpers.ts";
+import { readSafetensors } from "../base/_safetensors.ts";
 import { hashU32 } from "../model/_oracle.ts";
 import { checkpointOf, MODELS } from "./_checkpoint.ts";
 import { findPackages, python } from "./_python.ts";

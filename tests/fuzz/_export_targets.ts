@@ -15,10 +15,7 @@ import {
   type ExportFormat,
   exportModel,
 } from "../../src/export/export_model.ts";
-import {
-  eachFromHuggingFace,
-  toHuggingFace,
-} from "../../src/model/huggingface.ts";
+import { eachFromHuggingFace } from "../../src/model/huggingface.ts";
 import { configFromHf, hfConfig } from "../../src/model/huggingface_config.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import { openWeights } from "../../src/run/checkpoints/checkpoint_files.ts";
@@ -30,6 +27,7 @@ import {
 import { initialMeta, loadMeta } from "../../src/run/files/meta.ts";
 import { parseTokenizerJson } from "../../src/tokenizer/tokenizer_json.ts";
 import { run } from "../cli/_fake_io.ts";
+import { toHuggingFace } from "../model/_huggingface.ts";
 import { compileOnce } from "./_model_targets.ts";
 import { damageFile } from "./_damage.ts";
 import { mutateBytes, mutateJson, mutateText, safetensors } from "./_mutate.ts";

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { UserError } from "../../src/base/errors.ts";
 import { parseJson } from "../../src/base/parse_json.ts";
 import type { PhiloxStream } from "../../src/base/philox.ts";
+import { readSafetensors } from "../base/_safetensors.ts";
 import { openAdapter } from "./_adapter_targets.ts";
 import { openCheckpoint, openTrainer } from "./_checkpoint_targets.ts";
 import {
@@ -42,10 +43,7 @@ import { openReport, openShown } from "./_shown_targets.ts";
 import { parseFileLayer } from "../../src/config/parse.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { PROFILES } from "../../src/config/profiles.ts";
-import {
-  readSafetensors,
-  writeSafetensors,
-} from "../../src/base/safetensors.ts";
+import { writeSafetensors } from "../../src/base/safetensors.ts";
 import { huggingFaceTensors } from "../../src/model/huggingface.ts";
 import { configFromHf, hfConfig } from "../../src/model/huggingface_config.ts";
 import { readByteLevel } from "../../src/tokenizer/byte_level_bpe.ts";

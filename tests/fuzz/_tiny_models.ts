@@ -1,7 +1,6 @@
 /** Models of a few hundred parameters, and checkpoints of them. @module */
 
 import { writeCheckpoint } from "../../src/run/checkpoints/checkpoint_files.ts";
-import { toHuggingFace } from "../../src/model/huggingface.ts";
 import { hfConfig } from "../../src/model/huggingface_config.ts";
 import {
   type ModelConfig,
@@ -16,6 +15,7 @@ import {
 import type { BaseRef } from "../../src/train/base_model.ts";
 import { initialState } from "../../src/train/trainer_state.ts";
 import { moments } from "../../src/train/step_program.ts";
+import { toHuggingFace } from "../model/_huggingface.ts";
 
 /** One of each kind; the vocabulary is that of the byte tokenizer. */
 export const TINY_MODELS: ModelConfig[] = (["gpt2", "llama"] as const)

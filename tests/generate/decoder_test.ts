@@ -8,8 +8,8 @@ import {
   type Decoder,
   openDecoder,
 } from "../../src/generate/decoder.ts";
-import { fromHuggingFace } from "../../src/model/huggingface.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
+import { fromHuggingFace } from "../model/_huggingface.ts";
 import { hashedWeights, loadOracle, oracleBatch } from "../model/_oracle.ts";
 import { assertClose, BACKENDS, forwardLogits } from "../model/_programs.ts";
 

@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import { valuesOf } from "../../src/base/safetensors.ts";
 import { cropContext } from "../../src/model/crop_context.ts";
-import {
-  fromHuggingFace,
-  huggingFaceTensors,
-} from "../../src/model/huggingface.ts";
+import { huggingFaceTensors } from "../../src/model/huggingface.ts";
+import { fromHuggingFace } from "./_huggingface.ts";
 import { hashedWeights, loadOracle } from "./_oracle.ts";
 
 Deno.test("cropContext() keeps the first rows of learned positions", async () => {

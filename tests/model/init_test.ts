@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { initParams } from "../../src/model/init.ts";
+import { eachParam } from "../../src/model/init.ts";
 import { parameters } from "../../src/model/parameters.ts";
 import { loadOracle } from "./_oracle.ts";
 
 const { config } = loadOracle("gpt2");
 
-Deno.test("initParams() gives the same numbers for the same seed only", () => {
-  const a = initParams(config, 7), b = initParams(config, 7);
+Deno.test("eachParam() gives the same numbers for the same seed only", () => {
+  const a = new Map(eachParam(config, 7)), b = new Map(eachParam(config, 7));
   assert.deepEqual(a, b);
-  const other = initParams(config, 8);
+  const other = new Map(eachParam(config, 8));
   assert.notDeepEqual(a.get("wte"), other.get("wte"));
   // No two parameters repeat each other's numbers.
   assert.notDeepEqual(
@@ -17,13 +17,15 @@ Deno.test("initParams() gives the same numbers for the same seed only", () => {
   );
 });
 
-Deno.test("initParams() keeps a tensor's numbers when another grows", () => {
-  const bigger = initParams({ ...config, vocabSize: 99 }, 7);
-  assert.deepEqual(bigger.get("wpe"), initParams(config, 7).get("wpe"));
+Deno.test("eachParam() keeps a tensor's numbers when another grows", () => {
+  const bigger = new Map(eachParam({ ...config, vocabSize: 99 }, 7));
+  assert.deepEqual(bigger.get("wpe"), new Map(eachParam(config, 7)).get("wpe"));
 });
 
-Deno.test("initParams() draws N(0, 0.02), residual projections narrower", () => {
-  const params = initParams({ ...config, nLayer: 8, vocabSize: 1000 }, 1);
+Deno.test("eachParam() draws N(0, 0.02), residual projections narrower", () => {
+  const params = new Map(
+    eachParam({ ...config, nLayer: 8, vocabSize: 1000 }, 1),
+  );
   // 8 layers: 1/sqrt(2 * 8) = 1/4. Errors of these estimates, from 32000 and
   // 4096 numbers, are 0.4 % and 1.1 % (one sigma); 5 % is beyond chance.
   assertStd(params.get("wte")!, 0.02);

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import type { Backend, Executable } from "../../src/backend/backend.ts";
 import { valuesOf } from "../../src/base/safetensors.ts";
-import { fromHuggingFace, toHuggingFace } from "../../src/model/huggingface.ts";
 import { adapterParameters } from "../../src/model/lora.ts";
 import { mergedTensors } from "../../src/model/lora_merge.ts";
 import {
@@ -13,6 +12,7 @@ import {
 } from "../../src/train/step_program.ts";
 import { readTensors } from "../../src/train/snapshot.ts";
 import { writeRates } from "../train/_rates.ts";
+import { fromHuggingFace, toHuggingFace } from "./_huggingface.ts";
 import { loadLoraOracle, type LoraOracle } from "./_lora_oracle.ts";
 import { ORACLE_CASES, oracleBatch } from "./_oracle.ts";
 import {

@@ -1,9 +1,9 @@
 /** What a run came to, to compare with another one. @module */
 
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { loadMetrics } from "./_load_metrics.ts";
+import { readSnapshot } from "./_snapshot.ts";
 
 /** Kind, step and loss of each row, and the final weights, of run owl-1. */
 export async function outcome(root: string) {

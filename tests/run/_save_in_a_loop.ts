@@ -5,10 +5,9 @@
  * @module
  */
 
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import { CheckpointStore } from "../../src/run/checkpoints/checkpoint_store.ts";
-import { snapshotAt } from "./_snapshot.ts";
+import { readSnapshot, snapshotAt } from "./_snapshot.ts";
 
 const [dir] = Deno.args;
 const store = new CheckpointStore(dir, { keep: 2, neededBytes: 1 });

@@ -1,4 +1,5 @@
-import type { Snapshot } from "../../src/train/snapshot.ts";
+import { openSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
+import { readTensors, type Snapshot } from "../../src/train/snapshot.ts";
 import { initialState } from "../../src/train/trainer_state.ts";
 
 /** A snapshot whose numbers are all `step`. */
@@ -18,4 +19,10 @@ export function snapshotAt(step: number, values = 4): Snapshot {
     modelConfig: { model_type: "gpt2" },
     tokenizerJson: `{"step":${step}}`,
   };
+}
+
+/** All that a checkpoint holds, in memory. @throws {DamagedCheckpoint} */
+export async function readSnapshot(dir: string): Promise<Snapshot> {
+  const source = await openSnapshot(dir);
+  return { ...source, ...await readTensors(source) };
 }

@@ -6,7 +6,6 @@
  */
 
 import assert from "node:assert/strict";
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -17,6 +16,7 @@ import { listRuns, readRun, resolveRun } from "../../src/run/files/runs.ts";
 import { openStore, overview } from "./_checkpoints.ts";
 import { collectRun, inTempDir, testEngine, twelveSteps } from "./_helpers.ts";
 import { loadMetrics } from "./_load_metrics.ts";
+import { readSnapshot } from "./_snapshot.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 const common = {

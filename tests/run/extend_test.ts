@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import type { ConfigInput, HearthConfig } from "../../src/config/schema.ts";
 import { openDataset } from "../../src/data/open_dataset.ts";
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import type { Engine } from "../../src/run/engine.ts";
 import { loadMeta } from "../../src/run/files/meta.ts";
@@ -23,6 +22,7 @@ import { assembleSession } from "../../src/train/session.ts";
 import { tinyConfig } from "../train/_helpers.ts";
 import { collectRun, inTempDir } from "./_helpers.ts";
 import { loadMetrics } from "./_load_metrics.ts";
+import { readSnapshot } from "./_snapshot.ts";
 
 const engine: Engine = {
   async openSession({ config, dataDir, expectData, restore, plan }) {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PhiloxStream, STREAM } from "../../src/base/philox.ts";
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
 import { readRun } from "../../src/run/files/runs.ts";
@@ -13,6 +12,7 @@ import {
   testEngine,
   twelveSteps,
 } from "./_helpers.ts";
+import { readSnapshot } from "./_snapshot.ts";
 
 const KILLS = 12;
 

@@ -6,7 +6,6 @@
 
 import assert from "node:assert/strict";
 import { readJson } from "../../src/base/json_file.ts";
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -14,6 +13,7 @@ import {
 } from "../../src/run/checkpoints/checkpoint_list.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { startRun } from "../../src/run/runner.ts";
+import { readSnapshot } from "./_snapshot.ts";
 import {
   type Extreme,
   type Image,

@@ -8,7 +8,6 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { readJson } from "../../src/base/json_file.ts";
-import { readSnapshot } from "../../src/run/checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -18,6 +17,7 @@ import { runPaths } from "../../src/run/files/run_paths.ts";
 import { loadRunState } from "../../src/run/files/run_state.ts";
 import type { Snapshot } from "../../src/train/snapshot.ts";
 import { loadMetrics } from "../run/_load_metrics.ts";
+import { readSnapshot } from "../run/_snapshot.ts";
 
 const RUN_ID = "owl-1"; // the name of the first run in a root
 

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import { IGNORED_TARGET } from "../../src/graph/ops.ts";
-import { fromHuggingFace } from "../../src/model/huggingface.ts";
-import { initParams } from "../../src/model/init.ts";
+import { eachParam } from "../../src/model/init.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import {
   evalBatchCount,
@@ -11,6 +10,7 @@ import {
   openEvaluation,
 } from "../../src/train/evaluate.ts";
 import { buildEvalProgram } from "../../src/train/step_program.ts";
+import { fromHuggingFace } from "../model/_huggingface.ts";
 import {
   collect,
   fakeDataset,
@@ -170,7 +170,7 @@ Deno.test("openEvaluation() gives the loss that training reported", async () => 
 });
 
 Deno.test("openEvaluation() is exact for a model that says nothing", async () => {
-  const params = initParams(MODEL, 1);
+  const params = new Map(eachParam(MODEL, 1));
   for (const values of params.values()) values.fill(0);
   const evaluation = await openEvaluation({
     backend: openReferenceBackend(),

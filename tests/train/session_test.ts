@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
-import { fromHuggingFace } from "../../src/model/huggingface.ts";
 import { readTensors } from "../../src/train/snapshot.ts";
+import { fromHuggingFace } from "../model/_huggingface.ts";
 import {
   collect,
   fakeDataset,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import type { Executable } from "../../src/backend/backend.ts";
-import { initParams } from "../../src/model/init.ts";
+import { eachParam } from "../../src/model/init.ts";
 import {
   type ModelConfig,
   resolveModel,
@@ -29,7 +29,7 @@ async function open(
 ): Promise<Executable> {
   const program = buildStepProgram(model, train);
   const executable = await openReferenceBackend().compile(program);
-  for (const [name, values] of initParams(model, 3)) {
+  for (const [name, values] of eachParam(model, 3)) {
     executable.write(name, values);
   }
   const B = train.batchSize, T = model.seqLen;
@@ -143,7 +143,7 @@ Deno.test("update is AdamW with clipping, computed anew in f64", async () => {
   const { beta1, beta2, eps, gradClip, weightDecay } = CONFIG.train;
   const lr = 0.05;
   const kept = new Map<string, { x: number[]; m: number[]; v: number[] }>();
-  for (const [name, values] of initParams(MODEL, 3)) {
+  for (const [name, values] of eachParam(MODEL, 3)) {
     const zeros = Array.from(values, () => 0);
     kept.set(name, { x: [...values], m: [...zeros], v: [...zeros] });
   }
@@ -187,13 +187,13 @@ Deno.test("update is AdamW with clipping, computed anew in f64", async () => {
 
 Deno.test("update leaves everything alone when a gradient is not finite", async () => {
   const executable = await open(MODEL);
-  const [wte] = initParams(MODEL, 3).values();
+  const [wte] = new Map(eachParam(MODEL, 3)).values();
   executable.write("wte", wte.with(0, NaN));
   await runMicroSteps(executable, 2);
   writeRates(executable, 0.05, 0.2, 0.05);
   await executable.run("update");
   assert.deepEqual([...await executable.read("scale")], [0]);
-  for (const [name, values] of initParams(MODEL, 3)) {
+  for (const [name, values] of eachParam(MODEL, 3)) {
     if (name !== "wte") {
       assert.deepEqual(await executable.read(name), values);
     }

@@ -22,7 +22,7 @@ export function textOf(lines: readonly Line[]): string {
 }
 
 /** The state of a run half way. */
-export function runningState(
+function runningState(
   runId: string,
   change: Partial<RunState> = {},
 ): RunState {

@@ -124,7 +124,7 @@ export function knownVariant(
 }
 
 /** Whether a device can run a tile. */
-export function runsOn(
+function runsOn(
   tile: GemmTile,
   {
     maxComputeInvocationsPerWorkgroup: threads = 256,

@@ -23,7 +23,7 @@ export function addTuiCommand(program: CommandUnknownOpts, app: App): void {
  *
  * @throws {UserError} If there is no terminal.
  */
-export async function openDashboard(app: App): Promise<void> {
+async function openDashboard(app: App): Promise<void> {
   const { io, root } = app;
   if (!io.stdinIsTty || !io.stdout.isTty) {
     throw new UserError("Cannot open the dashboard: this is not a terminal", {

@@ -24,7 +24,7 @@ import type { HubName, HubRepo } from "./hub_name.ts";
 import type { HubSettings } from "./settings.ts";
 
 /** A file in a repository. */
-export const hubFileSchema = z.object({
+const hubFileSchema = z.object({
   path: z.string(),
   sizeBytes: z.int().min(0),
   /** Of large files. */

@@ -25,7 +25,7 @@ import { WORDS } from "./words.ts";
 export const SAMPLE_VERSION = 1;
 
 /** The seed of the data set. That of a run has no part in it. */
-export const SAMPLE_SEED = 1337;
+const SAMPLE_SEED = 1337;
 
 /** Bytes after which no further story begins. */
 export const SAMPLE_BYTES = 6_000_000;

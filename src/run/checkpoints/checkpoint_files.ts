@@ -28,11 +28,7 @@ import {
   frozenTensors,
   mergeAdapters,
 } from "../../train/adapters.ts";
-import {
-  readTensors,
-  type Snapshot,
-  type SnapshotSource,
-} from "../../train/snapshot.ts";
+import type { SnapshotSource } from "../../train/snapshot.ts";
 import { checkTrainerState } from "../../train/trainer_state.ts";
 import {
   ADAPTER,
@@ -127,12 +123,6 @@ export async function writeCheckpoint(
     (sum, { sizeBytes }) => sum + sizeBytes,
     0,
   );
-}
-
-/** Reads a snapshot into memory. @throws {DamagedCheckpoint} */
-export async function readSnapshot(dir: string): Promise<Snapshot> {
-  const source = await openSnapshot(dir);
-  return { ...source, ...await readTensors(source) };
 }
 
 /**

@@ -75,7 +75,7 @@ export async function readPointer(
  * @param dir `checkpoints/<run-id>`.
  * @param options choice: `latest` (the default: falls back to the newest good
  * one), `best`, a name or number of a step, or the path of a directory.
- * read: `readSnapshot`, `openSnapshot` or `openWeights`.
+ * read: `openSnapshot` or `openWeights`.
  * @throws {UserError} If there is none, or the chosen one is damaged.
  */
 export async function loadCheckpoint<T>(

@@ -35,7 +35,7 @@ import {
 } from "./other_settings.ts";
 
 /** In the field of the profile: there is none. */
-export const NO_PROFILE = "none";
+const NO_PROFILE = "none";
 const USUAL_PROFILE = "tiny";
 
 const CHOICES: Partial<Record<QuestionFlag, readonly string[]>> = {

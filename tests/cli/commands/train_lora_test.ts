@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readSafetensors } from "../../../src/base/safetensors.ts";
+import { readSafetensors } from "../../base/_safetensors.ts";
 import { Workspace } from "../_workspace.ts";
 
 const LORA = ["--from", "base", "--lora-rank", "2", "--run-id", "ada"];

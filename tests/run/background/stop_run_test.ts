@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../../../src/base/errors.ts";
-import { readSnapshot } from "../../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../../src/run/checkpoints/checkpoint_list.ts";
 import type { Engine } from "../../../src/run/engine.ts";
 import { acquireLock } from "../../../src/run/files/lock.ts";
@@ -36,6 +35,7 @@ import {
   testEngine,
   twelveSteps,
 } from "../_helpers.ts";
+import { readSnapshot } from "../_snapshot.ts";
 
 const common = { config: twelveSteps, commandLine: [], engine: testEngine };
 type OpenSession = Engine["openSession"];

@@ -7,7 +7,6 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { readSnapshot } from "../../../src/run/checkpoints/checkpoint_files.ts";
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -16,6 +15,7 @@ import {
 import { dispensable } from "../../../src/run/checkpoints/checkpoint_policy.ts";
 import { flipBit, openStore } from "../_checkpoints.ts";
 import { inTempDir } from "../_helpers.ts";
+import { readSnapshot } from "../_snapshot.ts";
 
 const KEEP = 2;
 

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../src/base/errors.ts";
-import {
-  openWeights,
-  readSnapshot,
-} from "../../../src/run/checkpoints/checkpoint_files.ts";
+import { openWeights } from "../../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../../src/run/checkpoints/checkpoint_list.ts";
 import { weightsSha256 } from "../../../src/run/checkpoints/adapter_base.ts";
 import { loadManifest } from "../../../src/run/checkpoints/manifest.ts";
@@ -14,6 +11,7 @@ import {
 } from "../../../src/train/snapshot.ts";
 import { flipBit, openStore, overview } from "../_checkpoints.ts";
 import { inTempDir, listTree, snapshotAt } from "../_helpers.ts";
+import { readSnapshot } from "../_snapshot.ts";
 
 async function load(dir: string, choice?: string) {
   return await loadCheckpoint(dir, { choice, read: readSnapshot });
@@ -391,7 +389,7 @@ Deno.test("loadCheckpoint() names what there is to choose from", () =>
     });
   }));
 
-Deno.test("openWeights() does without the optimizer, readSnapshot() does not", () =>
+Deno.test("openWeights() does without the optimizer, openSnapshot() does not", () =>
   inTempDir(async (dir) => {
     await openStore(dir).save(10);
     await flipBit(`${dir}/step-00000010/optimizer.safetensors`);

@@ -22,7 +22,7 @@ import {
 } from "./vector_code.ts";
 
 /** The 32-bit words of the arguments, in order. */
-export const ROW_POWERS_ARGS = [
+const ROW_POWERS_ARGS = [
   /** Rows of V, one behind the other. */
   "x",
   "rows",
@@ -33,7 +33,7 @@ export const ROW_POWERS_ARGS = [
 ] as const;
 
 /** The 32-bit words of the arguments, in order. */
-export const SCALED_SOFTMAX_ARGS = [
+const SCALED_SOFTMAX_ARGS = [
   /** One row of V; may be `x`. */
   "out",
   "x",

@@ -12,7 +12,7 @@ import { type Assembler, CONDITION, R } from "./assembler.ts";
 import { Arguments, emitExp, emitExpInside } from "./vector_code.ts";
 
 /** The 32-bit words of the arguments, in order. */
-export const GELU_ARGS = [
+const GELU_ARGS = [
   "out",
   "x",
   /** Gradient only. */

@@ -14,7 +14,7 @@ import { type Address, type Assembler, CONDITION, R } from "./assembler.ts";
 import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** The 32-bit words of the arguments, in order. */
-export const GEMM_BLOCK_ARGS = [
+const GEMM_BLOCK_ARGS = [
   /** A as {@linkcode AForm} says; strips lie one behind the other. */
   "a",
   /** Bytes from one k of a strip to the next, 4 mr where A is packed; or from

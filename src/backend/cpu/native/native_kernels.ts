@@ -75,7 +75,7 @@ export interface AssembledKernels {
 }
 
 /** The calling convention of this system. */
-export function systemAbi(): Abi {
+function systemAbi(): Abi {
   return Deno.build.os === "windows" ? "win64" : "sysv";
 }
 
@@ -94,7 +94,7 @@ export function assembleKernels(
 }
 
 /** The widest vectors there is code for, or null. */
-export function widestVectors(features: CpuFeatures): VectorWidth | null {
+function widestVectors(features: CpuFeatures): VectorWidth | null {
   return features.avx512 ? 512 : features.avx2 ? 256 : null;
 }
 

@@ -19,7 +19,7 @@ import {
 } from "./vector_code.ts";
 
 /** The 32-bit words of the arguments, in order. */
-export const NORM_ARGS = [
+const NORM_ARGS = [
   "out",
   /** f32 (rows); LayerNorm only. */
   "mean",
@@ -37,7 +37,7 @@ export const NORM_ARGS = [
 ] as const;
 
 /** The 32-bit words of the arguments, in order. */
-export const NORM_BACKWARD_ARGS = [
+const NORM_BACKWARD_ARGS = [
   "out",
   "dOut",
   "x",

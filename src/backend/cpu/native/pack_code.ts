@@ -21,7 +21,7 @@ import { type Address, type Assembler, CONDITION, R } from "./assembler.ts";
 import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** The 32-bit words of the arguments, in order. */
-export const PACK_ARGS = [
+const PACK_ARGS = [
   "to",
   "from",
   /** Bytes between rows as stored. */

@@ -23,7 +23,7 @@ import {
 } from "./vector_code.ts";
 
 /** The 32-bit words of the arguments, in order. */
-export const SOFTMAX_ARGS = [
+const SOFTMAX_ARGS = [
   /** Scores, which become probabilities. */
   "p",
   /** Bytes between rows. */
@@ -42,7 +42,7 @@ export const SOFTMAX_ARGS = [
 ] as const;
 
 /** The 32-bit words of the arguments, in order. */
-export const SOFTMAX_BACKWARD_ARGS = [
+const SOFTMAX_BACKWARD_ARGS = [
   /** Scores, which become probabilities. */
   "p",
   /** Gradients of these, which become gradients of the scores. */

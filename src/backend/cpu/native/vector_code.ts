@@ -19,7 +19,7 @@ const COUNT = R.rcx, SCRATCH = R.rdx;
 
 /** Holds the lanes of a row's last part: AVX-512 and AVX2. */
 const TAIL = 1;
-export const MASK = 15;
+const MASK = 15;
 
 /** What reads the 32-bit words of a kernel's arguments by their names. */
 export class Arguments<Name extends string> {
