@@ -16,24 +16,24 @@ import { createHash } from "node:crypto";
 import { EXIT, UserError } from "../base/errors.ts";
 import { textSha256 } from "../base/sha256.ts";
 import {
+  SAMPLE_BYTES,
+  SAMPLE_VERSION,
+  sampleStories,
+} from "./sample/sample.ts";
+import type { Source } from "./sources/resolve_sources.ts";
+import {
   checkFile,
   contentKey,
   type FileFacts,
   isPlainText,
   readDocuments,
-} from "./documents.ts";
-import {
-  SAMPLE_BYTES,
-  SAMPLE_VERSION,
-  sampleStories,
-} from "./sample/sample.ts";
-import type { Source } from "./sources.ts";
+} from "./text/documents.ts";
 import {
   type ReadOptions,
   readText,
   type TextChunk,
   type TextFile,
-} from "./text_file.ts";
+} from "./text/text_file.ts";
 
 /** Train or validation. */
 export type Side = "train" | "val";

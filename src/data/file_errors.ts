@@ -10,7 +10,7 @@
 import { EXIT, UserError } from "../base/errors.ts";
 import { errorCode, ioProblem } from "../base/io_problem.ts";
 import { nearMiss } from "../config/near_miss.ts";
-import { PUBLIC_SOURCES } from "./public_sources.ts";
+import { PUBLIC_SOURCES } from "./sources/public_sources.ts";
 
 /** Words that a name of a file may be a misspelling of. */
 const PUBLIC_NAMES = PUBLIC_SOURCES.map(({ name }) => name);

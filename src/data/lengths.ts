@@ -6,9 +6,13 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { formatCount } from "../base/format.ts";
+import {
+  type BatchShape,
+  countWindows,
+  windowTokens,
+} from "./batches/windows.ts";
 import { type Corpus, corpusNames, corpusParts, textBytes } from "./corpus.ts";
-import type { PreparedHeader } from "./prepared.ts";
-import { type BatchShape, countWindows, windowTokens } from "./windows.ts";
+import type { PreparedHeader } from "./tokens/prepared_tokens.ts";
 
 /**
  * Most tokens that a byte of text can become: a document of one byte, and two

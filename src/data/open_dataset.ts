@@ -14,6 +14,8 @@ import type { DataSection } from "../config/schema.ts";
 import { type LoadedTokenizer, loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { trainTokenizer } from "../tokenizer/train.ts";
+import { openBatches } from "./batches/open_batches.ts";
+import { countWindows } from "./batches/windows.ts";
 import {
   type Corpus,
   corpusNames,
@@ -30,18 +32,16 @@ import {
   textFingerprint,
 } from "./fingerprint.ts";
 import { checkTextLength, checkTokenCounts } from "./lengths.ts";
-import { openBatches } from "./open_batches.ts";
-import { type PrepareOptions, prepareTokens } from "./prepare_tokens.ts";
+import { meter } from "./progress.ts";
+import { readCorpus } from "./read_corpus.ts";
+import { type PrepareOptions, prepareTokens } from "./tokens/prepare_tokens.ts";
 import {
   findDamage,
   listPrepared,
   type Prepared,
   preparedBytes,
   preparedPaths,
-} from "./prepared.ts";
-import { meter } from "./progress.ts";
-import { readCorpus } from "./read_corpus.ts";
-import { countWindows } from "./windows.ts";
+} from "./tokens/prepared_tokens.ts";
 
 /** What to open, and who listens. */
 export interface OpenDatasetOptions extends PrepareOptions {

@@ -16,12 +16,12 @@ import {
   type Corpus,
   splitFiles,
 } from "./corpus.ts";
-import type { FetchOptions } from "./fetch_options.ts";
-import { fileKey, type TextFile } from "./file_bytes.ts";
-import type { FileRecord, Prepared } from "./prepared.ts";
 import { meter } from "./progress.ts";
-import { resolveSources } from "./sources.ts";
-import { mixWeights, weightedSources } from "./weights.ts";
+import type { FetchOptions } from "./sources/fetch_options.ts";
+import { resolveSources } from "./sources/resolve_sources.ts";
+import { mixWeights, weightedSources } from "./sources/weights.ts";
+import { fileKey, type TextFile } from "./text/file_bytes.ts";
+import type { FileRecord, Prepared } from "./tokens/prepared_tokens.ts";
 
 /** Who listens while text is read. */
 export interface ReadCorpusOptions extends FetchOptions {

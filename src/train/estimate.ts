@@ -7,10 +7,10 @@
 import type { Executable } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices.ts";
 import type { HearthConfig, TokenizerSection } from "../config/schema.ts";
-import { aboutTextBytes } from "../data/text_size.ts";
+import { aboutTextBytes } from "../data/sources/text_size.ts";
 import { programMemory } from "../graph/program_memory.ts";
-import { resolveModel } from "../model/model_config.ts";
 import { resolveLora } from "../model/lora.ts";
+import { resolveModel } from "../model/model_config.ts";
 import {
   flopsPerToken,
   parameterCount,

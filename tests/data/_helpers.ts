@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import type { OpenDatasetOptions } from "../../src/data/open_dataset.ts";
-import type { TextFile } from "../../src/data/text_file.ts";
+import type { TextFile } from "../../src/data/text/text_file.ts";
 
 /** A directory that is removed at the end of a block. */
 export class TempDir implements AsyncDisposable {

@@ -9,7 +9,10 @@ import {
   sideOf,
 } from "../../src/data/corpus.ts";
 import { textFingerprint } from "../../src/data/fingerprint.ts";
-import { resolveSources, type SourceSetting } from "../../src/data/sources.ts";
+import {
+  resolveSources,
+  type SourceSetting,
+} from "../../src/data/sources/resolve_sources.ts";
 import { TempDir, textFile, userError } from "./_helpers.ts";
 
 Deno.test("readParts() cuts one text by position, as nanoGPT does", async () => {

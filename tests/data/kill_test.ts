@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
 import { openDataset } from "../../src/data/open_dataset.ts";
-import { listPrepared, preparedPaths } from "../../src/data/prepared.ts";
+import {
+  listPrepared,
+  preparedPaths,
+} from "../../src/data/tokens/prepared_tokens.ts";
 import { filesBelow, options, TempDir } from "./_helpers.ts";
 
 const SCRIPT = fileURLToPath(

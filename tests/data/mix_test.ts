@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openDataset } from "../../src/data/open_dataset.ts";
-import { listPrepared } from "../../src/data/prepared.ts";
+import { listPrepared } from "../../src/data/tokens/prepared_tokens.ts";
 import { filesBelow, options, TempDir, userError } from "./_helpers.ts";
 
 const FOX = "The fox ran over the hill. ".repeat(40); // 1080 bytes

@@ -6,13 +6,13 @@ import {
   openDataset,
   type OpenDatasetOptions,
 } from "../../src/data/open_dataset.ts";
+import type { DataProgress } from "../../src/data/progress.ts";
 import {
   cleanPrepared,
   listPrepared,
   preparedPaths,
-} from "../../src/data/prepared.ts";
-import type { DataProgress } from "../../src/data/progress.ts";
-import { TokenFile } from "../../src/data/token_file.ts";
+} from "../../src/data/tokens/prepared_tokens.ts";
+import { TokenFile } from "../../src/data/tokens/token_file.ts";
 import { filesBelow, options, TempDir, userError } from "./_helpers.ts";
 
 const END = 256; // end-of-text of the byte tokenizer

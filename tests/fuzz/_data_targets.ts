@@ -6,8 +6,8 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { zipSync } from "fflate";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { UserError } from "../../src/base/errors.ts";
-import { checkFile } from "../../src/data/documents.ts";
-import { listFiles } from "../../src/data/local_files.ts";
+import { checkFile } from "../../src/data/text/documents.ts";
+import { listFiles } from "../../src/data/sources/local_files.ts";
 import { mutateBytes } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";
 

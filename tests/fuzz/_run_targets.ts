@@ -27,7 +27,7 @@ import {
   parseNvidiaLine,
 } from "../../src/run/telemetry/nvidia_smi.ts";
 import { configSchema } from "../../src/config/schema.ts";
-import { listPrepared } from "../../src/data/prepared.ts";
+import { listPrepared } from "../../src/data/tokens/prepared_tokens.ts";
 import { compareRuns } from "../../src/run/watch/comparison.ts";
 import {
   DamagedCheckpoint,

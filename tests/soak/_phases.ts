@@ -5,7 +5,10 @@
  * @module
  */
 
-import { OrderedBatches, ShuffledBatches } from "../../src/data/windows.ts";
+import {
+  OrderedBatches,
+  ShuffledBatches,
+} from "../../src/data/batches/windows.ts";
 
 /** Moments at which a run can be killed. The last five are of a save. */
 export const PHASES = [

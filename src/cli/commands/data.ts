@@ -9,9 +9,11 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { countOf, formatBytes } from "../../base/format.ts";
 import { nearMiss } from "../../config/near_miss.ts";
-import type { Prepared } from "../../data/prepared.ts";
+import type { Prepared } from "../../data/tokens/prepared_tokens.ts";
 import type { App } from "../app.ts";
 import { addConfigFlags, readConfigFlags } from "../flags/config_flags.ts";
+import { examples } from "../flags/examples.ts";
+import { withStdin } from "../flags/stdin_config.ts";
 import {
   formatDownloads,
   formatInfo,
@@ -19,10 +21,8 @@ import {
   formatPublic,
   formatPublicInfo,
 } from "../output/data_text.ts";
-import { examples } from "../flags/examples.ts";
 import { LiveLine } from "../output/live_line.ts";
 import { StageLine } from "../output/stage_line.ts";
-import { withStdin } from "../flags/stdin_config.ts";
 import { StopSignal } from "../stop_signal.ts";
 
 /** Adds the command and its subcommands. */
@@ -53,8 +53,10 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth data list", "hearth data list --json"),
     )
     .action(async () => {
-      const { listRaw } = await import("../../data/raw_files.ts");
-      const { PUBLIC_SOURCES } = await import("../../data/public_sources.ts");
+      const { listRaw } = await import("../../data/sources/raw_files.ts");
+      const { PUBLIC_SOURCES } = await import(
+        "../../data/sources/public_sources.ts"
+      );
       const { dataDir, all } = await prepared(app);
       const downloads = await listRaw(dataDir);
       if (app.json) {
@@ -82,7 +84,7 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
     )
     .action(async (id) => {
       const { findPublic, PUBLIC_SOURCES } = await import(
-        "../../data/public_sources.ts"
+        "../../data/sources/public_sources.ts"
       );
       const known = findPublic(id);
       if (known !== undefined) {
@@ -108,8 +110,10 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth data clean", "hearth data clean --downloads"),
     )
     .action(async ({ downloads }) => {
-      const { cleanPrepared } = await import("../../data/prepared.ts");
-      const { cleanRaw } = await import("../../data/raw_files.ts");
+      const { cleanPrepared } = await import(
+        "../../data/tokens/prepared_tokens.ts"
+      );
+      const { cleanRaw } = await import("../../data/sources/raw_files.ts");
       const { dataDir } = await prepared(app);
       const result = await cleanPrepared(dataDir);
       const raw = downloads ? await cleanRaw(dataDir) : null;
@@ -184,7 +188,7 @@ function addPrepare(data: CommandUnknownOpts, app: App): void {
 }
 
 async function prepared(app: App) {
-  const { listPrepared } = await import("../../data/prepared.ts");
+  const { listPrepared } = await import("../../data/tokens/prepared_tokens.ts");
   const { rootPaths } = await import("../../run/files/run_paths.ts");
   const dataDir = rootPaths(app.root).data;
   return { dataDir, all: await listPrepared(dataDir) };

@@ -2,16 +2,16 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { formatApprox, formatBytes } from "../../base/format.ts";
+import type { SharedFolder } from "../../data/disk/shared_folder.ts";
 import type { HubModelName } from "../../data/hub/hub_model.ts";
-import type { SharedFolder } from "../../data/shared_folder.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { LiveLine } from "../output/live_line.ts";
 import { countFlag } from "../flags/numbers.ts";
+import { LiveLine } from "../output/live_line.ts";
 import { formatStage } from "../output/progress_bar.ts";
 import { StageLine } from "../output/stage_line.ts";
-import { StopSignal } from "../stop_signal.ts";
 import { formatFields } from "../output/table.ts";
+import { StopSignal } from "../stop_signal.ts";
 
 /** Adds the command. */
 export function addImportCommand(program: CommandUnknownOpts, app: App): void {

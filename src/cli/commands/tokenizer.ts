@@ -12,11 +12,11 @@ import type { LoadedTokenizer } from "../../tokenizer/load.ts";
 import type { NamedToken } from "../../tokenizer/vocabulary_report.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { LiveLine } from "../output/live_line.ts";
 import { countFlag } from "../flags/numbers.ts";
+import { LiveLine } from "../output/live_line.ts";
 import { StageLine } from "../output/stage_line.ts";
-import { StopSignal } from "../stop_signal.ts";
 import { formatFields, formatTable } from "../output/table.ts";
+import { StopSignal } from "../stop_signal.ts";
 import { addTrainTokenizerCommand } from "./train_tokenizer.ts";
 
 const SOURCE = "a tokenizer.json, or a run or checkpoint that has one";
@@ -141,7 +141,7 @@ export function addTokenizerCommand(
     .action(async (ref, texts, { input }) => {
       const loaded = await open(app, ref);
       if (input !== undefined && texts.length === 0) {
-        const { decodeFile } = await import("../../data/encode_file.ts");
+        const { decodeFile } = await import("../../data/tokens/encode_file.ts");
         for await (const text of decodeFile(loaded, input)) {
           app.io.stdout.write(text);
         }
@@ -184,7 +184,7 @@ async function encodeSource(
     threads?: number;
   },
 ): Promise<void> {
-  const { encodeFile } = await import("../../data/encode_file.ts");
+  const { encodeFile } = await import("../../data/tokens/encode_file.ts");
   const { describeProgress } = await import("../../data/progress.ts");
   const { rootPaths } = await import("../../run/files/run_paths.ts");
   using line = new LiveLine(app);

@@ -11,10 +11,10 @@ import { formatCount } from "../../base/format.ts";
 import type { DataProgress } from "../../data/progress.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { LiveLine } from "../output/live_line.ts";
 import { countFlag } from "../flags/numbers.ts";
-import { StageLine } from "../output/stage_line.ts";
 import { withStdin } from "../flags/stdin_config.ts";
+import { LiveLine } from "../output/live_line.ts";
+import { StageLine } from "../output/stage_line.ts";
 import { StopSignal } from "../stop_signal.ts";
 
 /** Adds the subcommand `train`. */
@@ -69,7 +69,9 @@ export function addTrainTokenizerCommand(
       }
       const { loadConfig } = await import("../../config/load.ts");
       const { corpusParts, partsBytes } = await import("../../data/corpus.ts");
-      const { trainingTexts } = await import("../../data/prepare.ts");
+      const { trainingTexts } = await import(
+        "../../data/tokens/write_tokens.ts"
+      );
       const { describeProgress, meter } = await import(
         "../../data/progress.ts"
       );

@@ -19,7 +19,7 @@ export async function withStdin(
   config: HearthConfig,
 ): Promise<HearthConfig> {
   const { keepStream, namesStdin, replaceStdin } = await import(
-    "../../data/stdin_text.ts"
+    "../../data/sources/stdin_text.ts"
   );
   if (!namesStdin(config.data)) return config;
   if (app.io.stdinIsTty) {

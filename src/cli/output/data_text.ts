@@ -6,9 +6,9 @@
 
 import { basename } from "node:path";
 import { formatBytes, formatCount } from "../../base/format.ts";
-import type { Prepared } from "../../data/prepared.ts";
-import type { PublicSource } from "../../data/public_sources.ts";
-import type { RawDataset } from "../../data/raw_files.ts";
+import type { PublicSource } from "../../data/sources/public_sources.ts";
+import type { RawDataset } from "../../data/sources/raw_files.ts";
+import type { Prepared } from "../../data/tokens/prepared_tokens.ts";
 import { formatFields, formatTable } from "./table.ts";
 
 /** The table of data sets that are tokens already. */

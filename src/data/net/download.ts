@@ -18,7 +18,7 @@ import { UserError } from "../../base/errors.ts";
 import { formatBytes, formatDuration } from "../../base/format.ts";
 import { readLimitedText } from "../../base/limited_file.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
-import { isSameFile } from "../same_file.ts";
+import { isSameFile } from "../disk/same_file.ts";
 import { writeFailure } from "../file_errors.ts";
 import {
   connectionError,

@@ -21,8 +21,8 @@ import {
   RUN_QUESTIONS,
 } from "../../config/run_questions.ts";
 import type { HearthConfig } from "../../config/schema.ts";
-import { PUBLIC_SOURCES } from "../../data/public_sources.ts";
-import { namesStdin } from "../../data/stdin_text.ts";
+import { PUBLIC_SOURCES } from "../../data/sources/public_sources.ts";
+import { namesStdin } from "../../data/sources/stdin_text.ts";
 import { checkRunId } from "../../run/files/run_id.ts";
 import { checkSettings } from "../../train/session.ts";
 import type { Field, Values } from "./fields.ts";

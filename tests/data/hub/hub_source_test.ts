@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
-import { readDocuments } from "../../../src/data/documents.ts";
-import type { FetchOptions } from "../../../src/data/fetch_options.ts";
-import type { TextFile } from "../../../src/data/file_bytes.ts";
 import { parseHubName } from "../../../src/data/hub/hub_name.ts";
 import { fetchHubFiles } from "../../../src/data/hub/hub_source.ts";
+import type { FetchOptions } from "../../../src/data/sources/fetch_options.ts";
+import { readDocuments } from "../../../src/data/text/documents.ts";
+import type { TextFile } from "../../../src/data/text/file_bytes.ts";
 import { filesBelow, TempDir, userError } from "../_helpers.ts";
 import { type Fault, gitSha1, HubServer, sha256 } from "../_hub_server.ts";
 import { rowsFile, smallTexts, wikitextRepo } from "../_served_wikitext.ts";

@@ -1,0 +1,130 @@
+/**
+ * Batches of token windows as a pure function of seed and position.
+ *
+ * Window w covers the tokens w*seqLen … w*seqLen + seqLen: each token is a
+ * target exactly once per epoch, and neighbors share one token, the last
+ * target of one and the first input of the next. Tokens after the last whole
+ * window are not used.
+ *
+ * @module
+ */
+
+import { type Batch, type Batches, IGNORED_TARGET } from "../dataset.ts";
+import type { TokenFile } from "../tokens/token_file.ts";
+import type { WindowOrder } from "./window_order.ts";
+
+/** Size of a batch: `batchSize` windows of `seqLen` targets. */
+export interface BatchShape {
+  batchSize: number;
+  seqLen: number;
+}
+
+/** Whole windows in `tokens` tokens. */
+export function countWindows(tokens: number, seqLen: number): number {
+  return Math.max(0, Math.floor((tokens - 1) / seqLen));
+}
+
+/** Tokens that `windows` whole windows need. */
+export function windowTokens(windows: number, seqLen: number): number {
+  return windows * seqLen + 1;
+}
+
+/**
+ * Training batches: an endless sequence of windows, batchSize at a time.
+ *
+ * Every batch is full: the one that ends an epoch goes on with the next.
+ */
+export class ShuffledBatches implements Batches {
+  readonly tokens: number;
+  readonly windows: number;
+  readonly batchesPerEpoch: number;
+  readonly tokensPerBatch: number;
+  #files: readonly TokenFile[];
+  #order: WindowOrder;
+  #shape: BatchShape;
+
+  /**
+   * @param files One of each source.
+   * @param order Of the windows of these sources.
+   */
+  constructor(
+    files: readonly TokenFile[],
+    order: WindowOrder,
+    shape: BatchShape,
+  ) {
+    this.#files = files;
+    this.#order = order;
+    this.#shape = shape;
+    this.tokens = files.reduce((sum, { tokens }) => sum + tokens, 0);
+    this.windows = order.windows;
+    this.batchesPerEpoch = order.windows / shape.batchSize;
+    this.tokensPerBatch = shape.batchSize * shape.seqLen;
+  }
+
+  // async, so that a failure to read is a rejection and never a throw
+  // deno-lint-ignore require-await
+  async at(cursor: number): Promise<Batch> {
+    checkCursor(cursor);
+    const { batchSize } = this.#shape;
+    const batch = emptyBatch(this.#shape);
+    for (let row = 0; row < batchSize; row++) {
+      const { source, window } = this.#order.at(cursor * batchSize + row);
+      readWindow(this.#files[source], window, { ...this.#shape, batch, row });
+    }
+    return batch;
+  }
+}
+
+/** Validation batches: all windows in order, the last batch padded. */
+export class OrderedBatches implements Batches {
+  readonly tokens: number;
+  readonly windows: number;
+  readonly batchesPerEpoch: number;
+  readonly tokensPerBatch: number;
+  #file: TokenFile;
+  #shape: BatchShape;
+
+  constructor(file: TokenFile, shape: BatchShape) {
+    this.#file = file;
+    this.#shape = shape;
+    this.tokens = file.tokens;
+    this.windows = countWindows(file.tokens, shape.seqLen);
+    this.batchesPerEpoch = Math.ceil(this.windows / shape.batchSize);
+    this.tokensPerBatch = shape.batchSize * shape.seqLen;
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async at(cursor: number): Promise<Batch> {
+    checkCursor(cursor);
+    const { batchSize } = this.#shape;
+    const first = cursor % this.batchesPerEpoch * batchSize;
+    // Rows without a window keep id 0 and targets that the loss ignores.
+    const batch = emptyBatch(this.#shape);
+    for (let row = 0; row < batchSize && first + row < this.windows; row++) {
+      readWindow(this.#file, first + row, { ...this.#shape, batch, row });
+    }
+    return batch;
+  }
+}
+
+function checkCursor(cursor: number): void {
+  if (Number.isSafeInteger(cursor) && cursor >= 0) return;
+  throw new RangeError(`Cannot read batch ${cursor}`);
+}
+
+function emptyBatch({ batchSize, seqLen }: BatchShape): Batch {
+  return {
+    inputs: new Uint32Array(batchSize * seqLen),
+    targets: new Uint32Array(batchSize * seqLen).fill(IGNORED_TARGET),
+  };
+}
+
+function readWindow(
+  file: TokenFile,
+  window: number,
+  { batch, row, seqLen }: { batch: Batch; row: number; seqLen: number },
+): void {
+  const ids = file.read(window * seqLen, seqLen + 1);
+  batch.inputs.set(ids.subarray(0, seqLen), row * seqLen);
+  batch.targets.set(ids.subarray(1), row * seqLen);
+}
