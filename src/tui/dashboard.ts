@@ -9,7 +9,7 @@ import { errorMessage } from "../base/errors.ts";
 import { pause } from "../base/pause.ts";
 import type { RunInfo } from "../run/files/runs.ts";
 import { RunsWatch } from "../run/watch/watch_runs.ts";
-import { frameLines, type FrameParts, helpOverlay } from "./frame.ts";
+import { frameLines, type FrameParts, helpEnd, helpOverlay } from "./frame.ts";
 import { actionOf, type ScreenName } from "./keymap.ts";
 import { isText } from "./keys.ts";
 import type { Host, Screen, Size, TuiOptions } from "./screen.ts";
@@ -150,7 +150,6 @@ export class Dashboard implements Host, Disposable {
     else if (screen === "help") this.#actOnHelp(action);
     else if (screen === "confirm") this.#answer(action);
     else if (action !== null) this.#top.act(action);
-    else if (key === "backspace" || key === "delete") this.#top.act(key);
     this.changed(true);
   }
 
@@ -244,16 +243,17 @@ export class Dashboard implements Host, Disposable {
     if (this.#question !== null) {
       return questionOverlay(this.#question.text, size);
     }
-    return this.#helpTop === null
-      ? null
-      : helpOverlay(this.#top.name, size, this.#helpTop);
+    if (this.#helpTop === null) return null;
+    const { name } = this.#top;
+    this.#helpTop = Math.min(this.#helpTop, helpEnd(name, size));
+    return helpOverlay(name, size, this.#helpTop);
   }
 
   #actOnHelp(action: string | null): void {
     if (action === "back") this.#helpTop = null;
     else if (action !== null) {
       const at = this.#helpTop ?? 0;
-      this.#helpTop = moved(action, { at, count: 40, page: 8 }) ?? at;
+      this.#helpTop = moved(action, { at, count: Infinity, page: 8 }) ?? at;
     }
   }
 

@@ -139,7 +139,12 @@ function cover(lines: Line[], overlay: readonly Line[], size: Size): void {
   });
 }
 
-/** All keys of a screen. */
+/** The last line that the help may begin with. */
+export function helpEnd(screen: ScreenName, { rows }: Size): number {
+  return Math.max(0, KEYMAP[screen].length + 2 - rows);
+}
+
+/** All keys of a screen, from line `top` on, at most {@linkcode helpEnd}. */
 export function helpOverlay(
   screen: ScreenName,
   { columns, rows }: Size,
@@ -151,8 +156,7 @@ export function helpOverlay(
   ]);
   const width = Math.min(columns, Math.max(44, ...lines.map(lineWidth)) + 4);
   const height = Math.min(rows, lines.length + 2);
-  const from = Math.max(0, Math.min(top, lines.length - (height - 2)));
-  return panel(lines.slice(from), {
+  return panel(lines.slice(top), {
     title: "keys",
     columns: width,
     rows: height,

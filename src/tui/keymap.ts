@@ -4,10 +4,23 @@
  * @module
  */
 
+/** The pages of one run, in their order. */
+export const DETAIL_PAGES = [
+  "overview",
+  "log",
+  "checkpoints",
+  "settings",
+  "problems",
+] as const;
+/** One of them. */
+export type DetailPage = typeof DETAIL_PAGES[number];
+
 /** What can be on the screen. */
 export type ScreenName =
   | "runs"
-  | "detail"
+  | "empty"
+  | DetailPage
+  | "removed"
   | "form"
   | "resume"
   | "review"
@@ -38,7 +51,12 @@ const QUIT = bind("q ctrl-c", "quit", "quit", "quit; training goes on");
 const BACK = bind("esc", "back", "back", "back");
 const LEAVE = bind("ctrl-c", "quit", "", "quit; training goes on");
 const SUSPEND = bind("ctrl-z", "suspend", "", "to the shell; fg comes back");
-const TYPING_HELP = bind("ctrl-g ?", "help", "help", "all keys");
+const TYPING_HELP = bind(
+  "ctrl-g ?",
+  "help",
+  "help",
+  "all keys; ? where it is no text",
+);
 const PACE = [
   bind("+ =", "faster", "", "refresh more often"),
   bind("-", "slower", "", "refresh less often"),
@@ -52,7 +70,7 @@ const RUN_KEYS = [
   bind("f", "trainOn", "", "start a run that trains this model on"),
   bind("d", "delete", "delete", "remove the run and its checkpoints"),
 ];
-const LIST_KEYS = [
+const SCROLL_KEYS = [
   bind("up k", "up", "", "one up"),
   bind("down j", "down", "", "one down"),
   bind("pageup", "pageup", "", "a page up"),
@@ -63,10 +81,24 @@ const LIST_KEYS = [
 const FORM_KEYS = [
   bind("up shift-tab", "previous", "", "the field before"),
   bind("down tab", "next", "field", "the next field"),
-  bind("left", "left", "", "the choice before, or the cursor"),
-  bind("right", "right", "", "the next choice, or the cursor"),
-  bind("ctrl-u", "clear", "", "empty the field: as in the profile"),
+  bind("left", "left", "", "in ‹ ›: the choice before; else the cursor"),
+  bind("right", "right", "", "in ‹ ›: the next choice; else the cursor"),
+  bind("home ctrl-a", "start", "", "the cursor to the start"),
+  bind("end ctrl-e", "end", "", "the cursor to the end"),
+  bind("backspace", "backspace", "", "delete the character before"),
+  bind("delete", "delete", "", "delete the character at the cursor"),
+  bind("ctrl-u", "clear", "", "empty the field"),
 ];
+const DETAIL_KEYS = [
+  BACK,
+  bind("tab", "nextTab", "tab", "the next page"),
+  ...RUN_KEYS.slice(1),
+];
+const PAGE_KEYS = [
+  bind("shift-tab", "previousTab", "", "the page before"),
+  ...DETAIL_PAGES.map((page, i) => bind(`${i + 1}`, `tab${i + 1}`, "", page)),
+];
+const REST = [...PACE, HELP, SUSPEND, QUIT];
 
 /** By screen, the most used first. */
 export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
@@ -77,34 +109,29 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
     bind("o", "sort", "sort", "sort by the next column"),
     bind("O", "reverse", "", "sort the other way round"),
     bind("esc", "clearFilter", "", "show all runs again"),
-    ...PACE,
-    ...LIST_KEYS,
-    HELP,
-    SUSPEND,
-    QUIT,
+    ...SCROLL_KEYS,
+    ...REST,
   ],
-  detail: [
-    BACK,
-    bind("tab", "nextTab", "tab", "the next page"),
-    ...RUN_KEYS.slice(1),
-    bind("shift-tab", "previousTab", "", "the page before"),
-    bind("1", "tab1", "", "overview"),
-    bind("2", "tab2", "", "log"),
-    bind("3", "tab3", "", "checkpoints"),
-    bind("4", "tab4", "", "settings"),
-    bind("5", "tab5", "", "warnings and errors"),
+  empty: [
+    ...RUN_KEYS.slice(0, 1),
+    ...REST,
+  ],
+  overview: [
+    ...DETAIL_KEYS,
     bind("z", "zoomIn", "zoom", "only the last part of the curves"),
     bind("x", "zoomOut", "", "more of the curves"),
-    bind("left h", "left", "", "earlier steps"),
-    bind("right l", "right", "", "later steps"),
+    bind("left h", "left", "", "earlier steps, when zoomed in"),
+    bind("right l", "right", "", "later steps, when zoomed in"),
     bind("e", "smooth", "smooth", "smooth the curves more, or not at all"),
     bind("y", "log", "log y", "a logarithmic axis, or not"),
-    ...PACE,
-    ...LIST_KEYS,
-    HELP,
-    SUSPEND,
-    QUIT,
+    ...PAGE_KEYS,
+    ...REST,
   ],
+  log: [...DETAIL_KEYS, ...SCROLL_KEYS, ...PAGE_KEYS, ...REST],
+  checkpoints: [...DETAIL_KEYS, ...SCROLL_KEYS, ...PAGE_KEYS, ...REST],
+  settings: [...DETAIL_KEYS, ...SCROLL_KEYS, ...PAGE_KEYS, ...REST],
+  problems: [...DETAIL_KEYS, ...SCROLL_KEYS, ...PAGE_KEYS, ...REST],
+  removed: [BACK, ...REST],
   form: [
     bind("enter", "submit", "go on", "to the summary"),
     ...FORM_KEYS,
@@ -160,12 +187,14 @@ export const KEYMAP: Readonly<Record<ScreenName, readonly Binding[]>> = {
   filter: [
     bind("enter", "submit", "keep", "keep the filter"),
     bind("esc", "back", "clear", "show all runs again"),
+    bind("backspace", "backspace", "", "delete the last character"),
+    bind("ctrl-g", "help", "help", "all keys"),
     SUSPEND,
     LEAVE,
   ],
   help: [
     bind("esc ? q enter ctrl-g", "back", "close", "close the help"),
-    ...LIST_KEYS,
+    ...SCROLL_KEYS,
     SUSPEND,
     LEAVE,
   ],

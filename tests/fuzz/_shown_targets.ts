@@ -19,11 +19,11 @@ import { readRun } from "../../src/run/files/runs.ts";
 import { TailFile } from "../../src/run/files/tail_file.ts";
 import { WHOLE_CHART } from "../../src/tui/charts/loss_chart.ts";
 import {
-  logPage,
+  logLines,
   overviewPage,
-  problemsPage,
-  settingsPage,
+  settingsLines,
 } from "../../src/tui/screens/detail_pages.ts";
+import { problemLines } from "../../src/tui/screens/problem_lines.ts";
 import { runsLines } from "../../src/tui/screens/runs_screen.ts";
 import { CurveStore } from "../../src/tui/state/curves.ts";
 import { emptyRecord } from "../../src/tui/state/run_feed.ts";
@@ -152,10 +152,10 @@ async function showDashboard(root: string): Promise<void> {
   for await (const row of readMetrics(paths.metrics)) {
     if (row !== null) store.add([row]);
   }
-  const { curves } = store;
+  const { curves, extent } = store;
   const record = {
     ...emptyRecord("owl-1"),
-    ...{ loaded: true, state: info.state, curves },
+    ...{ loaded: true, state: info.state, curves, extent },
   };
   const tail = new TailFile(paths.log, { lastLines: 20 });
   record.log = (await tail.read())?.lines ?? [];
@@ -164,9 +164,9 @@ async function showDashboard(root: string): Promise<void> {
   const order = { by: "started", descending: true, filter: "" } as never;
   const pages: Record<string, Line[]> = {
     overview: overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
-    log: logPage(record, { size, back: 0 }),
-    problems: problemsPage(record, { size, top: 0 }),
-    settings: settingsPage(info.meta, { size, top: 0 }),
+    log: logLines(record.log, size.columns),
+    problems: problemLines(record, size.columns),
+    settings: settingsLines(info.meta, size.columns),
     runs: runsLines({
       ...{ runs: [info], total: 1, at: 0, top: 0, order, isFiltering: false },
       ...{ root, now: NOW, preview: record },

@@ -18,6 +18,8 @@ export const KEYS = {
   esc: "\x1b",
   tab: "\t",
   backspace: "\x7f",
+  home: "\x1b[H",
+  end: "\x1b[F",
 } as const;
 
 /** A dashboard that a test looks at. */

@@ -3,10 +3,12 @@
  */
 
 import assert from "node:assert/strict";
+import { loadConfig } from "../../src/config/load.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import { metricLine } from "../../src/run/files/metrics.ts";
 import { initialRunState } from "../../src/run/files/run_state.ts";
 import { FakeRun, stepMetric } from "../run/_fake_run.ts";
+import { Workspace } from "../cli/_workspace.ts";
 import { eventually } from "../run/_eventually.ts";
 import { inTempDir } from "../run/_helpers.ts";
 import { TestTui } from "./_ink.tsx";
@@ -26,7 +28,7 @@ Deno.test("the dashboard of an empty root, exactly", async () => {
       "",
       "         runs are kept in ROOT",
       ...Array(7).fill(""),
-      " Enter open  n new  r resume  s stop  ? help  q quit",
+      " n new  p pause  ? help  q quit",
     ]);
     await tui.press("q");
     assert.deepEqual(tui.left, { args: null });
@@ -127,11 +129,82 @@ Deno.test("the help has every key of the screen", async () => {
     const frame = await tui.shows("keys");
     assert.match(frame, /│ n +start a run/);
     assert.match(frame, /│ \+ = +refresh more often/);
+    // Without a run, there is none to do anything with.
+    assert.doesNotMatch(frame, /the run/);
     await tui.press("esc");
     assert.doesNotMatch(tui.frame, /refresh more often/);
     await tui.press("+", "p");
     assert.match(tui.frame, /paused/);
   });
+});
+
+Deno.test("every page scrolls from its end at the first press", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    const line = (i: number) => `line ${i} of the log\n`;
+    const lines = Array.from({ length: 50 }, (_, i) => line(i));
+    await run.append("log", lines.join(""));
+    const warnings = Array.from({ length: 30 }, (_, i) => `warning ${i}`);
+    await run.set({ step: 1, warnings });
+    const meta = {
+      runId: "owl-1",
+      order: 1,
+      createdAt: "2026-11-27T12:00:00Z",
+    };
+    await Deno.writeTextFile(
+      run.paths.meta,
+      JSON.stringify({
+        ...{ ...meta, commandLine: ["hearth", "train"], sessions: [] },
+        config: await loadConfig({}),
+      }),
+    );
+    await using tui = new TestTui(root, { columns: 60, rows: 12 });
+    await tui.dashboard.look();
+    const body = () => tui.frame.split("\n").slice(2, -1);
+    await tui.press("enter", "2");
+    await tui.shows("line 49");
+    for (const page of ["4", "5"]) {
+      await tui.press(page, "G");
+      const end = body();
+      await tui.press("k");
+      assert.deepEqual(body().slice(1), end.slice(0, -1), `page ${page}`);
+      await tui.press("j");
+      assert.deepEqual(body(), end);
+    }
+    await tui.press("2", "home");
+    await tui.shows("line 0 of");
+    await tui.press("j");
+    assert.match(body()[0], /line 1 of/);
+    // What one reads stays where it is, whatever comes.
+    await run.append("log", line(50) + line(51));
+    await run.set({ step: 2 });
+    await tui.press("1");
+    await tui.shows("line 51");
+    await tui.press("2");
+    assert.match(body()[0], /line 1 of/);
+    await tui.press("G");
+    await tui.shows("line 51");
+  });
+});
+
+Deno.test("the selected checkpoint stays selected when another one comes", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train([
+    ...["--steps", "8", "--checkpoint-every", "2", "--quiet"],
+  ]);
+  await using tui = new TestTui(workspace.root, { columns: 80, rows: 24 });
+  await tui.dashboard.look();
+  await tui.press("enter", "3");
+  await tui.shows("step-00000004");
+  await tui.press("j", "j"); // 8, 6, 4
+  await workspace.run(["resume", "owl-1", "--more-steps", "1", "--quiet"]);
+  await tui.press("f");
+  await tui.shows(/from +owl-1\/4/);
+  await tui.press("esc");
+  await tui.shows("step-00000009");
+  await tui.press("g");
+  await tui.shows(/model +owl-1\/4/);
 });
 
 Deno.test("delete asks, refuses while a run trains, and removes it", async () => {
@@ -236,11 +309,9 @@ Deno.test("a run whose directory vanishes is left alone, and may come back", asy
     await tui.shows("■ stopped");
     await Deno.rename(run.paths.dir, `${root}/elsewhere`);
     await tui.shows("this run was removed");
-    for (const key of ["r", "g", "s", "d"]) {
-      await tui.press("k", key); // the first takes the message away
-      await tui.shows("owl-1 was removed");
-      await tui.shows("Esc goes back to the runs");
-    }
+    for (const key of ["r", "g", "s", "d"]) await tui.press(key);
+    await tui.shows("Esc goes back to the runs");
+    await tui.shows(/\n Esc back {2}p pause {2}\? help {2}q quit$/);
     await Deno.rename(`${root}/elsewhere`, run.paths.dir);
     await tui.shows("■ stopped");
   });

@@ -93,6 +93,10 @@ export function actOnForm(
     case "previous":
     case "up":
       return { ...form, at: (form.at + count - 1) % count, cursor: MANY };
+    case "start":
+      return { ...form, cursor: 0 };
+    case "end":
+      return { ...form, cursor: MANY };
     case "clear":
       return withText(fields, form, { text: [], cursor: 0 });
     case "left":

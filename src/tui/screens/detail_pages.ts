@@ -18,7 +18,6 @@ import { beside, bold, type Line, line, selected, span } from "../text/line.ts";
 import { insidePanel, panel } from "../text/panel.ts";
 import { tableLines } from "../text/table.ts";
 import { wrapWidth } from "../text/width.ts";
-import { problemLines } from "./problem_lines.ts";
 import { summaryLines } from "./summary_lines.ts";
 
 /** Curves, small graphs and the end of the log. */
@@ -120,17 +119,11 @@ function logLine(text: string): Line {
   return [span(text, "dim")];
 }
 
-/** The log; `back` lines before its end. */
-export function logPage(
-  { log }: RunRecord,
-  { size: { columns, rows }, back }: { size: Size; back: number },
-): Line[] {
-  if (log.length === 0) return [[span("nothing was logged yet", "dim")]];
-  const wrapped = log.flatMap((text) =>
+/** Lines of the log, wrapped. */
+export function logLines(log: readonly string[], columns: number): Line[] {
+  return log.flatMap((text) =>
     wrapWidth(text, columns).map((part) => logLine(part))
   );
-  const end = Math.max(rows, wrapped.length - back);
-  return wrapped.slice(Math.max(0, end - rows), end);
 }
 
 /** All checkpoints, with one selected. */
@@ -187,28 +180,23 @@ export function checkpointsPage(
 }
 
 /** The configuration of the run, and how it was started. */
-export function settingsPage(
-  meta: RunMeta | null,
-  { size: { columns, rows }, top }: { size: Size; top: number },
-): Line[] {
+export function settingsLines(meta: RunMeta | null, columns: number): Line[] {
   if (meta === null) return [[span("meta.json cannot be read", "bad")]];
-  const lines: Line[] = [
+  return [
     ...wrapWidth(safeText(meta.commandLine.join(" ")), columns).map((one) => [
       span(one, "accent"),
     ]),
     [],
-    ...settingLines(meta.config, ""),
+    ...sectionLines(meta.config, ""),
   ];
-  const from = Math.max(0, Math.min(top, lines.length - rows));
-  return lines.slice(from, from + rows);
 }
 
-function settingLines(value: object, indent: string): Line[] {
+function sectionLines(value: object, indent: string): Line[] {
   return Object.entries(value).flatMap(([key, child]): Line[] =>
     typeof child === "object" && child !== null && !Array.isArray(child)
       ? [
         [span(`${indent}${key}`, "dim")],
-        ...settingLines(child, `${indent}  `),
+        ...sectionLines(child, `${indent}  `),
       ]
       : [
         line(
@@ -217,16 +205,6 @@ function settingLines(value: object, indent: string): Line[] {
         ),
       ]
   );
-}
-
-/** Warnings and errors in full. */
-export function problemsPage(
-  record: RunRecord,
-  { size: { columns, rows }, top }: { size: Size; top: number },
-): Line[] {
-  const lines = problemLines(record, columns);
-  const from = Math.max(0, Math.min(top, lines.length - rows));
-  return lines.slice(from, from + rows);
 }
 
 /** For the note of a tab: how many there are. */

@@ -1,5 +1,6 @@
 /** One run, on five pages. @module */
 
+import { DETAIL_PAGES, type ScreenName } from "../keymap.ts";
 import type { Host, Screen, Size } from "../screen.ts";
 import { SMOOTHINGS } from "../charts/smoothing.ts";
 import {
@@ -9,32 +10,44 @@ import {
   WHOLE_CHART,
   zoomed,
 } from "../charts/loss_chart.ts";
+import type { CheckpointRow } from "../state/checkpoint_rows.ts";
 import { RunFeed } from "../state/run_feed.ts";
 import { type Line, line, span } from "../text/line.ts";
 import {
   checkpointsPage,
-  logPage,
+  logLines,
   overviewPage,
   problemCount,
-  problemsPage,
-  settingsPage,
+  settingsLines,
 } from "./detail_pages.ts";
 import { moved } from "./list_cursor.ts";
+import { problemLines } from "./problem_lines.ts";
 import { actOnRun } from "./run_actions.ts";
 
-const PAGES = ["overview", "log", "checkpoints", "settings", "problems"];
-/** No list is longer than this; the pages know their own ends. */
-const MANY = 1_000_000;
+/** The log is counted from its end. */
+const OPPOSITE: Record<string, string> = {
+  up: "down",
+  down: "up",
+  pageup: "pagedown",
+  pagedown: "pageup",
+  home: "end",
+  end: "home",
+};
+/** One line is for the tabs. */
+const TAB_ROWS = 1;
 
 /** The screen. */
 export class DetailScreen implements Screen {
-  readonly name = "detail";
   readonly #host: Host;
   readonly #feed: RunFeed;
   #page = 0;
   #chart: ChartView = WHOLE_CHART;
-  /** Per page: the line at the top, or the one that is selected. */
-  #at = PAGES.map(() => 0);
+  /** Per page: the line at the top; of the log, lines behind the bottom. */
+  readonly #at = DETAIL_PAGES.map(() => 0);
+  /** The checkpoint that was gone to; null: the newest. */
+  #checkpoint: string | null = null;
+  /** Lines of the log that the page has been told of. */
+  #logged = 0;
   #rows = 10;
 
   constructor(host: Host, runId: string) {
@@ -44,6 +57,10 @@ export class DetailScreen implements Screen {
       state: host.runs().find((run) => run.runId === runId)?.state ?? null,
       onChange: () => host.changed(),
     });
+  }
+
+  get name(): ScreenName {
+    return this.#feed.record.removed ? "removed" : DETAIL_PAGES[this.#page];
   }
 
   get title(): string {
@@ -65,37 +82,22 @@ export class DetailScreen implements Screen {
         ),
       ];
     }
-    const problems = problemCount(record.state, record.problems.length);
-    const counts = ["", "", record.checkpoints.length, "", problems];
-    const isNarrow = columns < 72;
-    const tabs = PAGES.flatMap((page, i) => {
-      const count = counts[i] && !(isNarrow && i === 2) ? ` ${counts[i]}` : "";
-      const text = ` ${i + 1} ${page}${count}${isNarrow ? "" : " "}`;
-      return [
-        i === this.#page
-          ? { text, inverse: true, bold: true }
-          : span(text, i === 4 && problems > 0 ? "warn" : "dim"),
-      ];
-    });
-    const size = { columns, rows: rows - 1 };
+    const size = { columns, rows: rows - TAB_ROWS };
     this.#rows = size.rows;
-    return [tabs, ...this.#pageLines(size)];
+    return [this.#tabs(columns), ...this.#pageLines(size)];
   }
 
   act(action: string): void {
-    const { runId, checkpoints } = this.#feed.record;
+    const { runId } = this.#feed.record;
     const tab = /^tab(\d)$/.exec(action);
+    const { length } = DETAIL_PAGES;
     if (tab) this.#page = Number(tab[1]) - 1;
-    else if (action === "nextTab") this.#page = (this.#page + 1) % PAGES.length;
+    else if (action === "nextTab") this.#page = (this.#page + 1) % length;
     else if (action === "previousTab") {
-      this.#page = (this.#page + PAGES.length - 1) % PAGES.length;
+      this.#page = (this.#page + length - 1) % length;
     } else if (action === "back") return this.#host.back();
     else if (!this.#move(action) && !this.#look(action)) {
-      if (this.#feed.record.removed) {
-        return this.#host.say(`${runId} was removed`, "warn");
-      }
-      const chosen = this.#page === 2 ? checkpoints[this.#at[2]] : undefined;
-      actOnRun(this.#host, runId, action, chosen?.name);
+      actOnRun(this.#host, runId, action, this.#chosen()?.name);
     }
     this.#host.changed(true);
   }
@@ -104,56 +106,106 @@ export class DetailScreen implements Screen {
     this.#feed[Symbol.dispose]();
   }
 
+  #tabs(columns: number): Line {
+    const { state, problems: damage, checkpoints } = this.#feed.record;
+    const problems = problemCount(state, damage.length);
+    const counts = ["", "", checkpoints.length, "", problems];
+    const isNarrow = columns < 72;
+    return DETAIL_PAGES.map((page, i) => {
+      const count = counts[i] && !(isNarrow && i === 2) ? ` ${counts[i]}` : "";
+      const isOpen = i === this.#page;
+      // In a very narrow window, the number says which page a key opens.
+      const name = columns < 56 && !isOpen ? "" : ` ${page}`;
+      const text = ` ${i + 1}${name}${count}${isNarrow ? "" : " "}`;
+      return isOpen
+        ? { text, inverse: true, bold: true }
+        : span(text, i === 4 && problems > 0 ? "warn" : "dim");
+    });
+  }
+
   #pageLines(size: Size): Line[] {
     const { record } = this.#feed;
+    const { columns } = size;
     const now = this.#host.now();
-    const at = this.#at[this.#page];
-    switch (this.#page) {
-      case 0: {
+    switch (DETAIL_PAGES[this.#page]) {
+      case "overview": {
         const chart = this.#chart;
         const closeUp = this.#feed.curvesOf(shownSteps(record.extent, chart));
         return overviewPage(record, { size, chart, now, closeUp });
       }
-      case 1:
-        return logPage(record, { size, back: at });
-      case 2:
+      case "log":
+        return this.#logWindow(size);
+      case "checkpoints": {
+        const at = this.#checkpointAt();
         return checkpointsPage(record, { size, at, now });
-      case 3: {
+      }
+      case "settings": {
         const info = this.#host.runs().find(({ runId }) =>
           runId === record.runId
         );
-        return settingsPage(info?.meta ?? null, { size, top: at });
+        return this.#window(settingsLines(info?.meta ?? null, columns), size);
       }
-      default:
-        return problemsPage(record, { size, top: at });
+      case "problems":
+        return this.#window(problemLines(record, columns), size);
     }
+  }
+
+  /** The part of a page that fits, from where one has scrolled to. */
+  #window(lines: readonly Line[], { rows }: Size): Line[] {
+    const most = Math.max(0, lines.length - rows);
+    const top = this.#at[this.#page] = Math.min(this.#at[this.#page], most);
+    return lines.slice(top, top + rows);
+  }
+
+  /** The same from the end, which is where one is at first. */
+  #logWindow({ columns, rows }: Size): Line[] {
+    const { log, logged } = this.#feed.record;
+    if (log.length === 0) return [[span("nothing was logged yet", "dim")]];
+    const lines = logLines(log, columns);
+    const added = Math.min(log.length, logged - this.#logged);
+    this.#logged = logged;
+    let back = this.#at[this.#page];
+    // What was scrolled to stays where it is, whatever is logged meanwhile.
+    if (back > 0 && added > 0) {
+      back += logLines(log.slice(-added), columns).length;
+    }
+    const most = Math.max(0, lines.length - rows);
+    back = this.#at[this.#page] = Math.min(back, most);
+    return lines.slice(most - back, most - back + rows);
+  }
+
+  /** The checkpoint that is selected, where one sees it. */
+  #chosen(): CheckpointRow | undefined {
+    return DETAIL_PAGES[this.#page] === "checkpoints"
+      ? this.#feed.record.checkpoints[this.#checkpointAt()]
+      : undefined;
+  }
+
+  #checkpointAt(): number {
+    const { checkpoints } = this.#feed.record;
+    const at = checkpoints.findIndex(({ name }) => name === this.#checkpoint);
+    return Math.max(0, at);
   }
 
   /** Scrolls, or moves the selection. */
   #move(action: string): boolean {
-    const page = this.#page;
-    const isLog = page === 1;
-    const opposite: Record<string, string> = {
-      up: "down",
-      down: "up",
-      pageup: "pagedown",
-      pagedown: "pageup",
-      home: "end",
-      end: "home",
-    };
-    const count = page === 2
-      ? this.#feed.record.checkpoints.length
-      : page === 0
-      ? 1
-      : MANY;
-    // The log is counted from its end, which is where one is at first.
-    const at = moved(isLog ? opposite[action] ?? action : action, {
-      at: this.#at[page],
-      count: isLog ? this.#feed.record.log.length : count,
-      page: Math.max(1, this.#rows - 2),
-    });
+    const page = Math.max(1, this.#rows - 2);
+    const name = DETAIL_PAGES[this.#page];
+    if (name === "overview") return false;
+    if (name === "checkpoints") {
+      const { checkpoints } = this.#feed.record;
+      const count = checkpoints.length;
+      const at = moved(action, { at: this.#checkpointAt(), count, page });
+      if (at === null) return false;
+      this.#checkpoint = checkpoints[at]?.name ?? null;
+      return true;
+    }
+    const turned = name === "log" ? OPPOSITE[action] ?? action : action;
+    // The end is known when the lines are.
+    const count = Infinity;
+    const at = moved(turned, { at: this.#at[this.#page], count, page });
     if (at === null) return false;
-    this.#at[page] = at;
+    this.#at[this.#page] = at;
     return true;
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Where the cursor is after `action`; null if it is no movement. */
+/** Where the cursor is, of `count` which may be infinite, after `action`; null if it is no movement. */
 export function moved(
   action: string,
   { at, count, page }: { at: number; count: number; page: number },
@@ -18,5 +18,6 @@ export function moved(
     end: Infinity,
   };
   if (step[action] === undefined) return null;
-  return Math.max(0, Math.min(count - 1, at + step[action]));
+  const last = Number.isFinite(count) ? count - 1 : Number.MAX_SAFE_INTEGER;
+  return Math.max(0, Math.min(last, at + step[action]));
 }

@@ -170,7 +170,10 @@ export class ReviewScreen implements Screen {
   async #try(): Promise<void> {
     const { config } = this.#options;
     const { signal } = this.#trialOver;
-    if (config === null || this.#trial === "running") return;
+    if (config === null) {
+      return this.#host.say("the settings of the run cannot be read", "warn");
+    }
+    if (this.#trial === "running" || this.#phase.kind === "starting") return;
     this.#trial = "running";
     this.#host.changed(true);
     try {

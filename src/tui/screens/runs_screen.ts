@@ -129,7 +129,8 @@ export class RunsScreen implements Screen {
   }
 
   get name(): ScreenName {
-    return this.#isFiltering ? "filter" : "runs";
+    if (this.#isFiltering) return "filter";
+    return this.#host.runs().length === 0 ? "empty" : "runs";
   }
 
   get title(): string {
@@ -206,7 +207,7 @@ export class RunsScreen implements Screen {
         break;
       default: {
         const run = runs[this.#at];
-        if (run === undefined) return;
+        if (run === undefined) return this.#host.say("no run matches", "warn");
         if (action === "open") {
           this.#host.open(new DetailScreen(this.#host, run.runId));
         } else actOnRun(this.#host, run.runId, action);

@@ -34,6 +34,8 @@ export interface RunRecord {
   extent: Extent;
   /** The last lines of `train.log`. */
   log: string[];
+  /** Lines of it that have come in all. */
+  logged: number;
   /** Why files cannot be read; newest last. */
   problems: string[];
   checkpoints: CheckpointRow[];
@@ -58,6 +60,7 @@ export function emptyRecord(runId: string): RunRecord {
     curves: emptyCurves(),
     extent: NOTHING,
     log: [],
+    logged: 0,
     problems: [],
     checkpoints: [],
     removed: false,
@@ -184,6 +187,7 @@ export class RunFeed implements Disposable {
       case "log":
         if (event.restarted) record.log = [];
         record.log.push(...event.lines.map(safeText));
+        record.logged += event.lines.length;
         record.log.splice(0, record.log.length - LOG_LINES);
         break;
       case "damaged":

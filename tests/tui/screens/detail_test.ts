@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { WHOLE_CHART } from "../../../src/tui/charts/loss_chart.ts";
 import {
   checkpointsPage,
-  logPage,
   overviewPage,
 } from "../../../src/tui/screens/detail_pages.ts";
 import { problemLines } from "../../../src/tui/screens/problem_lines.ts";
@@ -47,19 +46,6 @@ Deno.test("overviewPage() of a run without measurements says so", () => {
     overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
   );
   assert.match(text, /no losses yet/);
-});
-
-Deno.test("logPage() follows the end, or stays lines before it", () => {
-  const record = runRecord();
-  const size = { columns: 60, rows: 2 };
-  const last = (back: number) => textOf(logPage(record, { size, back }));
-  assert.equal(
-    last(0),
-    "step 1490/3000 | loss 2.3457 | norm 1.07\n" +
-      "step 1500/3000 | loss 2.3457 | norm 1.07",
-  );
-  assert.match(last(1), /^step 1480.*\nstep 1490/);
-  assert.match(last(1000), /^step 1110.*\nstep 1120/);
 });
 
 Deno.test("checkpointsPage() lists the newest first", () => {
