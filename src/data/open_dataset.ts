@@ -36,12 +36,12 @@ import { meter } from "./progress.ts";
 import { readCorpus } from "./read_corpus.ts";
 import { type PrepareOptions, prepareTokens } from "./tokens/prepare_tokens.ts";
 import {
-  findDamage,
   listPrepared,
   type Prepared,
   preparedBytes,
   preparedPaths,
 } from "./tokens/prepared_tokens.ts";
+import { findDamage } from "./tokens/prepared_damage.ts";
 
 /** What to open, and who listens. */
 export interface OpenDatasetOptions extends PrepareOptions {
@@ -201,7 +201,9 @@ async function findTokens(
   const usable = new Map<string, boolean>();
   const isGood = async (prepared: Prepared) => {
     const { directory } = prepared;
-    const checked = usable.get(directory) ?? await isUsable(prepared, options);
+    const { vocabSize } = given ?? prepared.header.tokenizer;
+    const checked = usable.get(directory) ??
+      await isUsable(prepared, { ...options, vocabSize });
     usable.set(directory, checked);
     return checked;
   };
@@ -230,10 +232,13 @@ function isComplete(found: (Prepared | null)[]): found is Prepared[] {
 /** Whether prepared tokens are whole. Damaged ones are removed, with a word. */
 async function isUsable(
   prepared: Prepared,
-  { onProgress, onNotice, signal }: OpenDatasetOptions,
+  { vocabSize, onProgress, onNotice, signal }:
+    & Pick<OpenDatasetOptions, "onProgress" | "onNotice" | "signal">
+    & { vocabSize: number },
 ): Promise<boolean> {
   const total = preparedBytes(prepared.header);
   const damage = await findDamage(prepared, {
+    vocabSize,
     onBytes: meter({ phase: "read", total }, onProgress),
     signal,
   });

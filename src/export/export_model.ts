@@ -20,6 +20,7 @@ import type { FloatFormat } from "../base/float_formats.ts";
 import { jsonText } from "../base/json_file.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { sizeBytesOf, writeSafetensors } from "../base/safetensors.ts";
+import { checkVocabulary } from "../model/check_vocabulary.ts";
 import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -159,15 +160,10 @@ function wholeModel(
 
 async function checkTokenizer(
   { runId, name, content }: ChosenCheckpoint,
-  config: ModelConfig,
+  model: ModelConfig,
 ): Promise<void> {
-  const { vocabSize } = await loadTokenizer(content.tokenizerJson);
-  if (vocabSize <= config.vocabSize) return;
-  throw new UserError(
-    `Cannot export "${runId}/${name}": its tokenizer has ${vocabSize} ids, ` +
-      `its model ${config.vocabSize}`,
-    { hint: "export another checkpoint of this run" },
-  );
+  const tokenizer = await loadTokenizer(content.tokenizerJson);
+  checkVocabulary(`export "${runId}/${name}"`, { tokenizer, model });
 }
 
 /** A file or folder that is ready to be written. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { UserError } from "../base/errors.ts";
 import { LookPace } from "../backend/look_pace.ts";
+import { checkVocabulary } from "../model/check_vocabulary.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { type Decoder, MOST_DRAWN } from "./decoder.ts";
 import {
@@ -108,13 +108,7 @@ export async function* generate(
   const { decoder, tokenizer, signal } = options;
   const settings = resolveGeneration(options);
   const { vocabSize } = tokenizer;
-  if (vocabSize > decoder.config.vocabSize) {
-    throw new UserError(
-      `Cannot generate: the tokenizer has ${vocabSize} ids, the model ` +
-        `${decoder.config.vocabSize}`,
-      { hint: "use the tokenizer.json of the same checkpoint" },
-    );
-  }
+  checkVocabulary("generate", { tokenizer, model: decoder.config });
   const start = promptIds(options);
   const text = new TextStream(tokenizer, start);
   const pace = new LookPace(decoder.executable, LOOKS);

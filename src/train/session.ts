@@ -14,6 +14,7 @@ import { release } from "../base/release.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { programMemory } from "../graph/program_memory.ts";
+import { checkVocabulary } from "../model/check_vocabulary.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
 import { eachAdapterParam, eachParam } from "../model/init.ts";
 import { type Lora, resolveLora } from "../model/lora.ts";
@@ -144,6 +145,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   const resolved = resolveModel(config.model, tokenizer.vocabSize);
   const { modelConfig } = restore ?? base ?? {};
   const model = modelConfig ? withSizesOf(modelConfig, resolved) : resolved;
+  checkVocabulary("train this model", { tokenizer, model });
   const lora = resolveLora(config.lora, model);
   const baseRef = restore ? restore.adapter?.base : base?.ref;
   if (restore) checkAdapter(restore, lora);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -171,6 +172,21 @@ Deno.test("openDataset() notices damaged tokens and makes them again", async () 
     ],
     [() => Deno.truncate(paths.val, 10), "val.bin is not what was written"],
     [() => Deno.remove(paths.val), "val.bin is missing"],
+    [() => Deno.writeFile(paths.val, good), "val.bin is not what was written"],
+    [
+      // With its checksum: by intent, that is.
+      async () => {
+        const large = new Uint16Array(good.slice().buffer).fill(257, 7, 8);
+        await Deno.writeFile(paths.train, new Uint8Array(large.buffer));
+        const sha256 = createHash("sha256").update(large).digest("hex");
+        const text = await Deno.readTextFile(paths.header);
+        const header = JSON.parse(text);
+        const { train } = header;
+        header.train = { ...train, sha256 };
+        await Deno.writeTextFile(paths.header, JSON.stringify(header));
+      },
+      "train.bin has the id 257, the tokenizer 257 ids",
+    ],
     [
       () => Deno.writeTextFile(paths.tokenizer, "{}"),
       "tokenizer.json is not what was written",

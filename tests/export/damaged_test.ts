@@ -84,7 +84,7 @@ Deno.test("exportModel() refuses tokenizers that nothing could load", () =>
       );
       assert.equal(
         await refusal(format, `${dir}/out`, () => ({ tokenizerJson: whole })),
-        'Cannot export "owl-1/step-00000500": its tokenizer has 500 ids, its ' +
+        'Cannot export "owl-1/step-00000500": the tokenizer has 500 ids, the ' +
           "model 257",
       );
     }

@@ -16,6 +16,7 @@ import {
   openJsonLines,
   openParquet,
   openText,
+  openTokens,
   openZip,
 } from "./_data_targets.ts";
 import {
@@ -94,6 +95,7 @@ export const TARGETS = {
   meta: { open: openMeta, rarer: 1 },
   metrics: { open: openMetrics, rarer: 1 },
   prepared: { open: openPrepared, rarer: 1 },
+  tokens: { open: openTokens, rarer: 1 },
   yaml: { open: openYaml, rarer: 1 },
   text: { open: openText, rarer: 1 },
   jsonl: { open: openJsonLines, rarer: 1 },

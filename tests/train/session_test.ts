@@ -186,6 +186,16 @@ Deno.test("assembleSession() refuses a snapshot of another model", async () => {
   );
 });
 
+Deno.test("assembleSession() refuses a tokenizer with more ids than the model", async () => {
+  const restore = await (await openTestSession()).snapshot();
+  const { hearth, ...others } = restore.modelConfig as Record<string, object>;
+  const modelConfig = { ...others, hearth: { ...hearth, vocabSize: V - 1 } };
+  await assertRefused(
+    openTestSession({ restore: { ...restore, modelConfig } }),
+    `Cannot train this model: the tokenizer has ${V} ids, the model ${V - 1}`,
+  );
+});
+
 async function assertRefused(
   opening: Promise<unknown>,
   message: string,

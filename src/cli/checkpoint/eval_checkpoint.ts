@@ -8,6 +8,7 @@ import { openBackend } from "../../backend/devices.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { openDataset } from "../../data/open_dataset.ts";
 import { describeProgress } from "../../data/progress.ts";
+import { checkVocabulary } from "../../model/check_vocabulary.ts";
 import { eachFromHuggingFace } from "../../model/huggingface.ts";
 import { configFromHf } from "../../model/huggingface_config.ts";
 import { loadMeta } from "../../run/files/meta.ts";
@@ -77,7 +78,7 @@ export async function evaluateCheckpoint(
   const { batchSize } = config.train;
 
   await using opened = new AsyncDisposableStack();
-  const { dataset } = await openDataset({
+  const { dataset, tokenizer } = await openDataset({
     // Another text is used whole.
     ...options.dataset === undefined ? { data: config.data } : {
       data: { ...config.data, valDataset: options.dataset },
@@ -97,6 +98,7 @@ export async function evaluateCheckpoint(
     signal,
   });
   opened.defer(() => dataset.close());
+  checkVocabulary(`evaluate "${runId}/${chosen.name}"`, { tokenizer, model });
 
   const { backend, warnings } = await openBackend({ device, threads });
   opened.defer(() => backend.dispose());

@@ -10,11 +10,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
-import { errorMessage } from "../../base/errors.ts";
-import { errorCode } from "../../base/io_problem.ts";
 import { readLimitedText } from "../../base/limited_file.ts";
 import { parseJson } from "../../base/parse_json.ts";
 import type { CheckedFile } from "../corpus.ts";
@@ -140,46 +137,6 @@ async function readHeader(directory: string): Promise<unknown> {
   } catch {
     return null;
   }
-}
-
-/**
- * What is wrong with the contents of a prepared data set, or null.
- *
- * Reads all of it; `onBytes` hears of the progress.
- */
-export async function findDamage(
-  { directory, header }: Prepared,
-  { onBytes, signal }: {
-    onBytes?: (count: number) => void;
-    signal?: AbortSignal;
-  },
-): Promise<string | null> {
-  const paths = preparedPaths(directory);
-  const expected = [
-    { path: paths.train, sha256: header.train.sha256 },
-    { path: paths.val, sha256: header.val.sha256 },
-    { path: paths.tokenizer, sha256: header.tokenizer.fingerprint },
-  ];
-  for (const { path, sha256 } of expected) {
-    const hash = createHash("sha256");
-    try {
-      using file = await Deno.open(path, { read: true });
-      for await (const chunk of file.readable) {
-        signal?.throwIfAborted();
-        hash.update(chunk);
-        onBytes?.(chunk.length);
-      }
-    } catch (error) {
-      signal?.throwIfAborted();
-      return errorCode(error) === "ENOENT"
-        ? `${basename(path)} is missing`
-        : `${basename(path)} cannot be read: ${errorMessage(error)}`;
-    }
-    if (hash.digest("hex") !== sha256) {
-      return `${basename(path)} is not what was written`;
-    }
-  }
-  return null;
 }
 
 /**
