@@ -18,6 +18,7 @@ import {
 } from "../model/model_size.ts";
 import { loadTokenizer, readTokenizerJson } from "../tokenizer/mod.ts";
 import { stepWork } from "./device_fit.ts";
+import { tensorBytes } from "./snapshot.ts";
 import { buildStepProgram } from "./step_program.ts";
 import { openTrialStep, type TrialStep } from "./trial_step.ts";
 
@@ -53,8 +54,6 @@ export interface TrialResult {
 const BYTES = 256;
 /** The trial takes about as long, after a first step that does not count. */
 const TRIAL_MS = 1200;
-/** F32 values per trained number in a checkpoint. */
-const VALUES_PER_PARAMETER = 3;
 
 /**
  * Estimates a run.
@@ -69,7 +68,7 @@ export async function estimateRun(
   const resolved = resolveModel(model, vocabSize);
   const lora = resolveLora(section, resolved);
   const trainable = trainableCount(resolved, lora);
-  const checkpointBytes = 4 * VALUES_PER_PARAMETER * trainable;
+  const checkpointBytes = tensorBytes(trainable);
   const { batchSize, gradAccumSteps, steps } = train;
   const tokensPerStep = batchSize === 0
     ? null

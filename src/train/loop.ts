@@ -10,8 +10,6 @@
  */
 
 import { LookPace } from "../backend/look_pace.ts";
-import { errorMessage, UserError } from "../base/errors.ts";
-import { ioProblem, isDiskFull } from "../base/io_problem.ts";
 import {
   type Cadence,
   checkpointDue,
@@ -22,8 +20,13 @@ import {
 import { evaluate } from "./evaluate.ts";
 import type { TrainEvent } from "./events.ts";
 import { explain, lost, notFinite, tooManySkipped } from "./loop_errors.ts";
+import {
+  type FailingSaves,
+  type SaveCheckpoint,
+  stillFailing,
+  trySave,
+} from "./saving.ts";
 import type { Session } from "./session.ts";
-import type { SnapshotSource } from "./snapshot.ts";
 import { countStep, runSteps } from "./step.ts";
 import { LOG_ROWS } from "./step_log.ts";
 import { Tracker } from "./tracker.ts";
@@ -37,34 +40,6 @@ const LOOKS = {
   longestMs: 500,
   most: LOG_ROWS,
 };
-
-/** Why a checkpoint is written. */
-export interface SaveInfo {
-  step: number;
-  /** This is the best validation loss so far, and the best is to be kept. */
-  best: boolean;
-  /** The step is one of every `checkpoint.every`. */
-  periodic: boolean;
-  /** The last one of this process. */
-  final: boolean;
-}
-
-/** What was written. */
-export interface SavedCheckpoint {
-  /** The name of its directory, such as `step-00000500`. */
-  name: string;
-  sizeBytes: number;
-}
-
-/**
- * Writes a checkpoint.
- *
- * @param snapshot What it reads from the device as it writes.
- */
-export type SaveCheckpoint = (
-  snapshot: SnapshotSource,
-  info: SaveInfo,
-) => Promise<SavedCheckpoint>;
 
 /** What surrounds a {@linkcode train} call. */
 export interface TrainOptions {
@@ -236,49 +211,4 @@ function recordEvaluation(state: TrainerState, valLoss: number): boolean {
     state.bestStep = state.step;
   }
   return best;
-}
-
-/** Saves that failed one after another. */
-interface FailingSaves {
-  fromStep: number;
-  count: number;
-  /** One warning for all of them. */
-  message: string;
-}
-
-function stillFailing(
-  before: FailingSaves | null,
-  { step, failure }: { step: number; failure: string },
-): FailingSaves {
-  const fromStep = before?.fromStep ?? step;
-  const count = (before?.count ?? 0) + 1;
-  const which = count === 1
-    ? `the checkpoint of step ${step}`
-    : `the checkpoints of steps ${fromStep} to ${step}, ${count} in a row`;
-  const message = `Cannot save ${which}: ${failure}; training goes on to the ` +
-    "next one";
-  return { fromStep, count, message };
-}
-
-/** Saves, or says why not: training goes on, unless this was the last. */
-async function trySave(
-  session: Session,
-  { save, info }: { save: SaveCheckpoint; info: SaveInfo },
-): Promise<SavedCheckpoint | { failure: string }> {
-  try {
-    return await save(session.snapshotSource(), info);
-  } catch (error) {
-    const failure = ioProblem(error) ?? errorMessage(error);
-    if (!info.final) return { failure };
-    if (error instanceof UserError) throw error;
-    throw new UserError(
-      `Cannot save the checkpoint of step ${info.step}: ${failure}`,
-      {
-        hint: isDiskFull(error)
-          ? "make room on the disk, then resume the run"
-          : "put that right, then resume the run",
-        cause: error,
-      },
-    );
-  }
 }

@@ -10,16 +10,14 @@ import type { HearthConfig } from "../config/schema.ts";
 import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";
 import { type DataStage, describeProgress } from "../data/progress.ts";
-import type { BaseModel } from "./base_model.ts";
+import { assembleSession } from "./assemble_session.ts";
 import { describeBatch } from "./auto_batch.ts";
+import type { BaseModel } from "./base_model.ts";
+import { checkSettings } from "./check_settings.ts";
 import { autoBatch, stepWork } from "./device_fit.ts";
-import {
-  assembleSession,
-  checkSettings,
-  type ResumePlan,
-  type Session,
-  type SnapshotSource,
-} from "./session.ts";
+import type { ResumePlan } from "./restored_state.ts";
+import type { Session } from "./session.ts";
+import type { SnapshotSource } from "./snapshot.ts";
 
 /** What is done before training, such as tokenizing. */
 export interface PrepareProgress {

@@ -110,6 +110,11 @@ export function deviceTensors(
   return { params, optimizer };
 }
 
+/** Bytes on disk of the tensors of a snapshot: f32 parameter, m and v. */
+export function tensorBytes(trainableCount: number): number {
+  return 3 * 4 * trainableCount;
+}
+
 /** Copies all of the tensors. */
 export async function readTensors(
   { params, optimizer }: SourceTensors,

@@ -21,8 +21,8 @@ import { gradients } from "../graph/gradients.ts";
 import { Graph, type Tensor } from "../graph/graph.ts";
 import { plan } from "../graph/plan.ts";
 import type { Program } from "../graph/program.ts";
-import { buildLogits } from "../model/model.ts";
 import { type Lora, trainableParameters, usesDropout } from "../model/lora.ts";
+import { buildLogits } from "../model/model.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { LOG_ROWS } from "./step_log.ts";
 

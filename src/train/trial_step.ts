@@ -8,10 +8,10 @@ import type { Backend, Executable } from "../backend/backend.ts";
 import { PhiloxStream, STREAM } from "../base/philox.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { Program } from "../graph/program.ts";
-import { LOG_ROWS } from "../train/step_log.ts";
-import { batchPositions, buildStepProgram } from "./step_program.ts";
 import type { Lora } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";
+import { LOG_ROWS } from "./step_log.ts";
+import { batchPositions, buildStepProgram } from "./step_program.ts";
 import { trialParams } from "./trial_params.ts";
 
 /** Small, so that nothing overflows however long the measurement goes on. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
-import { compileSteps } from "../../src/train/fit_batch.ts";
+import { compileSteps } from "../../src/train/compile_steps.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import {
   collect,

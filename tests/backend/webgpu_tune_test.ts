@@ -31,7 +31,7 @@ import {
 } from "../../src/backend/webgpu/tune_kernels.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
-import type { SessionParts } from "../../src/train/session.ts";
+import type { SessionParts } from "../../src/train/assemble_session.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { fakeDataset, openTestSession, tinyConfig } from "../train/_helpers.ts";
 import { openFaultyGpu } from "./_faulty_gpu.ts";

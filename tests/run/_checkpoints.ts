@@ -6,7 +6,7 @@ import {
   CheckpointStore,
   type StoreOptions,
 } from "../../src/run/checkpoints/checkpoint_store.ts";
-import type { SavedCheckpoint } from "../../src/train/loop.ts";
+import type { SavedCheckpoint } from "../../src/train/saving.ts";
 import { snapshotAt } from "./_snapshot.ts";
 
 /** How a test saves; the trainer's best step is that of the last best. */

@@ -18,7 +18,7 @@ import {
 } from "../../src/run/runner.ts";
 import type { Snapshot } from "../../src/train/snapshot.ts";
 import { train } from "../../src/train/loop.ts";
-import { assembleSession } from "../../src/train/session.ts";
+import { assembleSession } from "../../src/train/assemble_session.ts";
 import { tinyConfig } from "../train/_helpers.ts";
 import { collectRun, inTempDir } from "./_helpers.ts";
 import { loadMetrics } from "./_load_metrics.ts";

@@ -9,13 +9,13 @@ import {
 import type { Batch, Batches, Dataset } from "../../src/data/dataset.ts";
 import { IGNORED_TARGET } from "../../src/graph/ops.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import type { TrainEvent } from "../../src/train/events.ts";
-import { train, type TrainOptions } from "../../src/train/loop.ts";
 import {
   assembleSession,
-  type Session,
   type SessionParts,
-} from "../../src/train/session.ts";
+} from "../../src/train/assemble_session.ts";
+import type { TrainEvent } from "../../src/train/events.ts";
+import { train, type TrainOptions } from "../../src/train/loop.ts";
+import type { Session } from "../../src/train/session.ts";
 
 /** Vocabulary of {@linkcode fakeTokenizer}. */
 export const V = 11;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { philox } from "../../src/base/philox.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
-import { type SaveCheckpoint, train } from "../../src/train/loop.ts";
+import { train } from "../../src/train/loop.ts";
+import type { SaveCheckpoint } from "../../src/train/saving.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { fakeDataset, openTestSession, tinyConfig } from "./_helpers.ts";
 import { scriptedBackend } from "./_scripted_backend.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import type { TrainEvent } from "../../src/train/events.ts";
-import { type SaveInfo, train } from "../../src/train/loop.ts";
+import { train } from "../../src/train/loop.ts";
+import type { SaveInfo } from "../../src/train/saving.ts";
 import { collect, only, openTestSession, tinyConfig } from "./_helpers.ts";
 import { scriptedBackend } from "./_scripted_backend.ts";
 

@@ -9,7 +9,7 @@
 
 import { writeJson } from "../../base/json_file.ts";
 import type { HearthConfig } from "../../config/schema.ts";
-import { checkSettings } from "../../train/session.ts";
+import { checkSettings } from "../../train/check_settings.ts";
 import { explainingIo } from "../files/explaining_io.ts";
 import { checkUnlocked } from "../files/lock.ts";
 import { initialMeta, saveMeta } from "../files/meta.ts";

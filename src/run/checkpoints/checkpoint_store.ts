@@ -22,7 +22,7 @@ import { formatBytes } from "../../base/format.ts";
 import { isDiskFull } from "../../base/io_problem.ts";
 import { sizeBytesOf } from "../../base/safetensors.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
-import type { SavedCheckpoint, SaveInfo } from "../../train/loop.ts";
+import type { SavedCheckpoint, SaveInfo } from "../../train/saving.ts";
 import type { SnapshotSource } from "../../train/snapshot.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
 import {

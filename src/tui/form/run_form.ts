@@ -24,7 +24,7 @@ import type { HearthConfig } from "../../config/schema.ts";
 import { PUBLIC_SOURCES } from "../../data/sources/public_sources.ts";
 import { namesStdin } from "../../data/sources/stdin_text.ts";
 import { checkRunId } from "../../run/files/run_id.ts";
-import { checkSettings } from "../../train/session.ts";
+import { checkSettings } from "../../train/check_settings.ts";
 import type { Field, Values } from "./fields.ts";
 import type { Problems } from "./form_lines.ts";
 import {

@@ -1,5 +1,5 @@
 /**
- * The largest batch that a device has memory for.
+ * The step program on a device; where it does not fit, the batch that would.
  *
  * Parameters and optimizer take the same memory for every batch, activations
  * grow with it, so that a bisection finds the limit in a few plans.

@@ -4,7 +4,7 @@ import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import { UserError } from "../../src/base/errors.ts";
 import type { Program } from "../../src/graph/program.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
-import { compileSteps } from "../../src/train/fit_batch.ts";
+import { compileSteps } from "../../src/train/compile_steps.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { tinyConfig, V } from "./_helpers.ts";
 
