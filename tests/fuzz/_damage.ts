@@ -20,3 +20,11 @@ export function damageFile(
   const json = new TextDecoder().decode(whole);
   return new TextEncoder().encode(mutateJson(json, random));
 }
+
+/** JSON of another structure, or with bytes that are wrong. */
+export function damagedJson(json: string, random: PhiloxStream): Uint8Array {
+  const bytes = new TextEncoder().encode(json);
+  return random.below(4) === 0
+    ? mutateBytes(bytes, random, [bytes])
+    : new TextEncoder().encode(mutateJson(json, random));
+}

@@ -9,8 +9,6 @@ import {
 } from "../../src/cli/output/status_text.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { unlessGone } from "../../src/base/unless_gone.ts";
-import { knownVariant } from "../../src/backend/webgpu/gemm_choice.ts";
-import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
 import { clearStopRequests } from "../../src/run/files/stop_request.ts";
 import {
   acquireLock,
@@ -18,14 +16,6 @@ import {
   lockHolder,
 } from "../../src/run/files/lock.ts";
 import { TailFile } from "../../src/run/files/tail_file.ts";
-import {
-  findSysfsCard,
-  readSysfsCard,
-} from "../../src/run/telemetry/gpu_sysfs.ts";
-import {
-  isNvidiaGpu,
-  parseNvidiaLine,
-} from "../../src/run/telemetry/nvidia_smi.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { listPrepared } from "../../src/data/tokens/prepared_tokens.ts";
 import { compareRuns } from "../../src/run/watch/comparison.ts";
@@ -43,22 +33,14 @@ import {
 } from "../../src/run/files/run_state.ts";
 import { readRun } from "../../src/run/files/runs.ts";
 import { stepMetric } from "../run/_fake_run.ts";
-import { mutateBytes, mutateJson, mutateText } from "./_mutate.ts";
+import { damagedJson } from "./_damage.ts";
+import { mutateBytes, mutateJson } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";
 import { TINY_MODELS, writeTinyCheckpoint } from "./_tiny_models.ts";
-import type { PhiloxStream } from "../../src/base/philox.ts";
 import { loadMetrics } from "../run/_load_metrics.ts";
 
 const encoder = new TextEncoder();
 const NOW = Date.parse("2026-01-01T00:00:00Z");
-
-/** JSON of another structure, or with bytes that are wrong. */
-function damagedJson(json: string, random: PhiloxStream): Uint8Array {
-  const bytes = encoder.encode(json);
-  return random.below(4) === 0
-    ? mutateBytes(bytes, random, [bytes])
-    : encoder.encode(mutateJson(json, random));
-}
 
 /** `manifest.json`, and the files that it names. */
 export async function openManifest(dir: string): Promise<OpenTarget> {
@@ -245,51 +227,4 @@ export async function openRunFiles(root: string): Promise<OpenTarget> {
 async function held(path: string): Promise<AsyncDisposable> {
   const lock = await acquireLock(path, "owl-1");
   return { [Symbol.asyncDispose]: () => lock.release() };
-}
-
-/** What tuning kept, and what a GPU's driver and its tools say. */
-export async function openMachine(dir: string): Promise<OpenTarget> {
-  const adapter = { name: "GPU", vendorId: "4318", deviceId: "9008" };
-  const cache = openTuningCache(adapter, dir);
-  await cache.save({ "512x768x3072 NN": "64x64x16 8x8 ahead block / 4" });
-  const [{ name }] = await Array.fromAsync(Deno.readDir(dir));
-  const path = join(dir, name);
-  const json = await Deno.readTextFile(path);
-  const smi = "0, 0x233010DE, 35 %, 1024, 81559 MiB, [N/A], 40, NVIDIA H100";
-  const device = join(dir, "card0/device");
-  const sensors = `${device}/hwmon/hwmon0`;
-  await Deno.mkdir(sensors, { recursive: true });
-  const files: Record<string, string> = {
-    ...{ [`${device}/vendor`]: "0x10de\n", [`${device}/device`]: "0x2330\n" },
-    ...{ [`${sensors}/name`]: "amdgpu\n", [`${sensors}/temp1_input`]: "40000" },
-    [`${device}/mem_info_vram_used`]: "1024",
-    [`${sensors}/power1_average`]: "35000000",
-  };
-  return {
-    async feed(random) {
-      await Deno.writeFile(path, damagedJson(json, random));
-      const choices = Object.values(await cache.load());
-      for (const text of choices) knownVariant(text, {});
-
-      const gpu = parseNvidiaLine(mutateText(smi, random, [smi, "No devices"]));
-      if (gpu !== null) isNvidiaGpu(gpu, adapter);
-
-      for (const [file, text] of Object.entries(files)) {
-        const bytes = encoder.encode(text);
-        const isWhole = random.below(3) > 0;
-        await Deno.writeFile(
-          file,
-          isWhole ? bytes : mutateBytes(bytes, random, [bytes]),
-        );
-      }
-      const card = await findSysfsCard(adapter, dir);
-      const looked = card === null ? {} : await readSysfsCard(card);
-      const values = [gpu?.sample ?? {}, looked].flatMap(Object.values);
-      if (values.some((one) => one !== null && !Number.isFinite(one))) {
-        throw new Error(`no numbers: ${JSON.stringify(values)}`);
-      }
-      if (choices.length === 0 || gpu === null) throw new Refused();
-    },
-    mayThrow: (error) => error instanceof Refused,
-  };
 }

@@ -30,9 +30,9 @@ import { openBundle, openExport } from "./_export_targets.ts";
 import { openImport, openWasmTokenizer } from "./_model_targets.ts";
 import { openNames } from "./_name_targets.ts";
 import { openDownload, openHub } from "./_net_targets.ts";
+import { openMachine } from "./_machine_targets.ts";
 import { openRaw } from "./_raw_targets.ts";
 import {
-  openMachine,
   openManifest,
   openMeta,
   openMetrics,
