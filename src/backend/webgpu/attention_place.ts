@@ -7,6 +7,7 @@
 
 import type { AttentionShape } from "./attention_tile.ts";
 import { groupIndex } from "./dispatch.ts";
+import { lanePlace } from "./lanes.ts";
 import { lines } from "./wgsl.ts";
 
 /** The workgroups of a dispatch, and WGSL by which each finds its part. */
@@ -62,6 +63,7 @@ function place(
   { heads, tile, code }: { heads: number; tile: string; code: string },
 ): Place {
   const { B, D4, tiles, chunks, chunkVectors, perThread, side } = shape;
+  const lanes = shape.flow === "staged" ? "block" : "row";
   const workgroups = B * heads * tiles * chunks;
   return {
     workgroups,
@@ -72,8 +74,7 @@ function place(
   work /= ${chunks}u;
   let tile = ${tile}
   work /= ${tiles}u;
-  let x = lane % ${side}u;
-  let y = lane / ${side}u;${code}
+${lanePlace({ across: side, down: side, lanes })}${code}
 ${
       lines(perThread, (j) =>
         `  let d${j} = min(chunk * ${chunkVectors}u + x + ${side * j}u, ${

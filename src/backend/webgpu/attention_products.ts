@@ -15,25 +15,30 @@ import type { Heads } from "./attention_heads.ts";
 import type { AttentionShape } from "./attention_tile.ts";
 import { joined, lines } from "./wgsl.ts";
 
-/** Workgroup memory of the `staged` kernels, rounded up. */
-export const STAGED_BYTES = 40_000;
+/** Workgroup memory of the `staged` kernels: less than most adapters have. */
+export const STAGED_BYTES = 32 * 1024;
 
 /** Depth that is in workgroup memory at a time, in vectors. */
 const SLOTS = 4;
 /** Heads that are in it at a time in products with scores. */
 const KEYS = 16;
 
-/** WGSL: the workgroup memory of the products. */
+/**
+ * WGSL: the workgroup memory of the products. Its last array has a vector for
+ * each thread, and is free while no product with heads is made.
+ */
 export function productMemory({ flow, side }: AttentionShape): string {
   // One more vector than needed, so that neighbours are in other banks.
+  const square = `array<array<vec4<f32>, ${side + 1}>, ${side}>`;
   const scores = `
-var<workgroup> probs: array<array<array<vec4<f32>, ${side + 1}>, ${side}>, 4>;`;
-  if (flow === "direct") return scores;
+var<workgroup> probs: array<${square}, 4>;`;
+  const keys = `
+var<workgroup> keyHeads: ${square};`;
+  if (flow === "direct") return scores + keys;
   const heads = `array<array<array<vec4<f32>, ${SLOTS + 1}>, ${side}>, 4>`;
   return `${scores}
 var<workgroup> rowHeads: ${heads};
-var<workgroup> columnHeads: ${heads};
-var<workgroup> keyHeads: array<array<vec4<f32>, ${side}>, ${KEYS}>;`;
+var<workgroup> columnHeads: ${heads};${keys}`;
 }
 
 /** WGSL: keeps the scores of this thread, vectors along the rows. */

@@ -8,8 +8,7 @@
  *
  * Shape of the kernel: "CUDA matmul kernel" of S. Boehm,
  * https://siboehm.com/articles/22/CUDA-MMM, kernels 6 and 10, without
- * pointers; places of threads in a block: NVIDIA's CUTLASS,
- * https://developer.nvidia.com/blog/cutlass-linear-algebra-cuda.
+ * pointers.
  *
  * @module
  */
@@ -24,6 +23,7 @@ import {
   tileLoad,
 } from "./gemm_factor.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+import { lanePlace } from "./lanes.ts";
 import { entry, range } from "./wgsl.ts";
 
 /** The tensors of a product. */
@@ -38,9 +38,6 @@ export interface GemmTensors {
   /** Takes the results in place of `out`; N is a multiple of 4. */
   readonly epilogue?: Epilogue;
 }
-
-/** Threads that run in step on most GPUs, and where they lie in a block. */
-const BLOCK = 32, BLOCK_ROWS = 4, BLOCK_COLUMNS = 8;
 
 /** Threads of a workgroup. */
 export function gemmThreads(
@@ -139,7 +136,13 @@ ${declarations}
 ${
     entry(
       gemmThreads(variant),
-      `${placeOfThread(variant)}
+      `${
+        lanePlace({
+          across: tileN / threadN,
+          down: tileM / threadM,
+          lanes: variant.lanes,
+        })
+      }
   let fromM = group.${alongM ? "x" : "y"} * ${tileM}u;
   let fromN = group.${alongM ? "y" : "x"} * ${tileN}u;
   let fromK = group.z * ${perSplit}u;
@@ -185,27 +188,6 @@ interface Factors {
 /** The accumulator of row r of the square in row i and column j. */
 function sum(i: number, r: number, j: number): string {
   return `c${i}${r}_${j}`;
-}
-
-/** WGSL: `x` and `y`, which squares of the tile a thread has. */
-function placeOfThread(variant: GemmVariant): string {
-  const { tileM, tileN, threadM, threadN, lanes } = variant;
-  const across = tileN / threadN, down = tileM / threadM;
-  if (
-    lanes === "row" || across % BLOCK_COLUMNS !== 0 || down % BLOCK_ROWS !== 0
-  ) {
-    return `
-  let x = lane % ${across}u;
-  let y = lane / ${across}u;`;
-  }
-  // Every other thread is in the next row: a wide read of workgroup memory
-  // serves neighbours at once where they read the same.
-  const blocks = across / BLOCK_COLUMNS;
-  return `
-  let block = lane / ${BLOCK}u;
-  let within = lane % ${BLOCK}u;
-  let x = block % ${blocks}u * ${BLOCK_COLUMNS}u + within / 2u % ${BLOCK_COLUMNS}u;
-  let y = block / ${blocks}u * ${BLOCK_ROWS}u + within / 16u * 2u + within % 2u;`;
 }
 
 /** The loop over k where factors go through workgroup memory. */

@@ -5,6 +5,7 @@
  */
 
 import type { Ops } from "../../graph/ops.ts";
+import type { Lanes } from "./lanes.ts";
 
 /** The sizes and layouts of a product, as in graph/ops.ts. */
 export interface GemmShape {
@@ -51,7 +52,7 @@ export interface GemmTile {
    * Which squares of the tile neighbouring threads have: those of a `row`, or
    * 32 at a time a `block` of 4 x 8, which reads less of the factors.
    */
-  readonly lanes: "row" | "block";
+  readonly lanes: Lanes;
 }
 
 /** How a product is computed: everything that its order of sums follows from. */

@@ -52,7 +52,6 @@ export const attentionKernels: Kernels<"attention"> = {
     const code = `
 ${rng ? dropoutFunctions({ p, site: names.site, rng }) : ""}
 ${headLoader(qkv, shape)}
-var<workgroup> rowParts: array<array<vec4<f32>, ${side}>, ${side}>;
 ${productMemory(shape)}
 ${
       entry(
@@ -75,7 +74,7 @@ ${
             }, keys <= vec4<u32>(q + ${r}u));`)
         }
     // 2. The largest of each row so far; what was summed is scaled to it.
-    rowParts[x][y] = vec4<f32>(
+    keyHeads[x][y] = vec4<f32>(
 ${
           joined(
             4,
@@ -85,7 +84,7 @@ ${
         });
     workgroupBarrier();
     let before = top;
-${lines(side, (j) => `    top = max(top, rowParts[${j}][y]);`)}
+${lines(side, (j) => `    top = max(top, keyHeads[${j}][y]);`)}
     let shrink = exp(before - top);
 ${lines(4, (r) => `    s${r} = exp(s${r} - top[${r}]);`)}
     sum = sum * shrink + vec4<f32>(
@@ -106,9 +105,10 @@ ${addHeads("o", values, shape)}
   }
   // 4. Totals over the threads of a row, and the results.
 ${addParts("o", shape)}
-  rowParts[x][y] = sum;
   workgroupBarrier();
-  let all = ${joined(side, " + ", (j) => `rowParts[${j}][y]`)};
+  keyHeads[x][y] = sum;
+  workgroupBarrier();
+  let all = ${joined(side, " + ", (j) => `keyHeads[${j}][y]`)};
 ${
           storeRows(shape, {
             row: "q",
