@@ -117,6 +117,30 @@ for (
   });
 }
 
+// Two tiles, heads of two parts; an oracle is for the first way.
+Deno.test("webgpu: attention computes the same by eight rows per thread", {
+  ignore: noAdapter,
+}, async () => {
+  const gpu = await openTestGpu();
+  const attrs = { B: 1, T: 68, H: 2, Hkv: 1, D: 32, p: 0.2, site: 7 };
+  for (const kind of ["attention", "attentionBackward"] as const) {
+    const ways = [
+      { flow: "direct" },
+      { flow: "tall" },
+      ...kind === "attention" ? [] : [{ flow: "tall", again: true } as const],
+    ] as const;
+    const [first, ...others] = await computed(gpu, { kind, attrs }, ways);
+    for (const numbers of others) {
+      numbers.forEach((value, i) => {
+        const allowed = 1e-5 * Math.max(1, Math.abs(first[i]));
+        const error = Math.abs(value - first[i]);
+        assert.ok(error <= allowed, `${kind} ${i}: ${value}, ${first[i]}`);
+      });
+    }
+  }
+  await gpu.dispose();
+});
+
 /** All that a site writes, an array for each way. */
 async function computed(
   gpu: WebGpuBackend,

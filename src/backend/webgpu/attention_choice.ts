@@ -24,17 +24,17 @@ export function knownAttention(
     .find((choice) => formatAttention(choice) === text) ?? null;
 }
 
-/** All ways for a device. */
+/** All ways for a device, the simplest of each flow first. */
 export function attentionChoices(
   op: "attention" | "attentionBackward",
   limits: Partial<GPUSupportedLimits>,
 ): AttentionChoice[] {
   const flows = canStage(limits)
-    ? ["staged", "direct"] as const
+    ? ["staged", "tall", "direct"] as const
     : ["direct"] as const;
-  return flows.flatMap((flow): AttentionChoice[] =>
-    op === "attention" ? [{ flow }] : [{ flow }, { flow, again: true }]
-  );
+  const choices = flows.map((flow): AttentionChoice => ({ flow }));
+  if (op === "attention") return choices;
+  return [...choices, ...choices.map(({ flow }) => ({ flow, again: true }))];
 }
 
 /**

@@ -25,7 +25,7 @@ export interface GradientTensors {
   /** dOut . out of every row of every head, (B, H, T). */
   readonly rowDots: GpuTensor;
   readonly dQkv: GpuTensor;
-  /** ds of every tile, (B, H, pairs, 4 rows, threads) vectors along queries. */
+  /** ds of every tile, (B, H, pairs, rows, threads) vectors along queries. */
   readonly slopes?: GpuTensor;
 }
 
@@ -44,7 +44,7 @@ export function slopeAt(
 ): string {
   const pair = `${queryTile} * (${queryTile} + 1u) / 2u + ${keyTile}`;
   return `(${head} * ${pairs(shape)}u + ${pair}) * ${
-    4 * shape.threads
+    shape.rows * shape.threads
   }u + lane`;
 }
 

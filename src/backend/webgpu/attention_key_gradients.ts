@@ -41,7 +41,7 @@ export function keyGradients(
   shape: AttentionShape,
 ): Dispatch {
   const { dQkv, slopes, ...read } = tensors;
-  const { T, H, Hkv, tiles, chunks, tile, threads } = shape;
+  const { T, H, Hkv, tiles, chunks, tile, rows, threads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv, slopes } },
     { vector: ["slopes", ...shape.vector ? ["dOut", "qkv", "dQkv"] : []] },
@@ -68,29 +68,31 @@ ${
     let queryTile = tile + turn % (${tiles}u - tile);
     let begin = queryTile * ${tile}u;
     let q = begin + 4u * x;
-    let rows = (b * ${H}u + h) * ${T}u;
+    let sequence = (b * ${H}u + h) * ${T}u;
 ${lines(4, (c) => `    let q${c} = min(q + ${c}u, ${T - 1}u);`)}
 ${
-        lines(4, (r) =>
+        lines(rows, (r) =>
           `    var s${r} = vec4<f32>();
     var g${r} = vec4<f32>();`)
       }
 ${addScores("s", { rows: keys, columns: queries, shape })}
 ${addScores("g", { rows: values, columns: outs, shape })}
     let queries = vec4<u32>(q) + vec4<u32>(0u, 1u, 2u, 3u);
-    let sums = vec4<f32>(${joined(4, ", ", (c) => `${lse}[rows + q${c}]`)});
-    let dots = vec4<f32>(${joined(4, ", ", (c) => `${rowDots}[rows + q${c}]`)});
+    let sums = vec4<f32>(${joined(4, ", ", (c) => `${lse}[sequence + q${c}]`)});
+    let dots = vec4<f32>(${
+        joined(4, ", ", (c) => `${rowDots}[sequence + q${c}]`)
+      });
     let inside = queries < vec4<u32>(${T}u);
 ${
         rng
           ? dropoutTile(shape, {
-            first: `(rows + q) * ${T}u + k`,
+            first: `(sequence + q) * ${T}u + k`,
             neighbours: "rows",
           })
           : ""
       }
 ${
-        lines(4, (r) =>
+        lines(rows, (r) =>
           `    let p${r} = select(vec4<f32>(), exp(s${r} * ${scale} - sums),
       inside & (vec4<u32>(k + ${r}u) <= queries));
     let ds${r} = p${r} * (g${r}${rng ? ` * f${r}` : ""} - dots) * ${scale};`)
@@ -105,15 +107,15 @@ ${
               keyTile: "tile",
             })
           };
-${lines(4, (r) => `      ${names.slopes}[at + ${r * threads}u] = ds${r};`)}
+${lines(rows, (r) => `      ${names.slopes}[at + ${r * threads}u] = ds${r};`)}
     }`
           : ""
       }
-${keepScores((r, c) => `p${r}[${c}]${rng ? ` * f${r}[${c}]` : ""}`)}
+${keepScores(shape, (r, c) => `p${r}[${c}]${rng ? ` * f${r}[${c}]` : ""}`)}
     workgroupBarrier();
 ${addHeads("dv", outs, shape)}
     workgroupBarrier();
-${keepScores((r, c) => `ds${r}[${c}]`)}
+${keepScores(shape, (r, c) => `ds${r}[${c}]`)}
     workgroupBarrier();
 ${addHeads("dk", queries, shape)}
     workgroupBarrier();

@@ -27,7 +27,7 @@ export interface Place {
  * of all sequences.
  */
 export function queryPlace(shape: AttentionShape): Place {
-  const { T, H, Hkv, tiles, tile } = shape;
+  const { T, H, Hkv, tiles, tile, rows } = shape;
   return place(shape, {
     heads: H,
     tile: `${tiles - 1}u - work % ${tiles}u; // the longest first`,
@@ -36,7 +36,7 @@ export function queryPlace(shape: AttentionShape): Place {
   let hkv = h * ${Hkv}u / ${H}u;
   let first = work / ${H}u * ${T}u;
   let fromQ = tile * ${tile}u;
-  let q = fromQ + 4u * y;`,
+  let q = fromQ + ${rows}u * y;`,
   });
 }
 
@@ -45,7 +45,7 @@ export function queryPlace(shape: AttentionShape): Place {
  * first of the thread, the head `hkv` and the sequence `b`.
  */
 export function keyPlace(shape: AttentionShape): Place {
-  const { T, Hkv, tiles, tile } = shape;
+  const { T, Hkv, tiles, tile, rows } = shape;
   return place(shape, {
     heads: Hkv,
     tile: `work % ${tiles}u; // the first keys have most queries`,
@@ -54,7 +54,7 @@ export function keyPlace(shape: AttentionShape): Place {
   let b = work / ${Hkv}u;
   let first = b * ${T}u;
   let fromK = tile * ${tile}u;
-  let k = fromK + 4u * y;`,
+  let k = fromK + ${rows}u * y;`,
   });
 }
 
@@ -63,7 +63,7 @@ function place(
   { heads, tile, code }: { heads: number; tile: string; code: string },
 ): Place {
   const { B, D4, tiles, chunks, chunkVectors, perThread, side } = shape;
-  const lanes = shape.flow === "staged" ? "block" : "row";
+  const lanes = shape.flow === "direct" ? "row" : "block";
   const workgroups = B * heads * tiles * chunks;
   return {
     workgroups,
@@ -74,7 +74,7 @@ function place(
   work /= ${chunks}u;
   let tile = ${tile}
   work /= ${tiles}u;
-${lanePlace({ across: side, down: side, lanes })}${code}
+${lanePlace({ across: side, down: shape.threads / side, lanes })}${code}
 ${
       lines(perThread, (j) =>
         `  let d${j} = min(chunk * ${chunkVectors}u + x + ${side * j}u, ${
@@ -86,10 +86,10 @@ ${
 
 /** Lines for the thread's results: each of its rows, each of its vectors. */
 export function eachResult(
-  { perThread }: AttentionShape,
+  { perThread, rows }: AttentionShape,
   line: (r: number, j: number) => string,
 ): string {
-  return lines(perThread, (j) => lines(4, (r) => line(r, j)));
+  return lines(perThread, (j) => lines(rows, (r) => line(r, j)));
 }
 
 /**
@@ -101,7 +101,7 @@ export function eachResult(
  * @param options.after Statements behind them.
  */
 export function storeRows(
-  { T, D4, perThread, chunkVectors, side }: AttentionShape,
+  { T, D4, rows, perThread, chunkVectors, side }: AttentionShape,
   { row, store, before = () => "", after = () => "" }: {
     row: "q" | "k";
     store: (r: number, j: number) => string;
@@ -113,7 +113,7 @@ export function storeRows(
   const hasVector = (j: number) =>
     `x + ${side * j}u < ${chunkVectors}u && ` +
     `chunk * ${chunkVectors}u + x + ${side * j}u < ${D4}u`;
-  return lines(4, (r) =>
+  return lines(rows, (r) =>
     `  if (${row} + ${r}u < ${T}u) {
     ${before(r)}
 ${

@@ -1,6 +1,7 @@
 /**
- * The two kinds of products of attention, over a tile of 4 x 4 numbers per
- * thread: heads times heads, which gives scores, and scores times heads.
+ * The two kinds of products of attention, over four columns of four or eight
+ * rows per thread: heads times heads, which gives scores, and scores times
+ * heads.
  *
  * Either each thread reads the heads that it needs, or they go through
  * workgroup memory, 16 numbers of every head or 16 heads at a time, the next
@@ -42,18 +43,27 @@ var<workgroup> columnHeads: ${heads};${keys}`;
 }
 
 /** WGSL: keeps the scores of this thread, vectors along the rows. */
-export function keepScores(score: (r: number, c: number) => string): string {
-  return lines(
-    4,
-    (c) =>
-      `    probs[${c}][x][y] = vec4<f32>(${
-        joined(4, ", ", (r) => score(r, c))
-      });`,
-  );
+export function keepScores(
+  { quads }: AttentionShape,
+  score: (r: number, c: number) => string,
+): string {
+  return lines(quads, (quad) =>
+    lines(
+      4,
+      (c) =>
+        `    probs[${c}][x][${quadOf(quads, quad)}] = vec4<f32>(${
+          joined(4, ", ", (r) => score(4 * quad + r, c))
+        });`,
+    ));
+}
+
+/** WGSL: the number of four rows of this thread among those of the tile. */
+export function quadOf(quads: number, quad: number): string {
+  return quads === 1 ? "y" : `${quads}u * y + ${quad}u`;
 }
 
 /**
- * WGSL: adds to `name0` … `name3` the products of four row heads with four
+ * WGSL: adds to `name0` … the products of the thread's row heads with its four
  * column heads; vectors along the columns. To be called by all threads.
  */
 export function addScores(
@@ -64,9 +74,9 @@ export function addScores(
     shape: AttentionShape;
   },
 ): string {
-  return shape.flow === "staged"
-    ? addStagedScores(name, { rows, columns, shape })
-    : addDirectScores(name, { rows, columns, shape });
+  return shape.flow === "direct"
+    ? addDirectScores(name, { rows, columns, shape })
+    : addStagedScores(name, { rows, columns, shape });
 }
 
 function addDirectScores(
@@ -107,24 +117,35 @@ ${
 
 function addStagedScores(
   name: string,
-  { rows, columns, shape: { D4 } }: {
+  { rows, columns, shape: { D4, threads, tile, quads, ...shape } }: {
     rows: Heads;
     columns: Heads;
     shape: AttentionShape;
   },
 ): string {
   const padded = D4 % SLOTS !== 0;
-  const put = (tile: string, value: string) => {
+  // Each thread brings a vector of so many rows, and of as many columns.
+  const turns = tile * SLOTS / threads;
+  const eachTurn = (line: (turn: number) => string) => lines(turns, line);
+  const put = (array: string, turn: number, value: string) => {
     const inside = `select(vec4<f32>(), ${value}, d4 + slot < ${D4}u)`;
-    return `${tile}[part][place][slot] = ${padded ? inside : value};`;
+    const place = `place + ${turn * threads / (4 * SLOTS)}u`;
+    return `      ${array}[part][${place}][slot] = ${padded ? inside : value};`;
   };
+  const start = (heads: Heads, turn: number) =>
+    heads.at(`(lane / ${SLOTS}u + ${turn * threads / SLOTS}u)`);
   const product = (u: number) =>
     `{
 ${
-      lines(4, (i) =>
-        `      let r${i} = rowHeads[${i}][y][${u}];
-      let c${i} = columnHeads[${i}][x][${u}];`)
+      lines(
+        shape.rows,
+        (i) =>
+          `      let r${i} = rowHeads[${i % 4}][${
+            quadOf(quads, i >> 2)
+          }][${u}];`,
+      )
     }
+${lines(4, (i) => `      let c${i} = columnHeads[${i}][x][${u}];`)}
 ${
       lines(4, (component) => {
         const part = "xyzw"[component];
@@ -132,8 +153,11 @@ ${
           joined(4, ", ", (c) => `c${c}.${part}`)
         });
 ${
-          lines(4, (r) =>
-            `      ${name}${r} = fma(vec4<f32>(r${r}.${part}), c_${part}, ${name}${r});`)
+          lines(
+            shape.rows,
+            (r) =>
+              `      ${name}${r} = fma(vec4<f32>(r${r}.${part}), c_${part}, ${name}${r});`,
+          )
         }`;
       })
     }
@@ -142,17 +166,30 @@ ${
     let slot = lane % ${SLOTS}u;
     let part = lane / ${SLOTS}u % 4u;
     let place = lane / ${4 * SLOTS}u;
-    let rowStart = ${rows.at(`(lane / ${SLOTS}u)`)};
-    let columnStart = ${columns.at(`(lane / ${SLOTS}u)`)};
-    var nextRow = load_${rows.array}(rowStart, min(slot, ${D4 - 1}u));
-    var nextColumn = load_${columns.array}(columnStart, min(slot, ${D4 - 1}u));
+    let firstSlot = min(slot, ${D4 - 1}u);
+${
+    eachTurn((t) =>
+      `    let rowStart${t} = ${start(rows, t)};
+    let columnStart${t} = ${start(columns, t)};
+    var nextRow${t} = load_${rows.array}(rowStart${t}, firstSlot);
+    var nextColumn${t} = load_${columns.array}(columnStart${t}, firstSlot);`
+    )
+  }
     for (var d4 = 0u; d4 < ${D4}u; d4 += ${SLOTS}u) {
-      ${put("rowHeads", "nextRow")}
-      ${put("columnHeads", "nextColumn")}
+${
+    eachTurn((t) =>
+      `${put("rowHeads", t, `nextRow${t}`)}
+${put("columnHeads", t, `nextColumn${t}`)}`
+    )
+  }
       workgroupBarrier();
       let next = min(d4 + ${SLOTS}u + slot, ${D4 - 1}u);
-      nextRow = load_${rows.array}(rowStart, next);
-      nextColumn = load_${columns.array}(columnStart, next);
+${
+    eachTurn((t) =>
+      `      nextRow${t} = load_${rows.array}(rowStart${t}, next);
+      nextColumn${t} = load_${columns.array}(columnStart${t}, next);`
+    )
+  }
 ${lines(SLOTS, product)}
       workgroupBarrier();
     }
@@ -173,10 +210,18 @@ export function addHeads(
     lines(
       shape.perThread,
       (j) =>
-        lines(4, (r) =>
-          `      ${name}${r}_${j} = fma(vec4<f32>(p[${r}]), ${
+        lines(shape.rows, (r) =>
+          `      ${name}${r}_${j} = fma(vec4<f32>(p${r >> 2}[${r % 4}]), ${
             v(j)
           }, ${name}${r}_${j});`),
+    );
+  const scores = (c: number, group: string) =>
+    lines(
+      shape.quads,
+      (quad) =>
+        `      let p${quad} = probs[${c}][${group}][${
+          quadOf(shape.quads, quad)
+        }];`,
     );
   const { array, at } = heads;
   if (shape.flow === "direct") {
@@ -185,7 +230,7 @@ export function addHeads(
 ${
       lines(4, (u) =>
         `{
-      let p = probs[${u}][key / 4u][y];
+${scores(u, "key / 4u")}
       let start = ${at(`(key + ${u}u)`)};
 ${add((j) => `load_${array}(start, d${j})`)}
       }`)
@@ -193,27 +238,35 @@ ${add((j) => `load_${array}(start, d${j})`)}
     }`;
   }
   // Behind the keys of one part, in a row, are those of the next.
-  const { chunkVectors, D4, tile, wide, parts } = shape;
+  const { chunkVectors, D4, tile, wide, parts, threads } = shape;
   const keys = KEYS * parts;
-  const place = parts === 1
-    ? `keyHeads[key][lane % ${wide}u]`
-    : `keyHeads[key % ${KEYS}u][key / ${KEYS}u * ${wide}u + lane % ${wide}u]`;
+  const turns = keys * wide / threads; // each thread brings so many vectors
+  const eachTurn = (line: (key: string, turn: number) => string) =>
+    lines(turns, (t) => line(`(key + ${t * threads / wide}u)`, t));
+  const place = (key: string) =>
+    parts === 1
+      ? `keyHeads[${key}][lane % ${wide}u]`
+      : `keyHeads[${key} % ${KEYS}u][${key} / ${KEYS}u * ${wide}u + lane % ${wide}u]`;
   return `{
     let key = lane / ${wide}u;
     let vector = min(chunk * ${chunkVectors}u + lane % ${wide}u, ${D4 - 1}u);
-    var next = load_${array}(${at("key")}, vector);
+${eachTurn((key, t) => `    var next${t} = load_${array}(${at(key)}, vector);`)}
     for (var slice = 0u; slice < ${tile}u; slice += ${keys}u) {
-      ${place} = next;
+${eachTurn((key, t) => `      ${place(key)} = next${t};`)}
       workgroupBarrier();
-      let nextKey = min(slice + ${keys}u, ${tile - keys}u) + key;
-      next = load_${array}(${at("nextKey")}, vector);
+      let nextSlice = min(slice + ${keys}u, ${tile - keys}u);
+${
+    eachTurn((key, t) =>
+      `      next${t} = load_${array}(${at(`(nextSlice + ${key})`)}, vector);`
+    )
+  }
       let quarter = slice / 4u${
     parts > 1 ? ` + x / ${wide}u * ${KEYS / 4}u` : ""
   };
 ${
     lines(KEYS, (u) =>
       `{
-      let p = probs[${u % 4}][quarter + ${u >> 2}u][y];
+${scores(u % 4, `quarter + ${u >> 2}u`)}
       let v = keyHeads[${u}][x];
 ${add(() => "v")}
       }`)
@@ -229,10 +282,10 @@ ${add(() => "v")}
  */
 export function addParts(
   name: string,
-  { parts, wide }: AttentionShape,
+  { parts, wide, rows }: AttentionShape,
 ): string {
   if (parts === 1) return "";
-  return lines(4, (r) => `
+  return lines(rows, (r) => `
   workgroupBarrier();
   keyHeads[y][x] = ${name}${r}_0;
   workgroupBarrier();

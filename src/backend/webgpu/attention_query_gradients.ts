@@ -28,6 +28,7 @@ import {
   addScores,
   keepScores,
   productMemory,
+  quadOf,
 } from "./attention_products.ts";
 import {
   attentionFlops,
@@ -44,7 +45,7 @@ export function queryGradients(
   shape: AttentionShape,
 ): Dispatch {
   const { dQkv, slopes: _, ...read } = tensors;
-  const { T } = shape;
+  const { T, rows, quads } = shape;
   const { bindings, names } = bind(
     { read, write: { dQkv } },
     { vector: shape.vector ? ["dOut", "qkv", "dQkv"] : [] },
@@ -59,16 +60,24 @@ export function queryGradients(
     entry(
       shape.threads,
       `${place}
-  let rows = work * ${T}u;
-${lines(4, (r) => `  let q${r} = min(q + ${r}u, ${T - 1}u);`)}
-  let sums = vec4<f32>(${joined(4, ", ", (r) => `${lse}[rows + q${r}]`)});
-  let dots = vec4<f32>(${joined(4, ", ", (r) => `${rowDots}[rows + q${r}]`)});
+  let sequence = work * ${T}u;
+${lines(rows, (r) => `  let q${r} = min(q + ${r}u, ${T - 1}u);`)}
+${
+        lines(quads, (quad) => {
+          const ofRows = (array: string) =>
+            `vec4<f32>(${
+              joined(4, ", ", (r) => `${array}[sequence + q${4 * quad + r}]`)
+            })`;
+          return `  let sums${quad} = ${ofRows(lse)};
+  let dots${quad} = ${ofRows(rowDots)};`;
+        })
+      }
 ${zeroQueries(shape)}
   for (var keyTile = 0u; keyTile <= tile; keyTile++) {
     let begin = keyTile * ${shape.tile}u;
     let k = begin + 4u * x;
 ${
-        lines(4, (r) =>
+        lines(rows, (r) =>
           `    var s${r} = vec4<f32>();
     var g${r} = vec4<f32>();`)
       }
@@ -78,20 +87,22 @@ ${addScores("g", { rows: outs, columns: values, shape })}
 ${
         rng
           ? dropoutTile(shape, {
-            first: `(rows + q) * ${T}u + k`,
+            first: `(sequence + q) * ${T}u + k`,
             neighbours: "columns",
           })
           : ""
       }
 ${
-        lines(4, (r) =>
-          `    let p${r} = select(vec4<f32>(), exp(s${r} * ${scale} - sums[${r}]),
+        lines(rows, (r) =>
+          `    let p${r} = select(vec4<f32>(), exp(s${r} * ${scale} - sums${
+            r >> 2
+          }[${r % 4}]),
       keys <= vec4<u32>(q${r}));
-    let ds${r} = p${r} * (g${r}${
-            rng ? ` * f${r}` : ""
-          } - dots[${r}]) * ${scale};`)
+    let ds${r} = p${r} * (g${r}${rng ? ` * f${r}` : ""} - dots${r >> 2}[${
+            r % 4
+          }]) * ${scale};`)
       }
-${keepScores((r, c) => `ds${r}[${c}]`)}
+${keepScores(shape, (r, c) => `ds${r}[${c}]`)}
     workgroupBarrier();
 ${addHeads("dq", keys, shape)}
     workgroupBarrier();
@@ -113,7 +124,7 @@ export function queryProducts(
   { slopes, qkv, dQkv }: Record<"slopes" | "qkv" | "dQkv", GpuTensor>,
   shape: AttentionShape,
 ): Dispatch {
-  const { tile, threads } = shape;
+  const { tile, rows, quads, threads } = shape;
   const { bindings, names } = bind(
     { read: { slopes, qkv }, write: { dQkv } },
     { vector: ["slopes", ...shape.vector ? ["qkv", "dQkv"] : []] },
@@ -140,9 +151,11 @@ ${zeroQueries(shape)}
     // Kept by rows of keys: thread (x, y) has columns of query group x.
 ${
         lines(
-          4,
+          rows,
           (r) =>
-            `    probs[${r}][y][x] = ${names.slopes}[at + ${r * threads}u];`,
+            `    probs[${r % 4}][${
+              quadOf(quads, r >> 2)
+            }][x] = ${names.slopes}[at + ${r * threads}u];`,
         )
       }
     workgroupBarrier();

@@ -1,9 +1,9 @@
 /**
- * What the attention kernels share: square tiles of scores, 4 x 4 per thread.
+ * What the attention kernels share: square tiles of scores, four columns of
+ * four or eight rows per thread.
  *
- * The threads of a workgroup are a square: `y` counts groups of four rows of
- * the tile, `x` groups of four columns, and later, with the same rows, vectors
- * of the head. Scores are computed anew in the backward kernels, so nothing of
+ * Of the threads of a workgroup, `y` counts groups of rows of the tile, `x`
+ * groups of four columns, and later, with the same rows, vectors of the head. Scores are computed anew in the backward kernels, so nothing of
  * size T x T is ever in memory. How a thread finds its part of the tiles is
  * attention_place.ts's, where heads lie attention_heads.ts's, and how factors
  * of the products get to the threads attention_products.ts's.
@@ -19,8 +19,14 @@ const MOST_VECTORS = 16;
 /** What scores of later positions are set to; exp gives 0. */
 export const MASKED = "-1e30f";
 
-/** How the factors of products get to the threads. */
-export type AttentionFlow = "direct" | "staged";
+/**
+ * How the factors of products get to the threads:
+ * - `direct`: each reads what it needs;
+ * - `staged`: through workgroup memory;
+ * - `tall`: so, for half as many threads with eight rows each, which read three
+ *   vectors where the others read four, and need more registers.
+ */
+export type AttentionFlow = "direct" | "staged" | "tall";
 
 /** How attention or its gradient is computed. */
 export interface AttentionChoice {
@@ -39,11 +45,14 @@ export interface AttentionShape extends AttentionAttrs {
   /** Whether rows of heads can be read as vectors. */
   readonly vector: boolean;
   readonly flow: AttentionFlow;
-  /** Threads of a workgroup along each side of a tile. */
+  /** Threads of a workgroup along a row of a tile. */
   readonly side: 8 | 16;
-  /** Rows and columns of a tile of scores: four per thread. */
+  /** Rows and columns of a tile of scores: four columns per thread. */
   readonly tile: number;
-  readonly threads: 64 | 256;
+  /** Rows of a thread, and how many vectors of four those are. */
+  readonly rows: 4 | 8;
+  readonly quads: 1 | 2;
+  readonly threads: number;
   /** Tiles of T. */
   readonly tiles: number;
   /** Parts of a head that different workgroups make results for. */
@@ -66,19 +75,21 @@ export function attentionShape(
   flow: AttentionFlow,
 ): AttentionShape {
   const D4 = Math.ceil(attrs.D / 4);
-  const side = flow === "staged" ? 16 : 8;
+  const isStaged = flow !== "direct";
+  const side = isStaged ? 16 : 8;
   const tile = 4 * side;
+  const rows = flow === "tall" ? 8 : 4;
   const chunks = Math.ceil(D4 / MOST_VECTORS);
   const chunkVectors = Math.ceil(D4 / chunks);
-  const wide = flow === "staged"
+  const wide = isStaged
     ? [4, 8].find((vectors) => chunkVectors <= vectors) ?? side
     : side;
   return {
     ...attrs,
     D4,
     vector: attrs.D % 4 === 0,
-    ...{ flow, side, tile },
-    threads: flow === "staged" ? 256 : 64,
+    ...{ flow, side, tile, rows, quads: rows === 8 ? 2 : 1 },
+    threads: side * tile / rows,
     tiles: Math.ceil(attrs.T / tile),
     chunks,
     chunkVectors,
@@ -88,13 +99,13 @@ export function attentionShape(
 }
 
 /**
- * WGSL: dropout factors `f0` … `f3` of four rows, vectors along columns.
+ * WGSL: dropout factors `f0` … of the rows of a thread, vectors along columns.
  *
  * One block of random words is for four neighbours in memory: a tile of 4 x 4
  * takes four blocks, where no row begins in the middle of one.
  */
 export function dropoutTile(
-  { T }: { T: number },
+  { T, quads }: Pick<AttentionShape, "T" | "quads">,
   { first, neighbours }: {
     /** Number of the first element of the tile. */
     first: string;
@@ -103,25 +114,31 @@ export function dropoutTile(
   },
 ): string {
   const alongColumns = neighbours === "columns";
-  if (T % 4 !== 0) {
-    return lines(4, (r) => {
-      const factors = joined(4, ", ", (c) => {
-        const [apart, next] = alongColumns ? [r, c] : [c, r];
-        return `dropout1(${first} + ${apart * T + next}u)`;
+  const toNextQuad = 4 * (alongColumns ? T : 1);
+  return lines(quads, (quad) => {
+    const f = (r: number) => `f${4 * quad + r}`;
+    const start = `${first} + ${quad * toNextQuad}u`;
+    if (T % 4 !== 0) {
+      return lines(4, (r) => {
+        const factors = joined(4, ", ", (c) => {
+          const [apart, next] = alongColumns ? [r, c] : [c, r];
+          return `dropout1(${start} + ${apart * T + next}u)`;
+        });
+        return `    let ${f(r)} = vec4<f32>(${factors});`;
       });
-      return `    let f${r} = vec4<f32>(${factors});`;
-    });
-  }
-  const block = (i: number) => `dropout4((${first}) / 4u + ${i * T / 4}u)`;
-  if (alongColumns) return lines(4, (r) => `    let f${r} = ${block(r)};`);
-  return lines(4, (c) => `    let column${c} = ${block(c)};`) + "\n" +
-    lines(
-      4,
-      (r) =>
-        `    let f${r} = vec4<f32>(${
-          joined(4, ", ", (c) => `column${c}[${r}]`)
-        });`,
-    );
+    }
+    const block = (i: number) => `dropout4((${start}) / 4u + ${i * T / 4}u)`;
+    if (alongColumns) return lines(4, (r) => `    let ${f(r)} = ${block(r)};`);
+    const column = (c: number) => `column${quad}_${c}`;
+    return lines(4, (c) => `    let ${column(c)} = ${block(c)};`) + "\n" +
+      lines(
+        4,
+        (r) =>
+          `    let ${f(r)} = vec4<f32>(${
+            joined(4, ", ", (c) => `${column(c)}[${r}]`)
+          });`,
+      );
+  });
 }
 
 /** Operations of `products` products of a triangle of scores with heads. */

@@ -142,9 +142,13 @@ export class ChosenKernels {
 
   #attentionWays({ kind }: AttentionSite): AttentionChoice[] {
     const likely = chooseAttention(this.#adapter, this.#limits);
-    const all = attentionChoices(kind, this.#limits);
     const isLikely = ({ flow }: AttentionChoice) => flow === likely.flow;
-    return all.toSorted((a, b) => Number(isLikely(b)) - Number(isLikely(a)));
+    // Slopes are cheap to keep, or dear, in all flows alike.
+    const all = attentionChoices(kind, this.#limits)
+      .filter((choice) => isLikely(choice) || !choice.again);
+    const rank = (choice: AttentionChoice) =>
+      choice.again ? 2 : isLikely(choice) ? 0 : 1;
+    return all.toSorted((a, b) => rank(a) - rank(b));
   }
 
   #of(site: KernelSite): KernelChoice {

@@ -20,6 +20,7 @@ import {
   addScores,
   keepScores,
   productMemory,
+  quadOf,
 } from "../attention_products.ts";
 import {
   attentionFlops,
@@ -42,7 +43,7 @@ export const attentionKernels: Kernels<"attention"> = {
       attrs,
       context.attention("attention", attrs).flow,
     );
-    const { T, H, D, p, side, tile, threads } = shape;
+    const { T, H, D, p, side, tile, rows, quads, threads } = shape;
     const vector = shape.vector ? ["qkv", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });
     const { qkv, rng, out, lse } = names;
@@ -57,65 +58,92 @@ ${
       entry(
         threads,
         `${place}
-  var top = vec4<f32>(${MASKED});
-  var sum = vec4<f32>();
+${
+          lines(quads, (quad) =>
+            `  var top${quad} = vec4<f32>(${MASKED});
+  var sum${quad} = vec4<f32>();`)
+        }
 ${eachResult(shape, (r, j) => `  var o${r}_${j} = vec4<f32>();`)}
   for (var keyTile = 0u; keyTile <= tile; keyTile++) {
     let begin = keyTile * ${tile}u;
     let k = begin + 4u * x;
     // 1. Scores, with later positions masked.
-${lines(4, (r) => `    var s${r} = vec4<f32>();`)}
+${lines(rows, (r) => `    var s${r} = vec4<f32>();`)}
 ${addScores("s", { rows: queries, columns: keys, shape })}
     let keys = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
 ${
-          lines(4, (r) =>
+          lines(rows, (r) =>
             `    s${r} = select(vec4<f32>(${MASKED}), s${r} * ${
               scoreScale(attrs)
             }, keys <= vec4<u32>(q + ${r}u));`)
         }
     // 2. The largest of each row so far; what was summed is scaled to it.
-    keyHeads[x][y] = vec4<f32>(
 ${
-          joined(
-            4,
-            ",\n",
-            (r) => `      max(max(s${r}.x, s${r}.y), max(s${r}.z, s${r}.w))`,
-          )
-        });
+          lines(quads, (quad) =>
+            `    keyHeads[x][${quadOf(quads, quad)}] = vec4<f32>(
+${
+              joined(4, ",\n", (i) => {
+                const s = `s${4 * quad + i}`;
+                return `      max(max(${s}.x, ${s}.y), max(${s}.z, ${s}.w))`;
+              })
+            });`)
+        }
     workgroupBarrier();
-    let before = top;
-${lines(side, (j) => `    top = max(top, keyHeads[${j}][y]);`)}
-    let shrink = exp(before - top);
-${lines(4, (r) => `    s${r} = exp(s${r} - top[${r}]);`)}
-    sum = sum * shrink + vec4<f32>(
-${joined(4, ", ", (r) => `dot(s${r}, vec4<f32>(1.0f))`)});
+${
+          lines(quads, (quad) =>
+            `    let before${quad} = top${quad};
+${
+              lines(side, (j) =>
+                `    top${quad} = max(top${quad}, keyHeads[${j}][${
+                  quadOf(quads, quad)
+                }]);`)
+            }
+    let shrink${quad} = exp(before${quad} - top${quad});`)
+        }
+${lines(rows, (r) => `    s${r} = exp(s${r} - top${r >> 2}[${r % 4}]);`)}
+${
+          lines(quads, (quad) =>
+            `    sum${quad} = sum${quad} * shrink${quad} + vec4<f32>(
+${
+              joined(4, ", ", (i) => `dot(s${4 * quad + i}, vec4<f32>(1.0f))`)
+            });`)
+        }
 ${
           rng
-            ? dropoutTile(attrs, {
+            ? dropoutTile(shape, {
               first: `(work * ${T}u + q) * ${T}u + k`,
               neighbours: "columns",
-            }) + "\n" + lines(4, (r) => `    s${r} *= f${r};`)
+            }) + "\n" + lines(rows, (r) => `    s${r} *= f${r};`)
             : ""
         }
-${keepScores((r, c) => `s${r}[${c}]`)}
+${keepScores(shape, (r, c) => `s${r}[${c}]`)}
     workgroupBarrier();
     // 3. Probabilities times values.
-${eachResult(shape, (r, j) => `    o${r}_${j} *= shrink[${r}];`)}
+${eachResult(shape, (r, j) => `    o${r}_${j} *= shrink${r >> 2}[${r % 4}];`)}
 ${addHeads("o", values, shape)}
   }
   // 4. Totals over the threads of a row, and the results.
 ${addParts("o", shape)}
   workgroupBarrier();
-  keyHeads[x][y] = sum;
+${lines(quads, (quad) => `  keyHeads[x][${quadOf(quads, quad)}] = sum${quad};`)}
   workgroupBarrier();
-  let all = ${joined(side, " + ", (j) => `keyHeads[${j}][y]`)};
+${
+          lines(quads, (quad) =>
+            `  let all${quad} = ${
+              joined(
+                side,
+                " + ",
+                (j) => `keyHeads[${j}][${quadOf(quads, quad)}]`,
+              )
+            };`)
+        }
 ${
           storeRows(shape, {
             row: "q",
             before: (r) =>
               `let at = (first + q + ${r}u) * ${H * D}u + h * ${D}u;`,
             store: (r, j) =>
-              `let y${j} = o${r}_${j} / all[${r}];
+              `let y${j} = o${r}_${j} / all${r >> 2}[${r % 4}];
       ${
                 storeHead(out, {
                   start: "at",
@@ -126,7 +154,9 @@ ${
               }`,
             after: (r) =>
               `if (x == 0u && chunk == 0u) {
-      ${lse}[work * ${T}u + q + ${r}u] = top[${r}] + log(all[${r}]);
+      ${lse}[work * ${T}u + q + ${r}u] = top${r >> 2}[${r % 4}] + log(all${
+                r >> 2
+              }[${r % 4}]);
     }`,
           })
         }`,
