@@ -17,3 +17,12 @@ Deno.test("damaged inputs are refused, and nothing else happens", async (t) => {
     });
   }
 });
+
+Deno.test("docs/security.md names every target", async () => {
+  const text = await Deno.readTextFile(
+    new URL("../../docs/security.md", import.meta.url),
+  );
+  const [, table] = text.split("| targets ");
+  const named = [...table.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name);
+  assert.deepEqual(named.toSorted(), Object.keys(TARGETS).toSorted());
+});
