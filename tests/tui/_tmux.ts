@@ -36,16 +36,21 @@ export class Tmux implements AsyncDisposable {
     return tmux;
   }
 
-  /** Starts `hearth`. */
-  static async hearth(args: readonly string[], size?: {
-    columns: number;
-    rows: number;
-  }): Promise<Tmux> {
+  /** Starts `hearth`; `before` is put before it in the shell. */
+  static async hearth(
+    args: readonly string[],
+    { before = "", ...size }: {
+      columns?: number;
+      rows?: number;
+      before?: string;
+    } = {},
+  ): Promise<Tmux> {
     const words = [
       ...["run", "-A", "--quiet", "--no-check", MOD],
       ...args,
     ].map((word) => `'${word}'`).join(" ");
-    return await Tmux.start(`'${Deno.execPath()}' ${words}`, size);
+    const command = `${before} '${Deno.execPath()}' ${words}`.trim();
+    return await Tmux.start(command, size);
   }
 
   /** What the terminal shows. */

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { listRuns } from "../../src/run/files/runs.ts";
 import { endingRuns } from "../cli/_real_process.ts";
 import { Workspace } from "../cli/_workspace.ts";
+import { canRun } from "../base/_helpers.ts";
 import { hasTmux, Tmux } from "./_tmux.ts";
 
 const withTmux = await hasTmux();
@@ -97,6 +98,30 @@ Deno.test({
     await tmux.shows("EXIT=0");
     assert.equal(await tmux.variable("alternate_on"), "0");
     assert.equal(await tmux.variable("cursor_flag"), "1");
+  },
+});
+
+/** In front of a command: without what lets root open anything. */
+const asAnybody = Deno.uid() === 0
+  ? "setpriv --bounding-set=-all --inh-caps=-all"
+  : "";
+
+Deno.test({
+  name: "Esc works in a terminal that this user may not open, as after su",
+  ignore: !withTmux || Deno.build.os !== "linux" ||
+    asAnybody !== "" && !await canRun("setpriv", ["--version"]),
+  async fn() {
+    await using workspace = await Workspace.create();
+    await using tmux = await Tmux.hearth(["--root", workspace.root, "tui"], {
+      before: `chmod 000 "$(tty)"; ${asAnybody}`,
+    });
+    await tmux.shows("No runs yet");
+    await tmux.press("?");
+    await tmux.shows("all keys of this screen");
+    await tmux.press("Escape");
+    await tmux.shows("? help  q quit");
+    await tmux.press("q");
+    await tmux.shows("EXIT=0");
   },
 });
 
