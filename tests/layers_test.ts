@@ -140,12 +140,24 @@ Deno.test("src/ makes memory executable in one file, and starts no shell", async
   assert.deepEqual(shells, []);
 });
 
+Deno.test("no file has more than 500 lines", async () => {
+  const long: string[] = [];
+  for (const folder of ["src", "tests", "bench", "scripts", "examples"]) {
+    const url = new URL(`../${folder}/`, import.meta.url);
+    for await (const { path, code } of sources(url, new URL("../", url))) {
+      const lines = code.split("\n").length - 1;
+      if (lines > 500) long.push(`${path}: ${lines}`);
+    }
+  }
+  assert.deepEqual(long, []);
+});
+
 /** Comments may speak of anything; strings stay. */
 function withoutComments(code: string): string {
   return code.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1");
 }
 
-/** A file of `src/`; paths begin below that. */
+/** A file; its path begins below `base`, which is `src/` unless said. */
 interface Source {
   path: string;
   layer: string;
@@ -154,17 +166,20 @@ interface Source {
   imports: string[];
 }
 
-async function* sources(directory: URL): AsyncGenerator<Source> {
+async function* sources(
+  directory: URL,
+  base = root,
+): AsyncGenerator<Source> {
   for await (const entry of Deno.readDir(directory)) {
     if (entry.isDirectory) {
       // Compiled to WebAssembly, in AssemblyScript's own dialect.
       if (entry.name === "kernels" && directory.href.endsWith("/cpu/")) {
         continue;
       }
-      yield* sources(new URL(`${entry.name}/`, directory));
+      yield* sources(new URL(`${entry.name}/`, directory), base);
     } else if (/\.tsx?$/.test(entry.name)) {
       const url = new URL(entry.name, directory);
-      const path = url.href.slice(root.href.length);
+      const path = url.href.slice(base.href.length);
       const code = await Deno.readTextFile(url);
       const layer = path.split("/")[0];
       yield { path, layer, code, imports: importsIn(code, url) };

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import { configSchema } from "../../src/config/schema.ts";
-import type { OpenDatasetOptions } from "../../src/data/open_dataset.ts";
+import {
+  openDataset,
+  type OpenDatasetOptions,
+} from "../../src/data/open_dataset.ts";
 import type { TextFile } from "../../src/data/text/text_file.ts";
 
 /** A directory that is removed at the end of a block. */
@@ -98,4 +101,12 @@ export async function filesBelow(path: string): Promise<string[]> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
   return names.sort();
+}
+
+/** What there is once a data set was opened; it is closed again. */
+export async function openAndClose(settings: OpenDatasetOptions) {
+  const { dataset, prepared, reused } = await openDataset(settings);
+  dataset.close();
+  const { fingerprint } = dataset.identity;
+  return { reused, fingerprint, directory: prepared[0].directory };
 }

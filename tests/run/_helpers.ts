@@ -53,3 +53,12 @@ export async function listTree(dir: string, prefix = ""): Promise<string[]> {
   }
   return paths.sort();
 }
+
+/** Copies a directory and all that is in it. */
+export async function copyTree(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyTree(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}

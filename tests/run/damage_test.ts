@@ -16,6 +16,7 @@ import { readRun } from "../../src/run/files/runs.ts";
 import { flipBit } from "./_checkpoints.ts";
 import {
   collectRun,
+  copyTree,
   inTempDir,
   listTree,
   testEngine,
@@ -41,15 +42,6 @@ const CHECKPOINT_FILES = [
   "tokenizer.json",
   "trainer.json",
 ];
-
-async function copyTree(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for (const path of await listTree(from)) {
-    const { isDirectory } = await Deno.stat(`${from}/${path}`);
-    if (isDirectory) await Deno.mkdir(`${to}/${path}`);
-    else await Deno.copyFile(`${from}/${path}`, `${to}/${path}`);
-  }
-}
 
 /** A run that was stopped after step 10, and what it would have come to. */
 const stopped = await Deno.makeTempDir();

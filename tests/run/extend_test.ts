@@ -20,7 +20,7 @@ import type { Snapshot } from "../../src/train/snapshot.ts";
 import { train } from "../../src/train/loop.ts";
 import { assembleSession } from "../../src/train/assemble_session.ts";
 import { tinyConfig } from "../train/_helpers.ts";
-import { collectRun, inTempDir } from "./_helpers.ts";
+import { collectRun, copyTree, inTempDir } from "./_helpers.ts";
 import { loadMetrics } from "./_load_metrics.ts";
 import { readSnapshot } from "./_snapshot.ts";
 
@@ -315,11 +315,3 @@ Deno.test("resumeRun() takes text that was moved, but no other", () =>
       exitCode: 2,
     });
   }));
-
-async function copyTree(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (isDirectory) await copyTree(`${from}/${name}`, `${to}/${name}`);
-    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
-  }
-}
