@@ -65,3 +65,8 @@ export interface Io {
     options: { runId: string; output: string; args?: readonly string[] },
   ): Promise<DetachedProcess>;
 }
+
+/** Whether there is a terminal that can be drawn on and typed into. */
+export function canShowScreens({ stdinIsTty, stdout, env }: Io): boolean {
+  return stdinIsTty && stdout.isTty && env("TERM") !== "dumb";
+}

@@ -10,7 +10,7 @@ import { CommanderError } from "commander";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { safeText } from "../base/safe_text.ts";
 import { App } from "./app.ts";
-import type { Io } from "./io.ts";
+import { canShowScreens, type Io } from "./io.ts";
 import { createProgram } from "./program.ts";
 import { Stopped } from "./stop_signal.ts";
 import { checkValues, explainUsage, type Explanation } from "./usage_error.ts";
@@ -80,7 +80,7 @@ export async function runCli(
 function askedFor(argv: readonly string[], io: Io): readonly string[] {
   if (argv[0] === "help") return [...argv.slice(1), "--help"];
   if (!ONLY_WHERE.test(argv.join("\0"))) return argv;
-  if (io.stdinIsTty && io.stdout.isTty) return [...argv, "tui"];
+  if (canShowScreens(io)) return [...argv, "tui"];
   return argv.length === 0 ? ["--help"] : argv;
 }
 

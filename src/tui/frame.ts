@@ -19,9 +19,10 @@ import {
   spread,
 } from "./text/line.ts";
 import { panel } from "./text/panel.ts";
+import { wrapWidth } from "./text/width.ts";
 
 /** Below this, nothing can be read. */
-const SMALLEST: Size = { columns: 40, rows: 12 };
+const SMALLEST: Size = { columns: 40, rows: 10 };
 
 /** What is around the screen on top. */
 export interface FrameParts {
@@ -45,15 +46,10 @@ export interface FrameParts {
 export function frameLines(parts: FrameParts, size: Size): Line[] {
   const { columns, rows } = size;
   if (columns < SMALLEST.columns || rows < SMALLEST.rows) {
-    return fitRows([
-      cutLine([
-        span(
-          `This window is ${columns}x${rows}; ` +
-            `${SMALLEST.columns}x${SMALLEST.rows} are needed`,
-          "warn",
-        ),
-      ], columns),
-    ], rows);
+    const text = `This window is ${columns}x${rows}; ` +
+      `${SMALLEST.columns}x${SMALLEST.rows} are needed`;
+    const lines = wrapWidth(text, columns).map((one) => [span(one, "warn")]);
+    return fitRows(lines, rows);
   }
   const body = { columns: columns - 2, rows: rows - 2 };
   const overlay = parts.overlay(body);

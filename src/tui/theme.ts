@@ -3,7 +3,7 @@
  *
  * Nobody tells whether a terminal is light or dark, so every color has about
  * the same contrast on white and on black, 3.8 to 1 or more (a test computes
- * it). Terminals with 16 colors have their own idea of them.
+ * it). Terminals with 16 colors have their own idea of them; see below.
  *
  * @module
  */
@@ -24,14 +24,22 @@ export const PALETTE: Readonly<Record<Exclude<Tone, "plain">, number>> = {
   cyan: 30,
 };
 
-const SIXTEEN: Readonly<Record<Exclude<Tone, "plain">, number>> = {
-  dim: 90,
-  accent: 34,
-  good: 32,
-  warn: 33,
-  bad: 31,
-  violet: 35,
-  cyan: 36,
+/**
+ * Parameters of escapes. Of the 16 colors, what is to be read has those that
+ * are seen on white and on black, as xterm and the console of Linux draw them
+ * (a test computes it): yellow and cyan are lost on white, blue on black. Gray
+ * is the background itself in some schemes, so `dim` is faint in place of it.
+ */
+export const SIXTEEN: Readonly<
+  Record<Exclude<Tone, "plain">, string>
+> = {
+  dim: "2",
+  accent: "35",
+  good: "32",
+  warn: "31",
+  bad: "1;31",
+  violet: "35",
+  cyan: "36",
 };
 
 /** What the environment says of colors. */
@@ -56,7 +64,10 @@ export function paintLine(line: Line, depth: ColorDepth): string {
     if (inverse) codes.push(7);
     if (tone !== "plain") {
       if (depth === "256") codes.push(`38;5;${PALETTE[tone]}`);
-      if (depth === "16") codes.push(SIXTEEN[tone]);
+      // What is bold is not faint: some terminals know only one of them.
+      if (depth === "16" && !(bold && tone === "dim")) {
+        codes.push(SIXTEEN[tone]);
+      }
     }
     if (codes.length === 0 || text === "") return text;
     return `\x1b[${codes.join(";")}m${text}\x1b[0m`;

@@ -20,6 +20,19 @@ Deno.test("hearth tui says that it needs a terminal", async () => {
   });
 });
 
+Deno.test("hearth tui says that a dumb terminal has no screen", async () => {
+  const dumb = { tty: true, env: { TERM: "dumb" } };
+  const { code, err } = await run(["tui"], dumb);
+  assert.equal(code, 2);
+  assert.match(
+    err,
+    /TERM is dumb: the terminal has no screen to draw on\nhint/,
+  );
+  // Without a command, there is help in place of the dashboard.
+  const alone = await run([], dumb);
+  assert.match(alone.out, /^Usage: hearth/);
+});
+
 Deno.test("--root comes before HEARTH_ROOT, which comes before the folder", async () => {
   await using workspace = await Workspace.create();
   await workspace.train(["--steps", "1", "--quiet"]);

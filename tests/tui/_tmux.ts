@@ -5,7 +5,8 @@
 import { fileURLToPath } from "node:url";
 import { canRun } from "../base/_helpers.ts";
 
-const MOD = fileURLToPath(new URL("../../mod.ts", import.meta.url));
+/** What `deno run` takes. */
+export const MOD = fileURLToPath(new URL("../../mod.ts", import.meta.url));
 /** Generous: a machine busy with other tests may be slow. */
 const TIMEOUT_MS = 40_000;
 

@@ -8,6 +8,7 @@ import { runPaths } from "../../src/run/files/run_paths.ts";
 import { metricLine } from "../../src/run/files/metrics.ts";
 import { initialRunState } from "../../src/run/files/run_state.ts";
 import { FakeRun, stepMetric } from "../run/_fake_run.ts";
+import { textWidth } from "../../src/tui/text/width.ts";
 import { Workspace } from "../cli/_workspace.ts";
 import { eventually } from "../run/_eventually.ts";
 import { inTempDir } from "../run/_helpers.ts";
@@ -39,8 +40,52 @@ Deno.test("the dashboard says when the window is too small", async () => {
   await inTempDir(async (root) => {
     await using tui = new TestTui(root, { columns: 38, rows: 8 });
     await tui.dashboard.look();
-    assert.match(tui.frame, /^This window is 38x8; 40x12 are needed/);
+    assert.match(tui.frame, /^This window is 38x8; 40x10 are needed/);
   });
+  await inTempDir(async (root) => {
+    await using tui = new TestTui(root, { columns: 12, rows: 5 });
+    assert.match(tui.frame, /^This window\nis 12x5;\n40x10 are\nneeded\n$/);
+  });
+});
+
+Deno.test("every screen has its place in the smallest window", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "30", "--log-every", "1", "--quiet"]);
+  await using tui = new TestTui(workspace.root, { columns: 40, rows: 10 });
+  const frame = () => tui.frame.split("\n");
+  const isWhole = () => {
+    assert.equal(frame().length, 10);
+    assert.ok(frame().every((one) => textWidth(one) <= 40), tui.frame);
+    assert.match(tui.frame, /help|\^G/);
+  };
+  await tui.dashboard.look();
+  assert.match(frame()[1], /^ run +status +loss +val loss$/);
+  isWhole();
+  await tui.press("enter");
+  await tui.shows(/ 1 overview 2 3 4 5/);
+  // The loss without axes, and what else there is room for.
+  await tui.shows(/100 % {2}step 30\/30\n/);
+  await tui.shows(/\n loss +\d\.\d{4}\n +[█▇▆]/);
+  await tui.shows(/\n tokens\/s +[\d,]+ {2}lr/);
+  isWhole();
+  for (const page of ["2", "3", "4", "5"]) {
+    await tui.press(page);
+    isWhole();
+  }
+  await tui.press("r");
+  await tui.shows(/❯ checkpoint +‹ latest ›/);
+  isWhole();
+  await tui.press("esc", "g");
+  await tui.shows(/❯ prompt/);
+  isWhole();
+  await tui.press("esc", "f");
+  await tui.shows("❯ profile");
+  isWhole();
+  await tui.press("\x07"); // Ctrl+G
+  await tui.shows("↑↓ more");
+  await tui.press("esc", "down", "down", "down", "down", "down", "down");
+  await tui.shows(/❯ dataset/);
+  await tui.shows(/\$ hearth/);
 });
 
 Deno.test("the dashboard follows a run, and tells that it was killed", async () => {

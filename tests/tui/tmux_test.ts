@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { listRuns } from "../../src/run/files/runs.ts";
 import { endingRuns } from "../cli/_real_process.ts";
+import { FakeRun } from "../run/_fake_run.ts";
 import { Workspace } from "../cli/_workspace.ts";
 import { canRun } from "../base/_helpers.ts";
-import { hasTmux, Tmux } from "./_tmux.ts";
+import { hasTmux, MOD, Tmux } from "./_tmux.ts";
 
 const withTmux = await hasTmux();
 if (!withTmux) console.log("tests in a terminal are skipped: there is no tmux");
@@ -148,6 +149,81 @@ Deno.test({
     await tmux.press("C-c");
     await tmux.shows("EXIT=0");
     assert.equal(await tmux.variable("alternate_on"), "0");
+  },
+});
+
+Deno.test({
+  name: "50 runs that change 10 times a second are followed in a terminal",
+  ignore: !withTmux,
+  async fn() {
+    await using workspace = await Workspace.create();
+    await using runs = new AsyncDisposableStack();
+    const all = Array.from(
+      { length: 50 },
+      (_, i) => runs.use(new FakeRun(workspace.root, `run-${i}`)),
+    );
+    for (const run of all) await run.begin();
+    const setAll = (step: number) =>
+      Promise.all(all.map((run) => run.set({ step, totalSteps: 100 })));
+    await using tmux = await Tmux.hearth(["--root", workspace.root, "tui"], {
+      columns: 90,
+      rows: 56,
+    });
+    await tmux.shows("50 runs, 50 running");
+    await tmux.press("+", "+");
+    await tmux.shows("10/s");
+    for (let step = 1; step <= 20; step++) {
+      await setAll(step);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    // The last words of all of them, and nothing else on the screen.
+    await tmux.shows(/(^ run-\d+ +● running .* 20\/100 .*\n){50}/m);
+
+    // One is damaged while it is watched: in the table, and on its page.
+    await Deno.writeTextFile(all[7].paths.state, "{");
+    await tmux.shows(/run-7 +✗ broken/);
+    await tmux.press("/");
+    await tmux.type("run-7");
+    await tmux.press("Enter");
+    await tmux.shows(/✗ Cannot read "[^]*it is not\s+JSON/);
+    await tmux.press("Enter");
+    await tmux.shows(/1 overview .* 5 problems 1\b/);
+    await setAll(21);
+    await tmux.shows(/● running .* step 21\/100/);
+    await tmux.press("q");
+    await tmux.shows("EXIT=0");
+  },
+});
+
+Deno.test({
+  name: "a terminal of 16 colors has escapes of those, and none where unwanted",
+  ignore: !withTmux,
+  async fn() {
+    await using workspace = await Workspace.create();
+    await using run = new FakeRun(workspace.root);
+    await run.begin();
+    const words = ["run", "-A", "--quiet", "--no-check", MOD];
+    const command = [Deno.execPath(), ...words, "--root", workspace.root, "tui"]
+      .map((word) => `'${word}'`).join(" ");
+    const sixteen = "env -u COLORTERM TERM=xterm";
+    for (const env of [sixteen, `${sixteen} NO_COLOR=1`]) {
+      await using tmux = await Tmux.start(`${env} ${command}`);
+      await tmux.shows("● running");
+      const frame = await tmux.styledFrame();
+      // deno-lint-ignore no-control-regex -- the escapes of colors
+      const codes = frame.matchAll(/\x1b\[([\d;]*)m/g).flatMap(([, codes]) =>
+        codes.split(";").map(Number)
+      );
+      const colors = [...new Set(codes)].filter((code) => code >= 30)
+        .filter((code) => code !== 39 && code !== 49).sort();
+      if (env !== sixteen) assert.deepEqual(colors, []);
+      else {
+        assert.ok(colors.includes(35), frame); // the keys
+        assert.ok(colors.every((code) => code <= 36), frame);
+      }
+      await tmux.press("q");
+      await tmux.shows("EXIT=0");
+    }
   },
 });
 

@@ -4,6 +4,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
+import { canShowScreens } from "../io.ts";
 
 /** Adds the command. */
 export function addTuiCommand(program: CommandUnknownOpts, app: App): void {
@@ -25,8 +26,12 @@ export function addTuiCommand(program: CommandUnknownOpts, app: App): void {
  */
 async function openDashboard(app: App): Promise<void> {
   const { io, root } = app;
-  if (!io.stdinIsTty || !io.stdout.isTty) {
-    throw new UserError("Cannot open the dashboard: this is not a terminal", {
+  if (!canShowScreens(io)) {
+    const isTerminal = io.stdinIsTty && io.stdout.isTty;
+    const why = isTerminal
+      ? "TERM is dumb: the terminal has no screen to draw on"
+      : "this is not a terminal";
+    throw new UserError(`Cannot open the dashboard: ${why}`, {
       hint: "hearth runs lists the runs, hearth status shows one",
       exitCode: EXIT.usage,
     });

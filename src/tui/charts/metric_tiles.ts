@@ -35,6 +35,14 @@ interface Metric {
 
 const percent = (value: number) => `${value.toFixed(0)} %`;
 
+const LOSS: Metric = {
+  curve: "trainLoss",
+  title: "loss",
+  tone: "accent",
+  format: (loss) => loss.toFixed(4),
+  now: ({ trainLoss }) => trainLoss,
+};
+
 const METRICS: readonly Metric[] = [
   {
     curve: "tokensPerSec",
@@ -150,6 +158,14 @@ export function metricTiles(
     lines.push(...beside(row, gap));
   }
   return fitRows(lines, rows);
+}
+
+/** The training loss as such a graph, where there is no room for axes. */
+export function smallChart(
+  data: TileData,
+  { columns, rows }: { columns: number; rows: number },
+): Line[] {
+  return tile(LOSS, data, { columns, rows: rows - 1 });
 }
 
 function tile(

@@ -10,7 +10,7 @@ import { formatAge } from "../../base/when.ts";
 import type { RunMeta } from "../../run/files/meta.ts";
 import type { RunState } from "../../run/files/run_state.ts";
 import { type ChartView, lossChart, shownSteps } from "../charts/loss_chart.ts";
-import { metricTiles } from "../charts/metric_tiles.ts";
+import { metricTiles, smallChart } from "../charts/metric_tiles.ts";
 import type { Size } from "../screen.ts";
 import type { Curves } from "../state/curves.ts";
 import type { RunRecord } from "../state/run_feed.ts";
@@ -19,6 +19,9 @@ import { insidePanel, panel } from "../text/panel.ts";
 import { tableLines } from "../text/table.ts";
 import { wrapWidth } from "../text/width.ts";
 import { summaryLines } from "./summary_lines.ts";
+
+/** A chart with its axes needs that much. */
+const LEAST_CHART_ROWS = 7;
 
 /** Curves, small graphs and the end of the log. */
 export function overviewPage(
@@ -80,6 +83,20 @@ export function overviewPage(
     rows: tileRows,
     across,
   });
+  if (chartRows < LEAST_CHART_ROWS && !framed) {
+    // The loss without axes, and one line of the log.
+    const lossRows = Math.max(
+      2,
+      Math.min(LEAST_CHART_ROWS, left - tileRows - 1),
+    );
+    const rest = left - tileRows - lossRows;
+    return [
+      ...lines,
+      ...smallChart(data, { columns, rows: lossRows }),
+      ...tiles,
+      ...logTail(log, rest),
+    ].slice(0, rows);
+  }
   return [
     ...lines,
     ...(framed
@@ -88,7 +105,7 @@ export function overviewPage(
     ...tiles,
     ...(framed
       ? logPanel(log, { columns, rows: logRows })
-      : tail(log, logRows).map((one) => [span(one, "dim")])),
+      : logTail(log, logRows)),
   ];
 }
 
@@ -111,6 +128,10 @@ function logPanel(log: readonly string[], size: Size): Line[] {
 
 function tail<T>(items: readonly T[], count: number): T[] {
   return count > 0 ? items.slice(-count) : [];
+}
+
+function logTail(log: readonly string[], rows: number): Line[] {
+  return tail(log, rows).map((one) => [span(one, "dim")]);
 }
 
 function logLine(text: string): Line {

@@ -112,10 +112,15 @@ export class DetailScreen implements Screen {
     const counts = ["", "", checkpoints.length, "", problems];
     const isNarrow = columns < 72;
     return DETAIL_PAGES.map((page, i) => {
-      const count = counts[i] && !(isNarrow && i === 2) ? ` ${counts[i]}` : "";
       const isOpen = i === this.#page;
       // In a very narrow window, the number says which page a key opens.
-      const name = columns < 56 && !isOpen ? "" : ` ${page}`;
+      const isCut = columns < 56 && !isOpen;
+      const name = isCut ? "" : ` ${page}`;
+      const count = !counts[i] || isNarrow && i === 2
+        ? ""
+        : isCut
+        ? "!"
+        : ` ${counts[i]}`;
       const text = ` ${i + 1}${name}${count}${isNarrow ? "" : " "}`;
       return isOpen
         ? { text, inverse: true, bold: true }

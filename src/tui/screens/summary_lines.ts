@@ -55,7 +55,11 @@ export function summaryLines(
       { ...statusSpan(state.status), bold: true },
       span("  "),
       ...progress,
-      ...gauge(fraction, wide ? 32 : 14, state.alive ? "good" : "dim"),
+      ...gauge(
+        fraction,
+        wide ? 32 : columns < 56 ? 6 : 14,
+        state.alive ? "good" : "dim",
+      ),
       span(` ${(fraction * 100).toFixed(0)} %  `),
       label("step"),
       value(step === null ? null : formatCount(step)),
