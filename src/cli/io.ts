@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DetachedProcess } from "../run/background/detach.ts";
+import type { DetachedProcess } from "../run/background/detached_process.ts";
 
 /** Where text goes. */
 export interface Sink {

@@ -45,7 +45,9 @@ export function processIo(): Io {
     ask: (mark) => prompt(mark),
     bundledModel,
     async startAgain({ runId, output, args = Deno.args }) {
-      const { startDetached } = await import("../run/background/detach.ts");
+      const { startDetached } = await import(
+        "../run/background/detached_process.ts"
+      );
       const { selfCommand } = await import("../run/process/self_command.ts");
       const { command, prefix } = await selfCommand(Deno.args);
       return await startDetached({

@@ -10,18 +10,15 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { FULL_VERSION } from "../base/version.ts";
 import type { App, GlobalFlags } from "./app.ts";
-import type { Io } from "./io.ts";
 import { addAttachCommand } from "./commands/attach.ts";
 import { addBenchCommand } from "./commands/bench.ts";
 import { addCompareCommand } from "./commands/compare.ts";
 import { addCompletionsCommand } from "./commands/completions.ts";
-import { optionTerm } from "./flags/config_flags.ts";
 import { addDataCommand } from "./commands/data.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDevicesCommand } from "./commands/devices.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEvalCommand } from "./commands/eval.ts";
-import { examples } from "./flags/examples.ts";
 import { addExportCommand } from "./commands/export.ts";
 import { addGenerateCommand } from "./commands/generate.ts";
 import { addImportCommand } from "./commands/import.ts";
@@ -36,6 +33,9 @@ import { addStopCommand } from "./commands/stop.ts";
 import { addTokenizerCommand } from "./commands/tokenizer.ts";
 import { addTrainCommand } from "./commands/train.ts";
 import { addTuiCommand } from "./commands/tui.ts";
+import { optionTerm } from "./flags/config_flags.ts";
+import { examples } from "./flags/examples.ts";
+import type { Io } from "./io.ts";
 
 /** Builds the parser; its actions talk through `app`. */
 export function createProgram(app: App): CommandUnknownOpts {

@@ -8,20 +8,24 @@
 import { errorMessage, UserError } from "../base/errors.ts";
 import type { Progress, TrainEvent } from "../train/events.ts";
 import { explainingIo } from "./files/explaining_io.ts";
-import { IdleWatch } from "./idle_watch.ts";
-import { refuseLinks } from "./files/refuse_links.ts";
 import { acquireLock } from "./files/lock.ts";
 import { saveMeta } from "./files/meta.ts";
+import { refuseLinks } from "./files/refuse_links.ts";
+import type { NewRunDirectory } from "./files/run_directory.ts";
+import {
+  initialRunState,
+  type RunState,
+  type RunStatus,
+} from "./files/run_state.ts";
+import { clearStopRequests, onStopRequest } from "./files/stop_request.ts";
+import { IdleWatch } from "./idle_watch.ts";
 import {
   type PreparedRun,
   type PrepareOptions,
   prepareRun,
 } from "./prepare_run.ts";
 import { RunRecorder } from "./recorder.ts";
-import type { NewRunDirectory } from "./files/run_directory.ts";
 import type { RunEvent } from "./run_event.ts";
-import { initialRunState, type RunStatus } from "./files/run_state.ts";
-import { clearStopRequests, onStopRequest } from "./files/stop_request.ts";
 
 /** A run with its name and place. */
 export interface ConductOptions extends Omit<PrepareOptions, "resumed"> {
@@ -107,15 +111,7 @@ export async function* conduct(
     }
   } catch (error) {
     const stopped = prepared === null && signal.aborted;
-    if (stopped && before?.status !== "completed") {
-      ending = { status: "stopped", error: null };
-    } else if (stopped || prepared === null && error instanceof UserError) {
-      // Nothing has happened to the run yet: leave it as it was.
-      const { status = "stopped", error = null } = before ?? {};
-      ending = { status, error, discard: !stopped };
-    } else {
-      ending = { status: "failed", error: errorMessage(error) };
-    }
+    ending = endingAfter(error, { stopped, begun: prepared !== null, before });
     if (!stopped) throw error;
   } finally {
     // 3. Free everything.
@@ -137,6 +133,32 @@ export async function* conduct(
     status: completed ? "completed" : "stopped",
     lastCheckpoint: recorder.state.lastCheckpoint,
   };
+}
+
+/**
+ * How an error leaves a run.
+ *
+ * @param how.stopped It is no error: the person stopped the preparation.
+ * @param how.begun The run was prepared.
+ * @param how.before The state that a resumed run was left in before.
+ */
+function endingAfter(
+  error: unknown,
+  { stopped, begun, before }: {
+    stopped: boolean;
+    begun: boolean;
+    before?: RunState;
+  },
+): Ending {
+  if (stopped && before?.status !== "completed") {
+    return { status: "stopped", error: null };
+  }
+  if (stopped || !begun && error instanceof UserError) {
+    // Nothing has happened to the run yet: leave it as it was.
+    const { status = "stopped", error = null } = before ?? {};
+    return { status, error, discard: !stopped };
+  }
+  return { status: "failed", error: errorMessage(error) };
 }
 
 /** The loop's events, recorded, with the warnings of this layer in between. */

@@ -4,9 +4,9 @@
  * @module
  */
 
+import type { RunState } from "./files/run_state.ts";
 import { formatDevice } from "./log_line.ts";
 import type { RunEvent } from "./run_event.ts";
-import type { RunState } from "./files/run_state.ts";
 
 /** `state.json` stays small in a run that warns at every step. */
 const MAX_WARNINGS = 20;

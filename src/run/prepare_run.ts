@@ -11,20 +11,19 @@ import type { BaseModel } from "../train/base_model.ts";
 import { lrPoints } from "../train/lr_points.ts";
 import { lrSchedule } from "../train/schedule.ts";
 import type { ResumePlan, Session, SnapshotSource } from "../train/session.ts";
-import { loadChosen } from "./checkpoints/checkpoint_ref.ts";
-import type { LoadedCheckpoint } from "./checkpoints/checkpoint_list.ts";
-import { CheckpointStore } from "./checkpoints/checkpoint_store.ts";
-import { logBytes } from "./files/disk_space.ts";
 import { neededCheckpoints, warnOfAdapters } from "./adapter_runs.ts";
+import type { LoadedCheckpoint } from "./checkpoints/checkpoint_list.ts";
+import { loadChosen } from "./checkpoints/checkpoint_ref.ts";
+import { CheckpointStore } from "./checkpoints/checkpoint_store.ts";
+import { setAside } from "./checkpoints/recovered_meta.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
+import { logBytes } from "./files/disk_space.ts";
 import { explainingIo } from "./files/explaining_io.ts";
-import { freeGpuMemory } from "./telemetry/gpu_sampler.ts";
 import { type RunMeta, saveMeta, withSession } from "./files/meta.ts";
 import { truncateMetrics } from "./files/metrics.ts";
-import { setAside } from "./checkpoints/recovered_meta.ts";
-import type { RunOpened } from "./run_event.ts";
 import { rootPaths, type RunPaths } from "./files/run_paths.ts";
 import type { RunState } from "./files/run_state.ts";
+import type { RunOpened } from "./run_event.ts";
 import {
   alreadyComplete,
   checkpointsGone,
@@ -32,6 +31,7 @@ import {
   nothingToExtend,
   plannedState,
 } from "./start_point.ts";
+import { freeGpuMemory } from "./telemetry/gpu_sampler.ts";
 
 /** A run that is to be prepared. */
 export interface PrepareOptions {

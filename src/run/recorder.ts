@@ -14,15 +14,9 @@ import { errorMessage } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { jsonText, writeJson } from "../base/json_file.ts";
 import { AppendFile } from "./files/append_file.ts";
-import type { GpuSampler } from "./telemetry/gpu_sample.ts";
-import { openGpuSampler } from "./telemetry/gpu_sampler.ts";
 import { clearLeftovers } from "./files/leftovers.ts";
-import { logLines } from "./log_line.ts";
 import { metricLine, metricOf } from "./files/metrics.ts";
-import { nextState } from "./next_state.ts";
-import { ownProcess } from "./process/process_info.ts";
 import { Reserve } from "./files/reserve.ts";
-import type { RunEvent, RunOpened } from "./run_event.ts";
 import type { RunPaths } from "./files/run_paths.ts";
 import {
   isActive,
@@ -30,6 +24,12 @@ import {
   type RunState,
   type RunStatus,
 } from "./files/run_state.ts";
+import { logLines } from "./log_line.ts";
+import { nextState } from "./next_state.ts";
+import { ownProcess } from "./process/process_info.ts";
+import type { RunEvent, RunOpened } from "./run_event.ts";
+import type { GpuSampler } from "./telemetry/gpu_sample.ts";
+import { openGpuSampler } from "./telemetry/gpu_sampler.ts";
 import { NO_TELEMETRY, TelemetrySampler } from "./telemetry/telemetry.ts";
 
 /** Half of the second in which a reader may expect news. */

@@ -15,11 +15,11 @@ import { ioProblem } from "../base/io_problem.ts";
 import { isOneName } from "../base/one_name.ts";
 import { unlessGone } from "../base/unless_gone.ts";
 import { adapterRunsOf } from "./adapter_runs.ts";
+import { trainerOf } from "./background/trainer.ts";
 import { acquireLock } from "./files/lock.ts";
 import { rootPaths, type RunPaths, runPaths } from "./files/run_paths.ts";
 import { initialRunState, loadRunState } from "./files/run_state.ts";
 import { resolveRun } from "./files/runs.ts";
-import { trainerOf } from "./background/trainer.ts";
 
 /** A run that may be removed. */
 export interface RemovableRun {

@@ -7,8 +7,8 @@
 import type { ConfigChange } from "../config/config_change.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { TrainEvent } from "../train/events.ts";
-import type { LrPolicy } from "../train/lr_policies.ts";
 import type { LrPoint } from "../train/lr_points.ts";
+import type { LrPolicy } from "../train/lr_policies.ts";
 import type { DeviceInfo, Lora } from "../train/session.ts";
 
 /** The run has its name; preparing data and device comes next. */

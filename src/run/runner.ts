@@ -15,15 +15,15 @@ import { overrideConfig, type OverrideSources } from "../config/override.ts";
 import type { HearthConfig } from "../config/schema.ts";
 import type { LrPolicy } from "../train/lr_policies.ts";
 import type { ResumePlan } from "../train/session.ts";
+import { findMeta } from "./checkpoints/recovered_meta.ts";
 import { conduct } from "./conduct.ts";
 import type { Engine, PrepareProgress } from "./engine.ts";
 import { initialMeta, loadMeta } from "./files/meta.ts";
-import { findMeta } from "./checkpoints/recovered_meta.ts";
 import { adoptRunDirectory, makeRunDirectory } from "./files/run_directory.ts";
-import type { RunEvent } from "./run_event.ts";
 import { runPaths } from "./files/run_paths.ts";
 import { loadRunState } from "./files/run_state.ts";
 import { nextOrder, resolveRun } from "./files/runs.ts";
+import type { RunEvent } from "./run_event.ts";
 import { alreadyComplete } from "./start_point.ts";
 
 /** What starting and resuming have in common. */

@@ -5,7 +5,7 @@
  */
 
 import type { RunInfo } from "../run/files/runs.ts";
-import type { DetachedProcess } from "../run/background/detach.ts";
+import type { DetachedProcess } from "../run/background/detached_process.ts";
 import type { ScreenName } from "./keymap.ts";
 import type { Line } from "./text/line.ts";
 

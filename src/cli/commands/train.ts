@@ -2,15 +2,15 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { App } from "../app.ts";
-import { conductRun } from "../run/conduct_run.ts";
 import {
   addConfigFlags,
   readConfigFlags,
   setOption,
 } from "../flags/config_flags.ts";
-import { detachRun } from "../run/detach_run.ts";
 import { examples } from "../flags/examples.ts";
 import { withStdin } from "../flags/stdin_config.ts";
+import { conductRun } from "../run/conduct_run.ts";
+import { detachRun } from "../run/detach_run.ts";
 
 /** Adds the command. */
 export function addTrainCommand(program: CommandUnknownOpts, app: App): void {

@@ -9,9 +9,9 @@ import { EXIT } from "../../base/errors.ts";
 import type { RunEvent } from "../../run/run_event.ts";
 import type { RunHost, RunOptions } from "../../run/runner.ts";
 import type { App } from "../app.ts";
+import { StopSignal } from "../stop_signal.ts";
 import { printOutcome, type RunOutcome } from "./run_outcome.ts";
 import { RunView } from "./run_view.ts";
-import { StopSignal } from "../stop_signal.ts";
 
 /** Loads what is needed and begins the run. */
 export type Begin = (

@@ -10,9 +10,9 @@ import { EXIT } from "../../base/errors.ts";
 import { safeText } from "../../base/safe_text.ts";
 import type { LaunchableRun } from "../../run/background/launch.ts";
 import type { App } from "../app.ts";
+import { StopSignal } from "../stop_signal.ts";
 import { noteRunning, printOutcome } from "./run_outcome.ts";
 import { RunView } from "./run_view.ts";
-import { StopSignal } from "../stop_signal.ts";
 
 /**
  * Starts this program again to train a run, and returns once it does.

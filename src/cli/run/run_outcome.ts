@@ -6,11 +6,11 @@
  */
 
 import { formatDuration, UNKNOWN } from "../../base/format.ts";
-import type { RunState } from "../../run/files/run_state.ts";
-import type { App } from "../app.ts";
 import { safeText } from "../../base/safe_text.ts";
 import { readPointer } from "../../run/checkpoints/checkpoint_list.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
+import type { RunState } from "../../run/files/run_state.ts";
+import type { App } from "../app.ts";
 
 /** What a run came to. */
 export type RunOutcome = Pick<

@@ -8,17 +8,17 @@
  * @module
  */
 
-import type { FollowEvent } from "../../run/watch/follow_run.ts";
+import { safeText } from "../../base/safe_text.ts";
+import type { Preparing, RunState } from "../../run/files/run_state.ts";
 import { logLines } from "../../run/log_line.ts";
 import type { RunEvent } from "../../run/run_event.ts";
-import type { Preparing, RunState } from "../../run/files/run_state.ts";
+import type { FollowEvent } from "../../run/watch/follow_run.ts";
+import { formatSilence } from "../../run/watch/silence.ts";
 import type { App } from "../app.ts";
 import { LiveLine } from "../output/live_line.ts";
 import { formatBar } from "../output/progress_bar.ts";
 import { StageLine } from "../output/stage_line.ts";
 import type { RunOutcome } from "./run_outcome.ts";
-import { safeText } from "../../base/safe_text.ts";
-import { formatSilence } from "../../run/watch/silence.ts";
 
 /** How often to look whether a run of another process has fallen silent. */
 const SILENCE_INTERVAL_MS = 1000;

@@ -7,14 +7,14 @@
  * @module
  */
 
-import { followRun } from "../../run/watch/follow_run.ts";
+import { safeJson, safeText } from "../../base/safe_text.ts";
 import type { RunState } from "../../run/files/run_state.ts";
+import { followRun } from "../../run/watch/follow_run.ts";
 import type { App } from "../app.ts";
 import { LiveBlock } from "../output/live_block.ts";
-import { brokenRun, removedRun } from "./run_errors.ts";
-import { safeJson, safeText } from "../../base/safe_text.ts";
 import { formatStateLine, formatStatus } from "../output/status_text.ts";
 import { StopSignal } from "../stop_signal.ts";
+import { brokenRun, removedRun } from "./run_errors.ts";
 
 /** Ages on the screen grow although nothing changes. */
 const REDRAW_MS = 1000;

@@ -7,13 +7,12 @@
 
 import { EXIT, UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
-import {
-  type DetachedProcess,
-  type ProcessEnd,
-  untilTraining,
-} from "./detach.ts";
 import type { RunPaths } from "../files/run_paths.ts";
-import type { RunState } from "../files/run_state.ts";
+import { loadRunState, type RunState } from "../files/run_state.ts";
+import type { DetachedProcess, ProcessEnd } from "./detached_process.ts";
+
+/** Often enough for a person who waits. */
+const POLL_MS = 100;
 
 /** A run that this process has checked and another one is to train. */
 export interface LaunchableRun {
@@ -73,7 +72,7 @@ export async function launchRun(
     throw error;
   }
   const { pid } = process;
-  let started: Awaited<ReturnType<typeof untilTraining>>;
+  let started: StartOutcome;
   try {
     started = await untilTraining({ paths, process, onState, signal });
   } catch (error) {
@@ -87,6 +86,44 @@ export async function launchRun(
     throw new LaunchFailure(runId, pid, end);
   }
   return { runId, pid, outcome: { state, end } };
+}
+
+/** What came of a start. */
+export interface StartOutcome {
+  /** As the process wrote it last; null if it never did. */
+  state: RunState | null;
+  /** Null while the process lives. */
+  end: ProcessEnd | null;
+}
+
+/** What to wait for, and how. */
+export interface WaitOptions {
+  paths: RunPaths;
+  process: DetachedProcess;
+  /** Sees the state while it waits. */
+  onState: (state: RunState) => void;
+  /** Ends the waiting: the promise rejects with its reason. */
+  signal: AbortSignal;
+}
+
+/** Waits until the process trains the run, or has ended. */
+export async function untilTraining(
+  { paths, process, onState, signal }: WaitOptions,
+): Promise<StartOutcome> {
+  let end: ProcessEnd | null = null;
+  process.ended.then((how) => end = how);
+  const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  for (;;) {
+    signal.throwIfAborted();
+    const endBefore = end; // so that the state is read after the end
+    const found = await loadRunState(paths).catch(() => undefined);
+    const state = found?.pid === process.pid ? found : null;
+    if (endBefore || state?.status === "running") {
+      return { state, end: endBefore };
+    }
+    if (state) onState(state);
+    await Promise.race([pause(), process.ended]);
+  }
 }
 
 /** The other process's error as if it were this one's. */

@@ -13,15 +13,15 @@ import { checkSettings } from "../../train/check_settings.ts";
 import { explainingIo } from "../files/explaining_io.ts";
 import { checkUnlocked } from "../files/lock.ts";
 import { initialMeta, saveMeta } from "../files/meta.ts";
-import { ownProcess } from "../process/process_info.ts";
+import { refuseLinks } from "../files/refuse_links.ts";
 import {
   makeRunDirectory,
   type NewRunDirectory,
 } from "../files/run_directory.ts";
-import { refuseLinks } from "../files/refuse_links.ts";
-import { initialRunState } from "../files/run_state.ts";
 import { type RunPaths, runPaths } from "../files/run_paths.ts";
+import { initialRunState } from "../files/run_state.ts";
 import { nextOrder, resolveRun } from "../files/runs.ts";
+import { ownProcess } from "../process/process_info.ts";
 
 /**
  * Makes the directory of a new run. Its status is `queued` as long as this

@@ -9,10 +9,6 @@ import { writeJson } from "../../base/json_file.ts";
 import { readPointer } from "../checkpoints/checkpoint_list.ts";
 import { explainingIo } from "../files/explaining_io.ts";
 import { acquireLock } from "../files/lock.ts";
-import {
-  isSurelyAlive,
-  type ProcessIdentity,
-} from "../process/process_info.ts";
 import { type RunPaths, runPaths } from "../files/run_paths.ts";
 import {
   initialRunState,
@@ -20,6 +16,10 @@ import {
   type RunState,
 } from "../files/run_state.ts";
 import { clearStopRequests, requestStop } from "../files/stop_request.ts";
+import {
+  isSurelyAlive,
+  type ProcessIdentity,
+} from "../process/process_info.ts";
 import { trainerOf } from "./trainer.ts";
 
 /** The trainer looks for requests five times a second. */

@@ -5,9 +5,9 @@
  */
 
 import { isLocked, lockHolder } from "../files/lock.ts";
-import { isAlive, type ProcessIdentity } from "../process/process_info.ts";
 import type { RunPaths } from "../files/run_paths.ts";
 import type { RunState } from "../files/run_state.ts";
+import { isAlive, type ProcessIdentity } from "../process/process_info.ts";
 
 /**
  * The process that trains the run, or is about to; null if there is none.

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type {
   DetachedProcess,
   ProcessEnd,
-} from "../../../src/run/background/detach.ts";
+} from "../../../src/run/background/detached_process.ts";
 import { type FakeSettings, run } from "../_fake_io.ts";
 import { TINY, withoutTimes, Workspace } from "../_workspace.ts";
 

@@ -1,6 +1,6 @@
 /**
  * Processes that outlive the one that starts them, its terminal and its
- * shell, and what the one that starts them can learn of them.
+ * shell.
  *
  * They lead a session of their own, so no key press and no hang-up reaches
  * them. What they print goes to a file: a pipe would break with its reader.
@@ -13,11 +13,6 @@ import { closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { errorMessage, UserError } from "../../base/errors.ts";
 import { explainingIo } from "../files/explaining_io.ts";
-import type { RunPaths } from "../files/run_paths.ts";
-import { loadRunState, type RunState } from "../files/run_state.ts";
-
-/** Often enough for a person who waits. */
-const POLL_MS = 100;
 
 /** How a process ended; one of code and signal is null. */
 export interface ProcessEnd {
@@ -85,43 +80,5 @@ export async function startDetached(
     );
   } finally {
     closeSync(file);
-  }
-}
-
-/** What came of a start. */
-export interface StartOutcome {
-  /** As the process wrote it last; null if it never did. */
-  state: RunState | null;
-  /** Null while the process lives. */
-  end: ProcessEnd | null;
-}
-
-/** What to wait for, and how. */
-export interface WaitOptions {
-  paths: RunPaths;
-  process: DetachedProcess;
-  /** Sees the state while it waits. */
-  onState: (state: RunState) => void;
-  /** Ends the waiting: the promise rejects with its reason. */
-  signal: AbortSignal;
-}
-
-/** Waits until the process trains the run, or has ended. */
-export async function untilTraining(
-  { paths, process, onState, signal }: WaitOptions,
-): Promise<StartOutcome> {
-  let end: ProcessEnd | null = null;
-  process.ended.then((how) => end = how);
-  const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  for (;;) {
-    signal.throwIfAborted();
-    const endBefore = end; // so that the state is read after the end
-    const found = await loadRunState(paths).catch(() => undefined);
-    const state = found?.pid === process.pid ? found : null;
-    if (endBefore || state?.status === "running") {
-      return { state, end: endBefore };
-    }
-    if (state) onState(state);
-    await Promise.race([pause(), process.ended]);
   }
 }
