@@ -80,13 +80,17 @@ export function weightsSha256(manifest: Manifest): string | null {
  * Opens the model beside which adapters were trained.
  *
  * @param dir Of the checkpoint with the adapters.
- * @param open Verifies and opens the weights of a checkpoint.
+ * @param options.elsewhere Where to look if it is not where it was.
+ * @param options.open Verifies and opens the weights of a checkpoint.
  * @throws {UserError} If it is not there, is another by now, or is damaged.
  */
 export async function openBase<T>(
   dir: string,
   base: BaseRef,
-  open: (dir: string) => Promise<T>,
+  { elsewhere, open }: {
+    elsewhere: WeightsIndex;
+    open: (dir: string) => Promise<T>;
+  },
 ): Promise<T> {
   const path = resolve(dir), checkpoints = dirname(dirname(path));
   const own = `${basename(dirname(path))}/${basename(path)}`;
@@ -95,7 +99,7 @@ export async function openBase<T>(
   const named = join(checkpoints, base.from);
   const found = await hasWeights(named, base)
     ? named
-    : await findWeights(checkpoints, base);
+    : await elsewhere.find(checkpoints, base.sha256);
   if (found === null) {
     const isThere = await exists(named);
     throw new UserError(
@@ -120,21 +124,40 @@ export async function openBase<T>(
 }
 
 async function hasWeights(dir: string, base: BaseRef): Promise<boolean> {
-  const manifest = await loadManifest(dir).catch(() => null);
-  return manifest !== null && weightsSha256(manifest) === base.sha256;
+  return await weightsOf(dir) === base.sha256;
 }
 
-/** The first checkpoint of any run that has these weights. */
-async function findWeights(
+/** Null for what is no checkpoint that can be read. */
+async function weightsOf(dir: string): Promise<string | null> {
+  const manifest = await loadManifest(dir).catch(() => null);
+  return manifest && weightsSha256(manifest);
+}
+
+/**
+ * The checkpoints of all runs by their weights. They are looked through once:
+ * adapters may be beside adapters, each of which was moved.
+ */
+export class WeightsIndex {
+  #found: ReadonlyMap<string, string> | null = null;
+
+  /** The first checkpoint below `checkpoints` that has these weights. */
+  async find(checkpoints: string, sha256: string): Promise<string | null> {
+    this.#found ??= await allWeights(checkpoints);
+    return this.#found.get(sha256) ?? null;
+  }
+}
+
+async function allWeights(
   checkpoints: string,
-  base: BaseRef,
-): Promise<string | null> {
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
   for (const run of await directories(checkpoints)) {
-    for (const name of await directories(run)) {
-      if (await hasWeights(name, base)) return name;
+    for (const dir of await directories(run)) {
+      const sha256 = await weightsOf(dir);
+      if (sha256 !== null && !found.has(sha256)) found.set(sha256, dir);
     }
   }
-  return null;
+  return found;
 }
 
 /** In the order of their names; none where nothing can be read. */

@@ -38,6 +38,7 @@ import {
   MODEL,
   openBase,
   readAdapterFile,
+  WeightsIndex,
 } from "./adapter_base.ts";
 import {
   DamagedCheckpoint,
@@ -139,7 +140,7 @@ export async function openSnapshot(dir: string): Promise<SnapshotSource> {
   }));
   const { adapter } = content;
   if (!adapter) return content;
-  const base = await openBase(dir, adapter.base, openWeights);
+  const base = await openBase(dir, adapter.base, opening(new WeightsIndex()));
   return { ...content, frozen: frozenTensors(base, content) };
 }
 
@@ -150,12 +151,24 @@ export async function openSnapshot(dir: string): Promise<SnapshotSource> {
  * @throws As {@linkcode openSnapshot}.
  */
 export async function openWeights(dir: string): Promise<WeightsSource> {
+  return await openMerged(dir, new WeightsIndex());
+}
+
+async function openMerged(
+  dir: string,
+  elsewhere: WeightsIndex,
+): Promise<WeightsSource> {
   const content = await readVerified(dir, [], () => openWeightFiles(dir));
   const { adapter, params: factors } = content;
   if (!adapter) return content;
-  const base = await openBase(dir, adapter.base, openWeights);
+  const base = await openBase(dir, adapter.base, opening(elsewhere));
   const params = mergeAdapters(base, { ...content, adapter, factors });
   return { ...content, params, factors };
+}
+
+/** How to open a base, and the bases of that. */
+function opening(elsewhere: WeightsIndex) {
+  return { elsewhere, open: (dir: string) => openMerged(dir, elsewhere) };
 }
 
 /** @param more Files besides those of the weights. */

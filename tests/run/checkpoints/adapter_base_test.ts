@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UserError } from "../../../src/base/errors.ts";
 import { sealOf } from "../../../src/base/sealed_file.ts";
 import { resolveLora } from "../../../src/model/lora.ts";
 import {
   adapterFile,
   readAdapterFile,
+  WeightsIndex,
   weightsSha256,
 } from "../../../src/run/checkpoints/adapter_base.ts";
 import { openWeights } from "../../../src/run/checkpoints/checkpoint_files.ts";
@@ -170,4 +171,26 @@ Deno.test("openWeights() refuses a base whose tensors are not those of its model
       );
       return true;
     });
+  }));
+
+Deno.test("WeightsIndex finds the first of equal weights, and looks once", () =>
+  withChain(async ({ base, adapters }) => {
+    const checkpoints = dirname(dirname(base));
+    const copy = join(checkpoints, "elk-1", "step-00000001");
+    await Deno.mkdir(copy, { recursive: true });
+    for (const { name } of await Array.fromAsync(Deno.readDir(base))) {
+      await Deno.copyFile(join(base, name), join(copy, name));
+    }
+    const [model, factors] = await Promise.all(
+      [base, adapters].map(async (dir) =>
+        weightsSha256(await loadManifest(dir))!
+      ),
+    );
+    const index = new WeightsIndex();
+    assert.equal(await index.find(checkpoints, model), copy);
+    // A thousand adapters beside each other, all moved, took 87 s.
+    await Deno.rename(checkpoints, `${checkpoints}-gone`);
+    assert.equal(await index.find(checkpoints, factors), adapters);
+    assert.equal(await index.find(checkpoints, "ab"), null);
+    await Deno.rename(`${checkpoints}-gone`, checkpoints);
   }));
