@@ -247,6 +247,18 @@ Deno.test("ChosenKernels tries tiles, neighbours apart and parts of k", () => {
     `${MIDDLE} / 4`,
     `${MIDDLE} / 14`,
   ]);
+  // 65 columns: of 64 columns each, two tiles have 63 columns too many.
+  const head = chosen.ways(
+    site(product(16384, 65, 384)),
+    [LARGE, MIDDLE].map(parseGemm),
+  );
+  assert.deepEqual(head.map(formatChoice), [
+    `${LARGE} / 2`,
+    `${MIDDLE} / 2`,
+    "32x32x16 4x4 staged row",
+    LARGE,
+    `${LARGE} / 4`,
+  ]);
   const attrs = { B: 1, T: 64, H: 1, Hkv: 1, D: 64, p: 0, site: 0 };
   assert.deepEqual(
     chosen.ways({ kind: "attentionBackward", attrs }, []).map(formatChoice),

@@ -45,8 +45,8 @@ export function gemmCandidates(
 /**
  * Those that are worth trying at the start of a training run, the likeliest
  * first: what the fixed table takes for the shape, then large parts of a
- * thread where there are registers for them. Each takes a driver 0.1 to 0.3 s
- * to compile, the one left out 0.5 s.
+ * thread where there are registers for them, through workgroup memory. Each
+ * takes a driver 0.1 to 0.3 s to compile, the one left out 0.5 s.
  */
 export function tunedCandidates(
   adapter: Pick<AdapterInfo, "isSoftware" | "vendor">,
@@ -56,13 +56,24 @@ export function tunedCandidates(
   const worth = gemmCandidates(limits).filter((
     { threadM, threadN, lanes, flow },
   ) => threadM <= 8 && threadN <= 8 && (flow !== "ahead" || lanes === "block"));
-  const ordered = adapter.vendor === "nvidia" ? worth.toReversed() : worth;
+  const ordered = adapter.vendor === "nvidia"
+    ? worth.toReversed().filter(({ flow }) => flow !== "direct")
+    : worth;
   const known = shape && formatGemm(chooseGemm(shape, adapter));
   const isKnown = (tile: GemmTile) => formatGemm(tile) === known;
   return [
     ...ordered.filter(isKnown),
     ...ordered.filter((tile) => !isKnown(tile)),
   ];
+}
+
+/** How much of what tiles cover is outside of a product: 1 is nothing. */
+export function coverage(
+  { M, N }: GemmShape,
+  { tileM, tileN }: GemmTile,
+): number {
+  const covered = Math.ceil(M / tileM) * tileM * Math.ceil(N / tileN) * tileN;
+  return covered / (M * N);
 }
 
 /**

@@ -18,6 +18,7 @@ import type { AttentionChoice } from "./attention_tile.ts";
 import {
   chooseGemm,
   chooseSplit,
+  coverage,
   formatGemm,
   formatVariant,
   knownVariant,
@@ -39,6 +40,9 @@ export type KernelChoice = GemmVariant | AttentionChoice;
 
 /** Tiles that are tried where it is known which are fast here. */
 const FINALISTS = 3;
+
+/** So much slower a tile is likely to be than the one before it. */
+const RANK_COST = 0.1;
 
 /** A choice as files have it. */
 export function formatChoice(choice: KernelChoice): string {
@@ -126,7 +130,13 @@ export class ChosenKernels {
     if (best.length === 0) return likely.map(split);
     const names = best.map(formatGemm);
     const others = likely.filter((tile) => !names.includes(formatGemm(tile)));
-    const tiles = [...best, ...others].slice(0, FINALISTS).map(split);
+    // Where a side is short, a smaller tile may leave less of itself idle.
+    const cost = (tile: GemmTile, rank: number) =>
+      coverage(shape, tile) * (1 + RANK_COST * rank);
+    const tiles = [...best, ...others]
+      .map((tile, rank) => ({ tile, cost: cost(tile, rank) }))
+      .toSorted((a, b) => a.cost - b.cost)
+      .slice(0, FINALISTS).map(({ tile }) => split(tile));
     const [first] = tiles, { splitK } = first;
     return [
       ...tiles,
