@@ -48,7 +48,7 @@ export function stepDispatches(
 ): Dispatch[] {
   const train = { ...config.train, gradAccumSteps: 1 };
   const { phases } = lower(buildStepProgram(model, train), {
-    maxBindingBytes: 2 ** 31 - 4,
+    ...{ maxBindingBytes: 2 ** 31 - 4, maxBindings: 16 },
     gemmVariant: (shape) => chooseGemm(shape, adapter),
     attention: () => ({
       flow: adapter.vendor === "nvidia" ? "staged" : "direct",
@@ -92,4 +92,5 @@ function bytesMoved({ bindings }: Dispatch): number {
 }
 
 /** Names of what is written and not read before. */
-const RESULTS = /^(out\d*|dQkv|slopes|rowDots|lse|kept|result|mean|rstd|loss)$/;
+const RESULTS =
+  /^(out\d*|dropped|dQkv|slopes|rowDots|lse|kept|result|mean|rstd|loss)$/;

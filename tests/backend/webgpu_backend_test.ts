@@ -202,6 +202,7 @@ Deno.test(
       lowered: lower(plan({ g }), {
         maxBindingBytes: gpu.maxBindingBytes,
         gemmVariant: () => assert.fail("there is no product"),
+        maxBindings: 8,
         attention: () => ({ flow: "direct" }),
         precision: "fp32",
         fuse: true,

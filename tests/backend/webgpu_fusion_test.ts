@@ -254,7 +254,10 @@ Deno.test("webgpu: attention's gradient without what it keeps", {
 });
 
 /** Dispatches of a first micro-step by op. */
-function dispatchCounts(fuse: boolean): Record<string, number> {
+function dispatchCounts(
+  fuse: boolean,
+  { maxBindings = 16 } = {},
+): Record<string, number> {
   const config = tinyConfig({
     model: { arch: "gpt2", nLayer: 2, bias: true, dropout: 0.1 },
     train: { batchSize: 32 }, // more rows than fit one chunk of column sums
@@ -264,7 +267,7 @@ function dispatchCounts(fuse: boolean): Record<string, number> {
     config.train,
   );
   const { phases } = lower(program, {
-    ...{ maxBindingBytes: 2 ** 30, fuse },
+    ...{ maxBindingBytes: 2 ** 30, maxBindings, fuse },
     attention: () => ({ flow: "direct" }),
     precision: "fp32",
     gemmVariant: (shape) =>
@@ -285,7 +288,12 @@ Deno.test("lower() leaves no sum of a bias and no GELU by itself", () => {
   assert.deepEqual(left("sumRows"), [2 * (2 * (4 + 2) + 1), 0]);
   assert.deepEqual(left("gelu"), [2, 0]);
   assert.deepEqual(left("geluBackward"), [2, 0]);
-  // Embeddings, and backward each branch; forward they end a product.
-  assert.deepEqual(left("dropout"), [1 + 4 + 5, 1 + 5]);
+  // Embeddings; of the others, a product ends with each of the forward ones,
+  // and a norm's gradient with each of the backward ones.
+  assert.deepEqual(left("dropout"), [1 + 4 + 5, 1]);
+  // Eight tensors are enough for the last norm, to which nothing is added, and
+  // for the first, whose result nobody else reads, but not for the three others.
+  const few = dispatchCounts(true, { maxBindings: 8 });
+  assert.equal(few.dropout, 1 + 3);
   assert.deepEqual(left("matmul"), [plain.matmul, plain.matmul]);
 });

@@ -34,6 +34,7 @@ const ROW = parseGemm("32x32x16 4x4 staged row");
 function dispatchesOf(program: Program, tile: GemmTile = ROW): Dispatch[] {
   const { phases } = lower(program, {
     maxBindingBytes: 2 ** 27,
+    maxBindings: LEAST.maxStorageBuffersPerShaderStage,
     gemmVariant: () => ({ ...tile, splitK: 2 }),
     attention: () => ({ flow: "direct" }),
     precision: "fp32",

@@ -143,6 +143,7 @@ function useChoices(choices: Record<string, string>): void {
     recordSite(g, site);
     const { phases } = lower(plan({ g }), {
       ...{ maxBindingBytes: 2 ** 27, precision: "fp32", fuse: true },
+      maxBindings: 8,
       gemmVariant: (shape) => chosen.gemm(shape),
       attention: ({ op, attrs }) => chosen.attention(op, attrs),
     });

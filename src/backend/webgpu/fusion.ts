@@ -5,7 +5,8 @@
  * - a product and what its result goes through: GELU, the gradient of GELU or
  *   SwiGLU, dropout (SwiGLU itself reads results of two tiles);
  * - sums over the rows of a gradient (of a bias) and the product that reads it;
- * - the gradients of a norm's weight and bias.
+ * - the gradients of a norm's weight and bias;
+ * - the gradient of a norm's input and the dropout that it goes through.
  *
  * The program and the other executors do not know. A pure function of the
  * calls.
@@ -35,12 +36,20 @@ export interface FusedNorm {
   readonly bias: Call<"sumRows", PlacedTensor>;
 }
 
+/** The gradient of a norm's input, and what it goes through. */
+export interface FusedNormInput {
+  readonly input:
+    | Call<"layerNormBackward", PlacedTensor>
+    | Call<"rmsNormBackward", PlacedTensor>;
+  readonly dropout: Call<"dropout", PlacedTensor>;
+}
+
 /** Calls in a row that are one. */
 export interface Fused {
   /** Index of the first, and how many there are. */
   readonly at: number;
   readonly count: number;
-  readonly what: FusedProduct | FusedNorm;
+  readonly what: FusedProduct | FusedNorm | FusedNormInput;
 }
 
 /** The input of each that is the result of the product. */
@@ -65,7 +74,8 @@ export function findFused(calls: readonly AnyCall<PlacedTensor>[]): Fused[] {
   const readers = countReaders(calls);
   const found: Fused[] = [];
   for (let at = 0; at < calls.length;) {
-    const fused = normAt(calls, at) ?? productAt(calls, at, readers);
+    const fused = normAt(calls, at) ?? normInputAt(calls, at) ??
+      productAt(calls, at, readers);
     if (fused) found.push(fused);
     at += fused?.count ?? 1;
   }
@@ -91,6 +101,20 @@ function normAt(
   const isPair = bias.in.x === weight.in.dOut &&
     bias.out.out !== weight.out.out && keepsApart(weight) && keepsApart(bias);
   return isPair ? { at, count: 2, what: { weight, bias } } : null;
+}
+
+function normInputAt(
+  calls: readonly AnyCall<PlacedTensor>[],
+  at: number,
+): Fused | null {
+  const input = calls[at], dropout = calls[at + 1];
+  if (dropout?.op !== "dropout" || dropout.in.addTo) return null;
+  if (input.op !== "layerNormBackward" && input.op !== "rmsNormBackward") {
+    return null;
+  }
+  // A block of four random words is for a vector of four numbers.
+  const fits = dropout.in.x === input.out.out && input.attrs.C % 4 === 0;
+  return fits ? { at, count: 2, what: { input, dropout } } : null;
 }
 
 function productAt(

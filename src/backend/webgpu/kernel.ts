@@ -13,6 +13,8 @@ import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
 export interface KernelContext {
   /** Most that attention's gradient may keep between its dispatches. */
   readonly mostKeptBytes: number;
+  /** Most tensors that a dispatch may bind. */
+  readonly mostBindings: number;
   /** How to compute attention. */
   attention(
     op: "attention" | "attentionBackward",

@@ -70,7 +70,7 @@ export function programSites({ phases }: Program): KernelSite[] {
   for (const calls of Object.values(phases)) {
     const done = new Set<unknown>();
     for (const { what } of findFused(calls)) {
-      if ("weight" in what) continue;
+      if (!("product" in what)) continue;
       done.add(what.product);
       add(gemmSite(what));
     }

@@ -72,6 +72,8 @@ export type ChooseAttention = (
 export interface LowerOptions {
   /** The largest piece of memory that a shader can be given. */
   readonly maxBindingBytes: number;
+  /** How many of them at once. */
+  readonly maxBindings: number;
   readonly gemmVariant: ChooseGemm;
   readonly attention: ChooseAttention;
   /** How activations are stored. */
@@ -301,6 +303,7 @@ function callContext(
     mostKeptBytes: choices.fuse
       ? Math.min(MOST_KEPT_BYTES, choices.maxBindingBytes)
       : 0,
+    mostBindings: choices.maxBindings,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),

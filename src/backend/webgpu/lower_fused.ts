@@ -13,7 +13,7 @@ import { shapeOf } from "./gemm_variant.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { product } from "./kernels/matmul.ts";
-import { normSums } from "./kernels/norms.ts";
+import { normInput, normSums } from "./kernels/norms.ts";
 
 /** One or two dispatches in place of one or two for each call. */
 export function lowerFused(
@@ -31,6 +31,16 @@ export function lowerFused(
     const weight = onViews<"normWeightBackward">(what.weight);
     const bias = onViews<"sumRows">(what.bias);
     return normSums({ weight, bias }, context);
+  }
+  if ("input" in what) {
+    const call = onViews<"layerNormBackward" | "rmsNormBackward">(what.input);
+    const dropout = onViews<"dropout">(what.dropout);
+    const both = normInput({ call, dropout }, context);
+    if (both.bindings.length <= context.mostBindings) return [both];
+    return [
+      normInput({ call }, context),
+      ...webgpuKernels.dropout(dropout, context),
+    ];
   }
   const call = onViews<"matmul">(what.product);
   const sums = what.sums && onViews<"sumRows">(what.sums);

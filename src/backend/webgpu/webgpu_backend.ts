@@ -244,6 +244,7 @@ class OpenWebGpu implements WebGpuBackend {
   #lower(program: Program, options: WebGpuOptions = {}): LoweredProgram {
     return lower(program, {
       maxBindingBytes: this.#gpu.maxBindingBytes,
+      maxBindings: this.#gpu.device.limits.maxStorageBuffersPerShaderStage,
       gemmVariant: (shape) => this.gemmVariant(shape),
       attention: ({ op, attrs }) => this.#chosen.attention(op, attrs),
       precision: "fp32",

@@ -10,8 +10,15 @@
 
 import type { Call } from "../../../graph/ops.ts";
 import { columnSums } from "../column_sums.ts";
-import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
+import {
+  bind,
+  type Dispatch,
+  type GpuTensor,
+  groups,
+  isSame,
+} from "../dispatch.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
+import { dropoutFunctions, siteTable } from "../philox.ts";
 import {
   across,
   beginRow,
@@ -36,12 +43,8 @@ export const normKernels: Kernels<
   rmsNorm: ({ in: inputs, out, attrs }) => [
     normForward("rmsNorm", { ...inputs, ...out }, attrs),
   ],
-  layerNormBackward: ({ in: inputs, out, attrs }) => [
-    normBackward("layerNormBackward", { ...inputs, ...out }, attrs),
-  ],
-  rmsNormBackward: ({ in: inputs, out, attrs }) => [
-    normBackward("rmsNormBackward", { ...inputs, ...out }, attrs),
-  ],
+  layerNormBackward: (call, context) => [normInput({ call }, context)],
+  rmsNormBackward: (call, context) => [normInput({ call }, context)],
 
   normWeightBackward: (call, context) => normSums({ weight: call }, context),
 };
@@ -139,28 +142,38 @@ function normForward(
  * Both backward kernels. With n = (x - mean) * rstd and g = dOut * weight:
  * dx = rstd * (g - [average g] - n * average(g * n)); the bracketed term comes
  * from the mean.
+ *
+ * @param dropout What the result goes through as well, of a C that is a
+ * multiple of 4.
  */
-function normBackward(
-  label: string,
-  tensors: {
-    dOut: GpuTensor;
-    x: GpuTensor;
-    weight: GpuTensor;
-    mean?: GpuTensor;
-    rstd: GpuTensor;
-    addTo?: GpuTensor;
-    out: GpuTensor;
+export function normInput(
+  { call: { op: label, in: inputs, out: { out }, attrs }, dropout }: {
+    call: Call<"layerNormBackward" | "rmsNormBackward", GpuTensor>;
+    dropout?: Call<"dropout", GpuTensor>;
   },
-  { rows, C }: { rows: number; C: number },
+  context: KernelContext,
 ): Dispatch {
-  const { out, ...read } = tensors;
-  const { mean, addTo } = read;
+  const { rows, C } = attrs;
+  const { addTo, mean } = { mean: undefined, ...inputs };
   const shape = rowShape(C);
   const vector = shape.width === 4
-    ? ["dOut", "x", "weight", "addTo", "out"]
+    ? ["dOut", "x", "weight", "addTo", "out", "dropped"]
     : [];
-  const { bindings, names } = bind({ read, write: { out } }, { vector });
+  // Where nobody else reads the result, what is left of it takes its place.
+  const dropped = dropout?.out.out;
+  const isKept = !dropped || !isSame(dropped, out);
+  const read = {
+    ...inputs,
+    rng: dropout?.in.rng,
+    site: dropout && siteTable(dropout.attrs, context),
+  };
+  const { bindings, names } = bind<string, string>(
+    { read, write: { ...isKept && { out }, dropped } },
+    { vector },
+  );
+  const { rng, site } = names;
   const code = elementType(shape) + reductions(shape.threads) +
+    (dropout ? dropoutFunctions({ p: dropout.attrs.p, site, rng }) : "") +
     entry(
       shape.threads,
       `${beginRow(rows, shape)}
@@ -186,9 +199,14 @@ function normBackward(
       }
   let averageGn = sumAll(${across(shape, "sumGn")}, lane) / ${f32(C)};
   ${
-        eachPart(shape, (j) =>
-          `${names.out}[i] = ${addTo ? `${names.addTo}[i] + ` : ""}` +
-          `scale * (g${j} - averageG - n${j} * averageGn);`)
+        eachPart(
+          shape,
+          (j) =>
+            `let dx = ${addTo ? `${names.addTo}[i] + ` : ""}` +
+            `scale * (g${j} - averageG - n${j} * averageGn);
+    ${isKept ? `${names.out}[i] = dx;` : ""}
+    ${dropped ? `${names.dropped}[i] = dx * dropout4(i);` : ""}`,
+        )
       }`,
     );
   return { label, bindings, code, workgroups: groups(rows) };
