@@ -4,7 +4,8 @@
  * @module
  */
 
-import { errorCode } from "../base/io_problem.ts";
+import { UserError } from "../base/errors.ts";
+import { errorCode, isDiskFull } from "../base/io_problem.ts";
 import { readCpuInfo } from "../backend/cpu/cores.ts";
 import { BUILT_COMMIT } from "../base/version.ts";
 import { BUNDLED_MODEL } from "../export/bundle/bundled_model.ts";
@@ -83,9 +84,16 @@ function streamSink(stream: typeof Deno.stdout): Sink {
           at += stream.writeSync(bytes.subarray(at));
         }
       } catch (error) {
-        // The window was closed: nobody reads on, but a run still has to save.
-        if (!isTty || errorCode(error) !== "EIO") throw error;
-        closed = true;
+        if (isTty && errorCode(error) === "EIO") {
+          // The window was closed: nobody reads on, but a run still has to save.
+          closed = true;
+          return;
+        }
+        if (!isDiskFull(error)) throw error;
+        throw new UserError("Cannot write what is printed: the disk is full", {
+          hint: "let it go to another place than the one after >",
+          cause: error,
+        });
       }
     },
   };

@@ -81,6 +81,15 @@ const REFUSED: Record<
       'hint: check the path; a dataset is sample, a file, a folder, a quoted glob such as "texts/*.txt", or one that hearth data list shows',
     ],
   },
+  "a root that is a file": {
+    files: { "file": "text" },
+    argv: ["--root", "ROOT/file", "runs"],
+    err: [
+      'error: Cannot look for runs in "ROOT/file/runs": a part of the path is ' +
+      "a file",
+      "hint: check the folder after --root, or that of HEARTH_ROOT",
+    ],
+  },
   "a run id with a slash": {
     argv: ["train", "--run-id", "a/b"],
     err: [

@@ -93,3 +93,20 @@ Deno.test("hearth train exits 0 when the reader of its output has gone", async (
   const { out } = await workspace.run(["status", "--json"]);
   assert.equal(JSON.parse(out).status, "stopped");
 });
+
+Deno.test({
+  name: "hearth says that what it prints has no room",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const shell = `"$0" run -A --no-check "$1" --version > /dev/full`;
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: ["-c", shell, Deno.execPath(), MOD],
+    }).output();
+    assert.equal(code, 1);
+    assert.equal(
+      new TextDecoder().decode(stderr),
+      "error: Cannot write what is printed: the disk is full\n" +
+        "hint: let it go to another place than the one after >\n",
+    );
+  },
+});

@@ -6,6 +6,7 @@
  */
 
 import { errorMessage, EXIT, UserError } from "../../base/errors.ts";
+import { ioProblem } from "../../base/io_problem.ts";
 import { LaterVersion } from "../../base/later_version.ts";
 import { editDistance } from "../../config/near_miss.ts";
 import { loadMeta, type RunMeta } from "./meta.ts";
@@ -121,17 +122,29 @@ function orderOf({ meta }: RunInfo): number {
   return Number.isSafeInteger(meta?.order) ? meta!.order : 0;
 }
 
-/** The ids of all runs, in no particular order. */
+/**
+ * The ids of all runs, in no particular order.
+ *
+ * @throws {UserError} If there can be none in such a place, or none be seen.
+ */
 export async function listRunIds(root: string): Promise<string[]> {
   const ids: string[] = [];
+  const { runs } = rootPaths(root);
   try {
-    for await (const entry of Deno.readDir(rootPaths(root).runs)) {
+    for await (const entry of Deno.readDir(runs)) {
       if (entry.isDirectory && !entry.name.startsWith(".")) {
         ids.push(entry.name);
       }
     }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return ids;
+    const problem = ioProblem(cause);
+    if (problem === null) throw cause;
+    throw new UserError(`Cannot look for runs in "${runs}": ${problem}`, {
+      hint: "check the folder after --root, or that of HEARTH_ROOT",
+      exitCode: EXIT.usage,
+      cause,
+    });
   }
   return ids;
 }
