@@ -73,7 +73,7 @@ async function attach(
     ...app.json ? { metrics: "new" } : { lastLogLines: LOG_LINES },
   });
   await view.follow(noticing(events, noticed));
-  if (!view.isRead) throw new Deno.errors.BrokenPipe("the output is closed");
+  if (view.unwritten) throw view.unwritten;
 
   const { state, problem, removed } = noticed;
   if (removed) throw removedRun(runId);

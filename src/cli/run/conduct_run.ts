@@ -33,6 +33,7 @@ export async function conductRun(app: App, begin: Begin): Promise<void> {
  *
  * @throws {Stopped} By Ctrl+C before it has begun.
  * @throws {Deno.errors.BrokenPipe} At the end, if nobody read on.
+ * @throws {UserError} At the end, if there was no room for the output.
  */
 export async function watchRun(app: App, begin: Begin): Promise<RunOutcome> {
   const view = new RunView(app, { onUnread: () => stop.abort() });
@@ -54,7 +55,7 @@ export async function watchRun(app: App, begin: Begin): Promise<RunOutcome> {
   const outcome = await view.show(events);
   // Who closes a pipe, as head does, has read enough: that is no interruption.
   if (outcome.status === "stopped" && isAsked) app.exitCode = EXIT.stopped;
-  if (!view.isRead) throw new Deno.errors.BrokenPipe("the output is closed");
+  if (view.unwritten) throw view.unwritten;
   return outcome;
 }
 

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { UserError } from "../../base/errors.ts";
+import { isDiskFull } from "../../base/io_problem.ts";
 import { safeText } from "../../base/safe_text.ts";
 import type { Preparing, RunState } from "../../run/files/run_state.ts";
 import { logLines } from "../../run/log_line.ts";
@@ -35,6 +37,7 @@ export class RunView implements Disposable {
   #state: RunState | null = null;
   #isStopping = false;
   #isRead = true;
+  #unwritten: Error | null = null;
 
   /**
    * @param options.onUnread Nobody reads the output any more: it ends the run
@@ -46,9 +49,9 @@ export class RunView implements Disposable {
     this.#line = new LiveLine(app);
   }
 
-  /** Nobody has closed the output so far. */
-  get isRead(): boolean {
-    return this.#isRead;
+  /** Why a part of the output was not written; null if nothing is missing. */
+  get unwritten(): Error | null {
+    return this.#unwritten;
   }
 
   /** Shows what is done before training. */
@@ -106,13 +109,20 @@ export class RunView implements Disposable {
     this.#line.clear();
   }
 
-  /** A closed pipe is no reason to lose what was trained. */
+  /**
+   * A closed pipe is no reason to lose what was trained. Neither is a disk that
+   * is full: the run goes on, as its own log does, and the next line may fit.
+   */
   #whileRead(show: () => void): void {
     if (!this.#isRead) return;
     try {
       show();
     } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      const isFull = error instanceof UserError && isDiskFull(error.cause);
+      const isClosed = error instanceof Deno.errors.BrokenPipe;
+      if (!isFull && !isClosed) throw error;
+      this.#unwritten ??= error;
+      if (isFull) return;
       this.#isRead = false;
       this.#onUnread();
     }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { UserError } from "../../../src/base/errors.ts";
 import { run } from "../_fake_io.ts";
 import { TINY, withoutTimes, Workspace } from "../_workspace.ts";
 
@@ -214,6 +215,32 @@ Deno.test("hearth train saves and exits 0 when its reader has gone", async () =>
   assert.notEqual(lastCheckpoint, null);
 });
 
+Deno.test("hearth train goes on where its output has no room, and says so", async () => {
+  await using workspace = await Workspace.create();
+  const full = new UserError("Cannot write what is printed: the disk is full", {
+    hint: "let it go to another place than the one after >",
+    cause: Object.assign(new Error("no space"), { code: "ENOSPC" }),
+  });
+  const steps: number[] = [];
+  const { code, err } = await workspace.train([
+    ...["--steps", "5", "--log-every", "1", "--json"],
+  ], {
+    onStdout(text) {
+      const event = JSON.parse(text);
+      if (event.kind !== "step") return;
+      if (event.step === 2) throw full;
+      steps.push(event.step);
+    },
+  });
+  assert.deepEqual([code, err], [
+    1,
+    `error: ${full.message}\nhint: ${full.hint}\n`,
+  ]);
+  assert.deepEqual(steps, [1, 3, 4, 5]);
+  const { status, step } = await state(workspace);
+  assert.deepEqual([status, step], ["completed", 5]);
+});
+
 Deno.test("hearth train saves when Ctrl+C ends its reader as well", async () => {
   await using workspace = await Workspace.create();
   let isRead = true; // as in 2>&1 | tee log
@@ -298,9 +325,8 @@ Deno.test("hearth train refuses a root that cannot be written", async () => {
   assert.deepEqual([code, out], [2, ""]);
   assert.equal(
     err,
-    `error: Cannot write to "${join(file, "runs")}": a part of the path is a ` +
-      "file\n" +
-      "hint: make room or make it writable, or choose another place with " +
-      "--root DIR\n",
+    `error: Cannot look for runs in "${join(file, "runs")}": a part of the ` +
+      "path is a file\n" +
+      "hint: check the folder after --root, or that of HEARTH_ROOT\n",
   );
 });
