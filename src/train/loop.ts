@@ -151,6 +151,8 @@ export async function* train(
         info: { step: state.step, best, periodic, final },
       });
       if ("failure" in saved) {
+        // Training does not go on where the device is what failed.
+        await explaining(async () => await executable.expectSound?.());
         const before: FailingSaves | null = failing;
         failing = stillFailing(before, { step: state.step, ...saved });
         yield warning(failing.message, before?.message);
