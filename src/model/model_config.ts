@@ -10,25 +10,6 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 
-/** What a person chooses; structurally the `model` section of the config. */
-export interface ModelSection {
-  arch: Arch;
-  nLayer: number;
-  nHead: number;
-  /** Key/value heads of llama; default nHead. */
-  nKvHead?: number;
-  nEmbd: number;
-  seqLen: number;
-  /** Default 4 * nEmbd (gpt2), 8/3 * nEmbd rounded up to 32 (llama). */
-  ffnDim?: number;
-  bias: boolean;
-  dropout: number;
-  gelu: "tanh" | "exact";
-  ropeTheta: number;
-  normEps: number;
-  tieEmbeddings: boolean;
-}
-
 /** Radford et al. 2019, or Touvron et al. 2023. */
 export type Arch = "gpt2" | "llama";
 
@@ -65,6 +46,15 @@ export interface ModelConfig {
   /** Whether the output head is the token embedding. */
   readonly tieEmbeddings: boolean;
 }
+
+/**
+ * What a person chooses; structurally the `model` section of the config.
+ * `nKvHead` is nHead where it is absent, `ffnDim` 4 * nEmbd (gpt2) or
+ * 8/3 * nEmbd rounded up to 32 (llama).
+ */
+export type ModelSection =
+  & Omit<ModelConfig, "nKvHead" | "headDim" | "ffnDim" | "vocabSize">
+  & Partial<Pick<ModelConfig, "nKvHead" | "ffnDim">>;
 
 /** Llama's inner size is rounded up to this, as its own code rounds to 256. */
 const FFN_MULTIPLE = 32;
