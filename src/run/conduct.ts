@@ -6,7 +6,7 @@
  */
 
 import { errorMessage, UserError } from "../base/errors.ts";
-import type { Progress, TrainEvent } from "../train/events.ts";
+import { progressOf, type TrainEvent } from "../train/events.ts";
 import { explainingIo } from "./files/explaining_io.ts";
 import { acquireLock } from "./files/lock.ts";
 import { saveMeta } from "./files/meta.ts";
@@ -189,25 +189,13 @@ async function* trainRecorded(
       if (hint !== null) warnings.push(hint);
     }
     for (const message of warnings.splice(0)) {
-      const warning = warningAt(event, message);
+      const warning: TrainEvent = {
+        kind: "warning",
+        message,
+        ...progressOf(event),
+      };
       await recorder.record(warning);
       yield warning;
     }
   }
-}
-
-function warningAt(progress: Progress, message: string): TrainEvent {
-  const { step, totalSteps, epoch, epochs, tokens, elapsedMs, remainingMs } =
-    progress;
-  return {
-    kind: "warning",
-    message,
-    step,
-    totalSteps,
-    epoch,
-    epochs,
-    tokens,
-    elapsedMs,
-    remainingMs,
-  };
 }

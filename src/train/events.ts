@@ -27,6 +27,13 @@ export interface Progress {
   remainingMs: number | null;
 }
 
+/** Where the run stood at an event, without what happened then. */
+export function progressOf(
+  { step, totalSteps, epoch, epochs, tokens, elapsedMs, remainingMs }: Progress,
+): Progress {
+  return { step, totalSteps, epoch, epochs, tokens, elapsedMs, remainingMs };
+}
+
 /** Something that the loop did. */
 export type TrainEvent =
   & Progress

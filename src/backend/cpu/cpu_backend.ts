@@ -16,6 +16,7 @@ import type {
   Executable,
   TensorData,
 } from "../backend.ts";
+import { expectData } from "../expect_data.ts";
 import { type CpuInfo, readCpuInfo } from "./cores.ts";
 import { type KernelChoice, type Kernels, loadKernels } from "./kernels.ts";
 import { instantiate, type KernelExports } from "./kernel_instance.ts";
@@ -151,15 +152,8 @@ class LoadedProgram implements CpuExecutable {
 
   write(name: string, data: TensorData): void {
     const target = this.#view(name);
-    if (
-      target.length !== data.length ||
-      target.constructor !== data.constructor
-    ) {
-      throw new TypeError(
-        `Cannot write ${data.constructor.name} of ${data.length} to ` +
-          `"${name}": it is a ${target.constructor.name} of ${target.length}`,
-      );
-    }
+    const type = target instanceof Float32Array ? Float32Array : Uint32Array;
+    expectData(name, data, { type, length: target.length });
     target.set(data);
   }
 

@@ -19,6 +19,7 @@ import type {
   Executable,
   TensorData,
 } from "../backend.ts";
+import { expectData } from "../expect_data.ts";
 import { activationKernels } from "./activations.ts";
 import { attentionKernels } from "./attention.ts";
 import { dropoutKernels } from "./dropout.ts";
@@ -83,15 +84,8 @@ class ReferenceExecutable implements Executable {
 
   write(name: string, data: TensorData): void {
     const target = this.#named(name);
-    if (
-      target.length !== data.length ||
-      target.constructor !== data.constructor
-    ) {
-      throw new TypeError(
-        `Cannot write ${data.constructor.name} of ${data.length} to ` +
-          `"${name}": it is a ${target.constructor.name} of ${target.length}`,
-      );
-    }
+    const type = target instanceof Float32Array ? Float32Array : Uint32Array;
+    expectData(name, data, { type, length: target.length });
     target.set(data);
   }
 

@@ -6,6 +6,7 @@
  */
 
 import { type Executable, KEPT_PLACES, type TensorData } from "../backend.ts";
+import { expectData } from "../expect_data.ts";
 import { collectIfDue, countSubmission } from "./collect.ts";
 import type { GpuDevice } from "./device.ts";
 import {
@@ -101,12 +102,7 @@ export class WebGpuExecutable implements Executable {
     const tensor = this.#named(name);
     const { dtype, length } = tensor;
     const array = arrayOf(dtype);
-    if (length !== data.length || !(data instanceof array)) {
-      throw new TypeError(
-        `Cannot write ${data.constructor.name} of ${data.length} to ` +
-          `"${name}": it is a ${array.name} of ${length}`,
-      );
-    }
+    expectData(name, data, { type: array, length });
     const { buffer, offset } = placeOf(this.#plan, tensor);
     if (buffer === this.#plan.inputBuffer) {
       new array(this.#inputs, offset, length).set(data);
