@@ -17,6 +17,10 @@ import {
 } from "../../src/run/files/lock.ts";
 import { TailFile } from "../../src/run/files/tail_file.ts";
 import { configSchema } from "../../src/config/schema.ts";
+import {
+  checkFingerprint,
+  sourceIdentities,
+} from "../../src/data/fingerprint.ts";
 import { listPrepared } from "../../src/data/tokens/prepared_tokens.ts";
 import { compareRuns } from "../../src/run/watch/comparison.ts";
 import {
@@ -88,7 +92,12 @@ export async function openState(root: string): Promise<OpenTarget> {
   };
 }
 
-/** `meta.json`, and what is shown of it. */
+const CORPUS = {
+  train: [{ kind: "sample" as const, name: "sample" }],
+  ...{ weights: null, val: null, valFraction: 0.1 },
+};
+
+/** `meta.json`, what is shown of it, and what a resume goes by. */
 export async function openMeta(root: string): Promise<OpenTarget> {
   const paths = runPaths(root, "owl-1");
   await Deno.mkdir(paths.dir, { recursive: true });
@@ -99,14 +108,30 @@ export async function openMeta(root: string): Promise<OpenTarget> {
       commandLine: ["hearth"],
       order: 1,
     }),
-    sessions: [{ startedAt: "2026-01-01T00:00:00Z", pid: 1, fromStep: 0 }],
+    device: { requested: "auto", selected: { backend: "cpu" } },
+    dataset: { fingerprint: "e".repeat(64), sources: sourceIdentities(CORPUS) },
+    sessions: [{
+      ...{ startedAt: "2026-01-01T00:00:00Z", pid: 1, fromStep: 0 },
+      checkpoint: "step-00000001",
+    }],
   });
   return {
     async feed(random) {
       await Deno.writeFile(paths.meta, damagedJson(json, random));
       const run = await readRun(root, "owl-1");
       formatRuns([run], { now: NOW, width: 80 });
-      await loadMeta(paths.meta);
+      // As a resume goes by it.
+      const { dataset, device, sessions } = await loadMeta(paths.meta);
+      device.selected?.backend.toUpperCase();
+      for (const { checkpoint } of sessions) checkpoint?.toUpperCase();
+      try {
+        checkFingerprint({
+          ...{ expected: dataset ?? undefined, actual: "f".repeat(64) },
+          ...{ corpus: CORPUS, name: "sample" },
+        });
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+      }
       const comparison = await compareRuns(root, ["owl-1"]);
       formatComparison(comparison, 80);
     },

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { z } from "zod";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { readJson, writeJson } from "../../base/json_file.ts";
 import {
@@ -171,6 +172,23 @@ export function withSession(
   };
 }
 
+/** What a resume goes by, besides the configuration. */
+const resumedSchema = z.looseObject({
+  device: z.looseObject({
+    selected: z.looseObject({ backend: z.string() }).nullable(),
+  }),
+  dataset: z.object({
+    fingerprint: z.string(),
+    sources: z.array(z.object({
+      name: z.string(),
+      side: z.enum(["train", "val"]),
+      weight: z.number().nullish(),
+      fingerprint: z.string(),
+      textBytes: z.number(),
+    })).optional(),
+  }).nullable(),
+}).partial(); // not all of it is in what earlier versions wrote
+
 /** `meta.json` is not there or not what was once written. */
 export class UnreadableMeta extends UserError {}
 
@@ -220,15 +238,28 @@ export async function loadMeta(path: string): Promise<RunMeta> {
       { hint, exitCode: EXIT.usage },
     );
   }
+  const resumed = resumedSchema.safeParse(meta);
+  if (!resumed.success) {
+    const [{ path: key, message }] = resumed.error.issues;
+    throw new UnreadableMeta(
+      `Cannot read "${path}": ${key.join(".")}: ${message}`,
+      { hint },
+    );
+  }
   const isText = (word: unknown) => typeof word === "string";
   return {
     ...meta,
     config: config.data,
+    device: meta.device ?? { requested: config.data.device, selected: null },
     commandLine: listOf(meta.commandLine, isText),
     sessions: listOf(
       meta.sessions,
       (one) => typeof one === "object" && one !== null,
-    ).map((one) => ({ ...one, commandLine: listOf(one.commandLine, isText) })),
+    ).map((one) => ({
+      ...one,
+      checkpoint: isText(one.checkpoint) ? one.checkpoint : null,
+      commandLine: listOf(one.commandLine, isText),
+    })),
   };
 }
 
