@@ -31,8 +31,8 @@ import type {
   CheckpointEval,
   EvalOptions,
 } from "./src/cli/checkpoint/eval_checkpoint.ts";
+import type { HearthConfig } from "./src/config/hearth_config.ts";
 import type { ConfigSources } from "./src/config/load.ts";
-import type { HearthConfig } from "./src/config/schema.ts";
 import type { Exported, ExportSettings } from "./src/export/export_model.ts";
 import type { Imported, ImportOptions } from "./src/export/import_model.ts";
 import type { ModelDevice, OpenModel } from "./src/generate/open_model.ts";

@@ -7,8 +7,8 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { formatSetting } from "./config_change.ts";
+import type { HearthConfig } from "./hearth_config.ts";
 import { type Settings, valueAt } from "./layer.ts";
-import type { HearthConfig } from "./schema.ts";
 
 /** A checkpoint that training starts from. */
 export interface BaseSettings {

@@ -18,6 +18,7 @@ import {
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { ioProblem } from "../base/io_problem.ts";
 import { readShortText } from "../base/limited_file.ts";
+import type { HearthConfig } from "./hearth_config.ts";
 import { emptySettings, type Layer, type Settings } from "./layer.ts";
 import { mergeSettings } from "./merge.ts";
 import { nearMiss } from "./near_miss.ts";
@@ -29,7 +30,7 @@ import {
 } from "./parse.ts";
 import { PROFILES } from "./profiles.ts";
 import type { ProfileName } from "./profile_names.ts";
-import { configSchema, type HearthConfig } from "./schema.ts";
+import { configSchema } from "./schema.ts";
 
 /** Where settings come from, weakest first; each may be left out. */
 export interface ConfigSources {

@@ -8,11 +8,12 @@ import { EXIT, UserError } from "../base/errors.ts";
 import { settings } from "./allowed.ts";
 import { type ConfigChange, formatSetting } from "./config_change.ts";
 import { checkTogether } from "./cross_checks.ts";
+import type { HearthConfig } from "./hearth_config.ts";
 import { type Settings, valueAt } from "./layer.ts";
 import { mergeSettings } from "./merge.ts";
 import { flagLayer, type FlagSetting, setLayer } from "./parse.ts";
 import { refusalOnResume } from "./resume_rules.ts";
-import { configSchema, type HearthConfig } from "./schema.ts";
+import { configSchema } from "./schema.ts";
 
 /** What the person typed; see `ConfigSources`. */
 export interface OverrideSources {

@@ -11,14 +11,6 @@ import { z } from "zod";
 import type { HearthConfig } from "./hearth_config.ts";
 import { PROFILE_NAMES } from "./profile_names.ts";
 
-export type {
-  DataSection,
-  HearthConfig,
-  ModelSection,
-  TokenizerSection,
-  TrainSection,
-} from "./hearth_config.ts";
-
 const count = z.int().min(1);
 const countOrZero = z.int().min(0);
 const probability = z.number().min(0).lt(1);

@@ -28,12 +28,8 @@ import {
   isPlainText,
   readDocuments,
 } from "./text/documents.ts";
-import {
-  type ReadOptions,
-  readText,
-  type TextChunk,
-  type TextFile,
-} from "./text/text_file.ts";
+import type { ReadOptions, TextFile } from "./text/file_bytes.ts";
+import { readText, type TextChunk } from "./text/text_file.ts";
 
 /** Train or validation. */
 export type Side = "train" | "val";

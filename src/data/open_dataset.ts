@@ -10,7 +10,7 @@
 
 import { LARGE_FILE_BYTES, readLimitedText } from "../base/limited_file.ts";
 import { textSha256 } from "../base/sha256.ts";
-import type { DataSection } from "../config/schema.ts";
+import type { DataSection } from "../config/hearth_config.ts";
 import { type LoadedTokenizer, loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { trainTokenizer } from "../tokenizer/train.ts";

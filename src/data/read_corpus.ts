@@ -9,7 +9,7 @@
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
-import type { DataSection } from "../config/schema.ts";
+import type { DataSection } from "../config/hearth_config.ts";
 import {
   type CheckedSource,
   checkSources,

@@ -12,7 +12,8 @@ import {
   type TensorSource,
   valuesOf,
 } from "../base/safetensors.ts";
-import { configSchema, type HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
+import { configSchema } from "../config/schema.ts";
 import { cropContext } from "../model/crop_context.ts";
 import { hfConfig } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";

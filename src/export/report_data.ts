@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import { compareRuns, type Comparison } from "../run/watch/comparison.ts";
 import {
   type EvalMetric,

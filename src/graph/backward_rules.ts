@@ -8,7 +8,8 @@
  * @module
  */
 
-import type { Graph, Into } from "./graph.ts";
+import type { Into } from "./call_recorder.ts";
+import type { Graph } from "./graph.ts";
 import type { AnyCall, Bit, Call, OpName } from "./ops.ts";
 import type { Tensor } from "./tensor.ts";
 

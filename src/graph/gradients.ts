@@ -11,7 +11,8 @@
  */
 
 import { type BackwardPass, backwardRule } from "./backward_rules.ts";
-import type { Graph, Into } from "./graph.ts";
+import type { Into } from "./call_recorder.ts";
+import type { Graph } from "./graph.ts";
 import type { AnyCall } from "./ops.ts";
 import { Recomputation, type Recompute, removeUnread } from "./recompute.ts";
 import { describeTensor, sameShape, sizeOf, type Tensor } from "./tensor.ts";

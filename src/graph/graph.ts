@@ -14,9 +14,6 @@ import { type AttentionAttrs, type Ops, SUM_CHUNK } from "./ops.ts";
 import { ShapeChecks } from "./shape_checks.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
 
-export type { Into } from "./call_recorder.ts";
-export { type DType, sizeOf, type Tensor, type TensorKind } from "./tensor.ts";
-
 /** Where the random numbers of a dropout come from, and how many it drops. */
 export interface DropoutOptions {
   /** Probability of dropping an element, in [0, 1). */

@@ -9,8 +9,8 @@
  * @module
  */
 
-import type { Tensor } from "./graph.ts";
 import type { AnyCall } from "./ops.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Where a tensor lives, in bytes from the start of its region. */
 export interface Placement {

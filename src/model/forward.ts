@@ -5,7 +5,9 @@
  * @module
  */
 
-import type { Graph, Into, Tensor } from "../graph/graph.ts";
+import type { Into } from "../graph/call_recorder.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import {
   type Adapter,
   adapterParameters,

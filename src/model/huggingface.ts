@@ -12,7 +12,7 @@
 import { UserError } from "../base/errors.ts";
 import { release } from "../base/release.ts";
 import { type TensorSource, valuesOf } from "../base/safetensors.ts";
-import { sizeOf } from "../graph/graph.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters } from "./parameters.ts";
 

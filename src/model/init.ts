@@ -9,7 +9,7 @@
 
 import { fillNormals } from "../base/normals.ts";
 import { STREAM } from "../base/philox.ts";
-import { sizeOf } from "../graph/graph.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import { adapterParameters, type Lora } from "./lora.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters, type ParameterSpec } from "./parameters.ts";

@@ -8,7 +8,8 @@
  * @module
  */
 
-import type { Graph, Tensor } from "../graph/graph.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import {
   addBranch,
   dropEmbedding,

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { Graph, type Tensor } from "../graph/graph.ts";
+import { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import {
   declareParams,
   dropoutSite,

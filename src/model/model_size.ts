@@ -4,7 +4,7 @@
  * @module
  */
 
-import { sizeOf } from "../graph/graph.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import { type Lora, trainableParameters } from "./lora.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { parameters } from "./parameters.ts";

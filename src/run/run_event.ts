@@ -5,7 +5,7 @@
  */
 
 import type { ConfigChange } from "../config/config_change.ts";
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import type { TrainEvent } from "../train/events.ts";
 import type { LrPoint } from "../train/lr_points.ts";
 import type { LrPolicy } from "../train/lr_policies.ts";

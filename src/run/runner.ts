@@ -11,8 +11,8 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { LaterVersion } from "../base/later_version.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import { overrideConfig, type OverrideSources } from "../config/override.ts";
-import type { HearthConfig } from "../config/schema.ts";
 import type { LrPolicy } from "../train/lr_policies.ts";
 import type { ResumePlan } from "../train/session.ts";
 import { findMeta } from "./checkpoints/recovered_meta.ts";

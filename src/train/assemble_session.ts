@@ -9,7 +9,7 @@ import type { Backend, Executable } from "../backend/backend.ts";
 import { EXIT, UserError } from "../base/errors.ts";
 import { countOf, formatCount } from "../base/format.ts";
 import { release } from "../base/release.ts";
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { programMemory } from "../graph/program_memory.ts";
 import { checkVocabulary } from "../model/check_vocabulary.ts";

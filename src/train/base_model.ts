@@ -5,7 +5,7 @@
  */
 
 import type { TensorSource } from "../base/safetensors.ts";
-import type { ModelSection } from "../config/schema.ts";
+import type { ModelSection } from "../config/hearth_config.ts";
 import { cropContext, type ModelTensors } from "../model/crop_context.ts";
 import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";

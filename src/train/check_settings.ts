@@ -5,7 +5,7 @@
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import { resolveLora } from "../model/lora.ts";
 import { resolveModel } from "../model/model_config.ts";
 

@@ -7,7 +7,7 @@
 
 import { estimateWork, type StepWork } from "../backend/auto_device.ts";
 import type { Backend } from "../backend/backend.ts";
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import { programMemory } from "../graph/program_memory.ts";
 import { resolveLora } from "../model/lora.ts";
 import { resolveModel } from "../model/model_config.ts";

@@ -6,7 +6,10 @@
 
 import type { Executable } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices.ts";
-import type { HearthConfig, TokenizerSection } from "../config/schema.ts";
+import type {
+  HearthConfig,
+  TokenizerSection,
+} from "../config/hearth_config.ts";
 import { aboutTextBytes } from "../data/sources/text_size.ts";
 import { programMemory } from "../graph/program_memory.ts";
 import { resolveLora } from "../model/lora.ts";

@@ -6,7 +6,7 @@
 
 import type { DeviceInfo } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices.ts";
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";
 import { type DataStage, describeProgress } from "../data/progress.ts";

@@ -9,7 +9,7 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { formatCount } from "../base/format.ts";
-import type { TrainSection } from "../config/schema.ts";
+import type { TrainSection } from "../config/hearth_config.ts";
 import type { Batches } from "../data/dataset.ts";
 import type { LrPolicy } from "./lr_policies.ts";
 import { followLr, moveEnd } from "./move_end.ts";

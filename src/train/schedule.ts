@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { TrainSection } from "../config/schema.ts";
+import type { TrainSection } from "../config/hearth_config.ts";
 import type { LrPolicy } from "./lr_policies.ts";
 
 /** How the rate goes on since the end was moved; part of `trainer.json`. */

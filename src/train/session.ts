@@ -8,7 +8,7 @@
  */
 
 import type { DeviceInfo, Executable } from "../backend/backend.ts";
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Lora } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";

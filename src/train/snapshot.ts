@@ -13,7 +13,7 @@ import {
   type TensorSource,
   valuesOf,
 } from "../base/safetensors.ts";
-import { sizeOf } from "../graph/graph.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import {
   eachFromHuggingFace,
   huggingFaceTensors,

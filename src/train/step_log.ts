@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { TrainSection } from "../config/schema.ts";
+import type { TrainSection } from "../config/hearth_config.ts";
 import { learningRate, lrSchedule } from "./schedule.ts";
 import type { TrainerState } from "./trainer_state.ts";
 

@@ -16,11 +16,12 @@
  * @module
  */
 
-import type { TrainSection } from "../config/schema.ts";
+import type { TrainSection } from "../config/hearth_config.ts";
 import { gradients } from "../graph/gradients.ts";
-import { Graph, type Tensor } from "../graph/graph.ts";
+import { Graph } from "../graph/graph.ts";
 import { plan } from "../graph/plan.ts";
 import type { Program } from "../graph/program.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import { type Lora, trainableParameters, usesDropout } from "../model/lora.ts";
 import { buildLogits } from "../model/model.ts";
 import type { ModelConfig } from "../model/model_config.ts";

@@ -7,7 +7,7 @@
 
 import { PhiloxStream, STREAM } from "../base/philox.ts";
 import { release } from "../base/release.ts";
-import { sizeOf } from "../graph/graph.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import { adapterParameters, type Lora } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import { parameters } from "../model/parameters.ts";

@@ -6,7 +6,7 @@
 
 import type { Backend, Executable } from "../backend/backend.ts";
 import { PhiloxStream, STREAM } from "../base/philox.ts";
-import type { HearthConfig } from "../config/schema.ts";
+import type { HearthConfig } from "../config/hearth_config.ts";
 import type { Program } from "../graph/program.ts";
 import type { Lora } from "../model/lora.ts";
 import type { ModelConfig } from "../model/model_config.ts";

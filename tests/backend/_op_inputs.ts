@@ -8,8 +8,8 @@
 import type { TensorData } from "../../src/backend/backend.ts";
 import { referenceKernels } from "../../src/backend/reference/backend.ts";
 import { PhiloxStream } from "../../src/base/philox.ts";
-import { sizeOf } from "../../src/graph/graph.ts";
 import { IGNORED_TARGET, type OpName } from "../../src/graph/ops.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
 import type { OpCase, OpCaseOf, OpInput } from "./_run_op_case.ts";
 
 /** Names a case after its op and `title`. */

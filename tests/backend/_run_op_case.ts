@@ -13,10 +13,11 @@ import type {
   Executable,
   TensorData,
 } from "../../src/backend/backend.ts";
-import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { IN_PLACE, type OpName, type Ops } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { PlacedTensor } from "../../src/graph/program.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 
 /** Content and shape of one input. */
 export interface OpInput {

@@ -9,8 +9,9 @@ import assert from "node:assert/strict";
 import type { TensorData } from "../../src/backend/backend.ts";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
 import type { GemmChoice } from "../../src/backend/cpu/kernels.ts";
-import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 
 /** Runs one op on the CPU; `record` writes to `g.state("out", …)`. */
 async function evaluate(

@@ -6,8 +6,9 @@ import {
   WorkerFailure,
   WorkerPool,
 } from "../../src/backend/cpu/worker_pool.ts";
-import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 
 Deno.test("a worker that cannot load a program says why, and works on", async () => {
   const { code } = loadKernels({ gemm: "wasm" });

@@ -14,7 +14,8 @@ import {
 } from "../../src/backend/webgpu/load_program.ts";
 import { planMemory } from "../../src/backend/webgpu/memory_plan.ts";
 import { plan } from "../../src/graph/plan.ts";
-import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 
 const LIMITS = { alignment: 256, maxBufferBytes: 1 << 20 };
 

@@ -21,9 +21,10 @@ import {
   openWebGpuBackend,
   type WebGpuBackend,
 } from "../../src/backend/webgpu/webgpu_backend.ts";
-import { Graph, sizeOf } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { tinyConfig } from "../train/_helpers.ts";

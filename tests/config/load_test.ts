@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError } from "../../src/base/errors.ts";
+import type { HearthConfig } from "../../src/config/hearth_config.ts";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { parseFileLayer } from "../../src/config/parse.ts";
-import { configSchema, type HearthConfig } from "../../src/config/schema.ts";
+import { configSchema } from "../../src/config/schema.ts";
 
 /** Writes `text` to a file for the time of one test. */
 async function withFile<T>(

@@ -8,7 +8,7 @@ import {
   openDataset,
   type OpenDatasetOptions,
 } from "../../src/data/open_dataset.ts";
-import type { TextFile } from "../../src/data/text/text_file.ts";
+import type { TextFile } from "../../src/data/text/file_bytes.ts";
 
 /** A directory that is removed at the end of a block. */
 export class TempDir implements AsyncDisposable {

@@ -5,7 +5,7 @@ import {
   type ExportFormat,
   exportModel,
 } from "../../src/export/export_model.ts";
-import { sizeOf } from "../../src/graph/graph.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
 import {
   adapterParameters,
   type Lora,

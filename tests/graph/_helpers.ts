@@ -10,8 +10,9 @@ import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import type { Executable, TensorData } from "../../src/backend/backend.ts";
 import { PhiloxStream } from "../../src/base/philox.ts";
 import { gradients } from "../../src/graph/gradients.ts";
-import { Graph, sizeOf, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
+import { sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 
 /** Standard normal numbers times `scale`; the stream is this test's own. */
 export function randn(

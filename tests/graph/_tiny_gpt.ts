@@ -5,7 +5,8 @@
  */
 
 import { gradients } from "../../src/graph/gradients.ts";
-import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 import { gradientTargets, paramsOf } from "./_helpers.ts";
 
 /** Sizes; B * T is {@linkcode TOKENS}. */

@@ -10,8 +10,9 @@
 
 import assert from "node:assert/strict";
 import { gradients } from "../../src/graph/gradients.ts";
-import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { IGNORED_TARGET } from "../../src/graph/ops.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 import {
   checkGradients,
   gradientTargets,

@@ -8,7 +8,8 @@
 import assert from "node:assert/strict";
 import type { TensorData } from "../../src/backend/backend.ts";
 import { gradients } from "../../src/graph/gradients.ts";
-import { Graph, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 import { POSITIONS, tinyGpt, tinyGptStep, TOKENS, V } from "./_tiny_gpt.ts";
 import {
   assertClose,

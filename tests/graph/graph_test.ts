@@ -5,8 +5,9 @@
  */
 
 import assert from "node:assert/strict";
-import { Graph, sizeOf, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { SUM_CHUNK } from "../../src/graph/ops.ts";
+import { sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 
 /** Something wrong, the error's class, and what its message must name. */
 type Refusal = [

@@ -8,10 +8,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { assignOffsets, type Lifetime } from "../../src/graph/arena.ts";
-import { Graph, sizeOf, type Tensor } from "../../src/graph/graph.ts";
+import { Graph } from "../../src/graph/graph.ts";
 import { type AnyCall, IN_PLACE } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { ALIGNMENT_BYTES, type PlacedTensor } from "../../src/graph/program.ts";
+import { sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 import { compile, paramsOf, randomData } from "./_helpers.ts";
 import { POSITIONS, tinyGptStep } from "./_tiny_gpt.ts";
 

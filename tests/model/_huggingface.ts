@@ -1,7 +1,7 @@
 /** Checkpoints of Hugging Face's, all in memory, there and back. */
 
 import type { NamedTensor } from "../../src/base/safetensors.ts";
-import { sizeOf } from "../../src/graph/graph.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
 import { huggingFaceTensors } from "../../src/model/huggingface.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
 import { parameters } from "../../src/model/parameters.ts";

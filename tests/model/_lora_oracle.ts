@@ -1,6 +1,6 @@
 /** What PEFT computed: tests/fixtures/pytorch_lora.py. */
 
-import { sizeOf } from "../../src/graph/graph.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
 import {
   adapterParameters,
   type Lora,

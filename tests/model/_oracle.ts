@@ -5,13 +5,13 @@
  */
 
 import type { NamedTensor } from "../../src/base/safetensors.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
 import { huggingFaceTensors } from "../../src/model/huggingface.ts";
 import {
   type ModelConfig,
   type ModelSection,
   resolveModel,
 } from "../../src/model/model_config.ts";
-import { sizeOf } from "../../src/graph/graph.ts";
 import { fromHuggingFace } from "./_huggingface.ts";
 
 /** The cases of the oracle: pytorch_<case>.json. */

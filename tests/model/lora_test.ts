@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../src/base/errors.ts";
 import { type TensorSource, valuesOf } from "../../src/base/safetensors.ts";
-import { sizeOf } from "../../src/graph/graph.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
 import { huggingFaceTensors } from "../../src/model/huggingface.ts";
 import { eachAdapterParam, eachParam } from "../../src/model/init.ts";
 import {

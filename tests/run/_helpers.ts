@@ -1,4 +1,4 @@
-import type { HearthConfig } from "../../src/config/schema.ts";
+import type { HearthConfig } from "../../src/config/hearth_config.ts";
 import type { Engine } from "../../src/run/engine.ts";
 import type { RunEvent } from "../../src/run/run_event.ts";
 import type { ResumeOptions } from "../../src/run/runner.ts";

@@ -4,7 +4,8 @@
 
 import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
-import type { ConfigInput, HearthConfig } from "../../src/config/schema.ts";
+import type { HearthConfig } from "../../src/config/hearth_config.ts";
+import type { ConfigInput } from "../../src/config/schema.ts";
 import { openDataset } from "../../src/data/open_dataset.ts";
 import { loadCheckpoint } from "../../src/run/checkpoints/checkpoint_list.ts";
 import type { Engine } from "../../src/run/engine.ts";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { configSchema, type HearthConfig } from "../../src/config/schema.ts";
+import type { HearthConfig } from "../../src/config/hearth_config.ts";
+import { configSchema } from "../../src/config/schema.ts";
 
 /** A text of about 20 kB, the same every time. */
 const TEXT = Array.from(

@@ -1,11 +1,8 @@
 import type { Backend } from "../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import { philox, seedKey } from "../../src/base/philox.ts";
-import {
-  type ConfigInput,
-  configSchema,
-  type HearthConfig,
-} from "../../src/config/schema.ts";
+import type { HearthConfig } from "../../src/config/hearth_config.ts";
+import { type ConfigInput, configSchema } from "../../src/config/schema.ts";
 import type { Batch, Batches, Dataset } from "../../src/data/dataset.ts";
 import { IGNORED_TARGET } from "../../src/graph/ops.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";

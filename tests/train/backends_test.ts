@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../src/backend/backend.ts";
 import { openCpuBackend } from "../../src/backend/cpu/cpu_backend.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
-import type { HearthConfig } from "../../src/config/schema.ts";
+import type { HearthConfig } from "../../src/config/hearth_config.ts";
 import { train } from "../../src/train/loop.ts";
 import type { Snapshot } from "../../src/train/session.ts";
 import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EXIT, UserError } from "../../src/base/errors.ts";
-import type { ConfigInput, HearthConfig } from "../../src/config/schema.ts";
+import type { HearthConfig } from "../../src/config/hearth_config.ts";
+import type { ConfigInput } from "../../src/config/schema.ts";
 import { train } from "../../src/train/loop.ts";
 import { openSession } from "../../src/train/open_session.ts";
 import { collect, only, tinyConfig } from "./_helpers.ts";

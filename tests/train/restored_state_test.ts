@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { TrainSection } from "../../src/config/schema.ts";
+import type { TrainSection } from "../../src/config/hearth_config.ts";
 import { restoreState } from "../../src/train/restored_state.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { initialState } from "../../src/train/trainer_state.ts";

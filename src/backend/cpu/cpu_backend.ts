@@ -8,8 +8,8 @@
  * @module
  */
 
-import { sizeOf } from "../../graph/graph.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
+import { sizeOf } from "../../graph/tensor.ts";
 import type {
   Backend,
   DeviceInfo,

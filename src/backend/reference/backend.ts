@@ -9,10 +9,9 @@
  * @module
  */
 
-import type { Tensor } from "../../graph/graph.ts";
-import { sizeOf } from "../../graph/graph.ts";
 import { type AnyCall, mapCall, type OpName } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
+import { sizeOf, type Tensor } from "../../graph/tensor.ts";
 import type {
   Backend,
   DeviceInfo,

@@ -9,9 +9,9 @@
  * @module
  */
 
-import { sizeOf } from "../../graph/graph.ts";
 import type { AnyCall, Call } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
+import { sizeOf } from "../../graph/tensor.ts";
 
 /** Tensors begin at multiples of this, and share a weight decay within it. */
 export const FLAT_BLOCK = 1024;

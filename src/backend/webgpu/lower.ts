@@ -10,7 +10,6 @@
  * @module
  */
 
-import { sizeOf } from "../../graph/graph.ts";
 import { sizeBytesOf, tempBuffers } from "../../graph/liveness.ts";
 import {
   type AnyCall,
@@ -20,7 +19,7 @@ import {
   SUM_CHUNK,
 } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
-import type { Tensor } from "../../graph/tensor.ts";
+import { sizeOf, type Tensor } from "../../graph/tensor.ts";
 import type { AttentionChoice } from "./attention_tile.ts";
 import {
   bytesPerNumber,

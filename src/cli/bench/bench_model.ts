@@ -5,11 +5,11 @@
  */
 
 import { EXIT, UserError } from "../../base/errors.ts";
+import type { HearthConfig } from "../../config/hearth_config.ts";
 import { loadConfig } from "../../config/load.ts";
 import { nearMiss } from "../../config/near_miss.ts";
 import type { FlagSetting } from "../../config/parse.ts";
 import { PROFILE_NAMES } from "../../config/profile_names.ts";
-import type { HearthConfig } from "../../config/schema.ts";
 import { type ModelConfig, resolveModel } from "../../model/model_config.ts";
 import { BENCH_SHAPES, type BenchShape } from "./shapes.ts";
 

@@ -11,9 +11,9 @@
 
 import type { CallTime, CpuBackend } from "../../backend/cpu/cpu_backend.ts";
 import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
-import { sizeOf } from "../../graph/graph.ts";
 import type { AnyCall } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
+import { sizeOf } from "../../graph/tensor.ts";
 import { formatTable } from "../output/table.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { openTrialStep } from "../../train/trial_step.ts";

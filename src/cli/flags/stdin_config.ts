@@ -5,7 +5,7 @@
  */
 
 import { EXIT, UserError } from "../../base/errors.ts";
-import type { HearthConfig } from "../../config/schema.ts";
+import type { HearthConfig } from "../../config/hearth_config.ts";
 import type { App } from "../app.ts";
 
 /**

@@ -9,7 +9,7 @@
  */
 
 import { EXIT, UserError } from "../../base/errors.ts";
-import type { DataSection } from "../../config/schema.ts";
+import type { DataSection } from "../../config/hearth_config.ts";
 import { parseHubName } from "../hub/hub_name.ts";
 import { fetchHubFiles } from "../hub/hub_source.ts";
 import type { TextFile } from "../text/file_bytes.ts";

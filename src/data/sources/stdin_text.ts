@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { DataSection } from "../../config/schema.ts";
+import type { DataSection } from "../../config/hearth_config.ts";
 import { removeLeftovers, Workspace } from "../disk/workspace.ts";
 import { writeFailure } from "../file_errors.ts";
 import { rawDirectory } from "./raw_files.ts";

@@ -5,7 +5,7 @@
  */
 
 import { EXIT, UserError } from "../../base/errors.ts";
-import type { DataSection } from "../../config/schema.ts";
+import type { DataSection } from "../../config/hearth_config.ts";
 
 /** One entry of `dataset`. */
 export interface WeightedSource {

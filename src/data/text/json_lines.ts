@@ -10,7 +10,8 @@
 
 import { EXIT, UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/parse_json.ts";
-import { type ReadOptions, readText, type TextFile } from "./text_file.ts";
+import type { ReadOptions, TextFile } from "./file_bytes.ts";
+import { readText } from "./text_file.ts";
 
 /**
  * The texts of `file`, in order.

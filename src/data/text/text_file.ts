@@ -10,8 +10,6 @@
 import { EXIT, UserError } from "../../base/errors.ts";
 import { type ReadOptions, readUnpacked, type TextFile } from "./file_bytes.ts";
 
-export type { ReadOptions, TextFile } from "./file_bytes.ts";
-
 /** A part of a file, cut between two characters. */
 export interface TextChunk {
   /** UTF-8, without the byte order mark. */

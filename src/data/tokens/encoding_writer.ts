@@ -15,7 +15,7 @@ import { BatchBuilder } from "../../tokenizer/text_batch.ts";
 import type { EncodedBatch } from "../../tokenizer/text_job.ts";
 import type { TextPool } from "../../tokenizer/text_pool.ts";
 import { type CorpusPart, type Part, readParts, type Side } from "../corpus.ts";
-import type { ReadOptions } from "../text/text_file.ts";
+import type { ReadOptions } from "../text/file_bytes.ts";
 import { tokenDtype, TokenWriter, type WrittenTokens } from "./token_file.ts";
 
 /** Stands between documents where there is no end-of-text id. */

@@ -8,7 +8,7 @@
 import { basename, join } from "node:path";
 import { formatCount } from "../../base/format.ts";
 import { textSha256 } from "../../base/sha256.ts";
-import type { TokenizerSection } from "../../config/schema.ts";
+import type { TokenizerSection } from "../../config/hearth_config.ts";
 import type { LoadedTokenizer } from "../../tokenizer/load.ts";
 import { TextPool } from "../../tokenizer/text_pool.ts";
 import { trainTokenizer } from "../../tokenizer/train.ts";

@@ -11,7 +11,7 @@ import { writeFileSynced } from "../../base/atomic_file.ts";
 import { splitForTraining } from "../../tokenizer/pieces.ts";
 import { type CorpusPart, readParts } from "../corpus.ts";
 import { writeFailure } from "../file_errors.ts";
-import type { ReadOptions } from "../text/text_file.ts";
+import type { ReadOptions } from "../text/file_bytes.ts";
 import {
   type Encoder,
   EncodingWriter,

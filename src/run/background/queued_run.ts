@@ -8,7 +8,7 @@
  */
 
 import { writeJson } from "../../base/json_file.ts";
-import type { HearthConfig } from "../../config/schema.ts";
+import type { HearthConfig } from "../../config/hearth_config.ts";
 import { checkSettings } from "../../train/check_settings.ts";
 import { explainingIo } from "../files/explaining_io.ts";
 import { checkUnlocked } from "../files/lock.ts";

@@ -17,7 +17,8 @@ import {
 } from "../../base/later_version.ts";
 import { VERSION } from "../../base/version.ts";
 import type { ConfigChange } from "../../config/config_change.ts";
-import { configSchema, type HearthConfig } from "../../config/schema.ts";
+import type { HearthConfig } from "../../config/hearth_config.ts";
+import { configSchema } from "../../config/schema.ts";
 import type {
   DatasetIdentity,
   DeviceInfo,

@@ -12,6 +12,7 @@ import {
   type ConfigFlag,
   flagSetting,
 } from "../../config/config_flags.ts";
+import type { HearthConfig } from "../../config/hearth_config.ts";
 import { type ConfigSources, loadConfig } from "../../config/load.ts";
 import { flagLayer, type FlagSetting, setLayer } from "../../config/parse.ts";
 import { PROFILE_NAMES, type ProfileName } from "../../config/profile_names.ts";
@@ -20,7 +21,6 @@ import {
   type QuestionFlag,
   RUN_QUESTIONS,
 } from "../../config/run_questions.ts";
-import type { HearthConfig } from "../../config/schema.ts";
 import { PUBLIC_SOURCES } from "../../data/sources/public_sources.ts";
 import { namesStdin } from "../../data/sources/stdin_text.ts";
 import { checkRunId } from "../../run/files/run_id.ts";

@@ -2,7 +2,7 @@
 
 import { safeText } from "../../base/safe_text.ts";
 import type { BaseSettings } from "../../config/base_settings.ts";
-import type { HearthConfig } from "../../config/schema.ts";
+import type { HearthConfig } from "../../config/hearth_config.ts";
 import { findBase } from "../../run/base_settings.ts";
 import { estimateRun, type RunEstimate } from "../../train/estimate.ts";
 import { freeBytes } from "../../base/free_space.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HearthConfig } from "../../config/schema.ts";
+import type { HearthConfig } from "../../config/hearth_config.ts";
 import { type Launched, launchRun } from "../../run/background/launch.ts";
 import { findIdleRun, queueRun } from "../../run/background/queued_run.ts";
 import type { RunState } from "../../run/files/run_state.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../src/base/errors.ts";
 import type { BaseSettings } from "../../../src/config/base_settings.ts";
+import type { HearthConfig } from "../../../src/config/hearth_config.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import type { HearthConfig } from "../../../src/config/schema.ts";
 import { findBase as baseOf } from "../../../src/run/base_settings.ts";
 import { commandLine } from "../../../src/tui/form/command_line.ts";
 import {
