@@ -297,6 +297,20 @@ Deno.test("generate writes with adapters, with a model of elsewhere and with the
   await tui.shows("imported was imported: f trains it on");
 });
 
+Deno.test("generate writes with the newest model of a run that trains", async () => {
+  await using workspace = await Workspace.create();
+  await workspace.train(["--steps", "4", "--quiet"]);
+  await using tui = new TestTui(workspace.root, { columns: 90, rows: 34 });
+  await tui.dashboard.look();
+  await tui.press("g");
+  await tui.shows("Enter writes a text");
+  await tui.press("enter");
+  await tui.shows(/─ owl-1\/step-00000004 ─.* 200 at/);
+  await workspace.run(["resume", "owl-1", "--more-steps", "2", "--quiet"]);
+  await tui.press("enter");
+  await tui.shows(/─ owl-1\/step-00000006 ─/);
+});
+
 Deno.test("generate says what is wrong with the name of a model", async () => {
   await using workspace = await Workspace.create();
   await workspace.train(["--steps", "4", "--quiet"]);

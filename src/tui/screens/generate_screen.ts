@@ -10,7 +10,7 @@ import {
   withNextSeed,
 } from "../form/generate_form.ts";
 import type { Host, Screen, Size } from "../screen.ts";
-import { modelRef, modelRefs } from "../state/model_refs.ts";
+import { modelRef, modelRefs, stepRef } from "../state/model_refs.ts";
 import { newWriting, Writer, type Writing } from "../state/writing.ts";
 import { bold, type Line, line, span } from "../text/line.ts";
 import { writingLines } from "./writing_lines.ts";
@@ -48,10 +48,10 @@ export class GenerateScreen implements Screen {
       values: checkpoint ? { model: modelRef(runId, checkpoint) } : {},
       problemsOf: generateProblems,
     });
-    this.#writer = new Writer(
-      async (ref) => await openModel(await loadChosen(host.root, ref)),
-      () => host.changed(),
-    );
+    this.#writer = new Writer({
+      open: async (ref) => await openModel(await loadChosen(host.root, ref)),
+      identify: (ref) => stepRef(host.root, ref),
+    }, () => host.changed());
     void this.#load();
   }
 
@@ -150,8 +150,8 @@ export class GenerateScreen implements Screen {
   #write(): void {
     if (this.#form.focusProblem()) return this.#host.changed(true);
     const { values } = this.#form;
-    const model = values.model?.trim() || this.#models?.[0];
-    if (model === undefined) return;
+    // Whoever is fast need not wait for the list.
+    const model = values.model?.trim() || modelRef(this.#runId);
     const beside = values.beside?.trim() || model;
     const refs = beside === model ? [model] : [model, beside];
     const writing = newWriting(values.prompt ?? "", {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readPointer } from "../../run/checkpoints/checkpoint_list.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
 import { checkpointRows } from "./checkpoint_rows.ts";
 
@@ -14,6 +15,14 @@ export function modelRef(runId: string, checkpoint = "latest"): string {
 
 /** The names that a run keeps while it trains: not those of single steps. */
 const LASTING = ["latest", "best"];
+
+/** What a lasting name stands for now; other names as they are. */
+export async function stepRef(root: string, ref: string): Promise<string> {
+  const [, runId, name = "latest"] = /^([^/]+)(?:\/([^/]+))?$/.exec(ref) ?? [];
+  if (runId === undefined || name !== "latest" && name !== "best") return ref;
+  const dir = runPaths(root, runId).checkpoints;
+  return modelRef(runId, await readPointer(dir, name) ?? name);
+}
 
 /** `owl-1/latest`, `owl-1/best`, `owl-1/500` and so on, as there are. */
 export async function modelRefs(

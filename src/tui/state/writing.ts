@@ -60,15 +60,28 @@ export function newWriting(
  */
 export class Writer implements AsyncDisposable {
   readonly #open: OpenByRef;
+  readonly #identify: (ref: string) => Promise<string>;
   readonly #onChange: () => void;
+  /** By what `identify` calls them. */
   readonly #models = new Map<string, OpenModel>();
   #stop = new AbortController();
   /** Ends when nothing is being written any more. */
   #work: Promise<void> = Promise.resolve();
   #isOver = false;
 
-  constructor(open: OpenByRef, onChange: () => void) {
+  /**
+   * @param models.identify Says which model a name means by now: that of a run
+   * that trains becomes another one.
+   */
+  constructor(
+    { open, identify = (ref) => Promise.resolve(ref) }: {
+      open: OpenByRef;
+      identify?: (ref: string) => Promise<string>;
+    },
+    onChange: () => void,
+  ) {
     this.#open = open;
+    this.#identify = identify;
     this.#onChange = onChange;
   }
 
@@ -77,10 +90,15 @@ export class Writer implements AsyncDisposable {
     this.#stop.abort();
     const stop = this.#stop = new AbortController();
     this.#work = this.#work.then(async () => {
-      const refs = writing.samples.map(({ ref }) => ref);
-      await this.#closeAllBut(refs);
-      for (const sample of writing.samples) {
-        await this.#fill(sample, writing, stop.signal);
+      const ids = await Promise.all(
+        writing.samples.map(({ ref }) => this.#identify(ref)),
+      );
+      await this.#closeAllBut(ids);
+      for (const [i, sample] of writing.samples.entries()) {
+        await this.#fill(sample, writing, {
+          id: ids[i],
+          signal: stop.signal,
+        });
       }
     });
   }
@@ -100,7 +118,7 @@ export class Writer implements AsyncDisposable {
   async #fill(
     sample: Sample,
     { prompt, settings }: Writing,
-    signal: AbortSignal,
+    { id, signal }: { id: string; signal: AbortSignal },
   ): Promise<void> {
     const tell = (change: Partial<Sample>) => {
       Object.assign(sample, change);
@@ -109,7 +127,7 @@ export class Writer implements AsyncDisposable {
     if (signal.aborted) return tell({ status: "stopped" });
     try {
       tell({ status: "opening" });
-      const model = await this.#model(sample.ref);
+      const model = await this.#model(id, sample.ref);
       const unknown = model.countUnknown(prompt);
       tell({
         status: "writing",
@@ -134,28 +152,28 @@ export class Writer implements AsyncDisposable {
       tell({ status: signal.aborted ? "stopped" : "done" });
     } catch (error) {
       // Its device may be lost: the next text opens it anew.
-      await this.#close(sample.ref);
+      await this.#close(id);
       const notes = [...sample.notes, explain(error)];
       tell({ status: "failed", notes });
     }
   }
 
-  async #model(ref: string): Promise<OpenModel> {
-    const open = this.#models.get(ref) ?? await this.#open(ref);
-    this.#models.set(ref, open);
+  async #model(id: string, ref: string): Promise<OpenModel> {
+    const open = this.#models.get(id) ?? await this.#open(ref);
+    this.#models.set(id, open);
     return open;
   }
 
-  async #closeAllBut(refs: readonly string[]): Promise<void> {
-    for (const ref of this.#models.keys()) {
-      if (!refs.includes(ref)) await this.#close(ref);
+  async #closeAllBut(ids: readonly string[]): Promise<void> {
+    for (const id of this.#models.keys()) {
+      if (!ids.includes(id)) await this.#close(id);
     }
   }
 
   /** Never fails: what a lost device does not give back, nobody misses. */
-  async #close(ref: string): Promise<void> {
-    const model = this.#models.get(ref);
-    this.#models.delete(ref);
+  async #close(id: string): Promise<void> {
+    const model = this.#models.get(id);
+    this.#models.delete(id);
     try {
       await model?.[Symbol.asyncDispose]();
     } catch {

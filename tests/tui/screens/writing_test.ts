@@ -32,10 +32,9 @@ function fakeModel(name: string, words: string[], log: string[]): OpenModel {
 Deno.test("Writer writes with one model after another, and keeps them open", async () => {
   const log: string[] = [];
   let changes = 0;
-  const writer = new Writer(
-    (ref) => Promise.resolve(fakeModel(ref, ["a ", "b"], log)),
-    () => changes++,
-  );
+  const open = (ref: string) =>
+    Promise.resolve(fakeModel(ref, ["a ", "b"], log));
+  const writer = new Writer({ open }, () => changes++);
   const settings = { ...DEFAULT_GENERATION, seed: 7 };
   const first = newWriting("x?", { settings, refs: ["one", "two"] });
   writer.write(first);
@@ -57,10 +56,11 @@ Deno.test("Writer writes with one model after another, and keeps them open", asy
 Deno.test("Writer stops, and tells what failed", async () => {
   const log: string[] = [];
   const endless = Array(10_000).fill("z");
-  const writer = new Writer((ref) => {
+  const open = (ref: string) => {
     if (ref === "none") return Promise.reject(new Error("there is no model"));
     return Promise.resolve(fakeModel(ref, endless, log));
-  }, () => {});
+  };
+  const writer = new Writer({ open }, () => {});
   const settings = DEFAULT_GENERATION;
   const long = newWriting("", { settings, refs: ["one"] });
   writer.write(long);
@@ -77,7 +77,7 @@ Deno.test("Writer stops, and tells what failed", async () => {
 Deno.test("Writer opens a model anew whose device was lost", async () => {
   const log: string[] = [];
   let opened = 0;
-  const writer = new Writer(() => {
+  const open = () => {
     const model = fakeModel(`${++opened}`, ["a"], log);
     if (opened > 1) return Promise.resolve(model);
     return Promise.resolve({
@@ -88,7 +88,8 @@ Deno.test("Writer opens a model anew whose device was lost", async () => {
       },
       [Symbol.asyncDispose]: () => Promise.reject(new Error("it is lost")),
     });
-  }, () => {});
+  };
+  const writer = new Writer({ open }, () => {});
   const settings = { ...DEFAULT_GENERATION, seed: 7 };
   const lost = newWriting("", { settings, refs: ["one"] });
   writer.write(lost);
