@@ -55,12 +55,15 @@ export function frameLines(parts: FrameParts, size: Size): Line[] {
   const overlay = parts.overlay(body);
   const lines = fitRows(parts.body(body), body.rows);
   if (overlay !== null) cover(lines, overlay, body);
+  const footer = parts.message === null
+    ? [footerLine(KEYMAP[parts.screen], columns)]
+    : messageLines(parts.message, columns);
+  // A long message hides what is above it for a while.
+  lines.splice(body.rows + 1 - footer.length);
   return [
     headerLine(parts, columns),
     ...lines.map((one) => [span(" "), ...cutLine(one, body.columns)]),
-    parts.message === null
-      ? footerLine(KEYMAP[parts.screen], columns)
-      : messageLine(parts.message, columns),
+    ...footer,
   ];
 }
 
@@ -87,8 +90,12 @@ function headerLine(
   );
 }
 
-function messageLine(message: Span, columns: number): Line {
-  return cutLine([span(" "), message], columns);
+/** Nothing that one may do needs more words. */
+const MOST_MESSAGE_ROWS = 4;
+
+function messageLines(message: Span, columns: number): Line[] {
+  return wrapWidth(message.text, columns - 2).slice(0, MOST_MESSAGE_ROWS)
+    .map((text) => [span(" "), { ...message, text }]);
 }
 
 /** The keys that fit, the help always among them. */

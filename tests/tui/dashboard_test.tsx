@@ -139,6 +139,35 @@ Deno.test("the dashboard survives a state file that is damaged while it watches"
   });
 });
 
+Deno.test("settings that are damaged are among the problems of a run", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    await Deno.writeTextFile(run.paths.meta, "{");
+    await using tui = new TestTui(root);
+    await tui.dashboard.look();
+    await tui.press("enter", "5");
+    await tui.shows(/5 problems 1/);
+    await tui.shows(/damaged\n +Cannot read ".*meta\.json"/);
+    await tui.press("4");
+    await tui.shows("meta.json cannot be read");
+  });
+});
+
+Deno.test("a message that is too long for the last row takes more of them", async () => {
+  await inTempDir(async (root) => {
+    await using tui = new TestTui(root, { columns: 40, rows: 10 });
+    tui.dashboard.say(
+      "one two three four five six seven eight nine ten",
+      "bad",
+    );
+    await tui.shows(/\n one two three four five six seven\n eight nine ten$/);
+    assert.equal(tui.frame.split("\n").length, 10);
+    await tui.press("k");
+    await tui.shows(/help {2}q quit$/);
+  });
+});
+
 Deno.test("the dashboard shows 50 runs, filters, sorts and goes to the end", async () => {
   await inTempDir(async (root) => {
     for (let i = 1; i <= 50; i++) {

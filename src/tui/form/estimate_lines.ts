@@ -50,6 +50,7 @@ export function estimateLines(view: EstimateView): Line[] {
       "disk",
       { ...bold(formatBytes(diskBytes)), ...(isScarce && { tone: "bad" }) },
       span(` of ${formatBytes(freeDiskBytes)} free`, "dim"),
+      span(isScarce ? ", not enough" : "", "bad"),
     ],
     [
       "steps",

@@ -1,5 +1,6 @@
 /** One run, on five pages. @module */
 
+import type { RunInfo } from "../../run/files/runs.ts";
 import { DETAIL_PAGES, type ScreenName } from "../keymap.ts";
 import type { Host, Screen, Size } from "../screen.ts";
 import { SMOOTHINGS } from "../charts/smoothing.ts";
@@ -11,7 +12,7 @@ import {
   zoomed,
 } from "../charts/loss_chart.ts";
 import type { CheckpointRow } from "../state/checkpoint_rows.ts";
-import { RunFeed } from "../state/run_feed.ts";
+import { RunFeed, type RunRecord } from "../state/run_feed.ts";
 import { type Line, line, span } from "../text/line.ts";
 import {
   checkpointsPage,
@@ -72,7 +73,7 @@ export class DetailScreen implements Screen {
   }
 
   view({ columns, rows }: Size): Line[] {
-    const { record } = this.#feed;
+    const record = this.#record();
     if (record.removed) {
       return [
         [span("this run was removed", "warn")],
@@ -84,7 +85,7 @@ export class DetailScreen implements Screen {
     }
     const size = { columns, rows: rows - TAB_ROWS };
     this.#rows = size.rows;
-    return [this.#tabs(columns), ...this.#pageLines(size)];
+    return [this.#tabs(record, columns), ...this.#pageLines(record, size)];
   }
 
   act(action: string): void {
@@ -106,8 +107,23 @@ export class DetailScreen implements Screen {
     this.#feed[Symbol.dispose]();
   }
 
-  #tabs(columns: number): Line {
-    const { state, problems: damage, checkpoints } = this.#feed.record;
+  #info(): RunInfo | undefined {
+    const { runId } = this.#feed.record;
+    return this.#host.runs().find((run) => run.runId === runId);
+  }
+
+  /** With what is wrong with the settings, which the feed does not read. */
+  #record(): RunRecord {
+    const { record } = this.#feed;
+    const { meta, state, broken } = this.#info() ?? {};
+    const isOnlyMeta = meta === null && state && broken;
+    return isOnlyMeta
+      ? { ...record, problems: [broken, ...record.problems] }
+      : record;
+  }
+
+  #tabs(record: RunRecord, columns: number): Line {
+    const { state, problems: damage, checkpoints } = record;
     const problems = problemCount(state, damage.length);
     const counts = ["", "", checkpoints.length, "", problems];
     const isNarrow = columns < 72;
@@ -128,8 +144,7 @@ export class DetailScreen implements Screen {
     });
   }
 
-  #pageLines(size: Size): Line[] {
-    const { record } = this.#feed;
+  #pageLines(record: RunRecord, size: Size): Line[] {
     const { columns } = size;
     const now = this.#host.now();
     switch (DETAIL_PAGES[this.#page]) {
@@ -145,10 +160,8 @@ export class DetailScreen implements Screen {
         return checkpointsPage(record, { size, at, now });
       }
       case "settings": {
-        const info = this.#host.runs().find(({ runId }) =>
-          runId === record.runId
-        );
-        return this.#window(settingsLines(info?.meta ?? null, columns), size);
+        const meta = this.#info()?.meta ?? null;
+        return this.#window(settingsLines(meta, columns), size);
       }
       case "problems":
         return this.#window(problemLines(record, columns), size);

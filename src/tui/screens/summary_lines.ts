@@ -21,10 +21,21 @@ export function summaryLines(
   { columns, now }: { columns: number; now: number },
 ): Line[] {
   if (state === null) {
-    const text = problems.at(-1) ?? "reading …";
+    const text = problems.at(-1);
+    if (text === undefined) return [[span("reading …", "dim")]];
     return wrapWidth(text, columns).map((one) => [span(one, "bad")]);
   }
   const { step, totalSteps, epoch, epochs } = state;
+  if (totalSteps === 0 && !state.alive) {
+    // An imported model, most of the time.
+    const words = "nothing to train: g writes with it, f trains it on";
+    return wrapWidth(words, columns - 14).map((one, i) => [
+      ...(i > 0 ? [span(" ".repeat(11))] : [
+        { ...statusSpan(state.status), bold: true },
+      ]),
+      span(`  ${one}`),
+    ]);
+  }
   const done = step !== null && totalSteps ? step / totalSteps : 0;
   const progress = state.preparing
     ? [span(state.preparing.stage, "accent"), span("  ")]

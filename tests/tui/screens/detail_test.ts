@@ -4,6 +4,8 @@ import {
   checkpointsPage,
   overviewPage,
 } from "../../../src/tui/screens/detail_pages.ts";
+import { initialRunState } from "../../../src/run/files/run_state.ts";
+import { emptyRecord } from "../../../src/tui/state/run_feed.ts";
 import { problemLines } from "../../../src/tui/screens/problem_lines.ts";
 import { lineWidth } from "../../../src/tui/text/line.ts";
 import { NOW, runRecord, textOf } from "../_runs.ts";
@@ -46,6 +48,23 @@ Deno.test("overviewPage() of a run without measurements says so", () => {
     overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
   );
   assert.match(text, /no losses yet/);
+});
+
+Deno.test("overviewPage() of an imported model says what can be done with it", () => {
+  const record = emptyRecord("owl-1");
+  record.state = {
+    ...initialRunState("owl-1", "completed"),
+    ...{ step: 0, totalSteps: 0 },
+  };
+  const size = { columns: 58, rows: 17 };
+  const [first, second] = textOf(
+    overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
+  ).split("\n");
+  assert.equal(
+    first,
+    "✓ completed  nothing to train: g writes with it, f trains",
+  );
+  assert.equal(second, "             it on");
 });
 
 Deno.test("checkpointsPage() lists the newest first", () => {
