@@ -2,11 +2,12 @@
  * Hearth against PyTorch on the same machine, in turns.
  *
  *     deno task bench:peers [case…] [--device cuda] [--rounds 5] [--seconds 8]
- *         [--prefix "…"]
+ *         [--setting "compiled, 2 threads"] [--prefix "…"]
  *
  * For each case PyTorch first shows which of its settings is fastest here
  * (eager or compiled, one thread or one per core); then both run in turns, and
- * each round gives one ratio. `--prefix` is put before both commands, such as
+ * each round gives one ratio. `--setting` leaves out that search, which takes
+ * most of the time. `--prefix` is put before both commands, such as
  * `chrt -f 10` on a machine that others use. With `--device cuda` both use the
  * NVIDIA GPU, the cases are larger, and each round has every setting: eager
  * and compiled, fp32 with and without TF32. `HEARTH_PYTHON` names a Python
@@ -118,6 +119,7 @@ const { values: flags, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "8" },
+    setting: { type: "string" },
     prefix: { type: "string", default: "" },
     device: { type: "string", default: "cpu" },
   },
@@ -228,8 +230,14 @@ async function bestSetting(
   { name, argv, seconds }: Pick<Case, "name" | "argv"> & { seconds: number },
   settingsOf: (setting: Setting, seconds: number) => object,
 ): Promise<Setting> {
+  const all = candidates(argv);
+  if (flags.setting !== undefined) {
+    const known = all.find((one) => inWords(one) === flags.setting);
+    if (known) return known;
+    throw new Error(`--setting is one of ${all.map(inWords).join("; ")}`);
+  }
   let best: { setting: Setting; rate: number } | null = null;
-  for (const setting of candidates(argv)) {
+  for (const setting of all) {
     // The better of two: a machine that others use may stall in either.
     const short = settingsOf(setting, seconds / 2);
     const tries = [await runPython(short), await runPython(short)];
