@@ -78,10 +78,10 @@ async function compare(): Promise<void> {
   const [val] = dataset.val;
   const words: number[] = [];
   for (let i = 0; i < STEPS + VAL_BATCHES; i++) {
-    const { inputs, targets } = i < STEPS
+    const { ids, targets } = i < STEPS
       ? await dataset.train.at(i)
       : await val.batches.at(valCursor(i - STEPS, val.batches));
-    words.push(...inputs, ...targets);
+    words.push(...ids, ...targets);
   }
   const bytes = new Uint8Array(Uint32Array.from(words).buffer);
   await Deno.writeFile(join(root, "batches.bin"), bytes);

@@ -62,7 +62,7 @@ export interface CorpusPart {
 }
 
 /** A document, or the part of one that is on one side. */
-export interface Part {
+export interface Passage {
   side: Side;
   /** Its text, cut anywhere between two characters. */
   chunks: Iterable<string> | AsyncIterable<string>;
@@ -129,7 +129,7 @@ export function corpusNames(
   return { train: join(train), val: val && join(val) };
 }
 
-/** Bytes that {@linkcode readParts} reports for all of `parts`. */
+/** Bytes that {@linkcode readPassages} reports for all of `parts`. */
 export function partsBytes(parts: readonly CorpusPart[]): number {
   return parts.reduce(
     (sum, part) =>
@@ -180,12 +180,12 @@ export function sourceFingerprint(source: CheckedSource): string {
 /**
  * All text of a source, in order.
  *
- * Take the chunks of a part before you ask for the next one, or not at all.
+ * Take the chunks of a passage before you ask for the next one, or not at all.
  */
-export async function* readParts(
+export async function* readPassages(
   part: CorpusPart,
   options: ReadOptions = {},
-): AsyncGenerator<Part> {
+): AsyncGenerator<Passage> {
   const { source, valFraction } = part;
   if (source.kind === "sample") {
     for (const story of sampleStories()) {
@@ -208,7 +208,7 @@ export async function* readParts(
       }
     } else if (file.textBytes > 0) {
       if (!isJoined) cut = fraction === 1 ? 0 : file.textBytes;
-      yield* plainParts(file, cut, options);
+      yield* plainPassages(file, cut, options);
       cut -= file.textBytes;
     }
   }
@@ -222,11 +222,11 @@ export function sideOf(text: string, valFraction: number): Side {
 }
 
 /** A text file, of which the bytes before `cut` are for training. */
-async function* plainParts(
+async function* plainPassages(
   file: CheckedFile,
   cut: number,
   options: ReadOptions,
-): AsyncGenerator<Part> {
+): AsyncGenerator<Passage> {
   const chunks = readText(file, options);
   try {
     const { before, after } = splitText(chunks, cut);
@@ -237,7 +237,7 @@ async function* plainParts(
     }
     yield { side: "val", chunks: after, endsDocument: true };
   } finally {
-    await chunks.return(undefined); // closes the file of a part not taken
+    await chunks.return(undefined); // closes the file of a passage not taken
   }
 }
 

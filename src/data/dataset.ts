@@ -12,10 +12,10 @@ import type { DatasetIdentity } from "./fingerprint.ts";
  */
 export const IGNORED_TARGET = 0xffffffff;
 
-/** One batch: `inputs[i+1]` is `targets[i]` inside each sequence. */
+/** One batch: `ids[i+1]` is `targets[i]` inside each sequence. */
 export interface Batch {
   /** Token ids, u32 (batchSize, seqLen). */
-  inputs: Uint32Array;
+  ids: Uint32Array;
   /** Next token ids, same shape; `IGNORED_TARGET` where there is none. */
   targets: Uint32Array;
 }

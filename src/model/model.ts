@@ -22,8 +22,8 @@ import { llamaFinalNorm, llamaTrunk } from "./llama.ts";
 import type { Lora } from "./lora.ts";
 import type { ModelConfig } from "./model_config.ts";
 
-/** Sizes of a batch, and the random numbers of its dropout. */
-export interface BatchShape {
+/** Sizes of a batch, the random numbers of its dropout, and adapters. */
+export interface ForwardOptions {
   /** Sequences. */
   B: number;
   /** Tokens per sequence, at most `config.seqLen`. */
@@ -46,7 +46,7 @@ export interface BatchShape {
 export function buildLogits(
   g: Graph,
   config: ModelConfig,
-  { B, T, rng, lora = null }: BatchShape,
+  { B, T, rng, lora = null }: ForwardOptions,
 ): Tensor {
   if (T > config.seqLen) {
     throw new RangeError(

@@ -138,8 +138,8 @@ async function evaluateSource(
   for (let i = 0; i < count; i++) {
     if (signal?.aborted) return null;
     const cursor = Math.floor(i * batches.batchesPerEpoch / count);
-    const { inputs, targets } = await batches.at(cursor);
-    executable.write("ids", inputs);
+    const { ids, targets } = await batches.at(cursor);
+    executable.write("ids", ids);
     executable.write("targets", targets);
     await executable.run("eval");
     executable.keep?.("evalLoss", valid.length);

@@ -50,9 +50,9 @@ async function runStep(
     if (i > 0 && signal?.aborted) return false;
     const ahead = index * gradAccumSteps + i;
     const cursor = state.cursor + ahead;
-    const batch = await feed.take(cursor);
-    executable.write("ids", batch.inputs);
-    executable.write("targets", batch.targets);
+    const { ids, targets } = await feed.take(cursor);
+    executable.write("ids", ids);
+    executable.write("targets", targets);
     if (usesDropout(model, session.lora)) {
       // Split like a seed: low, high.
       const counter = seedKey(state.microStep + ahead);

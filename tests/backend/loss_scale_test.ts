@@ -85,7 +85,7 @@ async function gradientsOf(
     train: { batchSize: 4 },
   });
   const model = resolveModel(config.model, V);
-  const { inputs, targets } = await fakeDataset(config).train.at(0);
+  const { ids, targets } = await fakeDataset(config).train.at(0);
   const found: Map<string, Float32Array>[] = [];
   for (const scale of SCALES) {
     // The first micro-step of so many has a loss of that part.
@@ -101,7 +101,7 @@ async function gradientsOf(
     for (const [param, values] of eachParam(model, 1)) {
       executable.write(param, values);
     }
-    executable.write("ids", inputs);
+    executable.write("ids", ids);
     executable.write("targets", targets);
     executable.write("positions", batchPositions({ B: 4, T: 16 }));
     await executable.run("firstMicroStep");

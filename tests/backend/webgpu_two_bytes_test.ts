@@ -191,7 +191,7 @@ for (
       model: { arch: "llama", nLayer: 1, nHead: 4, nEmbd: 32, seqLen: 16 },
       train: { batchSize: 4 },
     });
-    const { inputs, targets } = await fakeDataset(config).train.at(0);
+    const { ids, targets } = await fakeDataset(config).train.at(0);
     const model = resolveModel(config.model, V);
     const lossIn = async (precision: StoredPrecision) => {
       const gpu = await openTestGpu({ precision });
@@ -211,7 +211,7 @@ for (
           isGate ? values.map((w) => w * factor) : values,
         );
       }
-      executable.write("ids", inputs);
+      executable.write("ids", ids);
       executable.write("targets", targets);
       executable.write("positions", batchPositions({ B: 4, T: 16 }));
       await executable.run("firstMicroStep");

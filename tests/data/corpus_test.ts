@@ -4,7 +4,7 @@ import {
   type Corpus,
   corpusParts,
   partsBytes,
-  readParts,
+  readPassages,
   type Side,
   sideOf,
 } from "../../src/data/corpus.ts";
@@ -15,7 +15,7 @@ import {
 } from "../../src/data/sources/resolve_sources.ts";
 import { TempDir, textFile, userError } from "./_helpers.ts";
 
-Deno.test("readParts() cuts one text by position, as nanoGPT does", async () => {
+Deno.test("readPassages() cuts one text by position, as nanoGPT does", async () => {
   await using dir = new TempDir();
   const text = "0123456789".repeat(11) + "abcdef"; // 116 bytes
   const path = await dir.write("a.txt", text);
@@ -24,7 +24,7 @@ Deno.test("readParts() cuts one text by position, as nanoGPT does", async () => 
   assert.equal(val.join("|"), text.slice(104) + "$");
 });
 
-Deno.test("readParts() cuts between characters, also across reads", async () => {
+Deno.test("readPassages() cuts between characters, also across reads", async () => {
   await using dir = new TempDir();
   const character = "\u{1f525}"; // 4 bytes; the cut falls into one
   const text = character.repeat(600_001); // 2.4 MB, so several reads
@@ -34,7 +34,7 @@ Deno.test("readParts() cuts between characters, also across reads", async () => 
   assert.ok(val.join("") === character.repeat(300_000) + "$");
 });
 
-Deno.test("readParts() joins text files before it cuts", async () => {
+Deno.test("readPassages() joins text files before it cuts", async () => {
   await using dir = new TempDir();
   await dir.write("1.txt", "aaaa");
   await dir.write("2.txt", ""); // passed over
@@ -45,7 +45,7 @@ Deno.test("readParts() joins text files before it cuts", async () => {
   assert.deepEqual(val, ["bbbb$", "cc$"]);
 });
 
-Deno.test("readParts() cuts no file when the cut is at its end", async () => {
+Deno.test("readPassages() cuts no file when the cut is at its end", async () => {
   await using dir = new TempDir();
   await dir.write("1.txt", "aaaa");
   await dir.write("2.txt", "bbbb");
@@ -54,7 +54,7 @@ Deno.test("readParts() cuts no file when the cut is at its end", async () => {
   assert.deepEqual(val, ["bbbb$"]);
 });
 
-Deno.test("readParts() splits each source by itself", async () => {
+Deno.test("readPassages() splits each source by itself", async () => {
   await using dir = new TempDir();
   const a = await dir.write("a.txt", "aaaa");
   const b = await dir.write("b.txt", "bbbbbb");
@@ -68,7 +68,7 @@ Deno.test("readParts() splits each source by itself", async () => {
   assert.deepEqual(found, { train: ["aa", "bbb"], val: ["aa$", "bbb$"] });
 });
 
-Deno.test("readParts() puts documents whole on a side by their text", async () => {
+Deno.test("readPassages() puts documents whole on a side by their text", async () => {
   await using dir = new TempDir();
   const texts = Array.from({ length: 2000 }, (_, i) => `document ${i % 1500}`);
   const lines = texts.map((text) => JSON.stringify({ text })).join("\n");
@@ -94,7 +94,7 @@ Deno.test("sideOf() moves documents one way as the fraction grows", () => {
   }
 });
 
-Deno.test("readParts() takes separate validation files whole", async () => {
+Deno.test("readPassages() takes separate validation files whole", async () => {
   await using dir = new TempDir();
   const train = await dir.write("t.txt", "train");
   const val = await dir.write("v.jsonl", '{"text": "one"}\n{"text": "two"}');
@@ -107,17 +107,17 @@ Deno.test("readParts() takes separate validation files whole", async () => {
   assert.deepEqual(found, { train: ["train$"], val: ["one$", "two$"] });
 });
 
-Deno.test("readParts() closes the file of a part that is not taken", async () => {
+Deno.test("readPassages() closes the file of a part that is not taken", async () => {
   await using dir = new TempDir();
   const path = await dir.write("a.txt", "x".repeat(3_000_000));
   const [source] = await checked(path);
-  const parts = readParts({ source, valFraction: 0.9 });
+  const parts = readPassages({ source, valFraction: 0.9 });
   for await (const { side, chunks } of parts) {
     if (side === "train") { for await (const _ of chunks); }
   } // the sanitizer of Deno.test fails on an open file
 });
 
-Deno.test("readParts() keeps to the files that a source has for validation", async () => {
+Deno.test("readPassages() keeps to the files that a source has for validation", async () => {
   await using dir = new TempDir();
   const lines = (...texts: string[]) =>
     texts.map((text) => JSON.stringify({ text }) + "\n").join("");
@@ -140,7 +140,7 @@ Deno.test("readParts() keeps to the files that a source has for validation", asy
     let bytes = 0;
     const part = { source, valFraction };
     const onBytes = (count: number) => bytes += count;
-    for await (const { side, chunks } of readParts(part, { onBytes })) {
+    for await (const { side, chunks } of readPassages(part, { onBytes })) {
       sides[side].push((await Array.fromAsync(chunks)).join(""));
     }
     assert.equal(bytes, partsBytes([part]));
@@ -208,7 +208,7 @@ async function corpus(path: string, valFraction: number): Promise<Corpus> {
 async function sides(corpus: Corpus): Promise<Record<Side, string[]>> {
   const found: Record<Side, string[]> = { train: [], val: [] };
   for (const part of corpusParts(corpus)) {
-    for await (const { side, chunks, endsDocument } of readParts(part)) {
+    for await (const { side, chunks, endsDocument } of readPassages(part)) {
       const text = (await Array.fromAsync(chunks)).join("");
       found[side].push(text + (endsDocument ? "$" : ""));
     }

@@ -16,10 +16,10 @@ Deno.test("openDataset() mixes sources by their weights", async () => {
   assert.equal(dataset.train.tokens, 972 + 486);
   assert.equal(dataset.train.windows, 242 + 121);
   for (let cursor = 0; cursor < 20; cursor++) {
-    const { inputs } = await dataset.train.at(cursor);
+    const { ids } = await dataset.train.at(cursor);
     let owls = 0;
     for (let row = 0; row < 4; row++) {
-      const text = tokenizer.decode(inputs.subarray(4 * row, 4 * row + 4));
+      const text = tokenizer.decode(ids.subarray(4 * row, 4 * row + 4));
       assert.ok(FOX.includes(text) || OWL.includes(text), text);
       if (!FOX.includes(text)) owls++;
     }

@@ -36,16 +36,16 @@ Deno.test("openDataset() gives batches of the text's tokens", async () => {
   assert.equal(dataset.train.windows, 19);
   assert.equal(dataset.train.batchesPerEpoch, 9.5);
   assert.equal(val.batches.batchesPerEpoch, 3);
-  const { inputs, targets } = await val.batches.at(0);
-  assert.deepEqual([...inputs], bytes("abcdefgh"));
+  const { ids, targets } = await val.batches.at(0);
+  assert.deepEqual([...ids], bytes("abcdefgh"));
   assert.deepEqual([...targets], bytes("bcdefghi"));
   const last = await val.batches.at(2);
   assert.deepEqual(
-    [...last.inputs],
+    [...last.ids],
     [...bytes("ghij"), 0, 0, 0, 0].slice(0, 8),
   );
   assert.equal(last.targets[3], END);
-  assert.equal(tokenizer.decode(inputs), "abcdefgh");
+  assert.equal(tokenizer.decode(ids), "abcdefgh");
   assert.equal(prepared[0].header.dtype, "u16");
   dataset.close();
 });

@@ -149,8 +149,8 @@ export async function openTokens(dir: string): Promise<OpenTarget> {
           for (const batches of [opened.train, ...val]) {
             const count = Math.ceil(batches.batchesPerEpoch);
             for (let i = 0; i < count; i++) {
-              const { inputs } = await batches.at(i);
-              const wrong = inputs.find((id) => id >= vocabSize);
+              const { ids } = await batches.at(i);
+              const wrong = ids.find((id) => id >= vocabSize);
               if (wrong !== undefined) throw new Error(`there is id ${wrong}`);
             }
           }

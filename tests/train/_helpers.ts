@@ -96,18 +96,18 @@ function fakeBatch(
     cursor: number;
   },
 ): Batch {
-  const inputs = new Uint32Array(B * T);
+  const ids = new Uint32Array(B * T);
   const targets = new Uint32Array(B * T).fill(IGNORED_TARGET);
   for (let row = 0; row < rows; row++) {
     let id = 0;
     for (let t = 0; t <= T; t++) {
       const [chance, word] = philox([t, row, cursor, side], seedKey(99));
       id = t === 0 || chance % 4 === 0 ? word % V : (3 * id + 1) % V;
-      if (t < T) inputs[row * T + t] = id;
+      if (t < T) ids[row * T + t] = id;
       if (t > 0) targets[row * T + t - 1] = id;
     }
   }
-  return { inputs, targets };
+  return { ids, targets };
 }
 
 /** A session over fakes, on the reference backend unless told otherwise. */

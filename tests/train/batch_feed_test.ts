@@ -12,13 +12,13 @@ function fakeBatches({ fails = -1 }: { fails?: number } = {}) {
       made.push(cursor);
       if (cursor === fails) return Promise.reject(new Error("disk is gone"));
       const ids = Uint32Array.of(cursor);
-      return Promise.resolve({ inputs: ids, targets: ids });
+      return Promise.resolve({ ids, targets: ids });
     },
   } as Batches;
   return { batches, made };
 }
 
-const position = ({ inputs }: Batch) => inputs[0];
+const position = ({ ids }: Batch) => ids[0];
 
 Deno.test("BatchFeed makes each batch once, ahead of its time", async () => {
   const { batches, made } = fakeBatches();
@@ -67,7 +67,7 @@ Deno.test("BatchFeed adds up the time that takers wait", async () => {
   const batches = {
     at() {
       nowMs += 7;
-      return Promise.resolve({ inputs: ids, targets: ids });
+      return Promise.resolve({ ids, targets: ids });
     },
   } as unknown as Batches;
   const feed = new BatchFeed(batches, { ahead: 1, now: () => nowMs });

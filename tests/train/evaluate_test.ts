@@ -184,7 +184,7 @@ Deno.test("openEvaluation() is exact for a model that says nothing", async () =>
     windows: 1,
     batchesPerEpoch: 1,
     tokensPerBatch: 12,
-    at: () => Promise.resolve({ inputs: new Uint32Array(12), targets }),
+    at: () => Promise.resolve({ ids: new Uint32Array(12), targets }),
   };
   const result = await evaluation.evaluate({
     sources: [{ name: "a", share: 1, batches, bytesPerToken: 1 }],

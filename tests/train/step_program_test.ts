@@ -40,8 +40,8 @@ async function open(
 async function runMicroSteps(executable: Executable, count: number) {
   const { train } = fakeDataset(CONFIG);
   for (let microStep = 0; microStep < count; microStep++) {
-    const { inputs, targets } = await train.at(microStep);
-    executable.write("ids", inputs);
+    const { ids, targets } = await train.at(microStep);
+    executable.write("ids", ids);
     executable.write("targets", targets);
     await executable.run(microStep === 0 ? "firstMicroStep" : "nextMicroStep");
   }
@@ -104,7 +104,7 @@ Deno.test("micro-steps average loss and gradients as one bigger batch does", asy
   const batches = [await dataset.train.at(0), await dataset.train.at(1)];
   const join = (parts: Uint32Array[]) =>
     Uint32Array.from(parts.flatMap((part) => [...part]));
-  joint.write("ids", join(batches.map((batch) => batch.inputs)));
+  joint.write("ids", join(batches.map((batch) => batch.ids)));
   joint.write("targets", join(batches.map((batch) => batch.targets)));
   await joint.run("firstMicroStep");
 

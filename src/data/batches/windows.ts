@@ -114,7 +114,7 @@ function checkCursor(cursor: number): void {
 
 function emptyBatch({ batchSize, seqLen }: BatchShape): Batch {
   return {
-    inputs: new Uint32Array(batchSize * seqLen),
+    ids: new Uint32Array(batchSize * seqLen),
     targets: new Uint32Array(batchSize * seqLen).fill(IGNORED_TARGET),
   };
 }
@@ -124,7 +124,7 @@ function readWindow(
   window: number,
   { batch, row, seqLen }: { batch: Batch; row: number; seqLen: number },
 ): void {
-  const ids = file.read(window * seqLen, seqLen + 1);
-  batch.inputs.set(ids.subarray(0, seqLen), row * seqLen);
-  batch.targets.set(ids.subarray(1), row * seqLen);
+  const read = file.read(window * seqLen, seqLen + 1);
+  batch.ids.set(read.subarray(0, seqLen), row * seqLen);
+  batch.targets.set(read.subarray(1), row * seqLen);
 }

@@ -12,7 +12,7 @@ import { readFailure } from "../file_errors.ts";
 import { meter } from "../progress.ts";
 import type { FetchOptions } from "../sources/fetch_options.ts";
 import { resolveSources } from "../sources/resolve_sources.ts";
-import { EncodingWriter, writeParts } from "./encoding_writer.ts";
+import { EncodingWriter, writePassages } from "./encoding_writer.ts";
 import { TOKEN_BYTES, tokenDtype, TokenFile } from "./token_file.ts";
 
 /** Ids to decode at a time. */
@@ -47,7 +47,7 @@ export async function encodeFile(
   using pool = new TextPool({ kind: "encode", json, type }, threads);
   await using writer = await EncodingWriter.create(output, { tokenizer, pool });
   try {
-    await writeParts(part, () => writer, { onBytes, signal });
+    await writePassages(part, () => writer, { onBytes, signal });
     const { tokens, bytes } = await writer.finish();
     return { tokens, bytes, unknown: writer.unknown };
   } catch (error) {

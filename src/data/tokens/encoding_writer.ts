@@ -14,7 +14,12 @@ import { splitForEncoding } from "../../tokenizer/pieces.ts";
 import { BatchBuilder } from "../../tokenizer/text_batch.ts";
 import type { EncodedBatch } from "../../tokenizer/text_job.ts";
 import type { TextPool } from "../../tokenizer/text_pool.ts";
-import { type CorpusPart, type Part, readParts, type Side } from "../corpus.ts";
+import {
+  type CorpusPart,
+  type Passage,
+  readPassages,
+  type Side,
+} from "../corpus.ts";
 import type { ReadOptions } from "../text/file_bytes.ts";
 import { tokenDtype, TokenWriter, type WrittenTokens } from "./token_file.ts";
 
@@ -31,15 +36,15 @@ export interface Encoder {
   pool: TextPool<"encode">;
 }
 
-/** Encodes all of `part`, each document to the writer of its side. */
-export async function writeParts(
+/** Encodes all of `part`, each passage to the writer of its side. */
+export async function writePassages(
   part: CorpusPart,
   writerOf: (side: Side) => EncodingWriter,
   options: ReadOptions,
 ): Promise<void> {
   const breathe = breather(options.signal);
-  for await (const document of readParts(part, options)) {
-    await writerOf(document.side).write(document, breathe);
+  for await (const passage of readPassages(part, options)) {
+    await writerOf(passage.side).write(passage, breathe);
   }
 }
 
@@ -70,9 +75,9 @@ export class EncodingWriter implements AsyncDisposable {
     return new EncodingWriter(await TokenWriter.create(path, dtype), encoder);
   }
 
-  /** Encodes a document, or a part of one. */
+  /** Encodes a passage. */
   async write(
-    { chunks, endsDocument }: Pick<Part, "chunks" | "endsDocument">,
+    { chunks, endsDocument }: Pick<Passage, "chunks" | "endsDocument">,
     breathe: ReturnType<typeof breather>,
   ): Promise<void> {
     for await (const text of splitForEncoding(this.#tokenizer, chunks)) {

@@ -9,14 +9,14 @@
 
 import { writeFileSynced } from "../../base/atomic_file.ts";
 import { splitForTraining } from "../../tokenizer/pieces.ts";
-import { type CorpusPart, readParts } from "../corpus.ts";
+import { type CorpusPart, readPassages } from "../corpus.ts";
 import { writeFailure } from "../file_errors.ts";
 import type { ReadOptions } from "../text/file_bytes.ts";
 import {
   type Encoder,
   EncodingWriter,
   SEPARATOR,
-  writeParts,
+  writePassages,
 } from "./encoding_writer.ts";
 import { type PreparedHeader, preparedPaths } from "./prepared_tokens.ts";
 import { tokenDtype } from "./token_file.ts";
@@ -31,7 +31,7 @@ export async function* trainingTexts(
 ): AsyncGenerator<string> {
   let documents = 0;
   for (const part of parts.filter(({ valFraction }) => valFraction < 1)) {
-    for await (const { side, chunks } of readParts(part, options)) {
+    for await (const { side, chunks } of readPassages(part, options)) {
       if (side !== "train") continue;
       yield* splitForTraining(chunks);
       // A char vocabulary must know the separator if it will be needed.
@@ -56,7 +56,7 @@ export async function writeTokens(
   const dtype = tokenDtype(tokenizer.vocabSize);
   await using train = await EncodingWriter.create(paths.train, encoder);
   await using val = await EncodingWriter.create(paths.val, encoder);
-  await writeParts(part, (side) => side === "train" ? train : val, options);
+  await writePassages(part, (side) => side === "train" ? train : val, options);
   await writeSynced(paths.tokenizer, tokenizer.json);
   return {
     sides: { dtype, train: await train.finish(), val: await val.finish() },

@@ -36,12 +36,12 @@ Deno.test("OrderedBatches.at() gives windows in order and pads the last", async 
   assert.equal(batches.batchesPerEpoch, 2);
   assert.equal(batches.tokensPerBatch, 8);
   assert.deepEqual(await batches.at(0), {
-    inputs: Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 7),
+    ids: Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 7),
     targets: Uint32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
   });
   const none = IGNORED_TARGET;
   assert.deepEqual(await batches.at(1), {
-    inputs: Uint32Array.of(8, 9, 10, 11, 0, 0, 0, 0),
+    ids: Uint32Array.of(8, 9, 10, 11, 0, 0, 0, 0),
     targets: Uint32Array.of(9, 10, 11, 12, none, none, none, none),
   });
   assert.deepEqual(await batches.at(2), await batches.at(0));
@@ -84,13 +84,13 @@ Deno.test("ShuffledBatches.at() gives every token of an epoch once, however ofte
           cursor < until && cursor * batchSize < epochs * total;
           cursor++
         ) {
-          const { inputs, targets } = await batches.at(cursor);
+          const { ids, targets } = await batches.at(cursor);
           for (let at = 0; at < targets.length; at++) {
             const window = cursor * batchSize + Math.floor(at / seqLen);
             if (window >= epochs * total) break; // of the epoch after
             // The tokens count up, from 1000 on in the next source: a window
             // that crossed from one to another would skip some.
-            assert.equal(targets[at], inputs[at] + 1);
+            assert.equal(targets[at], ids[at] + 1);
             times[Math.floor(targets[at] / 1000)][targets[at] % 1000]++;
           }
         }
@@ -136,8 +136,8 @@ Deno.test("ShuffledBatches.at() shuffles anew every epoch", async () => {
   );
   const first = await batches.at(0), second = await batches.at(1);
   assert.notDeepEqual(first, second);
-  assert.deepEqual(first.inputs.toSorted(), second.inputs.toSorted());
-  assert.notDeepEqual(first.inputs, first.inputs.toSorted());
+  assert.deepEqual(first.ids.toSorted(), second.ids.toSorted());
+  assert.notDeepEqual(first.ids, first.ids.toSorted());
 });
 
 Deno.test("at() rejects what is not a position", async () => {

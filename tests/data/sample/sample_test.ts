@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { PhiloxStream, STREAM } from "../../../src/base/philox.ts";
-import { readParts } from "../../../src/data/corpus.ts";
+import { readPassages } from "../../../src/data/corpus.ts";
 import { drawCast } from "../../../src/data/sample/cast.ts";
 import { PLOTS } from "../../../src/data/sample/plots/mod.ts";
 import {
@@ -131,7 +131,7 @@ Deno.test("tellStory() says who the friend is before using the name", () => {
 Deno.test("the sample's training and validation stories differ", async () => {
   const sides = { train: new Set<string>(), val: new Set<string>() };
   const source = { kind: "sample", name: "sample" } as const;
-  const parts = readParts({ source, valFraction: 0.1 });
+  const parts = readPassages({ source, valFraction: 0.1 });
   for await (const { side, chunks } of parts) {
     for await (const story of chunks) sides[side].add(story);
   }
