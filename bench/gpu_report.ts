@@ -5,8 +5,8 @@
  *         [--limit 290] [--seconds 1.5] [--small] [--count]
  *
  * What it reaches at best; steps of `shakespeare-char`, `gpt2-small` (B8
- * T1024) and of heads of 32 in fp32, bf16 and fp16, in fp32 also with every op
- * in a kernel of its own; each kind of kernel beside the least it can take; ways
+ * T1024) and of heads of 32 in fp32, of the first two in bf16 and fp16, and with
+ * every op in a kernel of its own; each kind of kernel beside the least it can take; ways
  * to compute what leaves a choice. With `HEARTH_PYTHON`, PyTorch's eager step
  * too. Each part is a process of its own; after each, DIR has `report.md` and
  * `results.json` of all so far. With `--small`, sizes that a software adapter
@@ -55,6 +55,7 @@ if (flags.count) {
 }
 if (out !== undefined) await Deno.mkdir(out, { recursive: true });
 
+/** What is tuned here is neither the user's nor for the user. */
 const cache = await Deno.makeTempDir({ prefix: "hearth-bench-" });
 /** Known once they are measured. */
 let peaks: DevicePeaks | undefined;
@@ -93,12 +94,17 @@ async function tell(outcomes: readonly Outcome[]): Promise<void> {
 
 /** Measures a part by a process that is ended when its time is over. */
 async function inProcess(part: Part, limitSec: number): Promise<unknown> {
-  const settings: PartSettings = { part, adapter, seconds, small, peaks };
+  const settings: PartSettings = {
+    part,
+    adapter,
+    seconds,
+    small,
+    peaks,
+    cache,
+  };
   const script = new URL("gpu/measure_part.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", script, JSON.stringify(settings)],
-    // What is tuned here is neither the user's nor for the user.
-    env: { XDG_CACHE_HOME: cache, LOCALAPPDATA: cache },
     stdout: "piped",
     stderr: "piped",
   }).spawn();

@@ -11,6 +11,7 @@ import {
   type FoundAdapter,
   listAdapters,
 } from "../../src/backend/webgpu/adapters.ts";
+import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
@@ -28,6 +29,8 @@ export interface PartSettings {
   readonly part: Part;
   /** Id of the adapter; the first one if absent. */
   readonly adapter?: string;
+  /** The folder for what is tuned. */
+  readonly cache: string;
   /** For steps. */
   readonly peaks?: DevicePeaks;
   /** How long steps are repeated. */
@@ -52,15 +55,16 @@ async function measure(
     return await measurePyTorch(await modelOf(part.model, { small }), seconds);
   }
   const adapter = await adapterOf(given);
+  const tuningCache = openTuningCache(adapter.info, given.cache);
   if (part.kind === "step") {
-    const { precision, fuse, model } = part;
+    const { precision, fuse, byOp, model } = part;
     const bench = await modelOf(model, { small });
     const { peaks = { tflops: NaN, gbPerSec: NaN } } = given;
-    return await measureStep(adapter, { bench, precision, fuse, byOp: true }, {
-      ...{ peaks, seconds },
+    return await measureStep(adapter, { bench, precision, fuse, byOp }, {
+      ...{ peaks, seconds, tuningCache },
     });
   }
-  const backend = await openWebGpuBackend(adapter);
+  const backend = await openWebGpuBackend(adapter, { tuningCache });
   const found = part.kind === "peaks"
     ? {
       where: await surroundings(backend.device),

@@ -26,6 +26,8 @@ export type Part =
       readonly model: string;
       readonly precision: StoredPrecision;
       readonly fuse: boolean;
+      /** Whether every kernel is timed as well. */
+      readonly byOp: boolean;
     }
     | { readonly kind: "tuning"; readonly model: string }
     | { readonly kind: "pytorch"; readonly model: string }
@@ -60,10 +62,9 @@ export type Outcome =
     | { readonly kind: "failed" | "left out"; readonly reason: string }
   );
 
-const APART = "every op by itself";
-
 /**
- * All parts.
+ * All parts: of the first model everything, of the second what takes less
+ * time, of others only fp32.
  *
  * @param options.withPyTorch Whether there is a Python that may have torch.
  */
@@ -73,23 +74,28 @@ export function listParts(
   const step = (
     model: string,
     precision: StoredPrecision,
-    { fuse = true, note }: { fuse?: boolean; note?: string } = {},
-  ): Part => ({
-    kind: "step",
-    name: `${model} ${precision}` + (note ? `, ${note}` : ""),
-    ...{ model, precision, fuse, limitSec: 60 },
-  });
-  const first = models.slice(0, 1);
-  const each = (partOf: (model: string) => Part) => models.map(partOf);
+    options: { fuse?: boolean; byOp?: boolean; note?: string } = {},
+  ): Part => {
+    const { fuse = true, byOp = true, note } = options;
+    return {
+      kind: "step",
+      name: `${model} ${precision}` + (note ? `, ${note}` : ""),
+      ...{ model, precision, fuse, byOp, limitSec: 60 },
+    };
+  };
+  const APART = { fuse: false, note: "every op by itself" };
+  const first = models.slice(0, 1), second = models.slice(1, 2);
   return [
     { kind: "peaks", name: "peaks", limitSec: 45 },
-    ...first.map((model) => step(model, "fp32", { note: "as it starts" })),
+    ...first.map((model) =>
+      step(model, "fp32", { byOp: false, note: "as it starts" })
+    ),
     ...first.map((model): Part => ({
       kind: "tuning",
       name: `${model}, tuning`,
       ...{ model, limitSec: 45 },
     })),
-    ...each((model) => step(model, "fp32")),
+    ...models.map((model) => step(model, "fp32")),
     ...withPyTorch
       ? first.map((model): Part => ({
         kind: "pytorch",
@@ -97,8 +103,15 @@ export function listParts(
         ...{ model, limitSec: 45 },
       }))
       : [],
-    ...each((model) => step(model, "fp32", { fuse: false, note: APART })),
-    ...each((model) => step(model, "bf16")),
-    ...each((model) => step(model, "fp16")),
+    ...first.flatMap((model) => [
+      step(model, "fp32", APART),
+      step(model, "bf16"),
+      step(model, "fp16"),
+    ]),
+    ...second.flatMap((model) => [
+      step(model, "bf16", { byOp: false }),
+      step(model, "fp16", { byOp: false }),
+      step(model, "fp32", { ...APART, byOp: false }),
+    ]),
   ];
 }

@@ -87,6 +87,7 @@ function formatStep(figures: StepFigures): string {
     `apart; at least ${idealMs.toFixed(2)}), ${figures.dispatches} ` +
     `dispatches, ${formatBytes(figures.memoryBytes)}, ready in ` +
     `${figures.readySec.toFixed(1)} s`;
+  if (ops.length === 0) return head;
   const number = (ms: number | null) => ms?.toFixed(3) ?? "n/a";
   const table = formatTable(
     [

@@ -7,6 +7,7 @@
 
 import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
 import type { DispatchTime } from "../../src/backend/webgpu/executable.ts";
+import type { TuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
 import {
   openWebGpuBackend,
@@ -73,9 +74,15 @@ const LEAST_RUNS = 3;
 export async function measureStep(
   adapter: FoundAdapter,
   { bench, precision, fuse, byOp }: StepCase,
-  { peaks, seconds }: { peaks: DevicePeaks; seconds: number },
+  { peaks, seconds, tuningCache }: {
+    peaks: DevicePeaks;
+    seconds: number;
+    tuningCache: TuningCache;
+  },
 ): Promise<StepFigures> {
-  const backend = await openWebGpuBackend(adapter, { precision, fuse });
+  const backend = await openWebGpuBackend(adapter, {
+    ...{ precision, fuse, tuningCache },
+  });
   try {
     return await measureOn(backend, { bench, precision, fuse, byOp }, {
       ...{ peaks, seconds },

@@ -28,8 +28,11 @@ const FINALISTS = 3;
 const MOST_TIMES = 1.35;
 /** Below this much work per phase, launching is what takes time. */
 const LEAST_FLOPS = 1e6;
-/** Sites with more are timed by fewer rows: half a second at 60 GFLOP/s. */
-const MOST_FLOPS = 3e10;
+/**
+ * Sites with more are timed by fewer rows: half a second at 60 GFLOP/s, as
+ * drivers reset a GPU that is busy for two. Attention is slower.
+ */
+const MOST_FLOPS = { matmul: 3e10, attention: 1e10, attentionBackward: 1e10 };
 
 /** What trying out a choice tells. */
 export interface KernelTrial {
@@ -89,7 +92,7 @@ export async function tuneKernels(
 
   for (const site of sites) {
     if (siteFlops(site) < LEAST_FLOPS) continue;
-    const key = siteKey(site), part = shrinkSite(site, MOST_FLOPS);
+    const key = siteKey(site), part = shrinkSite(site, MOST_FLOPS[site.kind]);
     if (site.kind === "matmul" && ranked.length === 0) {
       const { order, tried } = await race(part, ways(site, []));
       if (tried === 0) continue;
