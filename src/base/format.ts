@@ -11,7 +11,7 @@ export const UNKNOWN = "n/a";
 export function formatDuration(ms: number | null): string {
   if (ms === null || !Number.isFinite(ms)) return UNKNOWN;
   const seconds = Math.max(0, ms) / 1000;
-  if (seconds > 0 && seconds < 0.095) return `${seconds.toFixed(2)}s`;
+  if (seconds >= 0.005 && seconds < 0.095) return `${seconds.toFixed(2)}s`;
   if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole}s`;

@@ -19,7 +19,7 @@ const PUBLIC_NAMES = PUBLIC_SOURCES.map(({ name }) => name);
 export function readFailure(path: string, error: unknown): unknown {
   const reason = readReason(error);
   if (reason === null) return error;
-  const known = isMissing(error) ? nearMiss(path, PUBLIC_NAMES) : null;
+  const known = isMissing(error) ? meantBy(path) : null;
   return new UserError(`Cannot read dataset "${path}": ${reason.what}`, {
     hint: known ? `did you mean ${known}?` : reason.hint,
     exitCode: EXIT.usage,
@@ -39,6 +39,12 @@ export function writeFailure(path: string, error: unknown): unknown {
       : "choose a writable place with --root DIR",
     cause: error,
   });
+}
+
+/** A data set of a hub that was probably meant by the path of no file. */
+function meantBy(path: string): string | null {
+  const isRepo = /^[\w-]+\/[\w-]+$/.test(path); // a file has an extension
+  return nearMiss(path, PUBLIC_NAMES) ?? (isRepo ? `hf:${path}` : null);
 }
 
 function isMissing(error: unknown): boolean {

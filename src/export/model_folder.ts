@@ -42,10 +42,9 @@ export async function openModelFolder(folder: string): Promise<ModelFolder> {
   const isFolder = await Deno.stat(folder).then((s) => s.isDirectory)
     .catch(() => null);
   if (!isFolder) {
-    throw refusal(
-      folder,
-      isFolder === null ? "it is not there" : "it is a file",
-    );
+    throw isFolder === null
+      ? refusal(folder, "it is not there", meantBy(folder))
+      : refusal(folder, "it is a file");
   }
   const json = await readConfig(folder);
   const config = configFromHf(json);
@@ -206,6 +205,13 @@ async function readText(
 
 async function isFile(path: string): Promise<boolean> {
   return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+}
+
+/** The hint for the path of no folder: it may be a name of the hub. */
+function meantBy(name: string): string | undefined {
+  const isRepo = /^[\w-]+\/[\w-][\w.-]*$/.test(name);
+  const repo = /^gpt2(-\w+)?$/.test(name) ? `openai-community/${name}` : name;
+  return isRepo || repo !== name ? `did you mean hf:${repo}?` : undefined;
 }
 
 function refusal(

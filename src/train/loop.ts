@@ -19,7 +19,13 @@ import {
 } from "./cadence.ts";
 import { evaluate } from "./evaluate.ts";
 import type { TrainEvent } from "./events.ts";
-import { explain, lost, notFinite, tooManySkipped } from "./loop_errors.ts";
+import {
+  explain,
+  lost,
+  notFinite,
+  tooManySkipped,
+  worseThanUntrained,
+} from "./loop_errors.ts";
 import {
   type FailingSaves,
   type SaveCheckpoint,
@@ -166,6 +172,8 @@ export async function* train(
       }
     }
     if (reason) {
+      const worse = worseThanUntrained(state, evaluated);
+      if (worse !== null) yield warning(worse);
       const left = reason === "stopped" ? {} : { remainingMs: 0 };
       yield { kind: "done", reason, ...tracker.progress(), ...left };
       return;

@@ -65,6 +65,26 @@ export function lost(
   );
 }
 
+/** What a person may see in a text: a twentieth more of perplexity. */
+export const WORSE_NATS = 0.05;
+
+/**
+ * The warning of a run that ends with a model worse than it began with.
+ *
+ * @param valLoss Of the last step; null if it was not evaluated.
+ */
+export function worseThanUntrained(
+  { step, bestStep, bestValLoss }: TrainerState,
+  valLoss: number | null,
+): string | null {
+  if (valLoss === null || bestValLoss === null) return null;
+  if (bestStep !== 0 || step === 0) return null;
+  if (valLoss <= bestValLoss + WORSE_NATS) return null;
+  return "The model is worse than before its training: the validation loss " +
+    `was ${bestValLoss.toFixed(4)} and is ${valLoss.toFixed(4)}; train again ` +
+    "with a smaller lr, or a longer warmupSteps";
+}
+
 function gentler(lastSound: string | null): string {
   const again = lastSound === null
     ? "train again"

@@ -72,4 +72,5 @@ Deno.test("formatDuration() has two digits of what is over at once", () => {
   assert.equal(formatDuration(94), "0.09s");
   assert.equal(formatDuration(96), "0.1s");
   assert.equal(formatDuration(0), "0.0s");
+  assert.equal(formatDuration(4), "0.0s");
 });

@@ -401,6 +401,28 @@ const REFUSED: Record<
       "hint: did you mean wikitext-2?",
     ],
   },
+  "a data set of a hub without hf:": {
+    argv: ["train", "--dataset", "roneneldan/TinyStories"],
+    err: [
+      'error: Cannot read dataset "roneneldan/TinyStories": no such file or ' +
+      "folder",
+      "hint: did you mean hf:roneneldan/TinyStories?",
+    ],
+  },
+  "a model of a hub without hf:": {
+    argv: ["import", "openai-community/gpt2"],
+    err: [
+      'error: Cannot import "openai-community/gpt2": it is not there',
+      "hint: did you mean hf:openai-community/gpt2?",
+    ],
+  },
+  "gpt2 without its owner": {
+    argv: ["import", "gpt2-xl"],
+    err: [
+      'error: Cannot import "gpt2-xl": it is not there',
+      "hint: did you mean hf:openai-community/gpt2-xl?",
+    ],
+  },
   "a misspelled data set to describe": {
     argv: ["data", "info", "wikitext2"],
     err: [

@@ -141,6 +141,30 @@ Deno.test("train() saves new bests, but not the untrained model", async () => {
   );
 });
 
+Deno.test("train() warns of a model that its training has made worse", async () => {
+  const warnings = async (losses: number[], train = {}) => {
+    const config = tinyConfig({ train: { steps: 4, evalEvery: 2, ...train } });
+    const session = await openTestSession({
+      config,
+      backend: scriptedBackend({
+        evalLoss: (n) => losses[Math.floor(n / 2)],
+      }),
+    });
+    const events = await collect(session, { save });
+    assert.equal(events.at(-1)!.kind, "done");
+    return only(events, "warning").map(({ message }) => message);
+  };
+  assert.deepEqual(await warnings([5, 6, 900]), [
+    "The model is worse than before its training: the validation loss was " +
+    "5.0000 and is 900.0000; train again with a smaller lr, or a longer " +
+    "warmupSteps",
+  ]);
+  assert.deepEqual(await warnings([5, 6, 5.04]), []); // nobody would see it
+  assert.deepEqual(await warnings([5, 4, 900]), []); // there is a best one
+  const early = { earlyStopPatience: 1 };
+  assert.equal((await warnings([5, 6], early)).length, 1);
+});
+
 Deno.test("train() stops early when patience is used up", async () => {
   const losses = [5, 4, 4, 4.5, 3];
   const config = tinyConfig({

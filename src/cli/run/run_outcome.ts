@@ -10,6 +10,7 @@ import { safeText } from "../../base/safe_text.ts";
 import { readPointer } from "../../run/checkpoints/checkpoint_list.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
 import type { RunState } from "../../run/files/run_state.ts";
+import { WORSE_NATS } from "../../train/loop_errors.ts";
 import type { App } from "../app.ts";
 
 /** What a run came to. */
@@ -25,9 +26,6 @@ export type RunOutcome = Pick<
   | "bestValLoss"
   | "lastCheckpoint"
 >;
-
-/** What a person may see in the text: a twentieth more of perplexity. */
-const WORSE_NATS = 0.05;
 
 /** Prints the outcome and what to do next; with `--quiet`, the run's id. */
 export async function printOutcome(

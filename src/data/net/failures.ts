@@ -21,7 +21,8 @@ export class ConnectionFailure extends Error {
     super(`${url} ${reason}`, { cause });
     this.url = url;
     this.reason = reason;
-    this.isPassing = isPassing && !/certificate|name is not/.test(reason);
+    this.isPassing = isPassing &&
+      !/certificate|name is not|blocked/.test(reason);
   }
 }
 
@@ -35,6 +36,7 @@ export function connectionReason(error: unknown): string | null {
       /certificate|UnknownIssuer|tls/i,
       "shows a certificate that is not trusted",
     ],
+    [/port \d+ (is|are) blocked/i, "is asked at a port that is blocked"],
     [/refused/i, "refuses the connection"],
     [/unreachable/i, "cannot be reached from this network"],
     [/reset|closed|eof|incomplete/i, "cuts the connection"],
