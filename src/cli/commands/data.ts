@@ -42,6 +42,13 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
       ),
     );
 
+  addList(data, app);
+  addInfo(data, app);
+  addClean(data, app);
+  addPrepare(data, app);
+}
+
+function addList(data: CommandUnknownOpts, app: App): void {
   data.command("list")
     .summary("list prepared, downloaded and public data sets")
     .description(
@@ -73,7 +80,9 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
         formatPublic(PUBLIC_SOURCES),
       ].join("\n\n"));
     });
+}
 
+function addInfo(data: CommandUnknownOpts, app: App): void {
   data.command("info")
     .summary("describe a prepared or a public data set")
     .description("Describe a prepared or a public data set.")
@@ -97,7 +106,9 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
       if (app.json) app.printJson(described(one));
       else app.print(formatInfo(one));
     });
+}
 
+function addClean(data: CommandUnknownOpts, app: App): void {
   data.command("clean")
     .summary("remove prepared data sets")
     .description(
@@ -129,8 +140,6 @@ export function addDataCommand(program: CommandUnknownOpts, app: App): void {
         );
       }
     });
-
-  addPrepare(data, app);
 }
 
 function addPrepare(data: CommandUnknownOpts, app: App): void {

@@ -38,7 +38,12 @@ export function addTokenizerCommand(
       ),
     );
   addTrainTokenizerCommand(tokenizer, app);
+  addInspect(tokenizer, app);
+  addEncode(tokenizer, app);
+  addDecode(tokenizer, app);
+}
 
+function addInspect(tokenizer: CommandUnknownOpts, app: App): void {
   tokenizer.command("inspect")
     .summary("describe a tokenizer")
     .description("Describe a tokenizer.")
@@ -81,7 +86,9 @@ export function addTokenizerCommand(
           .filter((_, bytes) => lengths[bytes] > 0),
       ));
     });
+}
 
+function addEncode(tokenizer: CommandUnknownOpts, app: App): void {
   tokenizer.command("encode")
     .summary("text to ids")
     .description(
@@ -124,7 +131,9 @@ export function addTokenizerCommand(
       if (!app.json) return app.print(ids.join(" "));
       app.printJson({ ids, tokens: ids.map((id) => loaded.decode([id])) });
     });
+}
 
+function addDecode(tokenizer: CommandUnknownOpts, app: App): void {
   tokenizer.command("decode")
     .summary("ids to text")
     .description("Print the text of ids, or of a file that encode wrote.")
