@@ -359,6 +359,7 @@ Deno.test("a long run is zoomed into until single steps are seen", async () => {
     await tui.shows(/ 35000 +│/); // all of it is read
     for (let i = 0; i < 14; i++) await tui.press("z");
     await tui.shows(/zoom 4,096x/); // ten steps, and no closer
+    await tui.shows("single steps are in sight");
     const isJagged = /3\.0┤.*[\u2801-\u28ff].*\n[^]*1\.0┤.*[\u2801-\u28ff]/;
     await tui.shows(isJagged);
     await tui.shows(/ 39990 +39992 +39994 +39996 +39998 /);

@@ -234,6 +234,7 @@ export class DetailScreen implements Screen {
     switch (action) {
       case "zoomIn":
         this.#chart = zoomed(chart, 1 / 2, rows);
+        if (this.#chart === chart) this.#host.say("single steps are in sight");
         return true;
       case "zoomOut":
         this.#chart = zoomed(chart, 2, rows);
