@@ -123,24 +123,13 @@ export async function* train(
       }
     }
 
-    // 2. Find out whether this is the end, which a run that was killed after
-    //    its last save has come to before.
-    const earlyStop = earlyStopPatience > 0 &&
-      state.evalsSinceBest >= earlyStopPatience;
-    const complete = state.step >= state.totalSteps &&
-      !evaluationDue(state, cadence);
-    const reason = complete
-      ? "finished"
-      : earlyStop
-      ? "earlyStop"
-      : signal?.aborted
-      ? "stopped"
-      : null;
+    // 2. Find out whether this is the end.
+    const reason = reasonToEnd(state, { cadence, earlyStopPatience, signal });
 
     // 3. Save. An untrained model is the best so far, but not worth keeping;
     //    nor is one that is lost, which would take the place of a sound one.
     const isLost = evaluated !== null && !Number.isFinite(evaluated);
-    if (isLost && (complete || earlyStop)) {
+    if (isLost && (reason === "finished" || reason === "earlyStop")) {
       throw lost(state, evaluated!, lastSound);
     }
     const final = reason !== null;
@@ -221,4 +210,26 @@ function recordEvaluation(state: TrainerState, valLoss: number): boolean {
     state.bestStep = state.step;
   }
   return best;
+}
+
+/**
+ * Why the run ends at this step, or null. One that was killed after its last
+ * save comes to its end without a step.
+ */
+function reasonToEnd(
+  state: TrainerState,
+  { cadence, earlyStopPatience, signal }: {
+    cadence: Cadence;
+    earlyStopPatience: number;
+    signal?: AbortSignal;
+  },
+): Extract<TrainEvent, { kind: "done" }>["reason"] | null {
+  if (state.step >= state.totalSteps && !evaluationDue(state, cadence)) {
+    return "finished";
+  }
+  const { evalsSinceBest } = state;
+  if (earlyStopPatience > 0 && evalsSinceBest >= earlyStopPatience) {
+    return "earlyStop";
+  }
+  return signal?.aborted ? "stopped" : null;
 }
