@@ -11,11 +11,11 @@
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
 import type { Backend } from "./backend.ts";
-import { makerOfUnseen } from "./diagnose_gpu.ts";
 import { chooseDevice } from "./choose_device.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { type GemmChoice, loadKernels } from "./cpu/kernels.ts";
+import { makerOfUnseen } from "./diagnose_gpu.ts";
 import { type Card, listCards } from "./gpu_findings.ts";
 import { measureSpeed } from "./measure.ts";
 import { type FoundAdapter, listAdapters } from "./webgpu/adapters.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
+import { readCpuInfo } from "../backend/cpu/cores.ts";
 import { UserError } from "../base/errors.ts";
 import { errorCode, isDiskFull } from "../base/io_problem.ts";
-import { readCpuInfo } from "../backend/cpu/cores.ts";
 import { BUILT_COMMIT } from "../base/version.ts";
 import { BUNDLED_MODEL } from "../export/bundle/bundled_model.ts";
 import { ignoreHangUps, onStopSignals } from "../run/process/signals.ts";

@@ -8,8 +8,8 @@
 import { EXIT, UserError } from "../base/errors.ts";
 import type { HearthConfig } from "./hearth_config.ts";
 import type { Layer, Settings } from "./layer.ts";
-import { PROFILES } from "./profiles.ts";
 import type { ProfileName } from "./profile_names.ts";
+import { PROFILES } from "./profiles.ts";
 
 /** Refuses `train.steps` and `train.epochs` written in the same place. */
 export function checkStepsOrEpochs({ settings, quote }: Layer): void {

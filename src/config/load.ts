@@ -4,6 +4,9 @@
  * @module
  */
 
+import { errorMessage, EXIT, UserError } from "../base/errors.ts";
+import { ioProblem } from "../base/io_problem.ts";
+import { readShortText } from "../base/limited_file.ts";
 import {
   type BaseSettings,
   checkAgainstBase,
@@ -15,9 +18,6 @@ import {
   checkStepsOrEpochs,
   checkTogether,
 } from "./cross_checks.ts";
-import { errorMessage, EXIT, UserError } from "../base/errors.ts";
-import { ioProblem } from "../base/io_problem.ts";
-import { readShortText } from "../base/limited_file.ts";
 import type { HearthConfig } from "./hearth_config.ts";
 import { emptySettings, type Layer, type Settings } from "./layer.ts";
 import { mergeSettings } from "./merge.ts";
@@ -28,8 +28,8 @@ import {
   parseFileLayer,
   setLayer,
 } from "./parse.ts";
-import { PROFILES } from "./profiles.ts";
 import type { ProfileName } from "./profile_names.ts";
+import { PROFILES } from "./profiles.ts";
 import { configSchema } from "./schema.ts";
 
 /** Where settings come from, weakest first; each may be left out. */

@@ -35,13 +35,13 @@ import { checkTextLength, checkTokenCounts } from "./lengths.ts";
 import { meter } from "./progress.ts";
 import { readCorpus } from "./read_corpus.ts";
 import { type PrepareOptions, prepareTokens } from "./tokens/prepare_tokens.ts";
+import { findDamage } from "./tokens/prepared_damage.ts";
 import {
   listPrepared,
   type Prepared,
   preparedBytes,
   preparedPaths,
 } from "./tokens/prepared_tokens.ts";
-import { findDamage } from "./tokens/prepared_damage.ts";
 
 /** What to open, and who listens. */
 export interface OpenDatasetOptions extends PrepareOptions {

@@ -17,23 +17,23 @@ import {
 import { EXIT, UserError } from "../base/errors.ts";
 import { exists } from "../base/exists.ts";
 import type { FloatFormat } from "../base/float_formats.ts";
-import { jsonText } from "../base/json_file.ts";
+import { freeBytes, noRoom } from "../base/free_space.ts";
 import { ioProblem } from "../base/io_problem.ts";
+import { jsonText } from "../base/json_file.ts";
 import { sizeBytesOf, writeSafetensors } from "../base/safetensors.ts";
 import { checkVocabulary } from "../model/check_vocabulary.ts";
 import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import type { ModelConfig } from "../model/model_config.ts";
 import type { ChosenCheckpoint } from "../run/checkpoints/checkpoint_ref.ts";
-import { freeBytes, noRoom } from "../base/free_space.ts";
 import type { RunMeta } from "../run/files/meta.ts";
 import { loadTokenizer } from "../tokenizer/mod.ts";
-import { expectRange } from "./expect_range.ts";
 import {
   bundleBytes,
   checkBundleSystem,
   writeBundle,
 } from "./bundle/write_bundle.ts";
+import { expectRange } from "./expect_range.ts";
 import { ggufTensorBytes, writeGguf } from "./gguf_file.ts";
 import { ggufModelMetadata } from "./gguf_metadata.ts";
 import { ggufTensors } from "./gguf_tensors.ts";

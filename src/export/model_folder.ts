@@ -13,12 +13,12 @@ import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { formatBytes } from "../base/format.ts";
 import { parseJson } from "../base/parse_json.ts";
 import { type DeferredTensor, deferSafetensors } from "../base/safetensors.ts";
+import type { ModelTensors } from "../model/crop_context.ts";
 import { canonicalTensors } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
-import type { ModelTensors } from "../model/crop_context.ts";
 import { loadTokenizer } from "../tokenizer/mod.ts";
-import { PEFT_CONFIG, PEFT_HINT } from "../train/adapters.ts";
 import type { ConfigTokens } from "../tokenizer/start_of_text.ts";
+import { PEFT_CONFIG, PEFT_HINT } from "../train/adapters.ts";
 
 /** A model as it lies in a folder. */
 export interface ModelFolder extends ModelTensors {

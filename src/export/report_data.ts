@@ -8,7 +8,6 @@
  */
 
 import type { HearthConfig } from "../config/hearth_config.ts";
-import { compareRuns, type Comparison } from "../run/watch/comparison.ts";
 import {
   type EvalMetric,
   readMetrics,
@@ -16,6 +15,7 @@ import {
 } from "../run/files/metrics.ts";
 import { runPaths } from "../run/files/run_paths.ts";
 import { readRun } from "../run/files/runs.ts";
+import { compareRuns, type Comparison } from "../run/watch/comparison.ts";
 
 /** Points of a curve; a screen has about as many columns. */
 const MOST_POINTS = 2000;

@@ -10,8 +10,8 @@
 import { textSha256 } from "../base/sha256.ts";
 import { ByteLevelBpe, readByteLevel } from "./byte_level_bpe.ts";
 import { CharacterCodec, readCharacters } from "./characters.ts";
-import type { IdBuffer } from "./id_buffer.ts";
 import { HuggingFaceCodec } from "./hugging_face.ts";
+import type { IdBuffer } from "./id_buffer.ts";
 import { type ConfigTokens, findStartOfText } from "./start_of_text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import {

@@ -14,10 +14,10 @@ import { breather } from "../base/breather.ts";
 import { formatCount } from "../base/format.ts";
 import { BpeLearner, type BpeStart } from "./bpe_merges.ts";
 import { BYTE_CHARACTERS } from "./byte_level.ts";
-import { byteLevelJson, END_OF_TEXT } from "./write_json.ts";
 import { BatchBuilder } from "./text_batch.ts";
 import { TextPool } from "./text_pool.ts";
 import { type CountedWords, WordCounts } from "./word_counts.ts";
+import { byteLevelJson, END_OF_TEXT } from "./write_json.ts";
 
 /** How far a training is. */
 export type BpeProgress =

@@ -18,8 +18,8 @@ import type {
 } from "../backend.ts";
 import { expectData } from "../expect_data.ts";
 import { type CpuInfo, readCpuInfo } from "./cores.ts";
-import { type KernelChoice, type Kernels, loadKernels } from "./kernels.ts";
 import { instantiate, type KernelExports } from "./kernel_instance.ts";
+import { type KernelChoice, type Kernels, loadKernels } from "./kernels.ts";
 import { layOut, type MemoryLayout } from "./memory_layout.ts";
 import { MemoryStore, MOST_BYTES } from "./memory_store.ts";
 import { WorkerFailure, WorkerPool } from "./worker_pool.ts";

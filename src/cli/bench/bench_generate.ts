@@ -8,16 +8,16 @@
  */
 
 import type { Backend } from "../../backend/backend.ts";
-import { PhiloxStream, STREAM } from "../../base/philox.ts";
 import { formatBytes, formatCount } from "../../base/format.ts";
+import { PhiloxStream, STREAM } from "../../base/philox.ts";
 import { type Decoder, openDecoder } from "../../generate/decoder.ts";
 import { DEFAULT_SAMPLING } from "../../generate/sampling.ts";
 import { Graph } from "../../graph/graph.ts";
 import { plan } from "../../graph/plan.ts";
 import { sizeOf } from "../../graph/tensor.ts";
 import { parameters } from "../../model/parameters.ts";
-import { formatFields } from "../output/table.ts";
 import { trialParams } from "../../train/trial_params.ts";
+import { formatFields } from "../output/table.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { peakRssBytes } from "./machine.ts";
 import { measure, spreadPct, summarize, type Timing } from "./timing.ts";

@@ -14,9 +14,9 @@ import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
 import type { AnyCall } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import { sizeOf } from "../../graph/tensor.ts";
+import { openTrialStep } from "../../train/trial_step.ts";
 import { formatTable } from "../output/table.ts";
 import type { BenchModel } from "./bench_model.ts";
-import { openTrialStep } from "../../train/trial_step.ts";
 import { measure, perStep, summarize, type Timing } from "./timing.ts";
 
 /** All calls of an op in a step, or one call. */

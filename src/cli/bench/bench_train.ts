@@ -7,10 +7,10 @@
 import type { Backend } from "../../backend/backend.ts";
 import { formatApprox, formatBytes, formatCount } from "../../base/format.ts";
 import { flopsPerToken, parameterCount } from "../../model/model_size.ts";
+import { openTrialStep } from "../../train/trial_step.ts";
 import { formatFields } from "../output/table.ts";
 import type { BenchModel } from "./bench_model.ts";
 import { peakRssBytes } from "./machine.ts";
-import { openTrialStep } from "../../train/trial_step.ts";
 import { measure, perStep, spreadPct, type Timing } from "./timing.ts";
 
 /** What came out. */

@@ -11,6 +11,7 @@ import { describeProgress } from "../../data/progress.ts";
 import { checkVocabulary } from "../../model/check_vocabulary.ts";
 import { eachFromHuggingFace } from "../../model/huggingface.ts";
 import { configFromHf } from "../../model/huggingface_config.ts";
+import { loadChosen } from "../../run/checkpoints/checkpoint_ref.ts";
 import { loadMeta } from "../../run/files/meta.ts";
 import { rootPaths, runPaths } from "../../run/files/run_paths.ts";
 import {
@@ -19,7 +20,6 @@ import {
   openEvaluation,
 } from "../../train/evaluate.ts";
 import type { App } from "../app.ts";
-import { loadChosen } from "../../run/checkpoints/checkpoint_ref.ts";
 
 /** What to evaluate on, and with. */
 export interface EvalOptions {

@@ -2,8 +2,8 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
-import type { FollowEvent } from "../../run/watch/follow_run.ts";
 import type { RunState } from "../../run/files/run_state.ts";
+import type { FollowEvent } from "../../run/watch/follow_run.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { brokenRun, removedRun } from "../run/run_errors.ts";

@@ -2,9 +2,9 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
+import { safeText } from "../../base/safe_text.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { safeText } from "../../base/safe_text.ts";
 
 /** Adds the command. */
 export function addCompareCommand(program: CommandUnknownOpts, app: App): void {

@@ -10,9 +10,9 @@ import {
   type Command,
   type CommandUnknownOpts,
 } from "@commander-js/extra-typings";
+import { CONFIG_FLAGS } from "../../config/config_flags.ts";
 import { PROFILE_NAMES } from "../../config/profile_names.ts";
 import type { App } from "../app.ts";
-import { CONFIG_FLAGS } from "../../config/config_flags.ts";
 import { examples } from "../flags/examples.ts";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;

@@ -7,14 +7,14 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT } from "../../base/errors.ts";
-import type { RunEvent } from "../../run/run_event.ts";
-import type { App } from "../app.ts";
-import { watchRun } from "../run/conduct_run.ts";
-import { examples } from "../flags/examples.ts";
-import { countFlag } from "../flags/numbers.ts";
-import type { RunOutcome } from "../run/run_outcome.ts";
 import { exists } from "../../base/exists.ts";
 import { safeText } from "../../base/safe_text.ts";
+import type { RunEvent } from "../../run/run_event.ts";
+import type { App } from "../app.ts";
+import { examples } from "../flags/examples.ts";
+import { countFlag } from "../flags/numbers.ts";
+import { watchRun } from "../run/conduct_run.ts";
+import type { RunOutcome } from "../run/run_outcome.ts";
 import { StopSignal } from "../stop_signal.ts";
 
 /** How the stories begin; the model has seen such names and words. */

@@ -5,11 +5,11 @@ import { formatCount } from "../../base/format.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { MODEL_ARGUMENT } from "../flags/model_argument.ts";
-import { LiveLine } from "../output/live_line.ts";
 import { countFlag } from "../flags/numbers.ts";
+import { LiveLine } from "../output/live_line.ts";
 import { formatStage } from "../output/progress_bar.ts";
-import { StopSignal } from "../stop_signal.ts";
 import { formatFields } from "../output/table.ts";
+import { StopSignal } from "../stop_signal.ts";
 
 /** Adds the command. */
 export function addEvalCommand(program: CommandUnknownOpts, app: App): void {

@@ -5,8 +5,8 @@ import { EXIT, UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { MODEL_ARGUMENT } from "../flags/model_argument.ts";
 import { addGenerationFlags } from "../flags/generation_flags.ts";
+import { MODEL_ARGUMENT } from "../flags/model_argument.ts";
 import { readPrompt } from "../flags/prompt.ts";
 import { StopSignal } from "../stop_signal.ts";
 

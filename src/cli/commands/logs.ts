@@ -1,13 +1,13 @@
 /** `hearth logs`: what a run would have shown on its console. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { safeJson, safeText } from "../../base/safe_text.ts";
 import type { RunStatus } from "../../run/files/run_state.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { countFlag } from "../flags/numbers.ts";
 import { removedRun } from "../run/run_errors.ts";
 import { noteRunning } from "../run/run_outcome.ts";
-import { safeJson, safeText } from "../../base/safe_text.ts";
 import { StopSignal } from "../stop_signal.ts";
 
 const DEFAULT_LINES = 20;

@@ -7,8 +7,8 @@ import { formatBytes } from "../../base/format.ts";
 import { ioProblem } from "../../base/io_problem.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { LiveLine } from "../output/live_line.ts";
 import { countFlag } from "../flags/numbers.ts";
+import { LiveLine } from "../output/live_line.ts";
 import { formatStage } from "../output/progress_bar.ts";
 import { StopSignal } from "../stop_signal.ts";
 

@@ -5,15 +5,15 @@ import { EXIT, UserError } from "../../base/errors.ts";
 import type { ResumeOptions } from "../../run/runner.ts";
 import { LR_POLICIES } from "../../train/lr_policies.ts";
 import type { App } from "../app.ts";
-import { conductRun } from "../run/conduct_run.ts";
 import {
   addOverrideFlags,
   readConfigFlags,
   setOption,
 } from "../flags/config_flags.ts";
-import { detachRun } from "../run/detach_run.ts";
 import { examples } from "../flags/examples.ts";
 import { countFlag, numberFlag } from "../flags/numbers.ts";
+import { conductRun } from "../run/conduct_run.ts";
+import { detachRun } from "../run/detach_run.ts";
 
 /** Adds the command. */
 export function addResumeCommand(program: CommandUnknownOpts, app: App): void {

@@ -2,12 +2,12 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { formatDuration } from "../../base/format.ts";
+import { safeText } from "../../base/safe_text.ts";
+import { formatAge } from "../../base/when.ts";
 import type { RunInfo } from "../../run/files/runs.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { safeText } from "../../base/safe_text.ts";
 import { type Column, formatTable } from "../output/table.ts";
-import { formatAge } from "../../base/when.ts";
 
 /** Adds the command. */
 export function addRunsCommand(program: CommandUnknownOpts, app: App): void {

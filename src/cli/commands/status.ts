@@ -1,11 +1,11 @@
 /** `hearth status`: where a run stands. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { safeText } from "../../base/safe_text.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { brokenRun } from "../run/run_errors.ts";
-import { safeText } from "../../base/safe_text.ts";
 import { formatStatus } from "../output/status_text.ts";
+import { brokenRun } from "../run/run_errors.ts";
 
 /** Adds the command. */
 export function addStatusCommand(program: CommandUnknownOpts, app: App): void {

@@ -6,8 +6,8 @@
  */
 
 import { isScalar, parseDocument, type YAMLMap } from "yaml";
-import { PROFILES } from "../../config/profiles.ts";
 import type { ProfileName } from "../../config/profile_names.ts";
+import { PROFILES } from "../../config/profiles.ts";
 
 /** What `hearth init` asks. Left out: as in the profile. */
 export interface InitAnswers {

@@ -11,11 +11,11 @@ import {
   formatDuration,
   UNKNOWN as unknown,
 } from "../../base/format.ts";
-import type { RunState } from "../../run/files/run_state.ts";
-import { formatSilence } from "../../run/watch/silence.ts";
-import type { Telemetry } from "../../run/telemetry/telemetry.ts";
-import { formatFields } from "./table.ts";
 import { formatAge, formatClock } from "../../base/when.ts";
+import type { RunState } from "../../run/files/run_state.ts";
+import type { Telemetry } from "../../run/telemetry/telemetry.ts";
+import { formatSilence } from "../../run/watch/silence.ts";
+import { formatFields } from "./table.ts";
 
 /** So that a run in trouble still fits the screen; train.log has them all. */
 const SHOWN_WARNINGS = 3;

@@ -10,11 +10,11 @@ import { EXIT, UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import { LaterVersion } from "../../base/later_version.ts";
 import { PEFT_CONFIG, PEFT_HINT } from "../../train/adapters.ts";
-import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
-import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
 import { loadMeta } from "../files/meta.ts";
 import { type RunPaths, runPaths } from "../files/run_paths.ts";
 import { resolveRun } from "../files/runs.ts";
+import { openWeights, type WeightsSource } from "./checkpoint_files.ts";
+import { loadCheckpoint, type LoadedCheckpoint } from "./checkpoint_list.ts";
 
 /** A checkpoint without its optimizer, and the run it belongs to. */
 export interface ChosenCheckpoint extends LoadedCheckpoint<WeightsSource> {

@@ -19,11 +19,13 @@ import {
 } from "../../base/atomic_file.ts";
 import { EXIT } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
+import { type FreeBytes, freeBytes, noRoom } from "../../base/free_space.ts";
 import { isDiskFull } from "../../base/io_problem.ts";
 import { sizeBytesOf } from "../../base/safetensors.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import type { SavedCheckpoint, SaveInfo } from "../../train/saving.ts";
 import type { SnapshotSource } from "../../train/snapshot.ts";
+import { clearLeftovers, replacedName } from "../files/leftovers.ts";
 import { checkpointName, writeCheckpoint } from "./checkpoint_files.ts";
 import {
   type CheckpointEntry,
@@ -32,8 +34,6 @@ import {
   readPointer,
 } from "./checkpoint_list.ts";
 import { dispensable, spaceOf, unkept } from "./checkpoint_policy.ts";
-import { type FreeBytes, freeBytes, noRoom } from "../../base/free_space.ts";
-import { clearLeftovers, replacedName } from "../files/leftovers.ts";
 
 /** Why and when a checkpoint is saved. */
 export type StoreInfo =

@@ -7,11 +7,11 @@
 
 import { join } from "node:path";
 import { unlessGone } from "../../base/unless_gone.ts";
+import { loadMeta, type RunMeta, UnreadableMeta } from "../files/meta.ts";
+import type { RunPaths } from "../files/run_paths.ts";
 import { META_COPY } from "./checkpoint_files.ts";
 import { listCheckpoints } from "./checkpoint_list.ts";
 import { verifyFiles } from "./manifest.ts";
-import { loadMeta, type RunMeta, UnreadableMeta } from "../files/meta.ts";
-import type { RunPaths } from "../files/run_paths.ts";
 
 /** What a run was asked to do, and where that was found. */
 export interface FoundMeta {

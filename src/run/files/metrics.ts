@@ -12,8 +12,8 @@ import { replaceFile } from "../../base/atomic_file.ts";
 import { parseJson } from "../../base/parse_json.ts";
 import type { SourceLoss } from "../../train/evaluate.ts";
 import type { TrainEvent } from "../../train/events.ts";
-import { TailFile } from "./tail_file.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
+import { TailFile } from "./tail_file.ts";
 
 /** A logged step. */
 export interface StepMetric {

@@ -10,13 +10,13 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { errorMessage } from "../../base/errors.ts";
-import { refuseLater } from "../../base/later_version.ts";
 import { ioProblem } from "../../base/io_problem.ts";
 import { readJson } from "../../base/json_file.ts";
-import { isLocked } from "./lock.ts";
+import { refuseLater } from "../../base/later_version.ts";
 import { isAlive } from "../process/process_info.ts";
-import type { RunPaths } from "./run_paths.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
+import { isLocked } from "./lock.ts";
+import type { RunPaths } from "./run_paths.ts";
 
 /** Where a run is in its life; `interrupted` is one whose process is gone. */
 export type RunStatus =

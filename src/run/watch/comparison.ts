@@ -6,12 +6,12 @@
  */
 
 import { errorMessage, UserError } from "../../base/errors.ts";
-import { alignCurves, type Curve, type CurveTable } from "./curve_table.ts";
 import type { RunMeta } from "../files/meta.ts";
 import { readMetrics } from "../files/metrics.ts";
 import { runPaths } from "../files/run_paths.ts";
 import type { RunStatus } from "../files/run_state.ts";
 import { readRun, type RunInfo } from "../files/runs.ts";
+import { alignCurves, type Curve, type CurveTable } from "./curve_table.ts";
 
 /** What came of a run; null is unknown. */
 export interface RunSummary {

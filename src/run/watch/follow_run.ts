@@ -16,8 +16,8 @@ import { isLocked } from "../files/lock.ts";
 import { type Metric, parseMetric } from "../files/metrics.ts";
 import { type RunPaths, runPaths } from "../files/run_paths.ts";
 import { isActive, loadRunState, type RunState } from "../files/run_state.ts";
-import { fileSignature } from "./file_signature.ts";
 import { TailFile } from "../files/tail_file.ts";
+import { fileSignature } from "./file_signature.ts";
 
 /** Something new about the run. */
 export type FollowEvent =

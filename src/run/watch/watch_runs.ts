@@ -8,7 +8,6 @@
  * @module
  */
 
-import { fileSignature } from "./file_signature.ts";
 import { loadMeta, type RunMeta } from "../files/meta.ts";
 import { runPaths } from "../files/run_paths.ts";
 import { isActive, loadRunState, type RunState } from "../files/run_state.ts";
@@ -20,6 +19,7 @@ import {
   type RunInfo,
   runInfo,
 } from "../files/runs.ts";
+import { fileSignature } from "./file_signature.ts";
 
 /** A process that was killed says nothing about it. */
 const ASK_ALIVE_MS = 1000;

@@ -10,14 +10,14 @@
 import { Assembler, type VectorWidth } from "./assembler.ts";
 import { type Abi, emitFunction } from "./calling.ts";
 import { type CpuFeatures, readCpuFeatures } from "./cpu_features.ts";
-import { makeExecutable } from "./executable_memory.ts";
-import { emitGemmBlock } from "./gemm_block_code.ts";
 import { emitRowPowers, emitScaledSoftmax } from "./cross_entropy_code.ts";
+import { makeExecutable } from "./executable_memory.ts";
 import { emitGelu } from "./gelu_code.ts";
-import { emitNorm, emitNormBackward } from "./norm_code.ts";
-import { emitSoftmax, emitSoftmaxBackward } from "./softmax_code.ts";
+import { emitGemmBlock } from "./gemm_block_code.ts";
 import type { NativeCode } from "./native_call.ts";
+import { emitNorm, emitNormBackward } from "./norm_code.ts";
 import { emitPackCopy, emitPackTranspose } from "./pack_code.ts";
+import { emitSoftmax, emitSoftmaxBackward } from "./softmax_code.ts";
 import type { Format } from "./tile_shape.ts";
 
 type Emit = (asm: Assembler) => void;
