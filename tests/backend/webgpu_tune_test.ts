@@ -163,8 +163,18 @@ Deno.test("tuneKernels() goes on from tiles that are known", async () => {
     sites: sites(product(4096, 4096, 512)),
     limitMs: 1e9,
   });
-  assert.deepEqual(gpu.did, ["4096x4096x512 NN: 2"]); // no race
-  assert.deepEqual(inWords(timed), [`4096x4096x512 NN: ${LARGE}`]);
+  const key = "4096x4096x512 NN"; // no race, but a look at how long it takes
+  assert.deepEqual(gpu.did, [`${key}: ${MIDDLE}`, `${key}: 2`]);
+  assert.deepEqual(inWords(timed), [`${key}: ${LARGE}`]);
+  const slow = device({ [LARGE]: 1, [MIDDLE]: 2 }, { compileMs: 900 });
+  const late = await tuneKernels({
+    ...slow,
+    best: [MIDDLE, LARGE].map(parseGemm),
+    sites: sites(product(4096, 4096, 512)),
+    limitMs: 2000,
+  });
+  assert.deepEqual(slow.did, [`${key}: ${MIDDLE}`]);
+  assert.equal(late.timed.size, 0);
 });
 
 Deno.test("tuneKernels() times a part of what is large, or what fits", async () => {
