@@ -65,16 +65,19 @@ export function formatRuns(
 }
 
 function cells(
-  { runId, state, startedAt, broken }: RunInfo,
+  { runId, meta, state, startedAt, broken }: RunInfo,
   now: number,
 ): string[] {
   const none = "-";
+  const status = meta?.imported ? "imported" : state?.status;
   const loss = (value: number | null | undefined) => value?.toFixed(4) ?? none;
   return [
     runId,
-    state === null ? "broken" : state.status + (broken === null ? "" : " !"),
+    state === null ? "broken" : status + (broken === null ? "" : " !"),
     state?.epoch?.toFixed(2) ?? none,
-    state?.step == null ? none : `${state.step}/${state.totalSteps ?? "?"}`,
+    state?.step == null || meta?.imported
+      ? none
+      : `${state.step}/${state.totalSteps ?? "?"}`,
     loss(state?.trainLoss),
     loss(state?.valLoss),
     state?.device?.split(": ", 1)[0] ?? none, // without its name

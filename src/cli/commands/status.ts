@@ -4,7 +4,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { safeText } from "../../base/safe_text.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { formatStatus } from "../output/status_text.ts";
+import { formatImported, formatStatus } from "../output/status_text.ts";
 import { brokenRun } from "../run/run_errors.ts";
 
 /** Adds the command. */
@@ -30,10 +30,14 @@ export function addStatusCommand(program: CommandUnknownOpts, app: App): void {
         const { watchStatus } = await import("../run/watch_status.ts");
         return await watchStatus(app, runId);
       }
-      const { state, broken } = await readRun(app.root, runId);
+      const { state, meta, broken } = await readRun(app.root, runId);
       if (state === null) throw brokenRun(runId, broken!);
       if (broken !== null) app.warn(broken);
-      if (app.json) app.printJson(state);
-      else app.print(safeText(formatStatus(state, Date.now())));
+      if (app.json) return app.printJson(state);
+      const now = Date.now();
+      const text = meta?.imported
+        ? formatImported(state, { source: meta.imported.source, now })
+        : formatStatus(state, now);
+      app.print(safeText(text));
     });
 }

@@ -51,6 +51,19 @@ export function formatStatus(state: RunState, now: number): string {
   ]);
 }
 
+/** The same of a model that was taken over: it has not been trained here. */
+export function formatImported(
+  { runId, lastCheckpoint, updatedAt }: RunState,
+  { source, now }: { source: string; now: number },
+): string {
+  return formatFields([
+    ["run", runId],
+    ["status", `imported from ${source}`],
+    ["checkpoint", lastCheckpoint ?? "none"],
+    ["updated", formatAge(updatedAt, now)],
+  ]);
+}
+
 /** `running | step 1200/5000 | loss 2.8123 | val loss 2.9000 | …`. */
 export function formatStateLine(state: RunState): string {
   const { status, step, totalSteps } = state;

@@ -43,7 +43,17 @@ Deno.test("hearth import makes a run that writes and is measured", async () => {
   assert.ok(JSON.parse(other.out).valLoss > 4); // random weights
 
   const runs = await workspace.run(["runs"]);
-  assert.match(runs.out, /^gpt2 +completed/m);
+  assert.match(runs.out, /^gpt2 +imported +- +- +- +- +- /m);
+  const status = await workspace.run(["status"]);
+  assert.equal(
+    status.out.replace(/updated .*/, "updated #"),
+    `\
+run         gpt2
+status      imported from ${MODELS}gpt2_f16
+checkpoint  step-00000000
+updated #
+`,
+  );
 });
 
 Deno.test("hearth resume sends an imported model to train --from", async () => {
