@@ -68,7 +68,8 @@ Deno.test("of two that resume a run, one trains and the other says who", async (
   assert.deepEqual([loser.code, loser.err], [
     1,
     `error: Cannot train "owl-1": process ${winner.pid} is already training ` +
-    "it\nhint: type hearth attach owl-1 to watch it, or hearth stop owl-1\n",
+    "it\nhint: type deno task hearth attach owl-1 to watch it, or deno task " +
+    "hearth stop owl-1\n",
   ]);
   await stateOnce(workspace, ({ step }) => step! > 5);
   assert.equal((await workspace.run(["stop", "owl-1"])).code, 0);
