@@ -13,7 +13,7 @@ import {
   bytesPerNumber,
   type Dispatch,
 } from "../../src/backend/webgpu/dispatch.ts";
-import { chooseGemm } from "../../src/backend/webgpu/gemm_choice.ts";
+import { chooseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";

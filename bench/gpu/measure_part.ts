@@ -7,13 +7,13 @@
  * @module
  */
 
+import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
 import {
   type FoundAdapter,
   listAdapters,
 } from "../../src/backend/webgpu/adapters.ts";
-import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
+import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
-import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
 import { shapeOf } from "../../src/cli/bench/bench_train.ts";
 import { surroundings } from "../../src/cli/bench/machine.ts";
@@ -21,8 +21,8 @@ import type { DevicePeaks } from "./budget.ts";
 import { modelOf } from "./models.ts";
 import type { Findings, Part } from "./parts.ts";
 import { measurePeaks } from "./peaks.ts";
-import { tuneStep } from "./tuning.ts";
 import { measureStep } from "./step_case.ts";
+import { tuneStep } from "./tuning.ts";
 
 /** What the process is told. */
 export interface PartSettings {

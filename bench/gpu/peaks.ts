@@ -4,8 +4,8 @@
  * @module
  */
 
-import { chooseSplit } from "../../src/backend/webgpu/gemm_choice.ts";
-import { timeGemm } from "../../src/backend/webgpu/time_kernels.ts";
+import { chooseSplit } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { timeGemm } from "../../src/backend/webgpu/tuning/time_kernels.ts";
 import type { WebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";

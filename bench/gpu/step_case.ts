@@ -7,7 +7,7 @@
 
 import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
 import type { DispatchTime } from "../../src/backend/webgpu/executable.ts";
-import type { TuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
+import type { TuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
 import {
   openWebGpuBackend,

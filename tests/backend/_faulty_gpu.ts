@@ -5,7 +5,7 @@
  */
 
 import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
-import type { TuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
+import type { TuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,

@@ -8,7 +8,7 @@
  */
 
 import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
-import type { TuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
+import type { TuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,

@@ -3,8 +3,8 @@ import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import {
   productMemory,
   STAGED_BYTES,
-} from "../../src/backend/webgpu/attention_products.ts";
-import { attentionShape } from "../../src/backend/webgpu/attention_tile.ts";
+} from "../../src/backend/webgpu/attention/attention_products.ts";
+import { attentionShape } from "../../src/backend/webgpu/attention/attention_tile.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
 

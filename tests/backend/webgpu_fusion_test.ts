@@ -6,8 +6,8 @@ import {
   chooseGemm,
   gemmCandidates,
   parseVariant,
-} from "../../src/backend/webgpu/gemm_choice.ts";
-import { canSumColumns } from "../../src/backend/webgpu/gemm_kernel.ts";
+} from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { canSumColumns } from "../../src/backend/webgpu/gemm/gemm_kernel.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import type { WebGpuOptions } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { gradients } from "../../src/graph/gradients.ts";
@@ -18,8 +18,8 @@ import { sizeOf, type Tensor } from "../../src/graph/tensor.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { tinyConfig } from "../train/_helpers.ts";
-import { normal } from "./_op_inputs.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
+import { normal } from "./_op_inputs.ts";
 import { noAdapter as ignore, openTestGpu } from "./_webgpu.ts";
 
 /** Rows and columns that fill no tile; columns are multiples of 4. */

@@ -6,8 +6,8 @@ import {
   formatGemm,
   gemmCandidates,
   parseGemm,
-} from "../../src/backend/webgpu/gemm_choice.ts";
-import { timeGemm } from "../../src/backend/webgpu/time_kernels.ts";
+} from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { timeGemm } from "../../src/backend/webgpu/tuning/time_kernels.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { assertOpClose, type OpCase, runOpCase } from "./_op_cases.ts";

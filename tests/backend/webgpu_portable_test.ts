@@ -9,11 +9,11 @@ import {
   type Dispatch,
   MAX_GROUPS,
 } from "../../src/backend/webgpu/dispatch.ts";
-import type { GemmTile } from "../../src/backend/webgpu/gemm_variant.ts";
 import {
   gemmCandidates,
   parseGemm,
-} from "../../src/backend/webgpu/gemm_choice.ts";
+} from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import type { GemmTile } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import type { Program } from "../../src/graph/program.ts";
 import { resolveModel } from "../../src/model/model_config.ts";

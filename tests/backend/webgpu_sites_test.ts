@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import type { AttentionChoice } from "../../src/backend/webgpu/attention_tile.ts";
-import { parseGemm } from "../../src/backend/webgpu/gemm_choice.ts";
+import type { AttentionChoice } from "../../src/backend/webgpu/attention/attention_tile.ts";
+import { parseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type {
   GemmShape,
   GemmVariant,
-} from "../../src/backend/webgpu/gemm_variant.ts";
+} from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import {
   formatChoice,
   type KernelChoice,
-} from "../../src/backend/webgpu/kernel_choice.ts";
+} from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import {
   type KernelSite,
   programSites,
@@ -16,7 +16,7 @@ import {
   shrinkSite,
   siteFlops,
   siteKey,
-} from "../../src/backend/webgpu/kernel_sites.ts";
+} from "../../src/backend/webgpu/tuning/kernel_sites.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,

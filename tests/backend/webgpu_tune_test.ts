@@ -10,26 +10,26 @@ import {
   parseVariant,
   shapeKey,
   tunedCandidates,
-} from "../../src/backend/webgpu/gemm_choice.ts";
+} from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type {
   GemmShape,
   GemmTile,
   GemmVariant,
-} from "../../src/backend/webgpu/gemm_variant.ts";
+} from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import {
   ChosenKernels,
   formatChoice,
   type KernelChoice,
-} from "../../src/backend/webgpu/kernel_choice.ts";
+} from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import {
   type KernelSite,
   siteKey,
-} from "../../src/backend/webgpu/kernel_sites.ts";
+} from "../../src/backend/webgpu/tuning/kernel_sites.ts";
 import {
   type KernelTrial,
   tuneKernels,
-} from "../../src/backend/webgpu/tune_kernels.ts";
-import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
+} from "../../src/backend/webgpu/tuning/tune_kernels.ts";
+import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import type { SessionParts } from "../../src/train/assemble_session.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";

@@ -8,15 +8,15 @@ import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
 import {
   formatGemm,
   gemmCandidates,
-} from "../../src/backend/webgpu/gemm_choice.ts";
-import { ChosenKernels } from "../../src/backend/webgpu/kernel_choice.ts";
+} from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { lower } from "../../src/backend/webgpu/lower.ts";
+import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import {
   type KernelSite,
   recordSite,
   siteKey,
-} from "../../src/backend/webgpu/kernel_sites.ts";
-import { lower } from "../../src/backend/webgpu/lower.ts";
-import { openTuningCache } from "../../src/backend/webgpu/tuning_cache.ts";
+} from "../../src/backend/webgpu/tuning/kernel_sites.ts";
+import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import {

@@ -16,8 +16,8 @@
 
 import type { AnyCall, Call, OpName } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
-import type { EpilogueCall, EpilogueOp } from "./gemm_epilogue.ts";
-import { MOST_GEMV_ROWS } from "./gemv.ts";
+import type { EpilogueCall, EpilogueOp } from "./gemm/gemm_epilogue.ts";
+import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
 
 /** A product with its neighbours. */
 export interface FusedProduct {

@@ -5,9 +5,9 @@
  */
 
 import type { AttentionAttrs, Call, OpName } from "../../graph/ops.ts";
-import type { AttentionChoice } from "./attention_tile.ts";
+import type { AttentionChoice } from "./attention/attention_tile.ts";
 import type { Dispatch, GpuTensor } from "./dispatch.ts";
-import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
+import type { GemmShape, GemmVariant } from "./gemm/gemm_variant.ts";
 
 /** What a kernel may ask for beside its tensors. */
 export interface KernelContext {

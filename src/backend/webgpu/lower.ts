@@ -20,7 +20,7 @@ import {
 } from "../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../graph/program.ts";
 import { sizeOf, type Tensor } from "../../graph/tensor.ts";
-import type { AttentionChoice } from "./attention_tile.ts";
+import type { AttentionChoice } from "./attention/attention_tile.ts";
 import {
   bytesPerNumber,
   type Dispatch,
@@ -37,7 +37,7 @@ import {
   type SumChain,
 } from "./flat_update.ts";
 import { findFused, instants } from "./fusion.ts";
-import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
+import type { GemmShape, GemmVariant } from "./gemm/gemm_variant.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { MOST_KEPT_BYTES } from "./kernels/attention_backward.ts";

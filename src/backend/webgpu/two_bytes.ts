@@ -16,7 +16,7 @@
 import type { AnyCall, OpName, Ops } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import type { Binding, TwoBytes } from "./dispatch.ts";
-import { MOST_GEMV_ROWS } from "./gemv.ts";
+import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
 
 /** Arithmetic that is asked for. */
 export type StoredPrecision = "fp32" | "bf16" | "fp16";

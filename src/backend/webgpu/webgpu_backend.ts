@@ -21,14 +21,8 @@ import { withGeneration } from "../kernel_generation.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
-import { gemmCandidates } from "./gemm_choice.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
-import {
-  ChosenKernels,
-  formatChoice,
-  type KernelChoice,
-} from "./kernel_choice.ts";
-import { programSites, siteKey } from "./kernel_sites.ts";
+import { gemmCandidates } from "./gemm/gemm_choice.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm/gemm_variant.ts";
 import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
 import {
   type ChooseAttention,
@@ -38,9 +32,15 @@ import {
 } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
-import { timeKernels, tryKernel } from "./time_kernels.ts";
-import { tuneKernels } from "./tune_kernels.ts";
-import { openTuningCache, type TuningCache } from "./tuning_cache.ts";
+import {
+  ChosenKernels,
+  formatChoice,
+  type KernelChoice,
+} from "./tuning/kernel_choice.ts";
+import { programSites, siteKey } from "./tuning/kernel_sites.ts";
+import { timeKernels, tryKernel } from "./tuning/time_kernels.ts";
+import { tuneKernels } from "./tuning/tune_kernels.ts";
+import { openTuningCache, type TuningCache } from "./tuning/tuning_cache.ts";
 import type { StoredPrecision } from "./two_bytes.ts";
 
 /** For so long kernels are timed at the start of a training run. */

@@ -5,9 +5,12 @@
  */
 
 import type { Backend } from "../../backend/backend.ts";
-import { chooseSplit, formatGemm } from "../../backend/webgpu/gemm_choice.ts";
-import { MOST_GEMV_ROWS } from "../../backend/webgpu/gemv.ts";
-import { timeGemm } from "../../backend/webgpu/time_kernels.ts";
+import {
+  chooseSplit,
+  formatGemm,
+} from "../../backend/webgpu/gemm/gemm_choice.ts";
+import { MOST_GEMV_ROWS } from "../../backend/webgpu/gemm/gemv.ts";
+import { timeGemm } from "../../backend/webgpu/tuning/time_kernels.ts";
 import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { Graph } from "../../graph/graph.ts";

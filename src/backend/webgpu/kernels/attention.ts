@@ -12,8 +12,12 @@ import {
   keyHeads,
   queryHeads,
   storeHead,
-} from "../attention_heads.ts";
-import { eachResult, queryPlace, storeRows } from "../attention_place.ts";
+} from "../attention/attention_heads.ts";
+import {
+  eachResult,
+  queryPlace,
+  storeRows,
+} from "../attention/attention_place.ts";
 import {
   addHeads,
   addParts,
@@ -21,14 +25,14 @@ import {
   keepScores,
   productMemory,
   quadOf,
-} from "../attention_products.ts";
+} from "../attention/attention_products.ts";
 import {
   attentionFlops,
   attentionShape,
   dropoutTile,
   MASKED,
   scoreScale,
-} from "../attention_tile.ts";
+} from "../attention/attention_tile.ts";
 import { bind, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
 import { dropoutFunctions, siteTable } from "../philox.ts";

@@ -13,11 +13,17 @@
  * @module
  */
 
-import { GRADIENT_LABEL, pairs } from "../attention_gradients.ts";
-import { headLoader } from "../attention_heads.ts";
-import { keyGradients } from "../attention_key_gradients.ts";
-import { queryGradients, queryProducts } from "../attention_query_gradients.ts";
-import { type AttentionShape, attentionShape } from "../attention_tile.ts";
+import { GRADIENT_LABEL, pairs } from "../attention/attention_gradients.ts";
+import { headLoader } from "../attention/attention_heads.ts";
+import { keyGradients } from "../attention/attention_key_gradients.ts";
+import {
+  queryGradients,
+  queryProducts,
+} from "../attention/attention_query_gradients.ts";
+import {
+  type AttentionShape,
+  attentionShape,
+} from "../attention/attention_tile.ts";
 import {
   bind,
   type Dispatch,

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { MASKED, scoreScale } from "../attention_tile.ts";
+import { MASKED, scoreScale } from "../attention/attention_tile.ts";
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
 import { entry, lines, reductions } from "../wgsl.ts";

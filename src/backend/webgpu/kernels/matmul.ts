@@ -9,11 +9,11 @@
 import type { Call } from "../../../graph/ops.ts";
 import { columnSums } from "../column_sums.ts";
 import type { Dispatch, GpuTensor } from "../dispatch.ts";
-import { gemmDispatches } from "../gemm.ts";
-import type { Epilogue } from "../gemm_epilogue.ts";
-import { canSumColumns } from "../gemm_kernel.ts";
-import { shapeOf } from "../gemm_variant.ts";
-import { gemvDispatch, MOST_GEMV_ROWS } from "../gemv.ts";
+import { gemmDispatches } from "../gemm/gemm.ts";
+import type { Epilogue } from "../gemm/gemm_epilogue.ts";
+import { canSumColumns } from "../gemm/gemm_kernel.ts";
+import { shapeOf } from "../gemm/gemm_variant.ts";
+import { gemvDispatch, MOST_GEMV_ROWS } from "../gemm/gemv.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 
 /** Kernels of the linear ops. */

@@ -12,8 +12,8 @@
  * @module
  */
 
-import { chooseSplit, ENOUGH_TILES } from "./gemm_choice.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+import { chooseSplit, ENOUGH_TILES } from "../gemm/gemm_choice.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
 import { formatChoice, type KernelChoice } from "./kernel_choice.ts";
 import {
   type KernelSite,

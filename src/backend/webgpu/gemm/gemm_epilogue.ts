@@ -5,12 +5,12 @@
  * @module
  */
 
-import type { Call } from "../../graph/ops.ts";
-import type { GpuTensor } from "./dispatch.ts";
-import { geluOf } from "./gelu.ts";
-import type { KernelContext } from "./kernel.ts";
-import { dropoutFunctions, siteTable } from "./philox.ts";
-import { sigmoid, SWIGLU_SLOPES } from "./sigmoid.ts";
+import type { Call } from "../../../graph/ops.ts";
+import type { GpuTensor } from "../dispatch.ts";
+import { geluOf } from "../gelu.ts";
+import type { KernelContext } from "../kernel.ts";
+import { dropoutFunctions, siteTable } from "../philox.ts";
+import { sigmoid, SWIGLU_SLOPES } from "../sigmoid.ts";
 
 /** Ops that a product can end with. */
 export type EpilogueOp =

@@ -5,16 +5,16 @@
  * @module
  */
 
-import { Graph } from "../../graph/graph.ts";
-import { plan } from "../../graph/plan.ts";
-import { sizeOf } from "../../graph/tensor.ts";
-import type { Program } from "../../graph/program.ts";
-import type { Executable } from "../backend.ts";
-import type { AttentionChoice } from "./attention_tile.ts";
-import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
+import { Graph } from "../../../graph/graph.ts";
+import { plan } from "../../../graph/plan.ts";
+import type { Program } from "../../../graph/program.ts";
+import { sizeOf } from "../../../graph/tensor.ts";
+import type { Executable } from "../../backend.ts";
+import type { AttentionChoice } from "../attention/attention_tile.ts";
+import type { GemmShape, GemmVariant } from "../gemm/gemm_variant.ts";
+import type { ChooseAttention, ChooseGemm } from "../lower.ts";
 import type { KernelChoice } from "./kernel_choice.ts";
 import { type KernelSite, recordSite, siteFlops } from "./kernel_sites.ts";
-import type { ChooseAttention, ChooseGemm } from "./lower.ts";
 import type { KernelTrial } from "./tune_kernels.ts";
 
 /** A device that kernels can be timed on. */

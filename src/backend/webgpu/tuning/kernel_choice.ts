@@ -5,16 +5,16 @@
  * @module
  */
 
-import type { AttentionAttrs } from "../../graph/ops.ts";
-import type { KernelChoices } from "../backend.ts";
-import type { AdapterInfo } from "./adapters.ts";
+import type { AttentionAttrs } from "../../../graph/ops.ts";
+import type { KernelChoices } from "../../backend.ts";
+import type { AdapterInfo } from "../adapters.ts";
 import {
   attentionChoices,
   chooseAttention,
   formatAttention,
   knownAttention,
-} from "./attention_choice.ts";
-import type { AttentionChoice } from "./attention_tile.ts";
+} from "../attention/attention_choice.ts";
+import type { AttentionChoice } from "../attention/attention_tile.ts";
 import {
   chooseGemm,
   chooseSplit,
@@ -25,8 +25,8 @@ import {
   MOST_SPLITS,
   shapeKey,
   tunedCandidates,
-} from "./gemm_choice.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+} from "../gemm/gemm_choice.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
 import {
   attentionKey,
   type AttentionSite,

@@ -1,11 +1,13 @@
 /**
  * The gradients of attention's keys and values, a workgroup per tile of keys.
  *
- * Formulas: kernels/attention_backward.ts.
+ * Formulas: ../kernels/attention_backward.ts.
  *
  * @module
  */
 
+import { bind, type Dispatch, groups } from "../dispatch.ts";
+import { entry, joined, lines } from "../wgsl.ts";
 import {
   GRADIENT_LABEL,
   gradientDeclarations,
@@ -32,8 +34,6 @@ import {
   dropoutTile,
   scoreScale,
 } from "./attention_tile.ts";
-import { bind, type Dispatch, groups } from "./dispatch.ts";
-import { entry, joined, lines } from "./wgsl.ts";
 
 /** dk and dv: rows of the tile are keys, columns are queries. */
 export function keyGradients(

@@ -6,15 +6,15 @@
  * @module
  */
 
-import type { Graph } from "../../graph/graph.ts";
-import type { AttentionAttrs } from "../../graph/ops.ts";
-import type { Program } from "../../graph/program.ts";
-import { attentionFlops } from "./attention_tile.ts";
-import { findFused, type FusedProduct, inWords } from "./fusion.ts";
-import { shapeKey } from "./gemm_choice.ts";
-import type { EpilogueCall } from "./gemm_epilogue.ts";
-import { type GemmShape, shapeOf } from "./gemm_variant.ts";
-import { MOST_GEMV_ROWS } from "./gemv.ts";
+import type { Graph } from "../../../graph/graph.ts";
+import type { AttentionAttrs } from "../../../graph/ops.ts";
+import type { Program } from "../../../graph/program.ts";
+import { attentionFlops } from "../attention/attention_tile.ts";
+import { findFused, type FusedProduct, inWords } from "../fusion.ts";
+import { shapeKey } from "../gemm/gemm_choice.ts";
+import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
+import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
+import { MOST_GEMV_ROWS } from "../gemm/gemv.ts";
 
 /** A product with its neighbours. */
 export interface GemmSite {

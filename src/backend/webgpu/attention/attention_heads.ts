@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { AttentionAttrs } from "../../graph/ops.ts";
+import type { AttentionAttrs } from "../../../graph/ops.ts";
+import { lines } from "../wgsl.ts";
 import type { AttentionShape } from "./attention_tile.ts";
-import { lines } from "./wgsl.ts";
 
 /** Some heads: row `o` of a tile begins at number `at(o)` of the array. */
 export interface Heads {

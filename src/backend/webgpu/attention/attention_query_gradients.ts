@@ -2,11 +2,13 @@
  * The gradient of attention's queries, a workgroup per tile of queries: from
  * scores that are computed again, or from ds where it was kept.
  *
- * Formulas: kernels/attention_backward.ts.
+ * Formulas: ../kernels/attention_backward.ts.
  *
  * @module
  */
 
+import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
+import { entry, joined, lines } from "../wgsl.ts";
 import {
   GRADIENT_LABEL,
   gradientDeclarations,
@@ -36,8 +38,6 @@ import {
   dropoutTile,
   scoreScale,
 } from "./attention_tile.ts";
-import { bind, type Dispatch, type GpuTensor, groups } from "./dispatch.ts";
-import { entry, joined, lines } from "./wgsl.ts";
 
 /** dq: rows of the tile are queries, columns are keys. */
 export function queryGradients(

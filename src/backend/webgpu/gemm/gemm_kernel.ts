@@ -13,7 +13,9 @@
  * @module
  */
 
-import { bind, type Dispatch, type GpuTensor } from "./dispatch.ts";
+import { bind, type Dispatch, type GpuTensor } from "../dispatch.ts";
+import { lanePlace } from "../lanes.ts";
+import { entry, range } from "../wgsl.ts";
 import type { Epilogue } from "./gemm_epilogue.ts";
 import {
   type Factor,
@@ -23,8 +25,6 @@ import {
   tileLoad,
 } from "./gemm_factor.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
-import { lanePlace } from "./lanes.ts";
-import { entry, range } from "./wgsl.ts";
 
 /** The tensors of a product. */
 export interface GemmTensors {

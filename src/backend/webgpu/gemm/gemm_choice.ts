@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AdapterInfo } from "./adapters.ts";
+import type { AdapterInfo } from "../adapters.ts";
 import { gemmThreads, gemmWorkgroupBytes } from "./gemm_kernel.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AdapterInfo } from "./adapters.ts";
+import type { AdapterInfo } from "../adapters.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type { AttentionChoice } from "./attention_tile.ts";
 

@@ -12,9 +12,9 @@
  * @module
  */
 
+import { joined, lines } from "../wgsl.ts";
 import type { Heads } from "./attention_heads.ts";
 import type { AttentionShape } from "./attention_tile.ts";
-import { joined, lines } from "./wgsl.ts";
 
 /** Workgroup memory of the `staged` kernels: less than most adapters have. */
 export const STAGED_BYTES = 32 * 1024;

@@ -5,10 +5,10 @@
  * @module
  */
 
+import { groupIndex } from "../dispatch.ts";
+import { lanePlace } from "../lanes.ts";
+import { lines } from "../wgsl.ts";
 import type { AttentionShape } from "./attention_tile.ts";
-import { groupIndex } from "./dispatch.ts";
-import { lanePlace } from "./lanes.ts";
-import { lines } from "./wgsl.ts";
 
 /** The workgroups of a dispatch, and WGSL by which each finds its part. */
 export interface Place {

@@ -5,11 +5,11 @@
  * @module
  */
 
+import type { GpuTensor } from "../dispatch.ts";
+import { dropoutFunctions } from "../philox.ts";
 import { headLoader } from "./attention_heads.ts";
 import { productMemory } from "./attention_products.ts";
 import type { AttentionShape } from "./attention_tile.ts";
-import type { GpuTensor } from "./dispatch.ts";
-import { dropoutFunctions } from "./philox.ts";
 
 /** The op of all their dispatches. */
 export const GRADIENT_LABEL = "attentionBackward";

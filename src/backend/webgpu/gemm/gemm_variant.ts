@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Ops } from "../../graph/ops.ts";
-import type { Lanes } from "./lanes.ts";
+import type { Ops } from "../../../graph/ops.ts";
+import type { Lanes } from "../lanes.ts";
 
 /** The sizes and layouts of a product, as in graph/ops.ts. */
 export interface GemmShape {

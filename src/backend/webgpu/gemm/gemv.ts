@@ -8,10 +8,16 @@
  * @module
  */
 
-import { bind, type Dispatch, groupIndex, groups, isSame } from "./dispatch.ts";
+import {
+  bind,
+  type Dispatch,
+  groupIndex,
+  groups,
+  isSame,
+} from "../dispatch.ts";
+import { entry, joined, lines } from "../wgsl.ts";
 import type { GemmTensors } from "./gemm_kernel.ts";
 import type { GemmShape } from "./gemm_variant.ts";
-import { entry, joined, lines } from "./wgsl.ts";
 
 /** Rows that are worth it; more are faster in tiles. */
 export const MOST_GEMV_ROWS = 4;

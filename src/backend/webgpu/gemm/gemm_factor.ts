@@ -12,7 +12,7 @@
  * @module
  */
 
-import { joined, range } from "./wgsl.ts";
+import { joined, range } from "../wgsl.ts";
 
 /** A factor: `size` rows or columns of the result, K deep. */
 export interface Factor {

@@ -11,8 +11,8 @@
  * @module
  */
 
-import type { AttentionAttrs } from "../../graph/ops.ts";
-import { f32, joined, lines } from "./wgsl.ts";
+import type { AttentionAttrs } from "../../../graph/ops.ts";
+import { f32, joined, lines } from "../wgsl.ts";
 
 /** Vectors of a head that one workgroup makes results for. */
 const MOST_VECTORS = 16;

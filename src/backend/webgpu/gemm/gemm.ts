@@ -13,10 +13,10 @@ import {
   type GpuTensor,
   groupIndex,
   groups,
-} from "./dispatch.ts";
+} from "../dispatch.ts";
+import { entry, joined } from "../wgsl.ts";
 import { gemmKernel, type GemmTensors } from "./gemm_kernel.ts";
 import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
-import { entry, joined } from "./wgsl.ts";
 
 /**
  * The dispatches of a product: one, or two when k is split.

@@ -9,19 +9,19 @@
  */
 
 import { join } from "node:path";
-import { makeDirectories } from "../../base/atomic_file.ts";
-import { readJson, writeJson } from "../../base/json_file.ts";
-import type { KernelChoices } from "../backend.ts";
-import type { AdapterInfo } from "./adapters.ts";
-import { Graph } from "../../graph/graph.ts";
-import { plan } from "../../graph/plan.ts";
-import { attentionChoices } from "./attention_choice.ts";
-import type { AttentionChoice } from "./attention_tile.ts";
-import { gemmCandidates } from "./gemm_choice.ts";
-import type { GemmVariant } from "./gemm_variant.ts";
+import { makeDirectories } from "../../../base/atomic_file.ts";
+import { readJson, writeJson } from "../../../base/json_file.ts";
+import { Graph } from "../../../graph/graph.ts";
+import { plan } from "../../../graph/plan.ts";
+import type { KernelChoices } from "../../backend.ts";
+import type { AdapterInfo } from "../adapters.ts";
+import { attentionChoices } from "../attention/attention_choice.ts";
+import type { AttentionChoice } from "../attention/attention_tile.ts";
+import { gemmCandidates } from "../gemm/gemm_choice.ts";
+import type { GemmVariant } from "../gemm/gemm_variant.ts";
+import { lower } from "../lower.ts";
 import type { KernelChoice } from "./kernel_choice.ts";
 import { recordSite } from "./kernel_sites.ts";
-import { lower } from "./lower.ts";
 
 /** A file of choices. */
 export interface TuningCache {
