@@ -13,7 +13,11 @@ import { App } from "./app.ts";
 import { canShowScreens, type Io } from "./io.ts";
 import { createProgram } from "./program.ts";
 import { Stopped } from "./stop_signal.ts";
-import { checkValues, explainUsage, type Explanation } from "./usage_error.ts";
+import {
+  checkValues,
+  explainUsage,
+  type Explanation,
+} from "./usage/usage_error.ts";
 
 /**
  * Runs the command line.

@@ -103,7 +103,7 @@ export function createProgram(app: App): CommandUnknownOpts {
 /** Makes a parser print as `io` says, and never end the process. */
 export function printingThrough(io: Io, command: Command): Command {
   return command
-    .showSuggestionAfterError(false) // usage_error.ts knows more words
+    .showSuggestionAfterError(false) // usage/ knows more words
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { PROFILE_NAMES } from "../config/profile_names.ts";
+import { PROFILE_NAMES } from "../../config/profile_names.ts";
 import type { AddressedCommand } from "./addressed_command.ts";
 
 /** The message, and a hint where one can be guessed. */

@@ -6,7 +6,7 @@
  */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { nearMiss } from "../config/near_miss.ts";
+import { nearMiss } from "../../config/near_miss.ts";
 
 /** What people type from habit, and what does that here. */
 const HABITS: Readonly<Record<string, string>> = {

@@ -6,8 +6,8 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { CommanderError } from "commander";
-import { EXIT, UserError } from "../base/errors.ts";
-import { likelyNames, nearMiss } from "../config/near_miss.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
+import { likelyNames, nearMiss } from "../../config/near_miss.ts";
 import { addressedBy, type AddressedCommand } from "./addressed_command.ts";
 import { explainExtraWords } from "./extra_words.ts";
 import { likelyCommands } from "./likely_commands.ts";
