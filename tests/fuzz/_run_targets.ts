@@ -8,6 +8,7 @@ import {
   formatStatus,
 } from "../../src/cli/output/status_text.ts";
 import { UserError } from "../../src/base/errors.ts";
+import type { PhiloxStream } from "../../src/base/philox.ts";
 import { unlessGone } from "../../src/base/unless_gone.ts";
 import { clearStopRequests } from "../../src/run/files/stop_request.ts";
 import {
@@ -30,6 +31,7 @@ import {
 } from "../../src/run/checkpoints/manifest.ts";
 import { initialMeta, loadMeta } from "../../src/run/files/meta.ts";
 import { metricLine, truncateMetrics } from "../../src/run/files/metrics.ts";
+import { readMetricsRange } from "../../src/run/files/metrics_range.ts";
 import { runPaths } from "../../src/run/files/run_paths.ts";
 import {
   initialRunState,
@@ -171,7 +173,9 @@ export async function openMetrics(root: string): Promise<OpenTarget> {
       const bytes = isBytes
         ? mutateBytes(whole, random, [whole])
         : encoder.encode(text);
+      if (random.below(200) === 0) await readLong(paths.metrics, bytes, random);
       await Deno.writeFile(paths.metrics, bytes);
+      for await (const _ of readMetricsRange(paths.metrics, ANY_STEPS));
       const count = (await loadMetrics(paths.metrics)).length;
       formatComparison(await compareRuns(root, ["owl-1"]), 80);
       await truncateMetrics(paths.metrics, 2);
@@ -179,6 +183,21 @@ export async function openMetrics(root: string): Promise<OpenTarget> {
     },
     mayThrow: (error) => error instanceof Refused,
   };
+}
+
+const ANY_STEPS = { low: 1, high: 2 };
+
+/** Damage in a file so long that the place to begin is looked for. */
+async function readLong(
+  path: string,
+  piece: Uint8Array,
+  random: PhiloxStream,
+): Promise<void> {
+  const pieces = Array(1 + Math.ceil(2 ** 20 / (1 + piece.length)))
+    .fill(piece);
+  const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer());
+  await Deno.writeFile(path, mutateBytes(bytes, random, [piece]));
+  for await (const _ of readMetricsRange(path, ANY_STEPS));
 }
 
 /** A line was left out, as it should be. */

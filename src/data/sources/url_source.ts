@@ -57,7 +57,7 @@ export async function fetchUrl(
   const path = join(directory, name);
   let record = options.refresh ? null : await readUrlRecord(directory);
   const stat = await Deno.stat(path).catch(() => null);
-  if (record === null || stat?.size !== record.sizeBytes) {
+  if (record === null || !stat?.isFile || stat.size !== record.sizeBytes) {
     record = await download(
       url,
       { directory, path, sizeBytes, sha256 },

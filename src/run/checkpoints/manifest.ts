@@ -8,7 +8,7 @@
  * @module
  */
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { writeFileSynced } from "../../base/atomic_file.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { jsonText, readJson } from "../../base/json_file.ts";
@@ -128,7 +128,10 @@ export async function verifyFiles(
 }
 
 async function sizeOf(path: string): Promise<number | null> {
-  return await Deno.stat(path).then(({ size }) => size, () => null);
+  const stat = await Deno.stat(path).catch(() => null);
+  if (stat === null || stat.isFile) return stat && stat.size;
+  // To read a pipe would wait for somebody who writes to it.
+  throw new DamagedCheckpoint(`${basename(path)} is no regular file`);
 }
 
 /** A file that the disk cannot give back is as damaged as a wrong one. */

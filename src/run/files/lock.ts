@@ -76,6 +76,7 @@ export async function acquireLock(
  */
 export async function isLocked(path: string): Promise<boolean | null> {
   try {
+    if (!(await Deno.stat(path)).isFile) return null; // a pipe makes one wait
     using file = await Deno.open(path, { read: true });
     const free = await tryLock(file, { patient: false });
     return free === null ? null : !free;

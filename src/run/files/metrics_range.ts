@@ -28,6 +28,8 @@ export async function* readMetricsRange(
   path: string,
   { low, high }: { low: number; high: number },
 ): AsyncGenerator<MetricsPart> {
+  // To open a pipe would wait for somebody who writes to it.
+  if (!(await unlessGone(Deno.stat(path)))?.isFile) return;
   using file = await unlessGone(Deno.open(path));
   if (file === null) return;
   const { size } = await file.stat();

@@ -1,6 +1,7 @@
 /**
  * Runs that came in an archive may hold links, and what is written to a link
- * is written to where it leads, out of the root.
+ * is written to where it leads, out of the root. Who writes to a pipe waits
+ * for somebody to read it.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import { unlessGone } from "../../base/unless_gone.ts";
 import { explainingIo } from "./explaining_io.ts";
 
 /**
- * Looks for links in the directory of a run or of its checkpoints, before
+ * Looks for links and pipes in the directory of a run or of its checkpoints, before
  * anything in it is written. One that is not there yet has none.
  *
  * @throws {UserError} If there is one, the directory itself is one, or it cannot
@@ -19,16 +20,20 @@ import { explainingIo } from "./explaining_io.ts";
  */
 export function refuseLinks(dir: string): Promise<void> {
   return explainingIo(dir, async () => {
-    if ((await unlessGone(Deno.lstat(dir)))?.isSymlink) throw refusal(dir);
+    if ((await unlessGone(Deno.lstat(dir)))?.isSymlink) {
+      throw refusal(dir, "a link");
+    }
     const entries = await unlessGone(Array.fromAsync(Deno.readDir(dir))) ?? [];
-    const link = entries.find(({ isSymlink }) => isSymlink);
-    if (link !== undefined) throw refusal(join(dir, link.name));
+    for (const { name, isFile, isDirectory, isSymlink } of entries) {
+      if (isFile || isDirectory) continue;
+      throw refusal(join(dir, name), isSymlink ? "a link" : "no regular file");
+    }
   });
 }
 
-function refusal(path: string): UserError {
+function refusal(path: string, what: string): UserError {
   return new UserError(
-    `Cannot write to "${path}": it is a link`,
+    `Cannot write to "${path}": it is ${what}`,
     {
       hint: "put a copy of what it means in its place, or remove it",
       exitCode: EXIT.usage,

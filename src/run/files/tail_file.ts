@@ -59,7 +59,8 @@ export class TailFile {
    */
   async read(): Promise<TailChunk | null> {
     const info = await unlessGone(Deno.stat(this.#path));
-    if (info === null || info.isDirectory) return null;
+    // To open a pipe would wait for somebody who writes to it.
+    if (info === null || !info.isFile) return null;
     if (this.#place && isUnchanged(this.#place, info)) return null;
     using file = await unlessGone(Deno.open(this.#path));
     if (file === null) return null;
@@ -68,8 +69,9 @@ export class TailFile {
 
   /** What follows the last whole line: a line that will not be finished. */
   async rest(): Promise<string> {
+    if (this.#place === null) return ""; // nothing was read yet
     using file = await unlessGone(Deno.open(this.#path));
-    if (file === null || this.#place === null) return "";
+    if (file === null) return "";
     const { offset } = this.#place;
     const { size } = await file.stat();
     return decoded(
