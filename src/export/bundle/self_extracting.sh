@@ -69,6 +69,7 @@ is_complete() {
 
 unpack() {
   find_tools
+  [ ! -t 2 ] || printf 'unpacking, for the first start only\n' >&2
   umask 022
   part=$(mktemp -d "$cache/unpacking.XXXXXX") || fail "Cannot write to $cache" \
     "set HEARTH_CACHE to a directory that can be written"
@@ -104,6 +105,13 @@ unpack() {
   rm -rf "$program/$name"
 }
 
+case @target@ in
+  *-linux-*)
+    # Deno would end in a panic.
+    [ -e /proc/self/exe ] || fail "Cannot start: there is no /proc" \
+      "mount it first: mount -t proc proc /proc"
+    ;;
+esac
 cache=$(find_cache)
 # Named by its content, so another version never gets in the way.
 program=$cache/@name@

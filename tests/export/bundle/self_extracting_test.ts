@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
+import { canRun } from "../../base/_helpers.ts";
 import { sealOf, writeSealed } from "../../../src/base/sealed_file.ts";
 import { writeSelfExtracting } from "../../../src/export/bundle/self_extracting.ts";
 
@@ -275,5 +276,27 @@ Deno.test(
     assert.equal(code, 0);
     assert.match(out, /^model: .* DIR\/model$/m);
     assert.match(out, /^PATH: \/nowhere:DIR$/m);
+  },
+);
+
+const canUnshare = Deno.build.os === "linux" && Deno.uid() === 0 &&
+  await canRun("unshare", ["--mount", "true"]);
+
+Deno.test(
+  "a file that unpacks itself says so where there is no /proc",
+  { ignore: !canUnshare },
+  async () => {
+    await using made = await Extracting.create();
+    const hidden = 'mount -t tmpfs tmpfs /proc && exec "$0"';
+    const { code, stderr } = await new Deno.Command("unshare", {
+      args: ["--mount", "sh", "-c", hidden, made.path],
+      env: { HEARTH_CACHE: `${made.dir}/cache` },
+    }).output();
+    assert.equal(code, 1);
+    assert.equal(
+      new TextDecoder().decode(stderr),
+      "error: Cannot start: there is no /proc\n" +
+        "hint: mount it first: mount -t proc proc /proc\n",
+    );
   },
 );
