@@ -85,7 +85,8 @@ Deno.test("makeRunDirectory() explains what the file system refuses", () =>
       (error) =>
         error instanceof UserError &&
         error.message ===
-          `Cannot write to "${root}/file/runs": a part of the path is a file`,
+          `Cannot look for runs in "${root}/file/runs": a part of the path ` +
+            "is a file",
     );
   }));
 
