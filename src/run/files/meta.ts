@@ -176,7 +176,7 @@ export function withSession(
 /** What a resume goes by, besides the configuration. */
 const resumedSchema = z.looseObject({
   device: z.looseObject({
-    selected: z.looseObject({ backend: z.string() }).nullable(),
+    selected: z.looseObject({ backend: z.string() }).nullish(),
   }),
   dataset: z.object({
     fingerprint: z.string(),
