@@ -18,6 +18,10 @@ export const KEYS = {
   esc: "\x1b",
   tab: "\t",
   backspace: "\x7f",
+  "shift-tab": "\x1b[Z",
+  pageup: "\x1b[5~",
+  pagedown: "\x1b[6~",
+  delete: "\x1b[3~",
   home: "\x1b[H",
   end: "\x1b[F",
 } as const;
@@ -58,6 +62,11 @@ export class TestTui implements AsyncDisposable {
         size={{ columns, rows }}
       />,
     );
+  }
+
+  /** The same with the escapes of bold and inverse text. */
+  get styledFrame(): string {
+    return this.#ink.lastFrame()!.replaceAll("\u00a0", " ");
   }
 
   /** What is on the screen; lines end without spaces. */
