@@ -49,6 +49,7 @@ export function keyGradients(
   const { dOut, qkv, rng, lse, rowDots } = names;
   const { width, key, value } = packed(shape);
   const group = H / Hkv;
+  const side = "keys";
   const scale = scoreScale(shape);
   const { keys, values } = keyHeads(qkv, shape, "fromK");
   const queries = queryHeads(qkv, shape, "begin");
@@ -75,8 +76,8 @@ ${
           `    var s${r} = vec4<f32>();
     var g${r} = vec4<f32>();`)
       }
-${addScores("s", { rows: keys, columns: queries, shape })}
-${addScores("g", { rows: values, columns: outs, shape })}
+${addScores("s", { rows: keys, columns: queries, side, shape })}
+${addScores("g", { rows: values, columns: outs, side, shape })}
     let queries = vec4<u32>(q) + vec4<u32>(0u, 1u, 2u, 3u);
     let sums = vec4<f32>(${joined(4, ", ", (c) => `${lse}[sequence + q${c}]`)});
     let dots = vec4<f32>(${
@@ -113,11 +114,11 @@ ${lines(rows, (r) => `      ${names.slopes}[at + ${r * threads}u] = ds${r};`)}
       }
 ${keepScores(shape, (r, c) => `p${r}[${c}]${rng ? ` * f${r}[${c}]` : ""}`)}
     workgroupBarrier();
-${addHeads("dv", outs, shape)}
+${addHeads("dv", outs, { side, shape })}
     workgroupBarrier();
 ${keepScores(shape, (r, c) => `ds${r}[${c}]`)}
     workgroupBarrier();
-${addHeads("dk", queries, shape)}
+${addHeads("dk", queries, { side, shape })}
     workgroupBarrier();
   }
 ${addParts("dk", shape)}

@@ -7,14 +7,14 @@
  * workgroup memory, 16 numbers of every head or 16 heads at a time, the next
  * ones being read while these are used. The first is better on adapters that
  * are slow at barriers, as in software; the second needs four reads of memory
- * where that needs 16.
+ * where that needs 16. Threads leave out what is masked for all their rows.
  *
  * @module
  */
 
 import { joined, lines } from "../wgsl.ts";
 import type { Heads } from "./attention_heads.ts";
-import type { AttentionShape } from "./attention_tile.ts";
+import { type AttentionShape, isSeen } from "./attention_tile.ts";
 
 /** Workgroup memory of the `staged` kernels: less than most adapters have. */
 export const STAGED_BYTES = 32 * 1024;
@@ -64,28 +64,30 @@ export function quadOf(quads: number, quad: number): string {
 
 /**
  * WGSL: adds to `name0` … the products of the thread's row heads with its four
- * column heads; vectors along the columns. To be called by all threads.
+ * column heads; vectors along the columns, the first of which is `begin` of the
+ * sequence. To be called by all threads.
  */
-export function addScores(
-  name: string,
-  { rows, columns, shape }: {
-    rows: Heads;
-    columns: Heads;
-    shape: AttentionShape;
-  },
-): string {
+export function addScores(name: string, scores: Scores): string {
+  const { side, shape } = scores;
+  const [first, last] = [0, 3].map((c) => `begin + 4u * x + ${c}u`);
+  const needed = isSeen(shape, { side, first, last });
   return shape.flow === "direct"
-    ? addDirectScores(name, { rows, columns, shape })
-    : addStagedScores(name, { rows, columns, shape });
+    ? `if (${needed}) ${addDirectScores(name, scores)}`
+    : addStagedScores(name, { ...scores, needed });
+}
+
+/** The factors of scores. */
+interface Scores {
+  readonly rows: Heads;
+  readonly columns: Heads;
+  /** What the rows are. */
+  readonly side: "queries" | "keys";
+  readonly shape: AttentionShape;
 }
 
 function addDirectScores(
   name: string,
-  { rows, columns, shape: { D4 } }: {
-    rows: Heads;
-    columns: Heads;
-    shape: AttentionShape;
-  },
+  { rows, columns, shape: { D4 } }: Scores,
 ): string {
   const unroll = D4 % 2 === 0 ? 2 : 1;
   return `{
@@ -117,12 +119,9 @@ ${
 
 function addStagedScores(
   name: string,
-  { rows, columns, shape: { D4, threads, tile, quads, ...shape } }: {
-    rows: Heads;
-    columns: Heads;
-    shape: AttentionShape;
-  },
+  { rows, columns, needed, shape }: Scores & { needed: string },
 ): string {
+  const { D4, threads, tile, quads } = shape;
   const padded = D4 % SLOTS !== 0;
   // Each thread brings a vector of so many rows, and of as many columns.
   const turns = tile * SLOTS / threads;
@@ -166,6 +165,7 @@ ${
     let slot = lane % ${SLOTS}u;
     let part = lane / ${SLOTS}u % 4u;
     let place = lane / ${4 * SLOTS}u;
+    let isNeeded = ${needed};
     let firstSlot = min(slot, ${D4 - 1}u);
 ${
     eachTurn((t) =>
@@ -190,7 +190,9 @@ ${
       nextColumn${t} = load_${columns.array}(columnStart${t}, next);`
     )
   }
+      if (isNeeded) {
 ${lines(SLOTS, product)}
+      }
       workgroupBarrier();
     }
     }`;
@@ -204,7 +206,7 @@ ${lines(SLOTS, product)}
 export function addHeads(
   name: string,
   heads: Heads,
-  shape: AttentionShape,
+  { side, shape }: Pick<Scores, "side" | "shape">,
 ): string {
   const add = (v: (j: number) => string) =>
     lines(
@@ -227,6 +229,9 @@ export function addHeads(
   if (shape.flow === "direct") {
     return `
     for (var key = 0u; key < ${shape.tile}u; key += 4u) {
+      if (${
+      isSeen(shape, { side, first: "begin + key", last: "begin + key + 3u" })
+    }) {
 ${
       lines(4, (u) =>
         `{
@@ -235,6 +240,7 @@ ${scores(u, "key / 4u")}
 ${add((j) => `load_${array}(start, d${j})`)}
       }`)
     }
+      }
     }`;
   }
   // Behind the keys of one part, in a row, are those of the next.
@@ -260,9 +266,15 @@ ${
       `      next${t} = load_${array}(${at(`(nextSlice + ${key})`)}, vector);`
     )
   }
-      let quarter = slice / 4u${
-    parts > 1 ? ` + x / ${wide}u * ${KEYS / 4}u` : ""
-  };
+      let place = slice${parts > 1 ? ` + x / ${wide}u * ${KEYS}u` : ""};
+      let quarter = place / 4u;
+      if (${
+    isSeen(shape, {
+      side,
+      first: "begin + place",
+      last: `begin + place + ${KEYS - 1}u`,
+    })
+  }) {
 ${
     lines(KEYS, (u) =>
       `{
@@ -271,6 +283,7 @@ ${scores(u % 4, `quarter + ${u >> 2}u`)}
 ${add(() => "v")}
       }`)
   }
+      }
       workgroupBarrier();
     }
     }`;

@@ -39,6 +39,9 @@ import {
   scoreScale,
 } from "./attention_tile.ts";
 
+/** What rows of tiles are here. */
+const SIDE = "queries";
+
 /** dq: rows of the tile are queries, columns are keys. */
 export function queryGradients(
   tensors: GradientTensors,
@@ -81,8 +84,8 @@ ${
           `    var s${r} = vec4<f32>();
     var g${r} = vec4<f32>();`)
       }
-${addScores("s", { rows: queries, columns: keys, shape })}
-${addScores("g", { rows: outs, columns: values, shape })}
+${addScores("s", { rows: queries, columns: keys, side: SIDE, shape })}
+${addScores("g", { rows: outs, columns: values, side: SIDE, shape })}
     let keys = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
 ${
         rng
@@ -104,7 +107,7 @@ ${
       }
 ${keepScores(shape, (r, c) => `ds${r}[${c}]`)}
     workgroupBarrier();
-${addHeads("dq", keys, shape)}
+${addHeads("dq", keys, { side: SIDE, shape })}
     workgroupBarrier();
   }
 ${addParts("dq", shape)}
@@ -159,7 +162,7 @@ ${
         )
       }
     workgroupBarrier();
-${addHeads("dq", keys, shape)}
+${addHeads("dq", keys, { side: SIDE, shape })}
     workgroupBarrier();
   }
 ${addParts("dq", shape)}

@@ -141,6 +141,23 @@ export function dropoutTile(
   });
 }
 
+/**
+ * WGSL: whether a thread of a kernel has anything to do with the columns of a
+ * tile from number `first` to number `last` of the sequence, or all of them
+ * are masked; numbers are f32 zeros there, so nothing is lost by leaving them
+ * out. Where `side` is "keys", rows are keys and columns queries.
+ */
+export function isSeen(
+  { rows }: Pick<AttentionShape, "rows">,
+  { side, first, last }: {
+    side: "queries" | "keys";
+    first: string;
+    last: string;
+  },
+): string {
+  return side === "keys" ? `${last} >= k` : `${first} <= q + ${rows - 1}u`;
+}
+
 /** Operations of `products` products of a triangle of scores with heads. */
 export function attentionFlops(
   { B, H, T, D }: AttentionAttrs,

@@ -47,7 +47,8 @@ export const attentionKernels: Kernels<"attention"> = {
       attrs,
       context.attention("attention", attrs).flow,
     );
-    const { T, H, D, p, side, tile, rows, quads, threads } = shape;
+    const { T, H, D, p, tile, rows, quads, threads } = shape;
+    const side = "queries";
     const vector = shape.vector ? ["qkv", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });
     const { qkv, rng, out, lse } = names;
@@ -73,7 +74,7 @@ ${eachResult(shape, (r, j) => `  var o${r}_${j} = vec4<f32>();`)}
     let k = begin + 4u * x;
     // 1. Scores, with later positions masked.
 ${lines(rows, (r) => `    var s${r} = vec4<f32>();`)}
-${addScores("s", { rows: queries, columns: keys, shape })}
+${addScores("s", { rows: queries, columns: keys, side, shape })}
     let keys = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
 ${
           lines(rows, (r) =>
@@ -97,7 +98,7 @@ ${
           lines(quads, (quad) =>
             `    let before${quad} = top${quad};
 ${
-              lines(side, (j) =>
+              lines(shape.side, (j) =>
                 `    top${quad} = max(top${quad}, keyHeads[${j}][${
                   quadOf(quads, quad)
                 }]);`)
@@ -124,7 +125,7 @@ ${keepScores(shape, (r, c) => `s${r}[${c}]`)}
     workgroupBarrier();
     // 3. Probabilities times values.
 ${eachResult(shape, (r, j) => `    o${r}_${j} *= shrink${r >> 2}[${r % 4}];`)}
-${addHeads("o", values, shape)}
+${addHeads("o", values, { side, shape })}
   }
   // 4. Totals over the threads of a row, and the results.
 ${addParts("o", shape)}
@@ -135,7 +136,7 @@ ${
           lines(quads, (quad) =>
             `  let all${quad} = ${
               joined(
-                side,
+                shape.side,
                 " + ",
                 (j) => `keyHeads[${j}][${quadOf(quads, quad)}]`,
               )
