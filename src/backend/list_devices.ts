@@ -97,7 +97,7 @@ export async function listDevices(
       adapter: info,
     });
   }
-  const cpu = await describeCpu(measure);
+  const cpu = await describeCpu({ measure });
   const isSoftware = ({ adapter }: AdapterListing) => adapter.isSoftware;
   return [
     ...adapters.filter((one) => !isSoftware(one)),
@@ -108,7 +108,9 @@ export async function listDevices(
 
 const UNTIMED = { gflops: null, problem: null };
 
-async function describeCpu(measure: boolean): Promise<CpuListing> {
+async function describeCpu(
+  { measure }: { measure: boolean },
+): Promise<CpuListing> {
   const { name, cores, hardwareThreads } = readCpuInfo();
   const { label: kernels, noNative } = loadKernels();
   return {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { canRun } from "../base/_helpers.ts";
 import {
-  Assembler,
   CONDITION,
   R,
   type VectorWidth,
-} from "../../src/backend/cpu/native/assembler.ts";
+} from "../../src/backend/cpu/native/encoding.ts";
+import { canRun } from "../base/_helpers.ts";
+import { Assembler } from "../../src/backend/cpu/native/assembler.ts";
 import { decodeFeatures } from "../../src/backend/cpu/native/cpu_features.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import {

@@ -13,7 +13,7 @@ import { withGeneration } from "../kernel_generation.ts";
 import { BLAS, blasIsRight, type BlasLibrary } from "./blas.ts";
 import { instantiate, type KernelCode } from "./kernel_instance.ts";
 import { PLAIN_WASM, RELAXED_WASM } from "./kernels_wasm.ts";
-import type { VectorWidth } from "./native/assembler.ts";
+import type { VectorWidth } from "./native/encoding.ts";
 import type { NativeCode } from "./native/native_call.ts";
 import { loadNative } from "./native/native_kernels.ts";
 import { selfTest } from "./native/self_test.ts";

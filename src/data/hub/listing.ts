@@ -46,7 +46,9 @@ export const hubListingSchema = z.object({
   card: z.string().nullable(),
 });
 
+/** A file of a repository: its path, size and checksum. */
 export type HubFile = z.output<typeof hubFileSchema>;
+/** What the hub has of a repository, and when that was asked. */
 export type HubListing = z.output<typeof hubListingSchema>;
 
 /** Where the hub has data sets made into Parquet, if their owner has not. */

@@ -23,9 +23,6 @@ import {
 } from "./encoding.ts";
 import { IntegerAssembler } from "./integer_assembler.ts";
 
-export { CONDITION, R } from "./encoding.ts";
-export type { Address, Label, Operand, VectorWidth } from "./encoding.ts";
-
 const MOVUPS_LOAD: VectorOp = { map: MAP_0F, pp: PP_NONE, opcode: 0x10 };
 const MOVUPS_STORE: VectorOp = { ...MOVUPS_LOAD, opcode: 0x11, merges: true };
 const ADDPS: VectorOp = { map: MAP_0F, pp: PP_NONE, opcode: 0x58 };

@@ -10,7 +10,8 @@
  * @module
  */
 
-import { type Assembler, R } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { R } from "./encoding.ts";
 
 /** The calling convention of the operating system. */
 export type Abi = "sysv" | "win64";

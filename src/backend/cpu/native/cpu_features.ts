@@ -8,8 +8,9 @@
  * @module
  */
 
-import { Assembler, CONDITION, R } from "./assembler.ts";
+import { Assembler } from "./assembler.ts";
 import { type Abi, emitFunction } from "./calling.ts";
+import { CONDITION, R } from "./encoding.ts";
 import { makeExecutable } from "./executable_memory.ts";
 
 /** Instruction sets that the kernels have code for. */

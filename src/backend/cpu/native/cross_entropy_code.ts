@@ -8,7 +8,8 @@
  * @module
  */
 
-import { type Assembler, CONDITION, R } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { CONDITION, R } from "./encoding.ts";
 import {
   Arguments,
   emitAllLanes,

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { type Assembler, CONDITION, R } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { CONDITION, R } from "./encoding.ts";
 import { Arguments, emitExp, emitExpInside } from "./vector_code.ts";
 
 /** The 32-bit words of the arguments, in order. */

@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { VectorWidth } from "./assembler.ts";
+import type { VectorWidth } from "./encoding.ts";
 import { C_LIBRARIES, openFirst } from "./system_library.ts";
 
 /** Code that is ready to be called; can be sent to other threads. */

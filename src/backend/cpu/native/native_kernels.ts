@@ -7,10 +7,11 @@
  * @module
  */
 
-import { Assembler, type VectorWidth } from "./assembler.ts";
+import { Assembler } from "./assembler.ts";
 import { type Abi, emitFunction } from "./calling.ts";
 import { type CpuFeatures, readCpuFeatures } from "./cpu_features.ts";
 import { emitRowPowers, emitScaledSoftmax } from "./cross_entropy_code.ts";
+import type { VectorWidth } from "./encoding.ts";
 import { makeExecutable } from "./executable_memory.ts";
 import { emitGelu } from "./gelu_code.ts";
 import { emitGemmBlock } from "./gemm_block_code.ts";
@@ -43,10 +44,10 @@ const EMITTERS = {
   geluTanhBackward: (asm) => emitGelu(asm, { tanh: true, backward: true }),
   softmax: emitSoftmax,
   softmaxBackward: emitSoftmaxBackward,
-  layerNorm: (asm) => emitNorm(asm, true),
-  layerNormBackward: (asm) => emitNormBackward(asm, true),
-  rmsNorm: (asm) => emitNorm(asm, false),
-  rmsNormBackward: (asm) => emitNormBackward(asm, false),
+  layerNorm: (asm) => emitNorm(asm, { centered: true }),
+  layerNormBackward: (asm) => emitNormBackward(asm, { centered: true }),
+  rmsNorm: (asm) => emitNorm(asm, { centered: false }),
+  rmsNormBackward: (asm) => emitNormBackward(asm, { centered: false }),
   rowPowers: emitRowPowers,
   scaledSoftmax: emitScaledSoftmax,
 } satisfies Record<string, Emit>;

@@ -7,7 +7,8 @@
  * @module
  */
 
-import { type Assembler, CONDITION, R } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { CONDITION, R } from "./encoding.ts";
 import {
   Arguments,
   emitAllLanes,
@@ -58,15 +59,18 @@ const ROW_BYTES = R.rbp;
 const V = 0, T = 1, SUM = 2, MEANS = 3, RSTDS = 4, SUM_GH = 5, INVERSE = 6;
 const EPS = 7, G = 8;
 
-/** Emits the body of a norm of rows. @param centered True for LayerNorm. */
-export function emitNorm(asm: Assembler, centered: boolean): void {
+/** Emits the body of a norm of rows: LayerNorm's are centered. */
+export function emitNorm(
+  asm: Assembler,
+  { centered }: { centered: boolean },
+): void {
   const args = new Arguments(asm, NORM_ARGS);
   args.pointer(OUT, "out");
   args.pointer(XS, "x");
   args.pointer(WEIGHT, "weight");
   args.pointer(RSTD, "rstd");
   args.pointer(MEAN, "mean");
-  args.pointer(BIAS, "bias", true);
+  args.pointer(BIAS, "bias", { optional: true });
   args.number(ROWS, "rows");
   args.number(C, "C");
   asm.vbroadcast(INVERSE, args.at("inverseC"));
@@ -126,7 +130,10 @@ export function emitNorm(asm: Assembler, centered: boolean): void {
  * Emits the body of the gradient: with h = (x - mean) rstd and
  * g = dOut weight, `out = addTo + rstd (g - mean(g) - h mean(g h))`.
  */
-export function emitNormBackward(asm: Assembler, centered: boolean): void {
+export function emitNormBackward(
+  asm: Assembler,
+  { centered }: { centered: boolean },
+): void {
   const args = new Arguments(asm, NORM_BACKWARD_ARGS);
   args.pointer(OUT, "out");
   args.pointer(D_OUT, "dOut");
@@ -134,7 +141,7 @@ export function emitNormBackward(asm: Assembler, centered: boolean): void {
   args.pointer(WEIGHT, "weight");
   args.pointer(MEAN, "mean");
   args.pointer(RSTD, "rstd");
-  args.pointer(ADD, "addTo", true);
+  args.pointer(ADD, "addTo", { optional: true });
   args.number(ROWS, "rows");
   args.number(C, "C");
   asm.vbroadcast(INVERSE, args.at("inverseC"));

@@ -17,7 +17,8 @@
  * @module
  */
 
-import { type Address, type Assembler, CONDITION, R } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { type Address, CONDITION, R } from "./encoding.ts";
 import { type Format, TILE_SHAPE } from "./tile_shape.ts";
 
 /** The 32-bit words of the arguments, in order. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { VectorWidth } from "./assembler.ts";
+import type { VectorWidth } from "./encoding.ts";
 
 /** Sizes of a tile, and which registers hold it. */
 export interface TileShape {

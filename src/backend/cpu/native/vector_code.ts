@@ -9,7 +9,8 @@
  * @module
  */
 
-import { type Address, type Assembler, CONDITION, R } from "./assembler.ts";
+import type { Assembler } from "./assembler.ts";
+import { type Address, CONDITION, R } from "./encoding.ts";
 
 /** Where the shared memory and the arguments begin; see calling.ts. */
 export const BASE = R.rdi, ARGS = R.rsi;
@@ -42,7 +43,11 @@ export class Arguments<Name extends string> {
   }
 
   /** `register` = where an offset points to; 0 stays 0 if `optional`. */
-  pointer(register: number, name: Name, optional = false): void {
+  pointer(
+    register: number,
+    name: Name,
+    { optional = false }: { optional?: boolean } = {},
+  ): void {
     const none = this.#asm.label();
     this.number(register, name);
     if (optional) {
