@@ -27,9 +27,10 @@ import { problemLines } from "../../src/tui/screens/problem_lines.ts";
 import { runsLines } from "../../src/tui/screens/runs_screen.ts";
 import { CurveStore } from "../../src/tui/state/curves.ts";
 import { emptyRecord } from "../../src/tui/state/run_feed.ts";
-import { type Line, lineText } from "../../src/tui/text/line.ts";
+import type { Line } from "../../src/tui/text/line.ts";
 import { run } from "../cli/_fake_io.ts";
 import { stepMetric } from "../run/_fake_run.ts";
+import { lineText } from "../tui/_line_text.ts";
 import { mutateBytes, mutateJson, mutateText } from "./_mutate.ts";
 import type { OpenTarget } from "./_targets.ts";
 

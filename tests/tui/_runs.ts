@@ -10,8 +10,9 @@ import {
 import type { RunInfo } from "../../src/run/files/runs.ts";
 import { NO_TELEMETRY } from "../../src/run/telemetry/telemetry.ts";
 import { emptyRecord, type RunRecord } from "../../src/tui/state/run_feed.ts";
-import { type Line, lineText } from "../../src/tui/text/line.ts";
+import type { Line } from "../../src/tui/text/line.ts";
 import { tinyConfig } from "../train/_helpers.ts";
+import { lineText } from "./_line_text.ts";
 
 /** The time on the screens. */
 export const NOW = Date.parse("2026-11-27T12:00:00Z");

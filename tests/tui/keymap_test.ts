@@ -7,7 +7,8 @@ import {
   type ScreenName,
 } from "../../src/tui/keymap.ts";
 import { keyNames } from "../../src/tui/keys.ts";
-import { lineText, lineWidth } from "../../src/tui/text/line.ts";
+import { lineWidth } from "../../src/tui/text/line.ts";
+import { lineText } from "./_line_text.ts";
 
 const SCREENS = Object.keys(KEYMAP) as ScreenName[];
 

@@ -52,11 +52,6 @@ export function lineWidth(line: Line): number {
   return line.reduce((sum, { text }) => sum + textWidth(text), 0);
 }
 
-/** The text alone. */
-export function lineText(line: Line): string {
-  return line.map(({ text }) => text).join("");
-}
-
 /** The beginning of the line that fits; what is cut ends in an ellipsis. */
 export function cutLine(line: Line, width: number): Line {
   if (lineWidth(line) <= width) return line;

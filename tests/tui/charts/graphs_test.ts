@@ -10,7 +10,7 @@ import {
   zoomed,
 } from "../../../src/tui/charts/loss_chart.ts";
 import { smoothed } from "../../../src/tui/charts/smoothing.ts";
-import { lineText } from "../../../src/tui/text/line.ts";
+import { lineText } from "../_line_text.ts";
 
 Deno.test("areaGraph() fills from the bottom, in blocks or in dots", () => {
   const points = [[0, 0], [1, 1], [2, 2], [3, 7]] as const;

@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  bold,
-  line,
-  lineText,
-  lineWidth,
-  span,
-} from "../../../src/tui/text/line.ts";
+import { bold, line, lineWidth, span } from "../../../src/tui/text/line.ts";
+import { lineText } from "../_line_text.ts";
 
 Deno.test("line() and its parts hold nothing that drives a terminal", () => {
   const evil = "a\x1b[2J\x9b\x07\tb\nc";

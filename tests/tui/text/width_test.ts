@@ -5,7 +5,6 @@ import {
   cutLine,
   fitLine,
   line,
-  lineText,
   lineWidth,
   sliceLine,
   span,
@@ -19,6 +18,7 @@ import {
   textWidth,
   wrapWidth,
 } from "../../../src/tui/text/width.ts";
+import { lineText } from "../_line_text.ts";
 
 Deno.test("textWidth() counts columns, not characters", () => {
   assert.equal(textWidth("abc"), 3);
