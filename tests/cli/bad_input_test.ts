@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { TINY, Workspace } from "./_workspace.ts";
 
-/** What is refused with exit code 2 and leaves nothing on disk. */
+/** What is refused, mostly with exit code 2, and leaves nothing on disk. */
 const REFUSED: Record<
   string,
-  { argv: string[]; files?: Record<string, string | Uint8Array>; err: string[] }
+  {
+    argv: string[];
+    files?: Record<string, string | Uint8Array>;
+    err: string[];
+    code?: 1;
+  }
 > = {
   "an unknown key in a file": {
     files: { "bad.yaml": "model:\n  nLayers: 4\n" },
@@ -437,6 +442,14 @@ const REFUSED: Record<
       "hint: did you mean gguf?",
     ],
   },
+  "init into a folder that is not there": {
+    argv: ["init", "ROOT/no/hearth.yaml", "--yes"],
+    err: [
+      'error: Cannot write "ROOT/no/hearth.yaml": there is no such folder',
+      "hint: name another file: hearth init PATH",
+    ],
+    code: 1,
+  },
   "init without a terminal": {
     argv: ["init", "ROOT/hearth.yaml"],
     err: [
@@ -446,7 +459,9 @@ const REFUSED: Record<
   },
 };
 
-for (const [what, { argv, files = {}, err }] of Object.entries(REFUSED)) {
+for (
+  const [what, { argv, files = {}, err, code = 2 }] of Object.entries(REFUSED)
+) {
   Deno.test(`hearth refuses ${what} and writes nothing`, async () => {
     await using workspace = await Workspace.create();
     for (const [name, content] of Object.entries(files)) {
@@ -461,7 +476,7 @@ for (const [what, { argv, files = {}, err }] of Object.entries(REFUSED)) {
     assert.deepEqual(messages, err);
     assert.equal(outcome.err.split("\n").at(-3), err[0]); // the last two lines
     assert.equal(outcome.out, "");
-    assert.equal(outcome.code, 2);
+    assert.equal(outcome.code, code);
     assert.deepEqual(await workspace.names(), Object.keys(files));
   });
 }

@@ -126,8 +126,11 @@ function addClean(data: CommandUnknownOpts, app: App): void {
       );
       const { cleanRaw } = await import("../../data/sources/raw_files.ts");
       const { dataDir } = await prepared(app);
-      const result = await cleanPrepared(dataDir);
-      const raw = downloads ? await cleanRaw(dataDir) : null;
+      const { explainingIo } = await import("../../run/files/explaining_io.ts");
+      const { result, raw } = await explainingIo(dataDir, async () => ({
+        result: await cleanPrepared(dataDir),
+        raw: downloads ? await cleanRaw(dataDir) : null,
+      }));
       if (app.json) return app.printJson({ ...result, downloads: raw });
       app.print(
         `removed ${countOf(result.removed, "data set")}, ` +

@@ -10,6 +10,7 @@ import { exists } from "../../base/exists.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import type { InitAnswers } from "../init/init_file.ts";
+import { written } from "../output/written.ts";
 
 /** Adds the command. */
 export function addInitCommand(program: CommandUnknownOpts, app: App): void {
@@ -73,7 +74,11 @@ export function addInitCommand(program: CommandUnknownOpts, app: App): void {
           exitCode: EXIT.usage,
         });
       }
-      await Deno.writeTextFile(file, initText(answers));
+      await written(
+        file,
+        Deno.writeTextFile(file, initText(answers)),
+        "name another file: hearth init PATH",
+      );
       app.print(file);
       app.note(`next: ${app.io.program} train --config ${file}`);
     });

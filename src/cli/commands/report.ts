@@ -4,12 +4,12 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import { formatBytes } from "../../base/format.ts";
-import { ioProblem } from "../../base/io_problem.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { countFlag } from "../flags/numbers.ts";
 import { LiveLine } from "../output/live_line.ts";
 import { formatStage } from "../output/progress_bar.ts";
+import { written } from "../output/written.ts";
 import { StopSignal } from "../stop_signal.ts";
 
 /** Checkpoints of a run that write a sample, if nobody says otherwise. */
@@ -60,16 +60,11 @@ export function addReportCommand(program: CommandUnknownOpts, app: App): void {
           line.update((columns) => formatStage("writing", fraction, columns)),
       });
       const report = await collectReport(app.root, runIds, samples);
-      const sizeBytes = await writeReport(path, report).catch((cause) => {
-        const problem = ioProblem(cause);
-        if (problem === null && !(cause instanceof Deno.errors.NotFound)) {
-          throw cause;
-        }
-        throw new UserError(
-          `Cannot write "${path}": ${problem ?? "there is no such folder"}`,
-          { hint: "choose another --output FILE", cause },
-        );
-      });
+      const sizeBytes = await written(
+        path,
+        writeReport(path, report),
+        "choose another --output FILE",
+      );
       line[Symbol.dispose]();
       if (app.json) return app.printJson({ output: path, sizeBytes, runIds });
       app.print(`${path}  ${formatBytes(sizeBytes)}`);
