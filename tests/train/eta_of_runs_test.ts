@@ -269,7 +269,7 @@ async function simulate(
       clockMs += (phaseMs[phase] ?? 0) * factor * (isFirst ? 5 : 1);
       suspendIn(phase === "eval" ? "eval" : "step");
     },
-    evalLoss: (n) => scenario.improves ? 5 - n / 1e4 : 1 + n / 1e4,
+    evalLoss: (n) => scenario.improves ? 5 - n / 1e4 : 1 + n / 1e6,
   });
 
   const session = await openTestSession({
