@@ -69,9 +69,9 @@ const SYSTEM: Record<string, string> = {
   "card0/device/hwmon/hwmon0/temp1_input": "40000",
   "card0/device/mem_info_vram_used": "1024",
   "card0/device/hwmon/hwmon0/power1_average": "35000000",
-  "sys/bus/pci/devices/0000:01:00.0/class": "0x030000\n",
-  "sys/bus/pci/devices/0000:01:00.0/vendor": "0x10de\n",
-  "sys/bus/pci/devices/0000:01:00.0/device": "0x2330\n",
+  "sys/bus/pci/devices/slot-1/class": "0x030000\n",
+  "sys/bus/pci/devices/slot-1/vendor": "0x10de\n",
+  "sys/bus/pci/devices/slot-1/device": "0x2330\n",
   "usr/share/vulkan/icd.d/nvidia.json":
     '{"file_format_version":"1.0","ICD":{"library_path":"libGLX.so.0"}}',
   "proc/driver/nvidia/version":

@@ -1,7 +1,7 @@
 /** What hubs and other servers answer. @module */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { UserError } from "../../src/base/errors.ts";
 import type { PhiloxStream } from "../../src/base/philox.ts";
 import { rawPath } from "../../src/data/hub/hub_source.ts";
@@ -107,7 +107,7 @@ export async function openHub(dir: string): Promise<OpenTarget> {
       const { train, val } = chooseFiles(listing, name);
       const raw = join(dir, "raw");
       for (const file of [...train, ...val]) {
-        if (!rawPath(raw, file).startsWith(`${raw}/`)) {
+        if (!rawPath(raw, file).startsWith(raw + sep)) {
           throw new Error(`${JSON.stringify(file)} leads out`);
         }
         if (await findShared(name, file, settings) !== null) {

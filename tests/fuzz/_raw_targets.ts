@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { UserError } from "../../src/base/errors.ts";
 import type { PhiloxStream } from "../../src/base/philox.ts";
 import { textSha256 } from "../../src/base/sha256.ts";
@@ -148,7 +148,7 @@ async function check(
   { path, sizeBytes }: TextFile,
   places: readonly string[],
 ): Promise<void> {
-  if (!places.some((place) => path.startsWith(`${place}/`))) {
+  if (!places.some((place) => path.startsWith(place + sep))) {
     throw new Error(`${JSON.stringify(path)} leads out`);
   }
   const { size } = await Deno.stat(path);
