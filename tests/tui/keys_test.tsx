@@ -85,6 +85,11 @@ for (const action of ["down", "pagedown", "end"]) {
   BEFORE[`log ${action}`] = ["home"];
 }
 
+/** What comes of the key in the end: here, a run that is made and taken away. */
+const AFTER: Partial<Record<string, string>> = {
+  "review submit": "no process can be started here",
+};
+
 /** The same everywhere; looked at among the runs. */
 const GLOBAL = ["faster", "slower", "pause", "help", "quit"];
 /** The same on all pages of a run; looked at on the first one. */
@@ -139,6 +144,7 @@ Deno.test("every key does something on every screen whose help has it", async ()
       await eventually(isDone).catch(() =>
         idle.push(`${screen}: ${keys[0]}, ${action}`)
       );
+      await tui.shows(AFTER[`${screen} ${action}`] ?? "");
     }
   }
   assert.deepEqual(idle, []);
