@@ -72,14 +72,16 @@ export function openZip(dir: string): Promise<OpenTarget> {
 
 /** Parquet, in the codecs that there are writers for. */
 export function openParquet(dir: string): Promise<OpenTarget> {
-  const data = ["one", "two", "three three three", "", "one"];
+  const full = ["one", "two", "three three three", "", "one"];
   const compressors = {
     GZIP: (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes)),
     ZSTD: (bytes: Uint8Array) =>
       new Uint8Array(zstdCompressSync(Buffer.from(bytes))),
   };
+  const gaps = ["one", null, "three three three", null, "one"];
   const seeds = (["UNCOMPRESSED", "SNAPPY", "GZIP", "ZSTD"] as const)
-    .map((codec) => ({
+    .flatMap((codec) => [full, gaps].map((data) => ({ codec, data })))
+    .map(({ codec, data }) => ({
       name: "a.parquet",
       bytes: new Uint8Array(parquetWriteBuffer({
         columnData: [{ name: "id", data: [1, 2, 3, 4, 5] }, {

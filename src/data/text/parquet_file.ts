@@ -22,6 +22,7 @@ import {
   type ReadOptions,
   type TextFile,
 } from "./file_bytes.ts";
+import { checkPages, type PageColumn } from "./parquet_pages.ts";
 
 /** Text that is unpacked at once, where the file leaves a choice. */
 const PART_BYTES = 32 << 20;
@@ -40,8 +41,9 @@ export async function* readParquet(
     for await (const _ of readBytes(file, { hash, signal }));
   }
   using opened = await openListed(file);
-  const { parquetMetadataAsync, parquetRead, parquetSchema, compressors } =
+  const { parquetMetadataAsync, parquetRead, parquetSchema, ...parts } =
     await loadHyparquet();
+  const { parquetHeader, compressors } = parts;
   const buffer = { byteLength: file.sizeBytes, slice: readsInTurn(opened) };
   const metadata = await explaining(
     file,
@@ -54,13 +56,23 @@ export async function* readParquet(
   const column = textColumn(file, schema);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const report = shares(file.sizeBytes, Number(metadata.num_rows), onBytes);
+  const chunks = chunksOf(metadata, { column, schema });
+  const checked: AsyncBuffer = {
+    ...buffer,
+    async slice(start, end) {
+      const bytes = await buffer.slice(start, end);
+      const chunk = chunks.find(({ from, to }) => start >= from && start < to);
+      if (chunk) checkPages(bytes, chunk, parquetHeader);
+      return bytes;
+    },
+  };
   for (const { rowStart, rowEnd } of rowRanges(metadata, column)) {
     signal?.throwIfAborted();
     let rows: unknown[][] = [];
     await explaining(
       file,
       parquetRead({
-        file: buffer,
+        file: checked,
         metadata,
         columns: [column],
         rowStart,
@@ -80,12 +92,14 @@ export async function* readParquet(
 
 /** Only where it is needed: the decompressors take a while to load. */
 async function loadHyparquet() {
-  const [hyparquet, { compressors }] = await Promise.all([
+  const [hyparquet, { parquetHeader }, { compressors }] = await Promise.all([
     import("hyparquet"),
+    import("hyparquet/src/column.js"),
     import("hyparquet-compressors"),
   ]);
   return {
     ...hyparquet,
+    parquetHeader,
     compressors: {
       ...compressors,
       // Those of the system are several times as fast.
@@ -179,6 +193,25 @@ function textColumn(file: TextFile, { children }: SchemaTree): string {
       exitCode: EXIT.usage,
     },
   );
+}
+
+/** Where the pages of a column lie, and how they are to be read. */
+function chunksOf(
+  { row_groups: groups }: FileMetaData,
+  { column, schema }: { column: string; schema: SchemaTree },
+): (PageColumn & { from: number; to: number })[] {
+  const leaf = schema.children.find(({ element }) => element.name === column);
+  const isOptional = leaf?.element.repetition_type !== "REQUIRED";
+  return groups.flatMap(({ columns }) => {
+    const chunk = columns.find(({ meta_data }) =>
+      meta_data?.path_in_schema?.[0] === column
+    );
+    if (!chunk?.meta_data) return [];
+    const { data_page_offset, dictionary_page_offset, codec } = chunk.meta_data;
+    const from = Number(dictionary_page_offset || data_page_offset);
+    const to = from + Number(chunk.meta_data.total_compressed_size);
+    return [{ from, to, isOptional, isPacked: codec !== "UNCOMPRESSED" }];
+  });
 }
 
 /** The rows of a file in parts: its row groups, or less. */

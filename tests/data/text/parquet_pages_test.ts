@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { parquetHeader } from "hyparquet/src/column.js";
+import { checkPages } from "../../../src/data/text/parquet_pages.ts";
+
+const REQUIRED = { isOptional: false, isPacked: false };
+const OPTIONAL = { ...REQUIRED, isOptional: true };
+
+/**
+ * A page of the second kind with three values, in Thrift's compact form.
+ *
+ * @param fields Field 4 (encoding) and those behind it: lengths of levels.
+ */
+function page(
+  body: number[],
+  { size = body.length, fields }: { size?: number; fields: number[] },
+): Uint8Array<ArrayBuffer> {
+  const zigzag = (n: number) => [0x15, 2 * n];
+  return Uint8Array.from([
+    ...[...zigzag(3), ...zigzag(size), ...zigzag(size), 0x5c],
+    ...[...zigzag(3), ...zigzag(0), ...zigzag(3)],
+    ...[...fields.flatMap(zigzag), 0, 0, ...body],
+  ]);
+}
+
+const check = (bytes: Uint8Array<ArrayBuffer>, column = REQUIRED) =>
+  checkPages(bytes.buffer, column, parquetHeader);
+
+Deno.test("checkPages() takes pages with and without levels", () => {
+  const plain = page([1, 2, 3, 4], { fields: [0, 0, 0] });
+  check(plain);
+  check(Uint8Array.from([...plain, ...plain]));
+  // Three times 1; and a group of eight bits, of which three count.
+  check(page([6, 1, 9, 9], { fields: [0, 2, 0] }), OPTIONAL);
+  check(page([3, 7, 9, 9], { fields: [0, 2, 0] }), OPTIONAL);
+});
+
+Deno.test("checkPages() refuses headers that lack a length or claim too much", () => {
+  for (
+    const [bytes, reason] of [
+      [
+        page([0, 0, 0, 0], { fields: [0, 2] }),
+        "levels of a page cannot be mis",
+      ],
+      [page([1, 2], { fields: [0, 0, 0], size: 60 }), "size of a page"],
+      [page([1, 2], { fields: [0, 3, 0] }), "levels of a page cannot be 3"],
+      [page([1, 2], { fields: [0, 1, 2] }), "levels of a page cannot be 1"],
+    ] as const
+  ) assert.throws(() => check(bytes, OPTIONAL), new RegExp(reason));
+});
+
+Deno.test("checkPages() refuses runs that do not end or are too long", () => {
+  for (
+    const [body, reason] of [
+      [[0, 1], "a run of 0 levels where 3 are left"],
+      [[0xfe, 0xff, 0xff, 0xff, 0x07, 1], "a run of 1073741823 levels"],
+      [[0xff, 0xff, 0xff, 0xff, 0x07, 1], "a run of 8589934584 levels"],
+      [[0xff, 0xff, 0xff, 0xff, 0xff, 1], "end too early"],
+      [[2, 1], "end too early"],
+    ] as const
+  ) {
+    const bytes = page([...body], { fields: [0, body.length, 0] });
+    assert.throws(() => check(bytes, OPTIONAL), new RegExp(reason));
+  }
+});
