@@ -57,14 +57,12 @@ export async function* readParquet(
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const report = shares(file.sizeBytes, Number(metadata.num_rows), onBytes);
   const chunks = chunksOf(metadata, { column, schema });
-  const checked: AsyncBuffer = {
+  const checked = {
     ...buffer,
-    async slice(start, end) {
-      const bytes = await buffer.slice(start, end);
+    slice: readsInTurn(opened, (bytes, start) => {
       const chunk = chunks.find(({ from, to }) => start >= from && start < to);
       if (chunk) checkPages(bytes, chunk, parquetHeader);
-      return bytes;
-    },
+    }),
   };
   for (const { rowStart, rowEnd } of rowRanges(metadata, column)) {
     signal?.throwIfAborted();
@@ -142,12 +140,23 @@ export function checkedLength(bytes: Uint8Array, length: number): number {
   throw new Error(`a page claims to have ${length} bytes`);
 }
 
-/** Reads of one open file, one after another, as they share its position. */
-function readsInTurn(file: Deno.FsFile): AsyncBuffer["slice"] {
+/**
+ * Reads of one open file, one after another, as they share its position.
+ *
+ * @param look Throws for bytes, from `start` on, that nobody should get.
+ */
+function readsInTurn(
+  file: Deno.FsFile,
+  look: (bytes: ArrayBuffer, start: number) => void = () => {},
+): AsyncBuffer["slice"] {
   let last: Promise<unknown> = Promise.resolve();
   return (start, end = Infinity) => {
-    const read = last.then(() => readRange(file, start, end));
-    last = read.catch(() => {});
+    const read = last.then(async () => {
+      const bytes = await readRange(file, start, end);
+      look(bytes, start);
+      return bytes;
+    });
+    last = read.catch(() => {}); // where another one failed, nobody waits
     return read;
   };
 }
