@@ -13,7 +13,12 @@ import {
   gunzipSync,
   zstdDecompressSync,
 } from "node:zlib";
-import type { AsyncBuffer, FileMetaData, SchemaTree } from "hyparquet";
+import type {
+  AsyncBuffer,
+  Compressors,
+  FileMetaData,
+  SchemaTree,
+} from "hyparquet";
 import { errorMessage, EXIT, UserError } from "../../base/errors.ts";
 import {
   checkUnchanged,
@@ -22,7 +27,11 @@ import {
   type ReadOptions,
   type TextFile,
 } from "./file_bytes.ts";
-import { checkPages, type PageColumn } from "./parquet_pages.ts";
+import {
+  checkPages,
+  type PackedPage,
+  type PageColumn,
+} from "./parquet_pages.ts";
 
 /** Text that is unpacked at once, where the file leaves a choice. */
 const PART_BYTES = 32 << 20;
@@ -57,16 +66,20 @@ export async function* readParquet(
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const report = shares(file.sizeBytes, Number(metadata.num_rows), onBytes);
   const chunks = chunksOf(metadata, { column, schema });
+  // Those that were read and are to be unpacked, in this order.
+  let packed: PackedPage[] = [];
   const checked = {
     ...buffer,
     slice: readsInTurn(opened, (bytes, start) => {
       const chunk = chunks.find(({ from, to }) => start >= from && start < to);
-      if (chunk) checkPages(bytes, chunk, parquetHeader);
+      if (chunk) packed.push(...checkPages(bytes, chunk, parquetHeader));
     }),
   };
+  const unpackers = checking(compressors, () => packed.shift());
   for (const { rowStart, rowEnd } of rowRanges(metadata, column)) {
     signal?.throwIfAborted();
     let rows: unknown[][] = [];
+    packed = [];
     await explaining(
       file,
       parquetRead({
@@ -77,7 +90,7 @@ export async function* readParquet(
         rowEnd,
         useOffsetIndex: true,
         geoparquet: false,
-        compressors,
+        compressors: unpackers,
         parsers: { stringFromBytes: (bytes) => decoder.decode(bytes) },
         onComplete: (all) => rows = all,
       }),
@@ -108,6 +121,31 @@ async function loadHyparquet() {
         compressors.SNAPPY!(bytes, checkedLength(bytes, length)),
     },
   };
+}
+
+/**
+ * The same, with a look at what comes out.
+ *
+ * @param next The page that is to be unpacked now.
+ */
+function checking(
+  compressors: Compressors,
+  next: () => PackedPage | undefined,
+): Compressors {
+  return Object.fromEntries(
+    Object.entries(compressors).map(([codec, unpack]) => [
+      codec,
+      (bytes: Uint8Array, length: number) => {
+        const page = next();
+        if (page?.size !== bytes.length || page.length !== length) {
+          throw new Error("its pages are not where their headers say");
+        }
+        const unpacked = unpack!(bytes, length);
+        page.check(unpacked);
+        return unpacked;
+      },
+    ]),
+  );
 }
 
 /**

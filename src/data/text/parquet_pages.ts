@@ -28,93 +28,143 @@ export interface PageColumn {
   readonly isPacked: boolean;
 }
 
+/** A page that is packed: what is in it is seen once it is unpacked. */
+export interface PackedPage {
+  /** Bytes, packed and not. */
+  readonly size: number;
+  readonly length: number;
+  /** @throws {Error} If what is in it is damaged. */
+  check(unpacked: Uint8Array): void;
+}
+
 /**
  * Checks pages that lie one behind the other.
  *
+ * @returns Those that are packed, in their order.
  * @throws {Error} If one is damaged.
  */
 export function checkPages(
   bytes: ArrayBuffer,
   { isOptional, isPacked }: PageColumn,
   readHeader: ReadHeader,
-): void {
+): PackedPage[] {
   const view = new DataView(bytes);
   const reader: DataReader = { view, offset: 0 };
+  const packed: PackedPage[] = [];
   while (reader.offset < bytes.byteLength - 1) {
     const header = readHeader(reader);
     const begin = reader.offset, size = header.compressed_page_size;
+    const { uncompressed_page_size: length } = header;
     expectCount(size, "size", bytes.byteLength - begin);
-    expectCount(header.uncompressed_page_size, "unpacked size");
+    expectCount(length, "unpacked size");
     reader.offset += size;
     const { data_page_header: first, data_page_header_v2: second } = header;
+    let levels = 0; // bytes before what is packed
+    let isPlain = !isPacked;
+    let check = (_: DataView) => {};
     if (header.type === "DATA_PAGE" && first) {
       const count = expectCount(first.num_values, "values", MOST_VALUES);
-      // Packed levels are seen by nobody before the decoder.
-      if (isOptional && !isPacked) {
-        const length = view.getUint32(begin, true);
-        const from = begin + 4;
-        checkLevels(view, { from, to: from + length, count });
-      }
+      check = (page) => {
+        const at = isOptional ? checkOwnLevels(page, count) : 0;
+        checkValues(page, { at, count, encoding: first.encoding });
+      };
     } else if (header.type === "DATA_PAGE_V2" && second) {
       const count = expectCount(second.num_values, "values", MOST_VALUES);
       expectCount(second.num_nulls, "nulls", count);
       expectCount(second.num_rows, "rows", count);
-      const repeated = expectCount(
-        second.repetition_levels_byte_length,
-        "levels",
-        size,
-      );
-      const levels = expectCount(
-        second.definition_levels_byte_length,
-        "levels",
-        size - repeated,
-      );
+      const { repetition_levels_byte_length: repeated } = second;
+      const { definition_levels_byte_length: defined } = second;
+      expectCount(repeated, "levels", size);
+      expectCount(defined, "levels", size - repeated);
+      levels = repeated + defined;
+      expectCount(length, "unpacked size", Infinity, levels);
       if (isOptional) {
-        const from = begin + repeated;
-        checkLevels(view, { from, to: from + levels, count });
+        const end = begin + levels;
+        checkRuns(view, { at: begin + repeated, end, width: 1, count });
       }
+      isPlain ||= second.is_compressed === false;
+      const { encoding } = second;
+      check = (page) => checkValues(page, { at: 0, count, encoding });
     } else if (header.type === "DICTIONARY_PAGE") {
       const { num_values } = header.dictionary_page_header ?? {};
       expectCount(num_values, "values", MOST_VALUES);
     } else {
       throw new Error("a page of unknown kind");
     }
+    if (isPlain) {
+      check(new DataView(bytes, begin + levels, size - levels));
+    } else {
+      packed.push({
+        ...{ size: size - levels, length: length - levels },
+        check: ({ buffer, byteOffset, byteLength }) =>
+          check(new DataView(buffer, byteOffset, byteLength)),
+      });
+    }
   }
+  return packed;
 }
 
-/** @throws {Error} Unless it is a whole number from 0 to `most`. */
+/** @throws {Error} Unless it is a whole number from `least` to `most`. */
 function expectCount(
   value: number | undefined,
   what: string,
-  most = Number.MAX_SAFE_INTEGER,
+  most = Infinity,
+  least = 0,
 ): number {
-  if (Number.isSafeInteger(value) && value! >= 0 && value! <= most) {
+  if (Number.isSafeInteger(value) && value! >= least && value! <= most) {
     return value!;
   }
   throw new Error(`the ${what} of a page cannot be ${value ?? "missing"}`);
 }
 
-/** Walks the runs of levels of one bit, for `count` values. */
-function checkLevels(
-  view: DataView,
-  { from, to, count }: { from: number; to: number; count: number },
+/** Levels that a page begins with, behind their length. @returns Their end. */
+function checkOwnLevels(page: DataView, count: number): number {
+  const end = 4 + page.getUint32(0, true);
+  checkRuns(page, { at: 4, end, width: 1, count });
+  return end;
+}
+
+/** Indices into a dictionary; texts by themselves cannot claim too much. */
+function checkValues(
+  page: DataView,
+  { at, count, encoding }: { at: number; count: number; encoding: string },
 ): void {
-  let at = from;
+  if (!/^(RLE|PLAIN_DICTIONARY|RLE_DICTIONARY)$/.test(encoding)) return;
+  if (at >= page.byteLength) return; // all of its rows are without a value
+  const width = page.getUint8(at);
+  if (width > 32) throw new Error(`indices of ${width} bits`);
+  const end = page.byteLength;
+  // Of `count` rows some may have no value: the runs end with the page.
+  checkRuns(page, { at: at + 1, end, width, count, mayEnd: true });
+}
+
+/** Walks runs of numbers of `width` bits, for `count` of them. */
+function checkRuns(
+  view: DataView,
+  { at, end, width, count, mayEnd = false }: {
+    at: number;
+    end: number;
+    width: number;
+    count: number;
+    mayEnd?: boolean;
+  },
+): void {
   for (let left = count; left > 0;) {
+    if (at >= end && mayEnd) return;
     let head = 0;
     for (let shift = 0;; shift += 7) {
-      if (at >= to || shift > 28) throw new Error("levels that end too early");
+      if (at >= end || shift > 28) throw new Error("runs that end too early");
       const byte = view.getUint8(at++);
       head += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80) break;
     }
     const half = Math.floor(head / 2);
-    const isPacked = head % 2 === 1; // groups of 8 bits, or one repeated
-    const values = isPacked ? 8 * half : half;
-    if (values === 0 || values > left + PADDING) {
-      throw new Error(`a run of ${values} levels where ${left} are left`);
+    const inGroups = head % 2 === 1; // of 8 numbers; or one, repeated
+    const values = inGroups ? 8 * half : half;
+    if (values > left + PADDING) {
+      throw new Error(`a run of ${values} where ${left} are left`);
     }
-    at += isPacked ? half : 1;
+    at += inGroups ? half * width : Math.ceil(width / 8);
     left -= values;
   }
 }

@@ -51,9 +51,9 @@ Deno.test("checkPages() refuses headers that lack a length or claim too much", (
 Deno.test("checkPages() refuses runs that do not end or are too long", () => {
   for (
     const [body, reason] of [
-      [[0, 1], "a run of 0 levels where 3 are left"],
-      [[0xfe, 0xff, 0xff, 0xff, 0x07, 1], "a run of 1073741823 levels"],
-      [[0xff, 0xff, 0xff, 0xff, 0x07, 1], "a run of 8589934584 levels"],
+      [[0, 1], "end too early"],
+      [[0xfe, 0xff, 0xff, 0xff, 0x07, 1], "a run of 1073741823 where"],
+      [[0xff, 0xff, 0xff, 0xff, 0x07, 1], "a run of 8589934584 where"],
       [[0xff, 0xff, 0xff, 0xff, 0xff, 1], "end too early"],
       [[2, 1], "end too early"],
     ] as const
@@ -61,4 +61,38 @@ Deno.test("checkPages() refuses runs that do not end or are too long", () => {
     const bytes = page([...body], { fields: [0, body.length, 0] });
     assert.throws(() => check(bytes, OPTIONAL), new RegExp(reason));
   }
+});
+
+/** A page of the first kind, of three values, as a header alone. */
+function firstKind(encoding: number, size: number): Uint8Array<ArrayBuffer> {
+  const fields = [3, encoding, 3, 3].flatMap((n) => [0x15, 2 * n]);
+  return Uint8Array.from([
+    ...[0x15, 0, 0x15, 2 * size, 0x15, 2 * size, 0x2c],
+    ...[...fields, 0, 0, ...new Array(size).fill(0)],
+  ]);
+}
+
+Deno.test("checkPages() looks into packed pages once they are unpacked", () => {
+  const dictionary = 8, long = [0xfe, 0xff, 0xff, 0xff, 0x07, 1];
+  const unpacked = {
+    // Three levels, the width of an index, three times index 1.
+    good: [2, 0, 0, 0, 6, 1, 1, 6, 1],
+    // A level for each but the last, whose index is not there.
+    gap: [3, 0, 0, 0, 3, 3, 0, 1, 4, 1],
+    levels: [6, 0, 0, 0, ...long, 1, 6, 1],
+    indices: [2, 0, 0, 0, 6, 1, 1, ...long],
+    wide: [2, 0, 0, 0, 6, 1, 33, 6, 1],
+  };
+  const pages = checkPages(
+    firstKind(dictionary, 9).buffer,
+    { isOptional: true, isPacked: true },
+    parquetHeader,
+  );
+  assert.deepEqual(pages.map(({ size, length }) => [size, length]), [[9, 9]]);
+  const look = (bytes: number[]) => pages[0].check(Uint8Array.from(bytes));
+  look(unpacked.good);
+  look(unpacked.gap);
+  assert.throws(() => look(unpacked.levels), /a run of 1073741823 where 3/);
+  assert.throws(() => look(unpacked.indices), /a run of 1073741823 where 3/);
+  assert.throws(() => look(unpacked.wide), /indices of 33 bits/);
 });
