@@ -142,7 +142,7 @@ export class CheckpointStore {
     await makeDirectories(this.#dir);
     await clearLeftovers(this.#dir);
     const sizeBytes = await this.#write(name, snapshot, info);
-    await this.#point("latest", name);
+    await this.#pointLatest(name, info);
     this.#current = { name, sizeBytes };
     if (info.best) {
       await this.#pointBest(name);
@@ -214,13 +214,19 @@ export class CheckpointStore {
   /**
    * Removes what a save may cost, oldest first, until so many bytes are free;
    * nothing at all if that is not enough.
+   *
+   * @param options.written The checkpoint that there is to be room for, once it
+   * is there.
    */
-  async #giveUp(bytes: number, info: StoreInfo): Promise<boolean> {
-    const spare = await dispensable(this.#dir, {
-      keep: this.#options.keep,
-      spared: await this.#pointedTo(),
-      ...info,
-    });
+  async #giveUp(
+    bytes: number,
+    info: StoreInfo,
+    { written }: { written?: string } = {},
+  ): Promise<boolean> {
+    const spared = await this.#pointedTo();
+    if (written !== undefined) spared.add(written);
+    const { keep } = this.#options;
+    const spare = await dispensable(this.#dir, { keep, spared, ...info });
     const chosen: CheckpointEntry[] = [];
     let freed = 0;
     for (const { entry, spaceBytes } of spare) {
@@ -257,6 +263,17 @@ export class CheckpointStore {
     // A later history may have saved a step of that name, too.
     const isOwn = (sequenceOf(name) ?? Infinity) <= (sequenceOf(current) ?? 0);
     if (isOwn) await this.#pointBest(name);
+  }
+
+  /** The checkpoint may have taken the last room, and log and state more. */
+  async #pointLatest(name: string, info: StoreInfo): Promise<void> {
+    try {
+      await this.#point("latest", name);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      if (!await this.#giveUp(1, info, { written: name })) throw error;
+      await this.#point("latest", name);
+    }
   }
 
   async #pointBest(name: string): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../src/base/errors.ts";
+import { exists } from "../../../src/base/exists.ts";
 import { openWeights } from "../../../src/run/checkpoints/checkpoint_files.ts";
 import { loadCheckpoint } from "../../../src/run/checkpoints/checkpoint_list.ts";
 import { weightsSha256 } from "../../../src/run/checkpoints/adapter_base.ts";
@@ -244,6 +245,30 @@ Deno.test("checkRoom() counts what is there and what is still free", () =>
     await assert.rejects(room(9), UserError);
     await openStore(dir).save(10);
     assert.equal(await room(39), null);
+  }));
+
+Deno.test("save() makes room for its pointer, too, but not of what it wrote", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir);
+    for (const step of [10, 20, 30]) await save(step);
+    const { open } = Deno;
+    let refusals = 0;
+    Deno.open = async (path, options) => {
+      if (
+        /latest\.tmp-/.test(`${path}`) && await exists(`${dir}/step-00000020`)
+      ) {
+        refusals++;
+        throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+      }
+      return await open(path, options);
+    };
+    try {
+      await save(40, { final: true });
+    } finally {
+      Deno.open = open;
+    }
+    assert.equal(refusals, 1);
+    assert.equal(await overview(dir), "30 40=latest");
   }));
 
 Deno.test("save() that fails leaves the older checkpoints and no rest", () =>
