@@ -65,14 +65,18 @@ export async function* readParquet(
   const column = textColumn(file, schema);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const report = shares(file.sizeBytes, Number(metadata.num_rows), onBytes);
-  const chunks = chunksOf(metadata, { column, schema });
+  const chunks = chunksOf(metadata, {
+    column,
+    schema,
+    readHeader: parquetHeader,
+  });
   // Those that were read and are to be unpacked, in this order.
   let packed: PackedPage[] = [];
   const checked = {
     ...buffer,
     slice: readsInTurn(opened, (bytes, start) => {
       const chunk = chunks.find(({ from, to }) => start >= from && start < to);
-      if (chunk) packed.push(...checkPages(bytes, chunk, parquetHeader));
+      if (chunk) packed.push(...checkPages(bytes, chunk));
     }),
   };
   const unpackers = checking(compressors, () => packed.shift());
@@ -245,7 +249,11 @@ function textColumn(file: TextFile, { children }: SchemaTree): string {
 /** Where the pages of a column lie, and how they are to be read. */
 function chunksOf(
   { row_groups: groups }: FileMetaData,
-  { column, schema }: { column: string; schema: SchemaTree },
+  { column, schema, readHeader }: {
+    column: string;
+    schema: SchemaTree;
+    readHeader: PageColumn["readHeader"];
+  },
 ): (PageColumn & { from: number; to: number })[] {
   const leaf = schema.children.find(({ element }) => element.name === column);
   const isOptional = leaf?.element.repetition_type !== "REQUIRED";
@@ -257,7 +265,8 @@ function chunksOf(
     const { data_page_offset, dictionary_page_offset, codec } = chunk.meta_data;
     const from = Number(dictionary_page_offset || data_page_offset);
     const to = from + Number(chunk.meta_data.total_compressed_size);
-    return [{ from, to, isOptional, isPacked: codec !== "UNCOMPRESSED" }];
+    const isPacked = codec !== "UNCOMPRESSED";
+    return [{ from, to, isOptional, isPacked, readHeader }];
   });
 }
 

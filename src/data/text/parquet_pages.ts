@@ -13,9 +13,6 @@
 
 import type { DataReader, PageHeader } from "hyparquet";
 
-/** Reads a header, and moves to what is behind it. */
-type ReadHeader = (reader: DataReader) => PageHeader;
-
 /** Writers make pages of some ten thousand values. */
 const MOST_VALUES = 1 << 26;
 /** So many more than are left may be in the last run: whole groups of 8. */
@@ -26,6 +23,8 @@ export interface PageColumn {
   /** Whether rows may be without a value, which levels then tell. */
   readonly isOptional: boolean;
   readonly isPacked: boolean;
+  /** The decoder's own: reads a header, and moves to what is behind it. */
+  readonly readHeader: (reader: DataReader) => PageHeader;
 }
 
 /** A page that is packed: what is in it is seen once it is unpacked. */
@@ -45,8 +44,7 @@ export interface PackedPage {
  */
 export function checkPages(
   bytes: ArrayBuffer,
-  { isOptional, isPacked }: PageColumn,
-  readHeader: ReadHeader,
+  { isOptional, isPacked, readHeader }: PageColumn,
 ): PackedPage[] {
   const view = new DataView(bytes);
   const reader: DataReader = { view, offset: 0 };
@@ -55,29 +53,35 @@ export function checkPages(
     const header = readHeader(reader);
     const begin = reader.offset, size = header.compressed_page_size;
     const { uncompressed_page_size: length } = header;
-    expectCount(size, "size", bytes.byteLength - begin);
-    expectCount(length, "unpacked size");
+    expectCount(size, { what: "size", most: bytes.byteLength - begin });
+    expectCount(length, { what: "unpacked size" });
     reader.offset += size;
     const { data_page_header: first, data_page_header_v2: second } = header;
     let levels = 0; // bytes before what is packed
     let isPlain = !isPacked;
     let check = (_: DataView) => {};
     if (header.type === "DATA_PAGE" && first) {
-      const count = expectCount(first.num_values, "values", MOST_VALUES);
+      const count = expectCount(first.num_values, {
+        what: "values",
+        most: MOST_VALUES,
+      });
       check = (page) => {
         const at = isOptional ? checkOwnLevels(page, count) : 0;
         checkValues(page, { at, count, encoding: first.encoding });
       };
     } else if (header.type === "DATA_PAGE_V2" && second) {
-      const count = expectCount(second.num_values, "values", MOST_VALUES);
-      expectCount(second.num_nulls, "nulls", count);
-      expectCount(second.num_rows, "rows", count);
+      const count = expectCount(second.num_values, {
+        what: "values",
+        most: MOST_VALUES,
+      });
+      expectCount(second.num_nulls, { what: "nulls", most: count });
+      expectCount(second.num_rows, { what: "rows", most: count });
       const { repetition_levels_byte_length: repeated } = second;
       const { definition_levels_byte_length: defined } = second;
-      expectCount(repeated, "levels", size);
-      expectCount(defined, "levels", size - repeated);
+      expectCount(repeated, { what: "levels", most: size });
+      expectCount(defined, { what: "levels", most: size - repeated });
       levels = repeated + defined;
-      expectCount(length, "unpacked size", Infinity, levels);
+      expectCount(length, { what: "unpacked size", least: levels });
       if (isOptional) {
         const end = begin + levels;
         checkRuns(view, { at: begin + repeated, end, width: 1, count });
@@ -87,7 +91,7 @@ export function checkPages(
       check = (page) => checkValues(page, { at: 0, count, encoding });
     } else if (header.type === "DICTIONARY_PAGE") {
       const { num_values } = header.dictionary_page_header ?? {};
-      expectCount(num_values, "values", MOST_VALUES);
+      expectCount(num_values, { what: "values", most: MOST_VALUES });
     } else {
       throw new Error("a page of unknown kind");
     }
@@ -107,9 +111,11 @@ export function checkPages(
 /** @throws {Error} Unless it is a whole number from `least` to `most`. */
 function expectCount(
   value: number | undefined,
-  what: string,
-  most = Infinity,
-  least = 0,
+  { what, most = Infinity, least = 0 }: {
+    what: string;
+    most?: number;
+    least?: number;
+  },
 ): number {
   if (Number.isSafeInteger(value) && value! >= least && value! <= most) {
     return value!;

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { checkPages } from "../../../src/data/text/parquet_pages.ts";
 
-const REQUIRED = { isOptional: false, isPacked: false };
+const REQUIRED = {
+  isOptional: false,
+  isPacked: false,
+  readHeader: parquetHeader,
+};
 const OPTIONAL = { ...REQUIRED, isOptional: true };
 
 /**
@@ -23,7 +27,7 @@ function page(
 }
 
 const check = (bytes: Uint8Array<ArrayBuffer>, column = REQUIRED) =>
-  checkPages(bytes.buffer, column, parquetHeader);
+  checkPages(bytes.buffer, column);
 
 Deno.test("checkPages() takes pages with and without levels", () => {
   const plain = page([1, 2, 3, 4], { fields: [0, 0, 0] });
@@ -85,8 +89,7 @@ Deno.test("checkPages() looks into packed pages once they are unpacked", () => {
   };
   const pages = checkPages(
     firstKind(dictionary, 9).buffer,
-    { isOptional: true, isPacked: true },
-    parquetHeader,
+    { ...OPTIONAL, isPacked: true },
   );
   assert.deepEqual(pages.map(({ size, length }) => [size, length]), [[9, 9]]);
   const look = (bytes: number[]) => pages[0].check(Uint8Array.from(bytes));
