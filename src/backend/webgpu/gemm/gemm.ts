@@ -15,7 +15,8 @@ import {
   groups,
 } from "../dispatch.ts";
 import { entry, joined } from "../wgsl.ts";
-import { gemmKernel, type GemmTensors } from "./gemm_kernel.ts";
+import type { GemmTensors } from "./gemm_frame.ts";
+import { gemmKernel } from "./gemm_kernel.ts";
 import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
 
 /**

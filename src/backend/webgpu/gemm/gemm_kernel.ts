@@ -13,10 +13,9 @@
  * @module
  */
 
-import { bind, type Dispatch, type GpuTensor } from "../dispatch.ts";
+import type { Dispatch } from "../dispatch.ts";
 import { lanePlace } from "../lanes.ts";
 import { entry, range } from "../wgsl.ts";
-import type { Epilogue } from "./gemm_epilogue.ts";
 import {
   type Factor,
   loadBlock,
@@ -24,20 +23,13 @@ import {
   paddedVectors,
   tileLoad,
 } from "./gemm_factor.ts";
+import {
+  gemmFrame,
+  type GemmTensors,
+  storeSum,
+  type Summing,
+} from "./gemm_frame.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
-
-/** The tensors of a product. */
-export interface GemmTensors {
-  readonly a: GpuTensor;
-  readonly b: GpuTensor;
-  readonly bias?: GpuTensor;
-  readonly addTo?: GpuTensor;
-  readonly out: GpuTensor;
-  /** Sums over the rows of `b`, not transposed; N is a multiple of 4. */
-  readonly sums?: { readonly addTo?: GpuTensor; readonly out: GpuTensor };
-  /** Takes the results in place of `out`; N is a multiple of 4. */
-  readonly epilogue?: Epilogue;
-}
 
 /** Threads of a workgroup. */
 export function gemmThreads(
@@ -67,71 +59,27 @@ export function canSumColumns(tile: GemmTile): boolean {
  * followed by its sums, in which case `out` of the sums is `out`.
  */
 export function gemmKernel(
-  { a, b, bias, addTo, out, sums, epilogue }: GemmTensors,
+  tensors: GemmTensors,
   { shape, variant }: { shape: GemmShape; variant: GemmVariant },
 ): Dispatch {
-  const { M, N, K, transA, transB } = shape;
-  const { tileM, tileN, tileK, threadM, threadN, splitK, flow } = variant;
-  const fits = (n: number) => n % 4 === 0;
-  const vectorA = fits(transA ? M : K), vectorB = fits(transB ? K : N);
-  const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
-  const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
-  const { bindings, names } = bind<string, string>({
-    read: { a, b, ...read, ...epilogue?.whole } as Record<string, GpuTensor>,
-    write: write as Record<string, GpuTensor>,
-  }, {
-    vector: [
-      ...vectorA ? ["a"] : [],
-      ...vectorB ? ["b"] : [],
-      ...fits(N) ? Object.keys({ ...read, ...write }) : [],
-    ],
-  });
-  const part = M * N + (sums ? N : 0);
-  const base = splitK > 1 ? `group.z * ${part}u + ` : "";
-  const summing = sums && {
-    N,
-    variant,
-    out: names.sumsOut,
-    base: splitK > 1 ? `${base}${M * N}u + ` : "",
-    before: sums.addTo && names.sumsBefore,
-  };
-  const factors: Factors = {
-    a: {
-      ...{ name: names.a, size: M, K, tile: tileM },
-      ...{ alongK: !transA, vector: vectorA },
-    },
-    b: {
-      ...{ name: names.b, size: N, K, tile: tileN },
-      ...{ alongK: transB, vector: vectorB },
-    },
-  };
-  const perSplit = Math.ceil(K / splitK / tileK) * tileK;
+  const { M, N, K } = shape;
+  const { tileM, tileN, threadM, threadN, flow } = variant;
+  const frame = gemmFrame(tensors, { shape, variant });
+  const { bindings, a, b, summing, workgroups } = frame;
   const down = range(threadM / 4), across = range(threadN / 4);
   const squares = down.flatMap((i) =>
     range(4).flatMap((r) => across.map((j) => ({ i, r, j, c: sum(i, r, j) })))
   );
   const { declarations, loop } = flow === "direct"
-    ? { declarations: "", loop: directLoop(factors, variant, summing) }
-    : tiledLoop(factors, variant, summing);
+    ? { declarations: "", loop: directLoop({ a, b }, variant, summing) }
+    : tiledLoop({ a, b }, variant, summing);
   const stores = squares.map(({ i, r, j, c }) =>
-    store(c, {
+    frame.store(c, {
       row: `fromM + ${i * tileM / down.length + r}u + 4u * y`,
       column: `fromN + ${j * tileN / across.length}u + 4u * x`,
-      shape,
-      guardRow: M % tileM !== 0,
-      guardColumn: N % tileN !== 0,
-      base,
-      out: names.out,
-      bias: bias && names.bias,
-      addTo: addTo && names.addTo,
-      put: epilogue && "finish(at, v);",
     })
   );
-  const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN);
-  // Neighbours have the tile in common of which there are more, so that each
-  // comes from memory once; all of the others stay in the cache.
-  const alongM = tilesM < tilesN;
-  const code = `${epilogue?.declare(names) ?? ""}
+  const code = `${frame.declarations}
 ${declarations}
 ${
     entry(
@@ -142,42 +90,13 @@ ${
           down: tileM / threadM,
           lanes: variant.lanes,
         })
-      }
-  let fromM = group.${alongM ? "x" : "y"} * ${tileM}u;
-  let fromN = group.${alongM ? "y" : "x"} * ${tileN}u;
-  let fromK = group.z * ${perSplit}u;
-  let toK = min(fromK + ${perSplit}u, ${K}u);
+      }${frame.place}
   ${squares.map(({ c }) => `var ${c} = vec4<f32>();`).join("\n  ")}
 ${loop}
   ${stores.join("\n  ")}`,
     )
   }`;
-  return {
-    label: "matmul",
-    bindings,
-    code,
-    workgroups: alongM ? [tilesM, tilesN, splitK] : [tilesN, tilesM, splitK],
-    flops: 2 * M * N * K,
-  };
-}
-
-/** Where sums over the rows of `b` go. */
-interface Summing {
-  readonly variant: GemmVariant;
-  readonly N: number;
-  readonly out: string;
-  /** What their numbers begin behind. */
-  readonly base: string;
-  /** What they are added to. */
-  readonly before?: string;
-}
-
-/** WGSL: stores `sum`, of four columns from `column` on. */
-function storeSum(sum: string, { N, out, base, before }: Summing): string {
-  return `if (column < ${N}u) {
-      let at = (${base}column) / 4u;
-      ${out}[at] = ${before ? `${before}[at] + ` : ""}${sum};
-    }`;
+  return { label: "matmul", bindings, code, workgroups, flops: 2 * M * N * K };
 }
 
 interface Factors {
@@ -247,13 +166,15 @@ var<workgroup> tileB: ${loadB.type};`,
     loop: `${loadA.begin}${loadB.begin}
   ${registers}${summing ? "\n  var columnSum = vec4<f32>();" : ""}${
       flow === "ahead" ? ahead() : staged()
-    }${summing ? sumTile(b, summing) : ""}`,
+    }${summing ? sumTile(b, { summing, variant }) : ""}`,
   };
 }
 
 /** Adds up what the threads have of each column, in their order. */
-function sumTile(b: Factor, summing: Summing): string {
-  const { variant } = summing;
+function sumTile(
+  b: Factor,
+  { summing, variant }: { summing: Summing; variant: GemmVariant },
+): string {
   const quarter = b.tile / 4;
   const units = loadUnits(b, variant.tileK);
   const slices = Math.min(gemmThreads(variant), units) / quarter;
@@ -356,46 +277,4 @@ ${down.map((i) => `      let a${i} = ${row(i)};`).join("\n")}
 ${across.map((j) => `      let b${j} = ${column(j)};`).join("\n")}
 ${products.join("\n")}
     }`;
-}
-
-/** Stores four neighbours of a row of the result. */
-function store(
-  value: string,
-  { row, column, shape: { M, N }, guardRow, guardColumn, base, ...to }: {
-    row: string;
-    column: string;
-    shape: GemmShape;
-    guardRow: boolean;
-    guardColumn: boolean;
-    base: string;
-    out: string;
-    bias?: string;
-    addTo?: string;
-    /** The statement for the sum, `v`, in place of writing it to `out`. */
-    put?: string;
-  },
-): string {
-  const { out, bias, addTo, put = `${out}[at] = v;` } = to;
-  const guards = [
-    ...guardRow ? [`row < ${M}u`] : [],
-    ...guardColumn ? [`column < ${N}u`] : [],
-  ];
-  const plus = (at: string, n: string) =>
-    (bias ? ` + ${bias}[${n}]` : "") + (addTo ? ` + ${addTo}[${at}]` : "");
-  const body = N % 4 === 0
-    ? `let at = (${base}row * ${N}u + column) / 4u;
-      let v = ${value}${plus("at", "column / 4u")};
-      ${put}`
-    : range(4).map((j) => `
-      if (column + ${j}u < ${N}u) {
-        let at = ${base}row * ${N}u + column + ${j}u;
-        ${out}[at] = ${value}.${"xyzw"[j]}${plus("at", `column + ${j}u`)};
-      }`).join("");
-  return `{
-    let row = ${row};
-    let column = ${column};
-    ${guards.length > 0 ? `if (${guards.join(" && ")}) ` : ""}{
-      ${body}
-    }
-  }`;
 }

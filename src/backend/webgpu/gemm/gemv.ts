@@ -16,7 +16,7 @@ import {
   isSame,
 } from "../dispatch.ts";
 import { entry, joined, lines } from "../wgsl.ts";
-import type { GemmTensors } from "./gemm_kernel.ts";
+import type { GemmTensors } from "./gemm_frame.ts";
 import type { GemmShape } from "./gemm_variant.ts";
 
 /** Rows that are worth it; more are faster in tiles. */

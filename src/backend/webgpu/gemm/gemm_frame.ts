@@ -1,0 +1,175 @@
+/**
+ * What all tiled products have in common, however they multiply: what they
+ * bind, which tile a workgroup has, and how results and sums are stored.
+ *
+ * @module
+ */
+
+import {
+  bind,
+  type Binding,
+  type GpuTensor,
+  type Workgroups,
+} from "../dispatch.ts";
+import { range } from "../wgsl.ts";
+import type { Epilogue } from "./gemm_epilogue.ts";
+import type { Factor } from "./gemm_factor.ts";
+import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
+
+/** The tensors of a product. */
+export interface GemmTensors {
+  readonly a: GpuTensor;
+  readonly b: GpuTensor;
+  readonly bias?: GpuTensor;
+  readonly addTo?: GpuTensor;
+  readonly out: GpuTensor;
+  /** Sums over the rows of `b`, not transposed; N is a multiple of 4. */
+  readonly sums?: { readonly addTo?: GpuTensor; readonly out: GpuTensor };
+  /** Takes the results in place of `out`; N is a multiple of 4. */
+  readonly epilogue?: Epilogue;
+}
+
+/** What a workgroup makes, around its loop over k. */
+export interface GemmFrame {
+  readonly bindings: readonly Binding[];
+  readonly a: Factor;
+  readonly b: Factor;
+  /** Absent where there are none. */
+  readonly summing?: Summing;
+  /** WGSL before the entry point. */
+  readonly declarations: string;
+  /** WGSL: where the tile begins, `fromM`, `fromN`, `fromK`, and `toK`. */
+  readonly place: string;
+  readonly workgroups: Workgroups;
+  /** WGSL: stores four neighbours of a row, from `row` and `column` on. */
+  store(value: string, place: { row: string; column: string }): string;
+}
+
+/** Where sums over the rows of `b` go. */
+export interface Summing {
+  readonly N: number;
+  readonly out: string;
+  /** What their numbers begin behind. */
+  readonly base: string;
+  /** What they are added to. */
+  readonly before?: string;
+}
+
+/** The frame of a product; with k split, that of the parts. */
+export function gemmFrame(
+  { a, b, bias, addTo, out, sums, epilogue }: GemmTensors,
+  { shape, variant }: { shape: GemmShape; variant: GemmVariant },
+): GemmFrame {
+  const { M, N, K, transA, transB } = shape;
+  const { tileM, tileN, tileK, splitK } = variant;
+  const fits = (n: number) => n % 4 === 0;
+  const vectorA = fits(transA ? M : K), vectorB = fits(transB ? K : N);
+  const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
+  const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
+  const { bindings, names } = bind<string, string>({
+    read: { a, b, ...read, ...epilogue?.whole } as Record<string, GpuTensor>,
+    write: write as Record<string, GpuTensor>,
+  }, {
+    vector: [
+      ...vectorA ? ["a"] : [],
+      ...vectorB ? ["b"] : [],
+      ...fits(N) ? Object.keys({ ...read, ...write }) : [],
+    ],
+  });
+  const part = M * N + (sums ? N : 0);
+  const base = splitK > 1 ? `group.z * ${part}u + ` : "";
+  const perSplit = Math.ceil(K / splitK / tileK) * tileK;
+  const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN);
+  // Neighbours have the tile in common of which there are more, so that each
+  // comes from memory once; all of the others stay in the cache.
+  const alongM = tilesM < tilesN;
+  return {
+    bindings,
+    a: {
+      ...{ name: names.a, size: M, K, tile: tileM },
+      ...{ alongK: !transA, vector: vectorA },
+    },
+    b: {
+      ...{ name: names.b, size: N, K, tile: tileN },
+      ...{ alongK: transB, vector: vectorB },
+    },
+    summing: sums && {
+      N,
+      out: names.sumsOut,
+      base: splitK > 1 ? `${base}${M * N}u + ` : "",
+      before: sums.addTo && names.sumsBefore,
+    },
+    declarations: epilogue?.declare(names) ?? "",
+    place: `
+  let fromM = group.${alongM ? "x" : "y"} * ${tileM}u;
+  let fromN = group.${alongM ? "y" : "x"} * ${tileN}u;
+  let fromK = group.z * ${perSplit}u;
+  let toK = min(fromK + ${perSplit}u, ${K}u);`,
+    workgroups: alongM ? [tilesM, tilesN, splitK] : [tilesN, tilesM, splitK],
+    store: (value, place) =>
+      store(value, {
+        ...place,
+        shape,
+        guardRow: M % tileM !== 0,
+        guardColumn: N % tileN !== 0,
+        base,
+        out: names.out,
+        bias: bias && names.bias,
+        addTo: addTo && names.addTo,
+        put: epilogue && "finish(at, v);",
+      }),
+  };
+}
+
+/** WGSL: stores `sum`, of four columns from `column` on. */
+export function storeSum(
+  sum: string,
+  { N, out, base, before }: Summing,
+): string {
+  return `if (column < ${N}u) {
+      let at = (${base}column) / 4u;
+      ${out}[at] = ${before ? `${before}[at] + ` : ""}${sum};
+    }`;
+}
+
+/** Stores four neighbours of a row of the result. */
+function store(
+  value: string,
+  { row, column, shape: { M, N }, guardRow, guardColumn, base, ...to }: {
+    row: string;
+    column: string;
+    shape: GemmShape;
+    guardRow: boolean;
+    guardColumn: boolean;
+    base: string;
+    out: string;
+    bias?: string;
+    addTo?: string;
+    /** The statement for the sum, `v`, in place of writing it to `out`. */
+    put?: string;
+  },
+): string {
+  const { out, bias, addTo, put = `${out}[at] = v;` } = to;
+  const guards = [
+    ...guardRow ? [`row < ${M}u`] : [],
+    ...guardColumn ? [`column < ${N}u`] : [],
+  ];
+  const plus = (at: string, n: string) =>
+    (bias ? ` + ${bias}[${n}]` : "") + (addTo ? ` + ${addTo}[${at}]` : "");
+  const body = N % 4 === 0
+    ? `let at = (${base}row * ${N}u + column) / 4u;
+      let v = ${value}${plus("at", "column / 4u")};
+      ${put}`
+    : range(4).map((j) => `
+      if (column + ${j}u < ${N}u) {
+        let at = ${base}row * ${N}u + column + ${j}u;
+        ${out}[at] = ${value}.${"xyzw"[j]}${plus("at", `column + ${j}u`)};
+      }`).join("");
+  return `{
+    let row = ${row};
+    let column = ${column};
+    ${guards.length > 0 ? `if (${guards.join(" && ")}) ` : ""}{
+      ${body}
+    }
+  }`;
+}
