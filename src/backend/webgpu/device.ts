@@ -48,17 +48,18 @@ export class GpuDevice {
     try {
       const adapter = await request();
       if (!adapter) throw new Error("the adapter is gone");
-      const device = await adapter.requestDevice({
-        requiredFeatures: FEATURES.filter((one) => adapter.features.has(one)),
-        requiredLimits: limitsOf(adapter.limits),
-      });
-      return new GpuDevice(info, device);
+      return new GpuDevice(info, await requestDevice(adapter));
     } catch (cause) {
       throw new UserError(`Cannot open ${info.name}: ${errorMessage(cause)}`, {
         hint: "use --device cpu, or type hearth doctor",
         cause,
       });
     }
+  }
+
+  /** Whether shaders may use u64. */
+  get hasU64(): boolean {
+    return this.device.features.has(U64);
   }
 
   /** The largest piece of memory that a shader can be given. */
@@ -110,6 +111,28 @@ export class GpuDevice {
 
 /** What shaders and profiles make use of where it is there. */
 const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query"];
+
+/**
+ * u64 in shaders: a feature of wgpu, on which Deno's WebGPU stands. Deno grants
+ * it by this name, but does not list it among those of an adapter.
+ */
+const U64 = "wgpu-shader-int64" as GPUFeatureName;
+
+async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const request = (...more: GPUFeatureName[]) =>
+    adapter.requestDevice({
+      requiredFeatures: [
+        ...FEATURES.filter((one) => adapter.features.has(one)),
+        ...more,
+      ],
+      requiredLimits: limitsOf(adapter.limits),
+    });
+  try {
+    return await request(U64);
+  } catch {
+    return await request(); // which says why, if it was not that
+  }
+}
 
 /** Without being asked, a device has the least that WebGPU promises. */
 function limitsOf(limits: GPUSupportedLimits): Record<string, number> {

@@ -15,6 +15,8 @@ export interface KernelContext {
   readonly mostKeptBytes: number;
   /** Most tensors that a dispatch may bind. */
   readonly mostBindings: number;
+  /** Whether shaders may use u64, which WebGPU by itself has not. */
+  readonly hasU64: boolean;
   /** How to compute attention. */
   attention(
     op: "attention" | "attentionBackward",

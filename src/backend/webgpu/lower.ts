@@ -75,6 +75,8 @@ export interface LowerOptions {
   readonly maxBindings: number;
   readonly gemmVariant: ChooseGemm;
   readonly attention: ChooseAttention;
+  /** Whether shaders may use u64. */
+  readonly hasU64?: boolean;
   /** How activations are stored. */
   readonly precision: StoredPrecision;
   /**
@@ -303,6 +305,7 @@ function callContext(
       ? Math.min(MOST_KEPT_BYTES, choices.maxBindingBytes)
       : 0,
     mostBindings: choices.maxBindings,
+    hasU64: choices.hasU64 ?? false,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),

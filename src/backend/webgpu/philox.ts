@@ -9,12 +9,8 @@ import type { GpuTensor } from "./dispatch.ts";
 import type { KernelContext } from "./kernel.ts";
 import { f32 } from "./wgsl.ts";
 
-/**
- * `philox(counter, key)`: a block of four words. WGSL has no 64-bit product;
- * neither sum of its upper half can overflow (H. S. Warren, "Hacker's Delight",
- * section 8-2).
- */
-export const PHILOX = `
+/** Products of 32 x 32 bits in parts of 16, for WGSL has no others. */
+const ROUND = `
 fn mulHigh(a: u32, b: u32) -> u32 {
   let a0 = a & 0xffffu;
   let a1 = a >> 16u;
@@ -31,20 +27,45 @@ fn philoxRound(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
     mulHigh(0xd2511f53u, c.x) ^ c.w ^ key.y,
     0xd2511f53u * c.x,
   );
-}
+}`;
+
+/** The same where shaders may use u64: compiled for sm_90, a fifth of it. */
+const WIDE_ROUND = `
+fn philoxRound(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+  let z = u64(c.z) * 0xcd9e8d57lu;
+  let x = u64(c.x) * 0xd2511f53lu;
+  return vec4<u32>(
+    u32(z >> 32u) ^ c.y ^ key.x,
+    u32(z),
+    u32(x >> 32u) ^ c.w ^ key.y,
+    u32(x),
+  );
+}`;
+
+/**
+ * `philox(counter, key)`: a block of four words.
+ *
+ * In parts of 16 bits, neither sum of the upper half of a product can overflow
+ * (H. S. Warren, "Hacker's Delight", section 8-2).
+ *
+ * @param options.hasU64 Whether shaders may use u64.
+ */
+export function philoxFunction({ hasU64 }: { hasU64: boolean }): string {
+  return `${hasU64 ? WIDE_ROUND : ROUND}
 fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
   const WEYL = vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
   var key = seed;
   var c = philoxRound(counter, key);
 ${
-  Array.from(
-    { length: 9 },
-    () => "  key += WEYL;\n  c = philoxRound(c, key);",
-  ).join("\n")
-}
+    Array.from(
+      { length: 9 },
+      () => "  key += WEYL;\n  c = philoxRound(c, key);",
+    ).join("\n")
+  }
   return c;
 }
 `;
+}
 
 /**
  * The number of the place where a call drops, for its shader to read: as a part
@@ -64,10 +85,11 @@ export function siteTable(
  */
 export function dropoutFunctions(
   { p, site, rng }: { p: number; site: string; rng: string },
+  { hasU64 }: Pick<KernelContext, "hasU64">,
 ): string {
   const threshold = Math.floor(p * 2 ** 32);
   const keep = f32(1 / (1 - p));
-  return `${PHILOX}
+  return `${philoxFunction({ hasU64 })}
 fn dropout4(block: u32) -> vec4<f32> {
   let words = philox(
     vec4<u32>(block, u32(${site}[0]), ${rng}[2], ${rng}[3]),

@@ -56,6 +56,8 @@ export interface WebGpuOptions {
   readonly tuningCache?: TuningCache;
   /** How activations are stored; absent is fp32. */
   readonly precision?: StoredPrecision;
+  /** See `LowerOptions`; absent is what the device has. */
+  readonly hasU64?: boolean;
   /** See `LowerOptions`; false is for tests and benchmarks. */
   readonly fuse?: boolean;
 }
@@ -247,6 +249,7 @@ class OpenWebGpu implements WebGpuBackend {
       maxBindings: this.#gpu.device.limits.maxStorageBuffersPerShaderStage,
       gemmVariant: (shape) => this.gemmVariant(shape),
       attention: ({ op, attrs }) => this.#chosen.attention(op, attrs),
+      hasU64: this.#gpu.hasU64,
       precision: "fp32",
       fuse: true,
       ...this.#options,

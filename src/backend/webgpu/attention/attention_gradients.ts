@@ -6,6 +6,7 @@
  */
 
 import type { GpuTensor } from "../dispatch.ts";
+import type { KernelContext } from "../kernel.ts";
 import { dropoutFunctions } from "../philox.ts";
 import { headLoader } from "./attention_heads.ts";
 import { productMemory } from "./attention_products.ts";
@@ -56,9 +57,10 @@ export function slopeAt(
 export function gradientDeclarations(
   { dOut, qkv, rng, site }: Record<"dOut" | "qkv" | "rng" | "site", string>,
   shape: AttentionShape,
+  context: KernelContext,
 ): string {
   return `
-${rng ? dropoutFunctions({ p: shape.p, site, rng }) : ""}
+${rng ? dropoutFunctions({ p: shape.p, site, rng }, context) : ""}
 ${headLoader(qkv, shape)}
 ${dOut === qkv ? "" : headLoader(dOut, shape)}
 ${productMemory(shape)}

@@ -7,6 +7,7 @@
  */
 
 import { bind, type Dispatch, groups } from "../dispatch.ts";
+import type { KernelContext } from "../kernel.ts";
 import { entry, joined, lines } from "../wgsl.ts";
 import {
   GRADIENT_LABEL,
@@ -39,6 +40,7 @@ import {
 export function keyGradients(
   tensors: GradientTensors,
   shape: AttentionShape,
+  context: KernelContext,
 ): Dispatch {
   const { dQkv, slopes, ...read } = tensors;
   const { T, H, Hkv, tiles, chunks, tile, rows, threads } = shape;
@@ -55,7 +57,7 @@ export function keyGradients(
   const queries = queryHeads(qkv, shape, "begin");
   const outs = outHeads(dOut, shape, "begin");
   const { workgroups, code: place } = keyPlace(shape);
-  const code = gradientDeclarations(names, shape) +
+  const code = gradientDeclarations(names, shape, context) +
     entry(
       threads,
       `${place}

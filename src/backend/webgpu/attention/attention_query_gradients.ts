@@ -8,6 +8,7 @@
  */
 
 import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
+import type { KernelContext } from "../kernel.ts";
 import { entry, joined, lines } from "../wgsl.ts";
 import {
   GRADIENT_LABEL,
@@ -46,6 +47,7 @@ const SIDE = "queries";
 export function queryGradients(
   tensors: GradientTensors,
   shape: AttentionShape,
+  context: KernelContext,
 ): Dispatch {
   const { dQkv, slopes: _, ...read } = tensors;
   const { T, rows, quads } = shape;
@@ -59,7 +61,7 @@ export function queryGradients(
   const queries = queryHeads(qkv, shape, "fromQ");
   const outs = outHeads(dOut, shape, "fromQ");
   const { workgroups, code: place } = queryPlace(shape);
-  const code = gradientDeclarations(names, shape) +
+  const code = gradientDeclarations(names, shape, context) +
     entry(
       shape.threads,
       `${place}

@@ -111,7 +111,8 @@ ${functions}${
         write,
         whole: { rng, site: siteTable(attrs, context) },
         declare: (names) =>
-          dropoutFunctions({ p, site: names.site, rng: names.rng }) + finish(`
+          dropoutFunctions({ p, site: names.site, rng: names.rng }, context) +
+          finish(`
   ${names.result}[at] = ${
             addTo ? `${names.residual}[at] + ` : ""
           }v * dropout4(at);`),

@@ -56,7 +56,7 @@ export const attentionKernels: Kernels<"attention"> = {
     const { keys, values } = keyHeads(qkv, shape, "begin");
     const { workgroups, code: place } = queryPlace(shape);
     const code = `
-${rng ? dropoutFunctions({ p, site: names.site, rng }) : ""}
+${rng ? dropoutFunctions({ p, site: names.site, rng }, context) : ""}
 ${headLoader(qkv, shape)}
 ${productMemory(shape)}
 ${

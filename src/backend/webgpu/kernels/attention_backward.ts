@@ -54,10 +54,10 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
     const tensors = { dOut, qkv, lse, rng, site, rowDots, dQkv, slopes };
     return [
       dotRows({ dOut, out, rowDots }, shape),
-      keyGradients(tensors, shape),
+      keyGradients(tensors, shape, context),
       slopes
         ? queryProducts({ slopes, qkv, dQkv }, shape)
-        : queryGradients(tensors, shape),
+        : queryGradients(tensors, shape, context),
     ];
   },
 };

@@ -22,7 +22,7 @@ export const dropoutKernels: Kernels<"dropout"> = {
       `${out}[${i}] = ${
         addTo ? `${addTo}[${i}] + ` : ""
       }${x}[${i}] * ${factor};`;
-    const code = dropoutFunctions({ p, site, rng }) + entry(
+    const code = dropoutFunctions({ p, site, rng }, context) + entry(
       256,
       `
   let block = ${groupIndex(count)} * 256u + lane;

@@ -173,7 +173,9 @@ export function normInput(
   );
   const { rng, site } = names;
   const code = elementType(shape) + reductions(shape.threads) +
-    (dropout ? dropoutFunctions({ p: dropout.attrs.p, site, rng }) : "") +
+    (dropout
+      ? dropoutFunctions({ p: dropout.attrs.p, site, rng }, context)
+      : "") +
     entry(
       shape.threads,
       `${beginRow(rows, shape)}

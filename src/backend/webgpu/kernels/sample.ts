@@ -15,7 +15,7 @@ import { STREAM } from "../../../base/philox.ts";
 import { NO_TOKEN } from "../../../graph/ops.ts";
 import { bind } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { PHILOX } from "../philox.ts";
+import { philoxFunction } from "../philox.ts";
 import { entry, IS_FINITE, reductions } from "../wgsl.ts";
 
 const THREADS = 256;
@@ -155,7 +155,7 @@ export const sampleKernels: Kernels<"sample"> = {
     ${used}[chosen >> 5u] |= 1u << (chosen & 31u);
   }`;
 
-    const code = PHILOX + IS_FINITE + reductions(THREADS) + `
+    const code = philoxFunction(context) + IS_FINITE + reductions(THREADS) + `
 var<workgroup> foldFirst: array<vec4<f32>, ${THREADS}>;
 var<workgroup> foldSecond: array<vec4<f32>, 16>;
 /** The bits of a float, in an order that is its own. */
