@@ -75,6 +75,17 @@ function attentionCached(): OpCase[] {
     { position: 3, T: 5, S: 16, H: 3, Hkv: 3, D: 8 },
     { position: 0, T: 17, S: 64, H: 4, Hkv: 1, D: 64 },
     { position: 100, T: 2, S: 130, H: 6, Hkv: 2, D: 7 },
+    // Rows that lie across tiles of queries and of keys.
+    { position: 90, T: 70, S: 200, H: 2, Hkv: 1, D: 32 },
+    { position: 1, T: 40, S: 41, H: 3, Hkv: 1, D: 6 },
+    // One row, and keys in one part, in many, and in several turns of many.
+    { position: 299, T: 1, S: 300, H: 2, Hkv: 1, D: 16 },
+    { position: 0, T: 1, S: 700, H: 3, Hkv: 1, D: 64 },
+    { position: 64, T: 1, S: 700, H: 3, Hkv: 1, D: 64 },
+    { position: 699, T: 1, S: 700, H: 5, Hkv: 2, D: 80 },
+    { position: 350, T: 1, S: 400, H: 2, Hkv: 2, D: 262 },
+    { position: 2000, T: 1, S: 2100, H: 32, Hkv: 8, D: 4 },
+    { position: 1500, T: 1, S: 2100, H: 3, Hkv: 3, D: 5 },
   ];
   return sizes.map(({ position, ...attrs }) => {
     const { T, S, H, Hkv, D } = attrs;

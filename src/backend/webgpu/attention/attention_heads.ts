@@ -16,7 +16,9 @@ export interface Heads {
 }
 
 /** Where the heads of a row of qkv begin, and how long a row is. */
-export function packed({ H, Hkv, D }: AttentionAttrs) {
+export function packed(
+  { H, Hkv, D }: Pick<AttentionAttrs, "H" | "Hkv" | "D">,
+) {
   return {
     width: (H + 2 * Hkv) * D,
     /** Number in the row of query head `h`. */
@@ -105,7 +107,7 @@ export function storeHead(
     start: string;
     d4: string;
     value: string;
-    shape: AttentionShape;
+    shape: Pick<AttentionShape, "D" | "vector">;
   },
 ): string {
   if (vector) return `${array}[(${start}) / 4u + ${d4}] = ${value};`;

@@ -25,8 +25,11 @@ export interface Place {
  * A workgroup per tile of queries: also `fromQ`, the first of the tile, `q`,
  * the first of the thread, and its heads `h` and `hkv`. `work` counts the heads
  * of all sequences.
+ *
+ * @param ahead WGSL: how many keys come before the first query; then `row` is
+ * the number of the thread's first query, and `q` its position among the keys.
  */
-export function queryPlace(shape: AttentionShape): Place {
+export function queryPlace(shape: AttentionShape, ahead?: string): Place {
   const { T, H, Hkv, tiles, tile, rows } = shape;
   return place(shape, {
     heads: H,
@@ -36,7 +39,12 @@ export function queryPlace(shape: AttentionShape): Place {
   let hkv = h * ${Hkv}u / ${H}u;
   let first = work / ${H}u * ${T}u;
   let fromQ = tile * ${tile}u;
-  let q = fromQ + ${rows}u * y;`,
+${
+      ahead === undefined
+        ? `  let q = fromQ + ${rows}u * y;`
+        : `  let row = fromQ + ${rows}u * y;
+  let q = ${ahead} + row;`
+    }`,
   });
 }
 
@@ -95,7 +103,7 @@ export function eachResult(
 /**
  * WGSL: stores the results of those of the thread's rows that exist.
  *
- * @param options.row The first of them, `q` or `k`.
+ * @param options.row The number of the first of them.
  * @param options.store Statements for row r and vector j.
  * @param options.before Statements ahead of those of row r.
  * @param options.after Statements behind them.
@@ -103,7 +111,7 @@ export function eachResult(
 export function storeRows(
   { T, D4, rows, perThread, chunkVectors, side }: AttentionShape,
   { row, store, before = () => "", after = () => "" }: {
-    row: "q" | "k";
+    row: "q" | "k" | "row";
     store: (r: number, j: number) => string;
     before?: (r: number) => string;
     after?: (r: number) => string;
