@@ -27,15 +27,9 @@ export class PipelineCache {
    *
    * @param writable Of each binding, whether its buffer is written.
    */
-  get(
-    { label, bindings, code }: Dispatch,
-    writable: readonly boolean[],
-  ): GPUComputePipeline {
-    const access = twoByteAccess(bindings, { code, writable });
-    const text = access.directives +
-      bindings.map((binding, i) => declaration(binding, i, writable[i])).join(
-        "\n",
-      ) + access.code;
+  get(dispatch: Dispatch, writable: readonly boolean[]): GPUComputePipeline {
+    const { label } = dispatch;
+    const text = shaderText(dispatch, writable);
     const known = this.#pipelines.get(text);
     if (known) return known;
     const pipeline = this.#device.createComputePipeline({
@@ -68,6 +62,22 @@ export class PipelineCache {
     this.#layouts.set(key, layout);
     return layout;
   }
+}
+
+/**
+ * The whole shader of a dispatch.
+ *
+ * @param writable Of each binding, whether its buffer is written.
+ */
+export function shaderText(
+  { bindings, code }: Pick<Dispatch, "bindings" | "code">,
+  writable: readonly boolean[],
+): string {
+  const access = twoByteAccess(bindings, { code, writable });
+  const declarations = bindings.map((binding, i) =>
+    declaration(binding, i, writable[i])
+  );
+  return access.directives + declarations.join("\n") + access.code;
 }
 
 function declaration(
