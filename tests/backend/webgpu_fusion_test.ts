@@ -7,7 +7,7 @@ import {
   gemmCandidates,
   parseVariant,
 } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
-import { canSumColumns } from "../../src/backend/webgpu/gemm/gemm_kernel.ts";
+import { sumsColumns } from "../../src/backend/webgpu/gemm/gemm.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import type { WebGpuOptions } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { gradients } from "../../src/graph/gradients.ts";
@@ -164,7 +164,7 @@ Deno.test("webgpu: every tile sums columns by the way", {
 }, async () => {
   const gpu = await openTestGpu();
   for (const candidate of gemmCandidates()) {
-    assert.ok(canSumColumns(candidate), JSON.stringify(candidate));
+    assert.ok(sumsColumns(candidate), JSON.stringify(candidate));
   }
   // Few are compiled here, where that takes long: one of each kind of loop.
   const tiles = [

@@ -32,7 +32,7 @@ Deno.test("twoByteAccess() makes calls of reads and writes", () => {
     return twoByteAccess([binding], { code, writable: [false] });
   };
   const calls = (code: string) => access(code).code.split("\n").at(-1);
-  assert.equal(access("").directives, "enable f16;\n");
+  assert.deepEqual(access("").enables, ["f16"]);
   assert.equal(calls("let y = x[i] + max[i];"), "let y = read_x(i) + max[i];");
   assert.equal(calls("x[i] = x[a[j]] * 2;"), "write_x(i, read_x(a[j]) * 2);");
   assert.equal(calls("if (x[i] == v) {}"), "if (read_x(i) == v) {}");

@@ -9,6 +9,8 @@
  * @module
  */
 
+import type { MatrixUnit } from "./gemm/gemm_variant.ts";
+
 /** Makers whose adapters need different advice. */
 export type GpuVendor =
   | "nvidia"
@@ -42,6 +44,8 @@ export interface AdapterInfo {
   readonly features: readonly string[];
   /** The most that a device of this adapter may be asked for. */
   readonly limits: Readonly<Record<string, number>>;
+  /** What it multiplies in one instruction; WebGPU shows none. */
+  readonly matrixUnits?: readonly MatrixUnit[];
 }
 
 /** An adapter that can be opened. */

@@ -61,6 +61,8 @@ export type Workgroups = readonly [x: number, y: number, z: number];
 export interface Dispatch {
   /** The op, for errors and profiles. */
   readonly label: string;
+  /** Extensions of WGSL that the code needs. */
+  readonly enables?: readonly string[];
   readonly bindings: readonly Binding[];
   /** WGSL without the declarations of the bindings; its entry is `main`. */
   readonly code: string;

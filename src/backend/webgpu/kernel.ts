@@ -24,6 +24,11 @@ export interface KernelContext {
   ): AttentionChoice;
   /** How to compute a product of many rows. */
   gemmVariant(shape: GemmShape): GemmVariant;
+  /**
+   * A power of two that a factor is multiplied by where it becomes f16: large
+   * for gradients, with fp16, else 1.
+   */
+  factorScale(factor: GpuTensor): number;
   /** Memory for the time of this call, f32. */
   scratch(length: number): GpuTensor;
   /** Memory for the time of this call, u32. */

@@ -43,7 +43,12 @@ import { webgpuKernels } from "./kernels.ts";
 import { MOST_KEPT_BYTES } from "./kernels/attention_backward.ts";
 import { flatAdamw } from "./kernels/flat_adamw.ts";
 import { lowerFused } from "./lower_fused.ts";
-import { chooseTwoBytes, type StoredPrecision } from "./two_bytes.ts";
+import {
+  chooseTwoBytes,
+  findGradients,
+  gradientScale,
+  type StoredPrecision,
+} from "./two_bytes.ts";
 
 /** A program as dispatches. */
 export interface LoweredProgram {
@@ -121,6 +126,9 @@ function lowerPhase(
   const temps = tempViews({ phase, calls, when, precision });
   const viewOf = (tensor: PlacedTensor) =>
     temps.get(tensor) ?? persistent.get(tensor.name)!;
+  const gradients = new Set([...findGradients(calls)].map(viewOf));
+  const scale = precision === "fp16" ? gradientScale(calls) : 1;
+  const factorScale = (factor: GpuTensor) => gradients.has(factor) ? scale : 1;
   const chains = findSumChains(calls);
   // Calls that are part of a larger one, which stands where its last call is.
   const absorbed = new Set<AnyCall<PlacedTensor>>();
@@ -135,7 +143,9 @@ function lowerPhase(
   const fusedAt = new Map(fused.map((one) => [one.at, one]));
   return calls.flatMap((call, at) => {
     if (absorbed.has(call)) return [];
-    const context = callContext({ phase, op: call.op, at: when[at], choices });
+    const context = callContext(
+      { phase, op: call.op, at: when[at], choices, factorScale },
+    );
     const one = fusedAt.get(at);
     if (one) {
       for (const part of calls.slice(at, at + one.count)) absorbed.add(part);
@@ -282,11 +292,12 @@ function describeResults(
 }
 
 function callContext(
-  { phase, op, at, choices }: {
+  { phase, op, at, choices, factorScale }: {
     phase: string;
     op: OpName;
     at: number;
     choices: LowerOptions;
+    factorScale: KernelContext["factorScale"];
   },
 ): KernelContext {
   const scratch = (dtype: "f32" | "u32", length: number): GpuTensor => ({
@@ -307,6 +318,7 @@ function callContext(
     mostBindings: choices.maxBindings,
     hasU64: choices.hasU64 ?? false,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
+    factorScale,
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),
     table: (content) => ({

@@ -70,14 +70,18 @@ export class PipelineCache {
  * @param writable Of each binding, whether its buffer is written.
  */
 export function shaderText(
-  { bindings, code }: Pick<Dispatch, "bindings" | "code">,
+  { bindings, code, enables = [] }: Pick<
+    Dispatch,
+    "bindings" | "code" | "enables"
+  >,
   writable: readonly boolean[],
 ): string {
   const access = twoByteAccess(bindings, { code, writable });
   const declarations = bindings.map((binding, i) =>
     declaration(binding, i, writable[i])
   );
-  return access.directives + declarations.join("\n") + access.code;
+  return directives([...access.enables, ...enables]) +
+    declarations.join("\n") + access.code;
 }
 
 function declaration(
@@ -88,4 +92,9 @@ function declaration(
   const access = writable ? "read_write" : "read";
   return `@group(0) @binding(${index}) ` +
     `var<storage, ${access}> ${name}: array<${type}>;`;
+}
+
+/** WGSL: asks for extensions, each once. */
+function directives(enables: readonly string[]): string {
+  return [...new Set(enables)].map((name) => `enable ${name};\n`).join("");
 }

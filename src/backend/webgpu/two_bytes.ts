@@ -71,15 +71,8 @@ export function chooseTwoBytes(
   const chosen = new Map<PlacedTensor, TwoBytes>();
   if (precision === "fp32") return chosen;
   const refused = new Set<PlacedTensor>();
-  const gradients = new Set<PlacedTensor>();
+  const gradients = findGradients(calls);
   for (const call of calls) {
-    const isBackward = call.op === "meanLossBackward" ||
-      Object.values<PlacedTensor>(call.in).some((x) => gradients.has(x));
-    if (isBackward) {
-      for (const tensor of Object.values<PlacedTensor>(call.out)) {
-        gradients.add(tensor);
-      }
-    }
     // Call and entry are of one op, which a lookup cannot express.
     const vectorsOf = VECTORS[call.op] as (attrs: unknown) => string[];
     const vectors = vectorsOf?.(call.attrs) ?? [];
@@ -102,6 +95,47 @@ export function chooseTwoBytes(
   return chosen;
 }
 
+/** All that the gradient of the loss is made of, and what follows from it. */
+export function findGradients(
+  calls: readonly AnyCall<PlacedTensor>[],
+): Set<PlacedTensor> {
+  const gradients = new Set<PlacedTensor>();
+  for (const { op, in: inputs, out } of calls) {
+    const isBackward = op === "meanLossBackward" ||
+      Object.values<PlacedTensor>(inputs).some((x) => gradients.has(x));
+    if (!isBackward) continue;
+    for (const tensor of Object.values<PlacedTensor>(out)) {
+      gradients.add(tensor);
+    }
+  }
+  return gradients;
+}
+
+/** Above the gradient of one row's loss, which is 1 at most for its logits. */
+const GRADIENT_HEADROOM = 2 ** 8;
+
+/**
+ * What gradients are multiplied by where they become f16: a power of two, a
+ * pure function of the calls. 1 where there are none.
+ *
+ * The loss is a mean, so that the gradient of each of its rows is a number of
+ * size 1 divided by their count. f16 has all its digits from 2^-14 to 2^16, so
+ * that with a row's gradient at 2^8, one that is 2^8 times as large still fits,
+ * and one 2^22 times smaller keeps all digits, 2^32 times some. What ignored
+ * targets leave of the rows makes the others' larger: they fit where at least
+ * every 256th counts.
+ */
+export function gradientScale(
+  calls: readonly AnyCall<PlacedTensor>[],
+): number {
+  for (const call of calls) {
+    if (call.op !== "meanLossBackward") continue;
+    const { rows, scale } = call.attrs;
+    return GRADIENT_HEADROOM * 2 ** Math.round(Math.log2(rows / scale));
+  }
+  return 1;
+}
+
 /**
  * A shader whose reads and writes of such tensors are calls; pure.
  *
@@ -110,16 +144,17 @@ export function chooseTwoBytes(
 export function twoByteAccess(
   bindings: readonly Binding[],
   options: { code: string; writable: readonly boolean[] },
-): { directives: string; code: string } {
+): { enables: readonly string[]; code: string } {
   const types = new Set<TwoBytes>();
   let { code } = options;
   for (const [i, { name, tensor: { dtype } }] of bindings.entries()) {
     if (dtype !== "bf16" && dtype !== "f16") continue;
     types.add(dtype);
-    code = reader(name, dtype) +
+    const isRaw = code.includes(`raw_${name}(`);
+    code = reader(name, dtype) + (isRaw ? rawReader(name, dtype) : "") +
       (options.writable[i] ? writer(name, dtype) : "") + withCalls(code, name);
   }
-  return { directives: types.has("f16") ? "enable f16;\n" : "", code };
+  return { enables: types.has("f16") ? ["f16"] : [], code };
 }
 
 /** `x[i] = v;` becomes `write_x(i, v);`, and `x[i]` elsewhere `read_x(i)`. */
@@ -163,40 +198,88 @@ fn read_${name}(i: u32) -> vec4<f32> { return vec4<f32>(${name}[i]); }
   return `
 fn read_${name}(i: u32) -> vec4<f32> {
   let pairs = ${name}[i];
-  return bitcast<vec4<f32>>(vec4<u32>(
-    pairs.x << 16u, pairs.x & 0xffff0000u,
-    pairs.y << 16u, pairs.y & 0xffff0000u,
-  ));
+  return ${FROM_BF16};
+}
+`;
+}
+
+/** Reads what is stored, not the numbers. */
+function rawReader(name: string, dtype: TwoBytes): string {
+  const value = `${name}[i]`;
+  return `
+fn raw_${name}(i: u32) -> vec2<u32> {
+  return ${dtype === "f16" ? `bitcast<vec2<u32>>(${value})` : value};
 }
 `;
 }
 
 function writer(name: string, dtype: TwoBytes): string {
-  if (dtype === "f16") {
-    // What f16 cannot hold becomes its largest number: infinite, it would be
-    // NaN some products later. What is not finite itself stays, to be noticed.
-    return `
-fn write_${name}(i: u32, v: vec4<f32>) {
+  return `
+fn write_${name}(i: u32, v: vec4<f32>) {${
+    dtype === "f16"
+      ? `${F16}
+  ${name}[i] = numbers;`
+      : `${BF16}
+  ${name}[i] = pairs;`
+  }
+}
+`;
+}
+
+/** WGSL: `name(v)`, the two words that four numbers of f32 are stored as. */
+export function packing(name: string, dtype: TwoBytes): string {
+  return `
+fn ${name}(v: vec4<f32>) -> vec2<u32> {${
+    dtype === "f16"
+      ? `${F16}
+  return bitcast<vec2<u32>>(numbers);`
+      : `${BF16}
+  return pairs;`
+  }
+}
+`;
+}
+
+/** WGSL: `name(pairs)`, the four numbers that two words store. */
+export function unpacking(name: string, dtype: TwoBytes): string {
+  return `
+fn ${name}(pairs: vec2<u32>) -> vec4<f32> {
+  return ${
+    dtype === "f16" ? "vec4<f32>(bitcast<vec4<f16>>(pairs))" : FROM_BF16
+  };
+}
+`;
+}
+
+/**
+ * From `v` the `numbers` of f16. What it cannot hold becomes its largest
+ * number: infinite, it would be NaN some products later. What is not finite
+ * itself stays, to be noticed.
+ */
+const F16 = `
   let size = bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
   let isFinite = size < vec4<u32>(0x7f800000u);
   let most = vec4<f32>(65504.0f);
-  ${name}[i] = vec4<f16>(select(v, clamp(v, -most, most), isFinite));
-}
-`;
-  }
-  // Rounds to the nearest, ties to even; a NaN keeps a bit that says so.
-  return `
-fn write_${name}(i: u32, v: vec4<f32>) {
+  let numbers = vec4<f16>(select(v, clamp(v, -most, most), isFinite));`;
+
+/**
+ * From `v` the `pairs` of bf16: rounds to the nearest, ties to even; a NaN
+ * keeps a bit that says so.
+ */
+const BF16 = `
   let bits = bitcast<vec4<u32>>(v);
   let odd = (bits >> vec4<u32>(16u)) & vec4<u32>(1u);
   let isNan = (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
   let rounded = select(
     bits + vec4<u32>(0x7fffu) + odd, bits | vec4<u32>(0x400000u), isNan,
   );
-  ${name}[i] = vec2<u32>(
+  let pairs = vec2<u32>(
     (rounded.x >> 16u) | (rounded.y & 0xffff0000u),
     (rounded.z >> 16u) | (rounded.w & 0xffff0000u),
-  );
-}
-`;
-}
+  );`;
+
+/** Of `pairs` of bf16 the numbers. */
+const FROM_BF16 = `bitcast<vec4<f32>>(vec4<u32>(
+    pairs.x << 16u, pairs.x & 0xffff0000u,
+    pairs.y << 16u, pairs.y & 0xffff0000u,
+  ))`;

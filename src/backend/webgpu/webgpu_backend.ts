@@ -22,7 +22,17 @@ import type { FoundAdapter } from "./adapters.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import { gemmCandidates } from "./gemm/gemm_choice.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm/gemm_variant.ts";
+import type {
+  GemmShape,
+  GemmTile,
+  GemmVariant,
+  MatrixUnit,
+} from "./gemm/gemm_variant.ts";
+import {
+  formatUnit,
+  matrixCandidates,
+  matrixUnitFor,
+} from "./gemm/matrix_choice.ts";
 import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
 import {
   type ChooseAttention,
@@ -115,6 +125,8 @@ class OpenWebGpu implements WebGpuBackend {
   readonly #pipelines: PipelineCache;
   readonly #executables = new Set<WebGpuExecutable>();
   readonly #chosen: ChosenKernels;
+  /** What products may use. */
+  readonly #unit: MatrixUnit | null;
 
   constructor(
     gpu: GpuDevice,
@@ -123,6 +135,8 @@ class OpenWebGpu implements WebGpuBackend {
     this.#options = options;
     const { id, name, vendorId, deviceId, isSoftware } = gpu.adapter;
     const { precision = "fp32" } = options;
+    const unit = matrixUnitFor(precision, gpu.adapter.matrixUnits);
+    this.#unit = unit;
     this.device = {
       backend: "webgpu",
       id,
@@ -130,13 +144,17 @@ class OpenWebGpu implements WebGpuBackend {
       ...precision !== "fp32" && { precision },
       kernels: withGeneration(
         `WGSL on ${name}` +
-          (precision === "fp32" ? "" : `, activations in ${precision}`),
+          (precision === "fp32" ? "" : `, activations in ${precision}`) +
+          (unit ? `, matrix units ${formatUnit(unit)}` : ""),
         "webgpu",
       ),
       adapter: { vendorId, deviceId, isSoftware },
     };
     this.#gpu = gpu;
-    this.#chosen = new ChosenKernels(gpu.adapter, gpu.device.limits);
+    this.#chosen = new ChosenKernels(
+      { ...gpu.adapter, unit },
+      gpu.device.limits,
+    );
     this.#readback = readback;
     this.#pipelines = new PipelineCache(gpu.device);
   }
@@ -150,7 +168,11 @@ class OpenWebGpu implements WebGpuBackend {
   }
 
   get gemmCandidates(): GemmTile[] {
-    return gemmCandidates(this.#gpu.device.limits);
+    const { limits } = this.#gpu.device;
+    const threads = gemmCandidates(limits);
+    return this.#unit
+      ? [...matrixCandidates(this.#unit, limits), ...threads]
+      : threads;
   }
 
   gemmVariant(shape: GemmShape): GemmVariant {
@@ -169,7 +191,12 @@ class OpenWebGpu implements WebGpuBackend {
     // With a record, the rest is chosen as it was then: not by the clock.
     const isNew = Object.keys(recorded).length === 0;
     if (tune && isNew && !adapter.isSoftware) {
-      const { tuningCache = openTuningCache(adapter) } = this.#options;
+      const {
+        tuningCache = openTuningCache({
+          ...adapter,
+          unit: this.#unit,
+        }),
+      } = this.#options;
       chosen.take(await tuningCache.load());
       const { timed, guessed } = await tuneKernels({
         sites: sites.filter((site) => !chosen.has(site)),

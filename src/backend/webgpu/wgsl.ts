@@ -35,13 +35,26 @@ export function joined(
   return Array.from({ length: n }, (_, i) => term(i)).join(operator);
 }
 
-/** The entry point; `lane` and `group` are in scope of `body`. */
-export function entry(threads: number, body: string): string {
+/**
+ * The entry point; `lane` and `group` are in scope of `body`.
+ *
+ * @param options.subgroup Whether `subgroup` is, too: which of the workgroup.
+ */
+export function entry(
+  threads: number,
+  body: string,
+  { subgroup = false } = {},
+): string {
   return `
 @compute @workgroup_size(${threads})
 fn main(
   @builtin(local_invocation_index) lane: u32,
-  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(workgroup_id) group: vec3<u32>,${
+    subgroup
+      ? `
+  @builtin(subgroup_id) subgroup: u32,`
+      : ""
+  }
 ) {
 ${body}
 }

@@ -1,8 +1,8 @@
 /**
  * Matrix products as dispatches: one, or two where the depth is split.
  *
- * The shader is gemm_kernel.ts's; which variant of it a shape gets,
- * gemm_choice.ts says.
+ * The shader is gemm_kernel.ts's, or gemm_matrix.ts's; which variant a shape
+ * gets, gemm_choice.ts says.
  *
  * @module
  */
@@ -16,8 +16,19 @@ import {
 } from "../dispatch.ts";
 import { entry, joined } from "../wgsl.ts";
 import type { GemmTensors } from "./gemm_frame.ts";
-import { gemmKernel } from "./gemm_kernel.ts";
-import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
+import { canSumColumns, gemmKernel } from "./gemm_kernel.ts";
+import { canMatrixSumColumns, matrixKernel } from "./gemm_matrix.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+
+/**
+ * Whether workgroups can sum the columns of `b` by the way: each thread has
+ * to load vectors of one column only.
+ */
+export function sumsColumns(tile: GemmTile): boolean {
+  return tile.flow === "matrix"
+    ? canMatrixSumColumns(tile)
+    : canSumColumns(tile);
+}
 
 /**
  * The dispatches of a product: one, or two when k is split.
@@ -33,22 +44,31 @@ export function gemmDispatches(
   },
 ): Dispatch[] {
   const { splitK } = variant;
-  if (splitK === 1) return [gemmKernel(tensors, { shape, variant })];
-  const { a, b, sums, ...rest } = tensors;
+  if (splitK === 1) return [tiled(tensors, { shape, variant })];
+  const { a, b, scales, sums, ...rest } = tensors;
   const { M, N } = shape;
   const rows = M + (sums ? 1 : 0); // of a part: the sums are its last row
   const parts = partials(splitK * rows * N);
   const partSums = sums && { sums: { out: parts } };
   return [
-    gemmKernel({ a, b, out: parts, ...partSums }, { shape, variant }),
+    tiled({ a, b, scales, out: parts, ...partSums }, { shape, variant }),
     sumParts({ parts, sums, ...rest }, { M, N, rows, splitK }),
   ];
+}
+
+function tiled(
+  tensors: GemmTensors,
+  { shape, variant }: { shape: GemmShape; variant: GemmVariant },
+): Dispatch {
+  return variant.flow === "matrix"
+    ? matrixKernel(tensors, { shape, variant })
+    : gemmKernel(tensors, { shape, variant });
 }
 
 /** Adds the parts of a split k in order, with bias and `addTo`. */
 function sumParts(
   { parts, bias, addTo, out, sums, epilogue }:
-    & Omit<GemmTensors, "a" | "b">
+    & Omit<GemmTensors, "a" | "b" | "scales">
     & { parts: GpuTensor },
   { M, N, rows, splitK }: {
     M: number;

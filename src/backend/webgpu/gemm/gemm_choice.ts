@@ -6,7 +6,19 @@
 
 import type { AdapterInfo } from "../adapters.ts";
 import { gemmThreads, gemmWorkgroupBytes } from "./gemm_kernel.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+import type {
+  GemmShape,
+  GemmTile,
+  GemmVariant,
+  MatrixUnit,
+  ThreadTile,
+} from "./gemm_variant.ts";
+import {
+  chooseMatrixTile,
+  formatMatrix,
+  matrixCandidates,
+  parseMatrix,
+} from "./matrix_choice.ts";
 
 /**
  * What a GPU may be given, in the words of {@linkcode formatGemm}; the first
@@ -32,14 +44,15 @@ const CANDIDATES = [
 ];
 
 /**
- * Every variant that a GPU may be given, but for the parts of k.
+ * Every variant without matrix units that a GPU may be given, but for the parts
+ * of k.
  *
  * @param limits Of a device; those that it cannot run are left out.
  */
 export function gemmCandidates(
   limits: Partial<GPUSupportedLimits> = {},
-): GemmTile[] {
-  return CANDIDATES.map(parseGemm).filter((tile) => runsOn(tile, limits));
+): ThreadTile[] {
+  return CANDIDATES.map(parseThreads).filter((tile) => runsOn(tile, limits));
 }
 
 /**
@@ -49,22 +62,34 @@ export function gemmCandidates(
  * takes a driver 0.1 to 0.3 s to compile, the one left out 0.5 s.
  */
 export function tunedCandidates(
-  adapter: Pick<AdapterInfo, "isSoftware" | "vendor">,
+  { unit, ...adapter }: GemmAdapter,
   limits: Partial<GPUSupportedLimits>,
   shape?: GemmShape,
 ): GemmTile[] {
   const worth = gemmCandidates(limits).filter((
     { threadM, threadN, lanes, flow },
   ) => threadM <= 8 && threadN <= 8 && (flow !== "ahead" || lanes === "block"));
-  const ordered = adapter.vendor === "nvidia"
+  const threads = adapter.vendor === "nvidia"
     ? worth.toReversed().filter(({ flow }) => flow !== "direct")
     : worth;
-  const known = shape && formatGemm(chooseGemm(shape, adapter));
+  const known = shape &&
+    formatGemm(chooseGemm(shape, { unit, ...adapter }, limits));
+  // Units are many times as fast, where a driver can compile it at all.
+  const ordered: GemmTile[] = unit
+    ? [...matrixCandidates(unit, limits), threads[0]]
+    : threads;
   const isKnown = (tile: GemmTile) => formatGemm(tile) === known;
   return [
     ...ordered.filter(isKnown),
     ...ordered.filter((tile) => !isKnown(tile)),
   ];
+}
+
+/** What a choice depends on beside the shape. */
+export interface GemmAdapter
+  extends Pick<AdapterInfo, "isSoftware" | "vendor"> {
+  /** The matrix unit that products may use. */
+  readonly unit?: MatrixUnit | null;
 }
 
 /** How much of what tiles cover is outside of a product: 1 is nothing. */
@@ -123,12 +148,16 @@ export function parseVariant(text: string): GemmVariant {
 export function knownVariant(
   text: string,
   limits: Partial<GPUSupportedLimits>,
+  unit?: MatrixUnit | null,
 ): GemmVariant | null {
-  const [tile] = text.split(/ \/ |, /);
-  if (!CANDIDATES.includes(tile)) return null;
+  const [name] = text.split(/ \/ |, /);
+  const known = [
+    ...gemmCandidates(limits),
+    ...unit ? matrixCandidates(unit, limits) : [],
+  ];
+  if (!known.some((tile) => formatGemm(tile) === name)) return null;
   try {
-    const variant = parseVariant(text);
-    return runsOn(variant, limits) ? variant : null;
+    return parseVariant(text);
   } catch {
     return null; // written by another version
   }
@@ -136,7 +165,7 @@ export function knownVariant(
 
 /** Whether a device can run a tile. */
 function runsOn(
-  tile: GemmTile,
+  tile: ThreadTile,
   {
     maxComputeInvocationsPerWorkgroup: threads = 256,
     maxComputeWorkgroupStorageSize: bytes = Infinity,
@@ -147,19 +176,25 @@ function runsOn(
 
 /** `128x128x16 8x8 ahead block`: tile, thread's part, flow, lanes. */
 export function formatGemm(tile: GemmTile): string {
+  if (tile.flow === "matrix") return formatMatrix(tile);
   const { tileM, tileN, tileK, threadM, threadN, flow, lanes } = tile;
   return `${tileM}x${tileN}x${tileK} ${threadM}x${threadN} ${flow} ${lanes}`;
 }
 
 /** The opposite of {@linkcode formatGemm}. @throws {TypeError} */
 export function parseGemm(text: string): GemmTile {
+  return parseMatrix(text) ?? parseThreads(text);
+}
+
+/** A tile without matrix units. @throws {TypeError} */
+function parseThreads(text: string): ThreadTile {
   const match = text.match(
     /^(\d+)x(\d+)x(\d+) (\d+)x(\d+) (direct|staged|ahead) (row|block)$/,
   );
   if (!match) throw new TypeError(`Cannot read "${text}" as a kind of product`);
   const [tileM, tileN, tileK, threadM, threadN] = match.slice(1, 6).map(Number);
-  const flow = match[6] as GemmTile["flow"]; // the pattern has no others
-  const lanes = match[7] as GemmTile["lanes"];
+  const flow = match[6] as ThreadTile["flow"]; // the pattern has no others
+  const lanes = match[7] as ThreadTile["lanes"];
   return { tileM, tileN, tileK, threadM, threadN, flow, lanes };
 }
 
@@ -180,6 +215,10 @@ export const MOST_SPLITS = 32;
 export function chooseSplit({ M, N, K }: GemmShape, tile: GemmTile): number {
   const tiles = Math.ceil(M / tile.tileM) * Math.ceil(N / tile.tileN);
   const deep = Math.floor(K / (8 * tile.tileK));
+  if (tile.flow === "matrix") {
+    const wanted = Math.floor(ENOUGH_TILES / tiles);
+    return Math.max(1, Math.min(wanted, deep, MOST_SPLITS));
+  }
   const small = tile.threadM * tile.threadN < 64 ? 2 : 1;
   const wanted = Math.floor(small * WANTED_THREADS / gemmThreads(tile) / tiles);
   return Math.max(1, Math.min(wanted, deep, MOST_SPLITS));
@@ -193,11 +232,12 @@ export function chooseSplit({ M, N, K }: GemmShape, tile: GemmTile): number {
  * slow there, and barriers more so. Measured with llvmpipe on 2 cores of a
  * Zen 5 server, (512, 256) x (256, 256): 8 GFLOP/s, staged 2 to 5. NVIDIA's
  * have registers for large parts of a thread (measured on an H200), others
- * get what is good on all.
+ * get what is good on all. Where there is a matrix unit, it is taken.
  */
 export function chooseGemm(
   shape: GemmShape,
-  { isSoftware, vendor }: Pick<AdapterInfo, "isSoftware" | "vendor">,
+  { isSoftware, vendor, unit }: GemmAdapter,
+  limits: Partial<GPUSupportedLimits> = {},
 ): GemmVariant {
   const { M, N, K } = shape;
   const small = Math.min(M, N);
@@ -206,6 +246,8 @@ export function chooseGemm(
     const tile = isOdd || small < 64 ? CANDIDATES[0] : CANDIDATES[1];
     return { ...parseGemm(tile), splitK: 1 };
   }
+  const onUnits = unit && chooseMatrixTile(shape, unit, limits);
+  if (onUnits) return { ...onUnits, splitK: chooseSplit(shape, onUnits) };
   const fits = ({ tileM, tileN }: GemmTile) =>
     Math.ceil(M / tileM) * Math.ceil(N / tileN) >= ENOUGH_TILES;
   const large = parseGemm("128x64x16 8x8 ahead block");

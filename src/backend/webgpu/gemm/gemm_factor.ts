@@ -12,6 +12,7 @@
  * @module
  */
 
+import type { StoredType } from "../dispatch.ts";
 import { joined, range } from "../wgsl.ts";
 
 /** A factor: `size` rows or columns of the result, K deep. */
@@ -26,6 +27,8 @@ export interface Factor {
   readonly alongK: boolean;
   /** Whether it is read four numbers at a time. */
   readonly vector: boolean;
+  /** How its numbers are stored. */
+  readonly dtype: StoredType;
 }
 
 /** Where a load begins, and whether it may go beyond the end. */
@@ -35,6 +38,8 @@ export interface LoadPlace {
   readonly k: string;
   /** Whether k may be beyond the end. */
   readonly guardK: boolean;
+  /** Whether two bytes a number are read as they are stored: `vec2<u32>`. */
+  readonly raw?: boolean;
 }
 
 /**
@@ -204,15 +209,15 @@ function transposed(row: (j: number) => string, i: number): string {
  * Rows and columns beyond the end repeat the last: they only reach results
  * that are not stored. Depths beyond the end are 0.
  */
-function loadAlongSize(
+export function loadAlongSize(
   { name, size, tile, K, vector }: Factor,
-  { o, k, guardK }: LoadPlace,
+  { o, k, guardK, raw = false }: LoadPlace,
 ): string {
   const row = guardK ? `min(${k}, ${K - 1}u)` : `(${k})`;
   const guardSize = size % tile !== 0;
   const first = guardSize ? `min(${o}, ${size - 4}u)` : `(${o})`;
   const value = vector
-    ? `${name}[${row} * ${size / 4}u + ${first} / 4u]`
+    ? vectorAt(`${row} * ${size / 4}u + ${first} / 4u`, { name, raw })
     : `vec4<f32>(${
       joined(
         4,
@@ -220,25 +225,37 @@ function loadAlongSize(
         (j) => `${name}[${row} * ${size}u + min(${o} + ${j}u, ${size - 1}u)]`,
       )
     })`;
-  return guardK ? `select(vec4<f32>(), ${value}, ${k} < ${K}u)` : value;
+  return guardK ? `select(${zero(raw)}, ${value}, ${k} < ${K}u)` : value;
 }
 
 /** Four neighbours along k of row `o + j`, where they are so in memory. */
-function loadAlongK(
+export function loadAlongK(
   { name, size, tile, K, vector }: Factor,
   j: number,
-  { o, k, guardK }: LoadPlace,
+  { o, k, guardK, raw = false }: LoadPlace,
 ): string {
   const guardSize = size % tile !== 0;
   const row = guardSize ? `min(${o} + ${j}u, ${size - 1}u)` : `(${o} + ${j}u)`;
   if (vector) {
     const depth = guardK ? `min(${k}, ${K - 4}u)` : `(${k})`;
-    const value = `${name}[${row} * ${K / 4}u + ${depth} / 4u]`;
-    return guardK ? `select(vec4<f32>(), ${value}, ${k} < ${K}u)` : value;
+    const value = vectorAt(`${row} * ${K / 4}u + ${depth} / 4u`, { name, raw });
+    return guardK ? `select(${zero(raw)}, ${value}, ${k} < ${K}u)` : value;
   }
   const numbers = range(4).map((i) => {
     const value = `${name}[${row} * ${K}u + min(${k} + ${i}u, ${K - 1}u)]`;
     return guardK ? `select(0.0f, ${value}, ${k} + ${i}u < ${K}u)` : value;
   });
   return `vec4<f32>(${numbers.join(", ")})`;
+}
+
+/** A vector as numbers, or as it is stored; see two_bytes.ts. */
+function vectorAt(
+  index: string,
+  { name, raw }: { name: string; raw: boolean },
+): string {
+  return raw ? `raw_${name}(${index})` : `${name}[${index}]`;
+}
+
+function zero(raw: boolean): string {
+  return raw ? "vec2<u32>()" : "vec4<f32>()";
 }

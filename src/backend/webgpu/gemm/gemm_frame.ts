@@ -27,6 +27,11 @@ export interface GemmTensors {
   readonly sums?: { readonly addTo?: GpuTensor; readonly out: GpuTensor };
   /** Takes the results in place of `out`; N is a multiple of 4. */
   readonly epilogue?: Epilogue;
+  /**
+   * Powers of two that the factors are multiplied by while they are f16, so
+   * that none of their numbers is too small for it; 1 if absent.
+   */
+  readonly scales?: { readonly a: number; readonly b: number };
 }
 
 /** What a workgroup makes, around its loop over k. */
@@ -87,11 +92,11 @@ export function gemmFrame(
     bindings,
     a: {
       ...{ name: names.a, size: M, K, tile: tileM },
-      ...{ alongK: !transA, vector: vectorA },
+      ...{ alongK: !transA, vector: vectorA, dtype: a.dtype },
     },
     b: {
       ...{ name: names.b, size: N, K, tile: tileN },
-      ...{ alongK: transB, vector: vectorB },
+      ...{ alongK: transB, vector: vectorB, dtype: b.dtype },
     },
     summing: sums && {
       N,

@@ -29,28 +29,25 @@ import {
   storeSum,
   type Summing,
 } from "./gemm_frame.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+import type { GemmShape, GemmVariant, ThreadTile } from "./gemm_variant.ts";
 
 /** Threads of a workgroup. */
 export function gemmThreads(
-  { tileM, tileN, threadM, threadN }: GemmTile,
+  { tileM, tileN, threadM, threadN }: ThreadTile,
 ): number {
   return tileM / threadM * (tileN / threadN);
 }
 
 /** Bytes of workgroup memory, at most. */
 export function gemmWorkgroupBytes(
-  { tileM, tileN, tileK, flow }: GemmTile,
+  { tileM, tileN, tileK, flow }: ThreadTile,
 ): number {
   if (flow === "direct") return 0;
   return 4 * tileK * (tileM + tileN + 8 * paddedVectors(tileK));
 }
 
-/**
- * Whether workgroups can sum the columns of `b` by the way: each thread has
- * to load vectors of one column only.
- */
-export function canSumColumns(tile: GemmTile): boolean {
+/** Whether each thread loads vectors of one column of `b` only. */
+export function canSumColumns(tile: ThreadTile): boolean {
   return tile.flow === "direct" || gemmThreads(tile) % (tile.tileN / 4) === 0;
 }
 
@@ -60,7 +57,10 @@ export function canSumColumns(tile: GemmTile): boolean {
  */
 export function gemmKernel(
   tensors: GemmTensors,
-  { shape, variant }: { shape: GemmShape; variant: GemmVariant },
+  { shape, variant }: {
+    shape: GemmShape;
+    variant: GemmVariant & ThreadTile;
+  },
 ): Dispatch {
   const { M, N, K } = shape;
   const { tileM, tileN, threadM, threadN, flow } = variant;
@@ -112,7 +112,7 @@ function sum(i: number, r: number, j: number): string {
 /** The loop over k where factors go through workgroup memory. */
 function tiledLoop(
   { a, b }: Factors,
-  variant: GemmVariant,
+  variant: ThreadTile,
   summing: Summing | undefined,
 ) {
   const { tileK, flow } = variant;
@@ -173,7 +173,7 @@ var<workgroup> tileB: ${loadB.type};`,
 /** Adds up what the threads have of each column, in their order. */
 function sumTile(
   b: Factor,
-  { summing, variant }: { summing: Summing; variant: GemmVariant },
+  { summing, variant }: { summing: Summing; variant: ThreadTile },
 ): string {
   const quarter = b.tile / 4;
   const units = loadUnits(b, variant.tileK);
@@ -194,7 +194,7 @@ function sumTile(
 /** The loop over k where each thread reads blocks of 4 x 4 of both factors. */
 function directLoop(
   { a, b }: Factors,
-  variant: GemmVariant,
+  variant: ThreadTile,
   summing: Summing | undefined,
 ): string {
   const { tileK, threadM, threadN } = variant;
@@ -257,7 +257,7 @@ ${across.map(line).join("\n")}
 /** Adds the outer product of one depth of both factors to the accumulators. */
 function outerProduct(
   { variant: { threadM, threadN }, row, column }: {
-    variant: GemmVariant;
+    variant: ThreadTile;
     /** Vectors of the factors. */
     row: (i: number) => string;
     column: (j: number) => string;

@@ -33,11 +33,17 @@ export function shapeOf(
 }
 
 /** How a product is computed, but for the parts of k. */
-export interface GemmTile {
-  /** Rows, columns and depth of what a workgroup holds at a time. */
+export type GemmTile = ThreadTile | MatrixTile;
+
+/** What of a result a workgroup makes at a time, and how deep. */
+interface TileSizes {
   readonly tileM: number;
   readonly tileN: number;
   readonly tileK: number;
+}
+
+/** A tile of which each thread multiplies a part by itself. */
+export interface ThreadTile extends TileSizes {
   /** Rows and columns of one thread: multiples of 4. */
   readonly threadM: number;
   readonly threadN: number;
@@ -55,10 +61,34 @@ export interface GemmTile {
   readonly lanes: Lanes;
 }
 
+/**
+ * A tile of which each subgroup multiplies a part on a matrix unit: factors
+ * are rounded to two bytes, sums are f32.
+ */
+export interface MatrixTile extends TileSizes {
+  readonly flow: "matrix";
+  /** Rows and columns of one subgroup: multiples of the unit's. */
+  readonly subgroupM: number;
+  readonly subgroupN: number;
+  readonly unit: MatrixUnit;
+}
+
+/** A small product that the threads of a subgroup make in one instruction. */
+export interface MatrixUnit {
+  /** Rows and columns of the result, and the depth. */
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** What the factors are; sums are f32. */
+  readonly scalar: "f16" | "bf16";
+  /** Threads of a subgroup. */
+  readonly lanes: number;
+}
+
 /** How a product is computed: everything that its order of sums follows from. */
-export interface GemmVariant extends GemmTile {
+export type GemmVariant = GemmTile & {
   /** Parts of k that are summed apart and added in order. */
   readonly splitK: number;
   /** Whether its neighbours stay kernels of their own. */
   readonly apart?: boolean;
-}
+};

@@ -9,9 +9,8 @@
 import type { Call } from "../../../graph/ops.ts";
 import { columnSums } from "../column_sums.ts";
 import type { Dispatch, GpuTensor } from "../dispatch.ts";
-import { gemmDispatches } from "../gemm/gemm.ts";
+import { gemmDispatches, sumsColumns } from "../gemm/gemm.ts";
 import type { Epilogue } from "../gemm/gemm_epilogue.ts";
-import { canSumColumns } from "../gemm/gemm_kernel.ts";
 import { shapeOf } from "../gemm/gemm_variant.ts";
 import { gemvDispatch, MOST_GEMV_ROWS } from "../gemm/gemv.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
@@ -49,13 +48,15 @@ export function product(
   const tensors = { ...inputs, ...out };
   if (M <= MOST_GEMV_ROWS) return [gemvDispatch(tensors, shape)];
   const variant = context.gemmVariant(shape);
-  const together = sums && !variant.apart && canSumColumns(variant);
+  const together = sums && !variant.apart && sumsColumns(variant);
+  const { a, b } = inputs;
   return [
     ...sums && !together ? matmulKernels.sumRows(sums, context) : [],
     ...gemmDispatches({
       ...tensors,
       ...together && { sums: { ...sums.in, ...sums.out } },
       epilogue,
+      scales: { a: context.factorScale(a), b: context.factorScale(b) },
     }, { shape, variant, partials: context.scratch }),
   ];
 }

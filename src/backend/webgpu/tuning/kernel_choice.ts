@@ -21,6 +21,7 @@ import {
   coverage,
   formatGemm,
   formatVariant,
+  type GemmAdapter,
   knownVariant,
   MOST_SPLITS,
   shapeKey,
@@ -51,13 +52,16 @@ export function formatChoice(choice: KernelChoice): string {
 
 /** The choices of one device. */
 export class ChosenKernels {
-  readonly #adapter: AdapterInfo;
+  readonly #adapter: AdapterInfo & GemmAdapter;
   readonly #limits: Partial<GPUSupportedLimits>;
   /** By the keys of sites. */
   readonly #gemm = new Map<string, GemmVariant>();
   readonly #attention = new Map<string, AttentionChoice>();
 
-  constructor(adapter: AdapterInfo, limits: Partial<GPUSupportedLimits>) {
+  constructor(
+    adapter: AdapterInfo & GemmAdapter,
+    limits: Partial<GPUSupportedLimits>,
+  ) {
     this.#adapter = adapter;
     this.#limits = limits;
   }
@@ -65,7 +69,7 @@ export class ChosenKernels {
   /** Takes what is said to be best, as far as it is known and can run. */
   take(choices: KernelChoices): void {
     for (const [key, text] of Object.entries(choices)) {
-      const variant = knownVariant(text, this.#limits);
+      const variant = knownVariant(text, this.#limits, this.#adapter.unit);
       const attention = knownAttention(text, this.#limits);
       if (variant) this.#gemm.set(key, variant);
       else if (attention) this.#attention.set(key, attention);
@@ -77,7 +81,7 @@ export class ChosenKernels {
     return this.#gemm.get(shapeKey(shape)) ??
       // Runs of earlier versions have one variant for all neighbours.
       this.#gemm.get(shapeKey({ ...shape, neighbours: undefined })) ??
-      chooseGemm(shape, this.#adapter);
+      chooseGemm(shape, this.#adapter, this.#limits);
   }
 
   /** How attention, or its gradient, is computed. */

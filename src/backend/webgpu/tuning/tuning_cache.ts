@@ -18,7 +18,8 @@ import type { AdapterInfo } from "../adapters.ts";
 import { attentionChoices } from "../attention/attention_choice.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
 import { gemmCandidates } from "../gemm/gemm_choice.ts";
-import type { GemmVariant } from "../gemm/gemm_variant.ts";
+import type { GemmVariant, MatrixUnit } from "../gemm/gemm_variant.ts";
+import { formatUnit, matrixCandidates } from "../gemm/matrix_choice.ts";
 import { lower } from "../lower.ts";
 import type { KernelChoice } from "./kernel_choice.ts";
 import { recordSite } from "./kernel_sites.ts";
@@ -32,12 +33,18 @@ export interface TuningCache {
 
 /** The cache of an adapter. @param folder Null if there is none. */
 export function openTuningCache(
-  adapter: Pick<AdapterInfo, "name" | "vendorId" | "deviceId">,
+  adapter:
+    & Pick<AdapterInfo, "name" | "vendorId" | "deviceId">
+    & { unit?: MatrixUnit | null },
   folder: string | null = cacheFolder(),
 ): TuningCache {
-  const { name, vendorId, deviceId } = adapter;
+  const { name, vendorId, deviceId, unit } = adapter;
   // The system's driver has no version here; a new one is mostly as fast.
-  const key = { name, vendorId, deviceId, deno: Deno.version.deno };
+  const key = {
+    ...{ name, vendorId, deviceId, deno: Deno.version.deno },
+    // Products that may use it choose among others than those that may not.
+    ...unit && { matrixUnit: formatUnit(unit) },
+  };
   const hash = hashOf(JSON.stringify(key) + kernelText());
   const path = folder && join(folder, `kernels-${hash}.json`);
   const load = async (): Promise<KernelChoices> => {
@@ -84,6 +91,8 @@ function cacheFolder(): string | null {
   return base && join(base, "hearth");
 }
 
+const SOME_UNIT = { M: 16, N: 16, K: 16, scalar: "f16", lanes: 32 } as const;
+
 /** Changes whenever the shaders do. */
 function kernelText(): string {
   const limits = {
@@ -106,8 +115,8 @@ function kernelText(): string {
       ...{ precision: "fp32", fuse: true },
     }).phases.get("g")!.map(({ code }) => code).join();
   return [
-    ...gemmCandidates(limits).map((tile) =>
-      textOf(product, { ...tile, splitK: 1 })
+    ...[...gemmCandidates(limits), ...matrixCandidates(SOME_UNIT, limits)].map(
+      (tile) => textOf(product, { ...tile, splitK: 1 }),
     ),
     ...attentionChoices("attentionBackward", limits).map((choice) =>
       textOf(attention, choice)

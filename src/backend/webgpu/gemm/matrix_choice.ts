@@ -1,0 +1,118 @@
+/**
+ * Which products go to matrix units, and in which tiles.
+ *
+ * Only where activations are stored in two bytes: there factors are rounded to
+ * them, as the CPU backend does. In fp32 nothing is.
+ *
+ * @module
+ */
+
+import type { StoredPrecision } from "../two_bytes.ts";
+import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
+import type { GemmShape, MatrixTile, MatrixUnit } from "./gemm_variant.ts";
+
+/**
+ * Tiles, and the part of a subgroup, by the largest first. Of one subgroup,
+ * 64 x 64 takes 128 registers of each of 32 threads for sums, and reads 8 KB
+ * of workgroup memory for 0.26 MFLOP; 32 x 32 reads twice as much for each.
+ */
+const TILES: readonly Omit<MatrixTile, "flow" | "unit">[] = [
+  { tileM: 256, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 64 },
+  { tileM: 128, tileN: 256, tileK: 32, subgroupM: 64, subgroupN: 64 },
+  { tileM: 128, tileN: 128, tileK: 64, subgroupM: 64, subgroupN: 64 },
+  { tileM: 128, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 64 },
+  { tileM: 128, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 32 },
+  { tileM: 128, tileN: 64, tileK: 32, subgroupM: 64, subgroupN: 32 },
+  { tileM: 64, tileN: 64, tileK: 32, subgroupM: 32, subgroupN: 32 },
+  { tileM: 32, tileN: 32, tileK: 32, subgroupM: 16, subgroupN: 16 },
+];
+
+/** Of a kind of precision, the unit that is used; null if there is none. */
+export function matrixUnitFor(
+  precision: StoredPrecision,
+  units: readonly MatrixUnit[] = [],
+): MatrixUnit | null {
+  const scalar = precision === "bf16"
+    ? "bf16"
+    : precision === "fp16"
+    ? "f16"
+    : null;
+  const work = ({ M, N, K }: MatrixUnit) => M * N * K;
+  return units.filter((unit) => unit.scalar === scalar && isUsable(unit))
+    .toSorted((a, b) => work(b) - work(a))[0] ?? null;
+}
+
+/** Whether its sides fit the tiles here: vectors of 4, rows of 16 bytes. */
+function isUsable({ M, N, K }: MatrixUnit): boolean {
+  return [M, N, K].every((side) => [8, 16, 32].includes(side));
+}
+
+/** All tiles that a device can run with a unit, the largest first. */
+export function matrixCandidates(
+  unit: MatrixUnit,
+  {
+    maxComputeInvocationsPerWorkgroup: threads = 256,
+    maxComputeWorkgroupStorageSize: bytes = Infinity,
+  }: Partial<GPUSupportedLimits>,
+): MatrixTile[] {
+  return TILES.map((tile): MatrixTile => ({ ...tile, flow: "matrix", unit }))
+    .filter((tile) =>
+      tile.subgroupM % unit.M === 0 && tile.subgroupN % unit.N === 0 &&
+      tile.tileK % unit.K === 0 && matrixThreads(tile) <= threads &&
+      matrixWorkgroupBytes(tile) <= bytes
+    );
+}
+
+/** Workgroups enough for all cores of a large device. */
+const ENOUGH = 128;
+/** So deep a part of k is worth being summed apart. */
+const DEEP = 1024;
+
+/**
+ * The tile of the fixed table: the largest up to 128 x 128 of which there are
+ * enough, k in parts where it is long; the smallest where there never are. Not
+ * measured so far.
+ */
+export function chooseMatrixTile(
+  { M, N, K }: GemmShape,
+  unit: MatrixUnit,
+  limits: Partial<GPUSupportedLimits>,
+): MatrixTile | null {
+  const fitting = matrixCandidates(unit, limits).filter((
+    { tileM, tileN, tileK },
+  ) => tileM * tileN <= 1 << 14 && tileK <= 32);
+  const parts = Math.max(1, Math.floor(K / DEEP));
+  const enough = fitting.find(({ tileM, tileN }) =>
+    Math.ceil(M / tileM) * Math.ceil(N / tileN) * parts >= ENOUGH
+  );
+  return enough ?? fitting.at(-1) ?? null;
+}
+
+/**
+ * `128x128x32 64x64 matrix bf16 16x16x16 on 32 lanes`: tile, subgroup's part,
+ * unit.
+ */
+export function formatMatrix(tile: MatrixTile): string {
+  const { tileM, tileN, tileK, subgroupM, subgroupN, unit } = tile;
+  return `${tileM}x${tileN}x${tileK} ${subgroupM}x${subgroupN} matrix ` +
+    formatUnit(unit);
+}
+
+/** `bf16 16x16x16 on 32 lanes`. */
+export function formatUnit({ M, N, K, scalar, lanes }: MatrixUnit): string {
+  return `${scalar} ${M}x${N}x${K} on ${lanes} lanes`;
+}
+
+/** The opposite of {@linkcode formatMatrix}; null for another text. */
+export function parseMatrix(text: string): MatrixTile | null {
+  const match = text.match(
+    /^(\d+)x(\d+)x(\d+) (\d+)x(\d+) matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
+  );
+  if (!match) return null;
+  const [tileM, tileN, tileK, subgroupM, subgroupN] = match.slice(1, 6)
+    .map(Number);
+  const scalar = match[6] as MatrixUnit["scalar"]; // the pattern has no others
+  const [M, N, K, lanes] = match.slice(7).map(Number);
+  const unit = { M, N, K, scalar, lanes };
+  return { tileM, tileN, tileK, subgroupM, subgroupN, flow: "matrix", unit };
+}
