@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
+import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
+import type {
+  GpuTensor,
+  StoredType,
+} from "../../src/backend/webgpu/dispatch.ts";
+import { gemmDispatches } from "../../src/backend/webgpu/gemm/gemm.ts";
 import { parseVariant } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import type { MatrixTile } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
+import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
 import {
   gradientScale,
   type StoredPrecision,
@@ -9,6 +17,16 @@ import type { Program } from "../../src/graph/program.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { tinyConfig } from "../train/_helpers.ts";
+import { instructionsOf } from "./_spirv_reader.ts";
+import { validate, validatorYear } from "./_spirv_val.ts";
+
+/** The first that knows matrices of bf16. */
+const MATRIX_YEAR = 2025;
+if (validatorYear !== null && validatorYear < MATRIX_YEAR) {
+  console.warn(
+    `skipped: spirv-val of ${validatorYear} knows no matrices of bf16`,
+  );
+}
 
 /** A step of a tiny model of so many rows. */
 function stepProgram(
@@ -79,5 +97,86 @@ Deno.test("factors that are stored as the unit takes them are not rounded", () =
   for (const code of [qkv, fc, fcProj]) {
     assert.match(code, /aNext0 = raw_a\(/); // activations
     assert.match(code, /packed\(bNext0\)/); // weights
+  }
+});
+
+/** A product's modules by a variant, and its instructions for matrices. */
+function compileProduct(
+  variant: MatrixTile,
+  { M, N, K, layout, a, b }: {
+    M: number;
+    N: number;
+    K: number;
+    layout: "NN" | "NT" | "TN";
+    a: StoredType;
+    b: StoredType;
+  },
+) {
+  const tensor = (
+    name: string,
+    dtype: StoredType,
+    length: number,
+  ): GpuTensor => ({
+    ...{ dtype, length, offset: 0 },
+    memory: { name, sizeBytes: 4 * length, lifetime: "persistent" },
+  });
+  const [one] = gemmDispatches({
+    a: tensor("a", a, M * K),
+    b: tensor("b", b, K * N),
+    out: tensor("out", "f32", M * N),
+    ...layout !== "NT" && { sums: { out: tensor("sums", "f32", N) } },
+  }, {
+    shape: { M, N, K, transA: layout === "TN", transB: layout === "NT" },
+    variant: { ...variant, splitK: 1 },
+    partials: () => assert.fail("k is not split"),
+  });
+  const text = shaderText(one, one.bindings.map(({ written }) => written));
+  return compileShader(text);
+}
+
+const UNITS = [
+  [16, 16, 16, "f16", 32],
+  [16, 16, 16, "bf16", 32],
+  [16, 8, 16, "f16", 32], // NVIDIA's, too
+  [8, 16, 16, "bf16", 16], // Intel's
+  [8, 8, 8, "f16", 8], // that of Mesa's software
+] as const;
+
+Deno.test("products by units of all makers become SPIR-V", async () => {
+  const modules: Uint32Array<ArrayBuffer>[] = [];
+  for (const [M, N, K, scalar, lanes] of UNITS) {
+    const variant: MatrixTile = {
+      ...{ tileM: 64, tileN: 32, tileK: 32, subgroupM: 32, subgroupN: 16 },
+      ...{ flow: "matrix", unit: { M, N, K, scalar, lanes } },
+    };
+    for (const layout of ["NN", "NT", "TN"] as const) {
+      for (const [a, b] of [["f32", "bf16"], ["f16", "f32"]] as const) {
+        const { words, workgroupSize, capabilities } = compileProduct(variant, {
+          ...{ M: 100, N: 68, K: 44, layout, a, b },
+        });
+        modules.push(words);
+        assert.deepEqual(workgroupSize, [4 * lanes, 1, 1]);
+        assert.ok(capabilities.includes("cooperativeMatrix"));
+        const isBf16 = capabilities.includes("bFloat16CooperativeMatrix");
+        assert.equal(isBf16, scalar === "bf16");
+        const all = instructionsOf(words);
+        const count = (name: string) =>
+          all.filter(({ op }) => op === name).length;
+        // Of a subgroup's 32 x 16, 32 deep.
+        const down = 32 / M, across = 16 / N, deep = 32 / K;
+        assert.equal(
+          count("cooperativeMatrixMulAdd"),
+          down * across * deep,
+        );
+        assert.equal(
+          count("cooperativeMatrixLoad"),
+          deep * (down + across),
+        );
+        assert.equal(count("cooperativeMatrixStore"), down * across);
+      }
+    }
+  }
+  if (validatorYear !== null && validatorYear >= MATRIX_YEAR) {
+    await validate(modules, { target: "vulkan1.3" });
   }
 });

@@ -85,25 +85,30 @@ export function zero(type: Type, { context }: Site): Operand {
   return { kind: "value", type, id: context.shader.module.zero(type) };
 }
 
+const BITS: Partial<Record<Scalar["name"], number>> = {
+  ...{ f32: 32, u32: 32, i32: 32, f16: 16 },
+};
+
+/** Bits of a number or vector that can be taken for another; 0 for others. */
+function bitsIn(type: Type): number {
+  const scalar = type.kind === "matrix" ? undefined : scalarOf(type);
+  return scalar ? sizeOf(type) * (BITS[scalar.name] ?? 0) : 0;
+}
+
 /** `bitcast<type>(operand)`. @throws {SourceError} */
 export function bitcast(type: Type, operand: Operand, site: Site): Operand {
   const { at } = site;
   const from = concrete(operand, at);
   const scalar = scalarOf(type), before = scalarOf(from.type);
-  const fitting = (scalar: Scalar | undefined) =>
-    scalar && ["f32", "u32", "i32"].includes(scalar.name);
-  if (
-    !fitting(scalar) || !fitting(before) ||
-    sizeOf(type) !== sizeOf(from.type) ||
-    sizeOf(type) === 0
-  ) {
+  const bits = bitsIn(type);
+  if (bits === 0 || bits !== bitsIn(from.type)) {
     throw new SourceError(
       `${nameOf(from.type)} has not the bits of ${nameOf(type)}`,
       at,
     );
   }
   if (type === from.type) return from;
-  if (from.kind === "constant") {
+  if (from.kind === "constant" && sizeOf(type) === sizeOf(from.type)) {
     const numbers = from.numbers.map((number) =>
       ofBits(bitsOf(number, before!.name), scalar!.name)
     );

@@ -75,9 +75,11 @@ export interface MatrixTile extends TileSizes {
 
 /** A small product that the threads of a subgroup make in one instruction. */
 export interface MatrixUnit {
-  /** Rows and columns of the result, and the depth. */
+  /** Rows of the result. */
   readonly M: number;
+  /** Its columns. */
   readonly N: number;
+  /** The depth of the factors. */
   readonly K: number;
   /** What the factors are; sums are f32. */
   readonly scalar: "f16" | "bf16";
