@@ -25,32 +25,61 @@ export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }
 
+/** Memory that buffers are given places in, one after another. */
+export class Arena {
+  /** In ascending offset. */
+  readonly #placed: { buffer: Lifetime; offset: number }[] = [];
+  #totalBytes = 0;
+
+  /** What all that was placed takes. */
+  get totalBytes(): number {
+    return this.#totalBytes;
+  }
+
+  /**
+   * The offset that a buffer would get: the tightest gap among those that live
+   * at the same time, or behind them.
+   */
+  find(buffer: Lifetime): number {
+    const size = align(buffer.sizeBytes);
+    let best = -1, bestGap = Infinity, free = 0;
+    for (const { buffer: other, offset } of this.#placed) {
+      if (!meet(buffer, other)) continue;
+      const gap = offset - free;
+      if (gap >= size && gap < bestGap) [best, bestGap] = [free, gap];
+      free = Math.max(free, offset + align(other.sizeBytes));
+    }
+    return best >= 0 ? best : free;
+  }
+
+  /** Gives a buffer an offset that {@linkcode find} found. */
+  place(buffer: Lifetime, offset: number): void {
+    const after = this.#placed.findIndex((other) => other.offset > offset);
+    const at = after < 0 ? this.#placed.length : after;
+    this.#placed.splice(at, 0, { buffer, offset });
+    const end = offset + align(buffer.sizeBytes);
+    this.#totalBytes = Math.max(this.#totalBytes, end);
+  }
+}
+
 /** Aligned offsets in the order of `buffers`, and the size of the arena. */
 export function assignOffsets(
   buffers: readonly Lifetime[],
 ): { offsets: number[]; totalBytes: number } {
+  const arena = new Arena();
   const offsets = new Array<number>(buffers.length);
-  const bySize = buffers.map((_, i) => i).sort((i, j) =>
+  for (const i of largestFirst(buffers)) {
+    offsets[i] = arena.find(buffers[i]);
+    arena.place(buffers[i], offsets[i]);
+  }
+  return { offsets, totalBytes: arena.totalBytes };
+}
+
+/** The order in which buffers choose, as indices. */
+function largestFirst(buffers: readonly Lifetime[]): number[] {
+  return buffers.map((_, i) => i).sort((i, j) =>
     buffers[j].sizeBytes - buffers[i].sizeBytes || i - j
   );
-  /** Indices of the buffers that have an offset, in ascending offset. */
-  const placed: number[] = [];
-  let totalBytes = 0;
-  for (const i of bySize) {
-    const size = align(buffers[i].sizeBytes);
-    const rivals = placed.filter((j) => meet(buffers[i], buffers[j]));
-    let best = -1, bestGap = Infinity, free = 0;
-    for (const j of rivals) {
-      const gap = offsets[j] - free;
-      if (gap >= size && gap < bestGap) [best, bestGap] = [free, gap];
-      free = Math.max(free, offsets[j] + align(buffers[j].sizeBytes));
-    }
-    offsets[i] = best >= 0 ? best : free;
-    totalBytes = Math.max(totalBytes, offsets[i] + size);
-    const after = placed.findIndex((j) => offsets[j] > offsets[i]);
-    placed.splice(after < 0 ? placed.length : after, 0, i);
-  }
-  return { offsets, totalBytes };
 }
 
 function meet(a: Lifetime, b: Lifetime): boolean {
