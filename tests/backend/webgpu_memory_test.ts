@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-import type {
-  Dispatch,
-  GpuTensor,
-  Memory,
-} from "../../src/backend/webgpu/dispatch.ts";
+import type { Dispatch } from "../../src/backend/webgpu/dispatch.ts";
 import {
   findFlatUpdates,
   findSumChains,
@@ -16,37 +12,9 @@ import { planMemory } from "../../src/backend/webgpu/memory_plan.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
+import { dispatch, temp, tensor } from "./_dispatches.ts";
 
 const LIMITS = { alignment: 256, maxBufferBytes: 1 << 20 };
-
-function tensor(
-  name: string,
-  lifetime: Memory["lifetime"],
-  length = 64,
-): GpuTensor {
-  const memory = { name, sizeBytes: 4 * length, lifetime };
-  return { dtype: "f32", length, offset: 0, memory };
-}
-
-/** Lives from one dispatch of the phase to another. */
-function temp(name: string, start: number, end: number, length = 64) {
-  return tensor(name, { phase: "p", start, end }, length);
-}
-
-function dispatch(reads: GpuTensor[], writes: GpuTensor[]): Dispatch {
-  const binding = (written: boolean) => (tensor: GpuTensor) => ({
-    name: tensor.memory.name,
-    type: "f32",
-    tensor,
-    written,
-  });
-  return {
-    label: "test",
-    code: "",
-    workgroups: [1, 1, 1],
-    bindings: [...reads.map(binding(false)), ...writes.map(binding(true))],
-  };
-}
 
 function planOf(dispatches: Dispatch[], limits = LIMITS) {
   return planMemory({
@@ -59,7 +27,7 @@ Deno.test("planMemory() keeps apart what a dispatch reads and writes", () => {
   const weight = tensor("weight", "persistent");
   const slope = tensor("slope", "persistent");
   const ids = tensor("ids", "input");
-  const [a, b, c] = [temp("a", 0, 1), temp("b", 1, 2), temp("c", 2, 3)];
+  const [a, b, c] = [temp("a"), temp("b"), temp("c")];
   const dispatches = [
     dispatch([weight, ids], [a]),
     dispatch([weight, a], [b]),
@@ -80,11 +48,33 @@ Deno.test("planMemory() keeps apart what a dispatch reads and writes", () => {
 });
 
 Deno.test("planMemory() lets temporaries that never meet share memory", () => {
-  const [a, b, c] = [temp("a", 0, 1), temp("b", 2, 3), temp("c", 1, 2)];
-  const { places, buffers } = planOf([dispatch([], [a, b, c])]);
-  assert.deepEqual(places.get(a.memory), places.get(b.memory));
-  assert.notDeepEqual(places.get(a.memory), places.get(c.memory));
-  assert.deepEqual(buffers, [512]);
+  const [a, b, c, d] = [temp("a"), temp("b"), temp("c"), temp("d")];
+  const { places, buffers } = planOf([
+    dispatch([], [a]),
+    dispatch([a], [b]),
+    dispatch([b], [c]),
+    dispatch([c], [d]),
+  ]);
+  assert.deepEqual(places.get(a.memory), places.get(c.memory));
+  assert.deepEqual(places.get(b.memory), places.get(d.memory));
+  assert.notDeepEqual(places.get(a.memory), places.get(b.memory));
+  assert.deepEqual(buffers, [256, 256]);
+});
+
+Deno.test("planMemory() keeps what persists, whenever it is used", () => {
+  const kept = [1, 2, 3].map((n) => tensor(`k${n}`, "persistent"));
+  const ids = [1, 2, 3].map((n) => tensor(`ids${n}`, "input"));
+  // One after another, in a chain.
+  const { places } = planOf(
+    [0, 1, 2].map((at) =>
+      dispatch([ids[at], ...kept.slice(at - 1, at)], [kept[at]])
+    ),
+  );
+  const distinct = [...kept, ...ids].map(({ memory }) => {
+    const { buffer, offset } = places.get(memory)!;
+    return `${buffer}:${offset}`;
+  });
+  assert.equal(new Set(distinct).size, 6);
 });
 
 Deno.test("planMemory() begins another buffer where one is full", () => {

@@ -16,12 +16,8 @@ export interface Memory {
   /** For people: the first tensor in it. */
   readonly name: string;
   readonly sizeBytes: number;
-  /** What it must last for: everything, or some calls of one phase. */
-  readonly lifetime: "persistent" | "input" | {
-    readonly phase: string;
-    readonly start: number;
-    readonly end: number;
-  };
+  /** What it must last for: everything, or what uses it in one phase. */
+  readonly lifetime: "persistent" | "input" | { readonly phase: string };
   /** Content from the start, for tables that never change. */
   readonly content?: Float32Array<ArrayBuffer>;
 }

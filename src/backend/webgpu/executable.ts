@@ -19,7 +19,7 @@ import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, placeOf } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
 import type { DeviceRange, Readback } from "./readback.ts";
-import type { Step } from "./step.ts";
+import type { Step, Submission } from "./step.ts";
 import { timeInOrder } from "./timestamps.ts";
 
 /** Larger writes are submitted on the way, as each is staged by the queue. */
@@ -47,6 +47,8 @@ export interface ExecutableParts {
   readonly readback: Readback;
   readonly pipelines: PipelineCache;
   readonly lowered: LoweredProgram;
+  /** See `LowerOptions`. */
+  readonly overlap?: boolean;
   /** Called once it is disposed of. */
   readonly onDispose?: (executable: WebGpuExecutable) => void;
 }
@@ -56,8 +58,7 @@ export class WebGpuExecutable implements Executable {
   readonly isQueued = true;
   readonly #parts: ExecutableParts;
   readonly #plan: MemoryPlan;
-  /** By submission. */
-  readonly #phases: ReadonlyMap<string, readonly Step[][]>;
+  readonly #phases: ReadonlyMap<string, readonly Submission[]>;
   /** What the inputs hold, or will hold at the next run. */
   readonly #inputs: ArrayBuffer;
   /** The part of the inputs that the device has not got yet, in bytes. */
@@ -72,7 +73,7 @@ export class WebGpuExecutable implements Executable {
     { plan, buffers, phases }: {
       plan: MemoryPlan;
       buffers: readonly GPUBuffer[];
-      phases: ReadonlyMap<string, readonly Step[][]>;
+      phases: ReadonlyMap<string, readonly Submission[]>;
     },
   ) {
     this.#parts = parts;
@@ -126,13 +127,15 @@ export class WebGpuExecutable implements Executable {
   run(phase: string): Promise<void> {
     return Promise.try(() => {
       this.#check();
-      const steps = this.#phases.get(phase);
-      if (!steps) throw new TypeError(`Cannot run "${phase}": no such phase`);
+      const submissions = this.#phases.get(phase);
+      if (!submissions) {
+        throw new TypeError(`Cannot run "${phase}": no such phase`);
+      }
       const { device } = this.#parts.gpu;
       this.#sendInputs();
-      for (const part of steps) {
+      for (const passes of submissions) {
         const encoder = device.createCommandEncoder({ label: phase });
-        record(encoder, part, phase);
+        for (const pass of passes) record(encoder, pass, phase);
         device.queue.submit([encoder.finish()]);
         countSubmission();
       }
@@ -146,7 +149,7 @@ export class WebGpuExecutable implements Executable {
    */
   async profile(phase: string, times: number): Promise<DispatchTime[]> {
     this.#check();
-    const steps = this.#phases.get(phase)?.flat() ?? [];
+    const steps = this.#phases.get(phase)?.flat(2) ?? [];
     const { device } = this.#parts.gpu;
     const anything = { buffer: this.#buffers[0], offset: 0, sizeBytes: 4 };
     this.#sendInputs();
@@ -185,7 +188,7 @@ export class WebGpuExecutable implements Executable {
     this.#check();
     this.#sendInputs();
     const ms = await timeInOrder(this.#parts.gpu.device, {
-      steps: this.#phases.get(phase)?.flat() ?? [],
+      steps: this.#phases.get(phase)?.flat(2) ?? [],
       times,
       readback: this.#parts.readback,
       anything: this.#buffers[0],

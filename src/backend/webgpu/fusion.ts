@@ -82,16 +82,6 @@ export function findFused(calls: readonly AnyCall<PlacedTensor>[]): Fused[] {
   return found;
 }
 
-/**
- * When each call takes place, for the lifetimes of what it uses: fused calls
- * read and write all of theirs at once.
- */
-export function instants(length: number, fused: readonly Fused[]): number[] {
-  const when = Array.from({ length }, (_, at) => at);
-  for (const { at, count } of fused) when.fill(at, at, at + count);
-  return when;
-}
-
 function normAt(
   calls: readonly AnyCall<PlacedTensor>[],
   at: number,

@@ -17,14 +17,18 @@ import {
 } from "./dispatch.ts";
 import { type ExecutableParts, WebGpuExecutable } from "./executable.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
+import { cutPasses } from "./passes.ts";
 import type { PipelineCache } from "./pipelines.ts";
-import type { Step } from "./step.ts";
+import type { Step, Submission } from "./step.ts";
 
 /**
  * Operations of one submission. Drivers reset a GPU that is busy with one for
  * some seconds; one that is slow does this in a second.
  */
 export const SUBMIT_FLOPS = 1e11;
+
+/** Metal runs the dispatches of a pass one by one, whatever they use. */
+const PASSES_OVERLAP = Deno.build.os !== "darwin";
 
 /**
  * Allocates and fills the buffers and compiles all shaders.
@@ -34,7 +38,7 @@ export const SUBMIT_FLOPS = 1e11;
 export async function loadProgram(
   parts: ExecutableParts,
 ): Promise<WebGpuExecutable> {
-  const { gpu, pipelines, lowered } = parts;
+  const { gpu, pipelines, lowered, overlap = true } = parts;
   const plan = planFor(parts);
   expectFewGroups(parts);
   const buffers = await allocate(gpu, plan);
@@ -45,15 +49,18 @@ export async function loadProgram(
           gpu.device.queue.writeBuffer(buffers[buffer], offset, content);
         }
       }
-      const phases = new Map<string, readonly Step[][]>();
+      const phases = new Map<string, readonly Submission[]>();
       for (const [phase, dispatches] of lowered.phases) {
         const parts = splitByWork(dispatches);
         phases.set(
           phase,
           parts.map((part) =>
-            part.map((dispatch) =>
-              prepare(dispatch, { gpu, pipelines, plan, buffers })
-            )
+            (overlap && PASSES_OVERLAP ? cutPasses(part, plan) : [part])
+              .map((pass) =>
+                pass.map((dispatch) =>
+                  prepare(dispatch, { gpu, pipelines, plan, buffers })
+                )
+              )
           ),
         );
       }

@@ -36,13 +36,14 @@ import {
   type FlatUpdate,
   type SumChain,
 } from "./flat_update.ts";
-import { findFused, instants } from "./fusion.ts";
+import { findFused } from "./fusion.ts";
 import type { GemmShape, GemmVariant } from "./gemm/gemm_variant.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { MOST_KEPT_BYTES } from "./kernels/attention_backward.ts";
 import { flatAdamw } from "./kernels/flat_adamw.ts";
 import { lowerFused } from "./lower_fused.ts";
+import { schedule } from "./schedule.ts";
 import {
   chooseTwoBytes,
   findGradients,
@@ -89,6 +90,11 @@ export interface LowerOptions {
    * keep what saves computing it again. False is for comparisons.
    */
   readonly fuse: boolean;
+  /**
+   * Whether dispatches that do not need each other stand side by side, which
+   * is so if absent. False is for comparisons.
+   */
+  readonly overlap?: boolean;
 }
 
 /** Lowers all phases. */
@@ -121,9 +127,8 @@ function lowerPhase(
   },
 ): Dispatch[] {
   const fused = choices.fuse ? findFused(calls) : [];
-  const when = instants(calls.length, fused);
   const { precision } = choices;
-  const temps = tempViews({ phase, calls, when, precision });
+  const temps = tempViews({ phase, calls, precision });
   const viewOf = (tensor: PlacedTensor) =>
     temps.get(tensor) ?? persistent.get(tensor.name)!;
   const gradients = new Set([...findGradients(calls)].map(viewOf));
@@ -141,11 +146,10 @@ function lowerPhase(
     updateOf.set(update.calls.at(-1)!, update);
   }
   const fusedAt = new Map(fused.map((one) => [one.at, one]));
-  return calls.flatMap((call, at) => {
+  const dispatches = calls.flatMap((call, at) => {
     if (absorbed.has(call)) return [];
-    const context = callContext(
-      { phase, op: call.op, at: when[at], choices, factorScale },
-    );
+    const { op } = call;
+    const context = callContext({ phase, op, choices, factorScale });
     const one = fusedAt.get(at);
     if (one) {
       for (const part of calls.slice(at, at + one.count)) absorbed.add(part);
@@ -166,6 +170,7 @@ function lowerPhase(
     const kernel = webgpuKernels[call.op] as Kernel<OpName>;
     return kernel(mapCall(call, viewOf), context);
   });
+  return choices.overlap ?? true ? schedule(dispatches) : dispatches;
 }
 
 /** A chain of sums: the arrays that it covers as a whole, then the others. */
@@ -249,10 +254,9 @@ function arraysOf({ calls, length }: FlatUpdate): PlacedUpdate["arrays"] {
 }
 
 function tempViews(
-  { phase, calls, when, precision }: {
+  { phase, calls, precision }: {
     phase: string;
     calls: readonly AnyCall<PlacedTensor>[];
-    when: readonly number[];
     precision: StoredPrecision;
   },
 ): Map<PlacedTensor, GpuTensor> {
@@ -266,10 +270,9 @@ function tempViews(
     sizeOf(tensor.shape) * bytesPerNumber(storedType(tensor));
   for (const buffer of tempBuffers(calls, { inPlace: true, bytesOf })) {
     const { sizeBytes, tensors } = buffer;
-    const start = when[buffer.start], end = when[buffer.end];
     const largest = tensors.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a);
     const name = results.get(largest as PlacedTensor) ?? largest.name;
-    const memory = { name, sizeBytes, lifetime: { phase, start, end } };
+    const memory = { name, sizeBytes, lifetime: { phase } };
     for (const tensor of tensors) {
       const dtype = storedType(tensor);
       views.set(tensor as PlacedTensor, view({ ...tensor, dtype }, memory));
@@ -292,10 +295,9 @@ function describeResults(
 }
 
 function callContext(
-  { phase, op, at, choices, factorScale }: {
+  { phase, op, choices, factorScale }: {
     phase: string;
     op: OpName;
-    at: number;
     choices: LowerOptions;
     factorScale: KernelContext["factorScale"];
   },
@@ -307,7 +309,7 @@ function callContext(
     memory: {
       name: `scratch of ${op}`,
       sizeBytes: 4 * length,
-      lifetime: { phase, start: at, end: at },
+      lifetime: { phase },
     },
   });
   return {

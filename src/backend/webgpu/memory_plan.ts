@@ -5,15 +5,17 @@
  * not be bound for reading only as well. So pieces that a dispatch reads lie
  * in other buffers than those it writes, as far as that is possible: each
  * piece takes the first buffer that has none of the pieces it must keep apart
- * from. Within the buffers of temporaries, pieces that are never needed at
- * the same time share memory (graph/arena.ts).
+ * from. The same goes for dispatches that can run side by side (schedule.ts):
+ * what one writes, the others do not touch. Within the buffers of temporaries,
+ * pieces that are never needed at the same time share memory (graph/arena.ts).
  *
  * @module
  */
 
-import { assignOffsets } from "../../graph/arena.ts";
-import type { GpuTensor, Memory } from "./dispatch.ts";
+import { Arena } from "../../graph/arena.ts";
+import type { Dispatch, GpuTensor, Memory } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
+import { sideBySide } from "./schedule.ts";
 
 /** Where a piece of memory lies. */
 export interface Place {
@@ -47,72 +49,92 @@ export function planMemory(
   const memories = new Set<Memory>();
   for (const { memory } of persistent.values()) memories.add(memory);
   const rivals = new Map<Memory, Set<Memory>>();
-  for (const { bindings } of [...phases.values()].flat()) {
-    const written = new Set<Memory>(), read = new Set<Memory>();
-    for (const binding of bindings) {
-      const { memory } = binding.tensor;
-      memories.add(memory);
-      (binding.written ? written : read).add(memory);
-    }
-    for (const a of written) {
-      for (const b of read.difference(written)) {
-        addTo(rivals, a, b);
-        addTo(rivals, b, a);
+  /** Of temporaries: the first and the last group that uses them. */
+  const lifetimes = new Map<Memory, { start: number; end: number }>();
+  for (const dispatches of phases.values()) {
+    sideBySide(dispatches).forEach((group, now) => {
+      const used = group.map(usesOf);
+      for (const { written, read } of used) {
+        for (const memory of written.union(read)) {
+          memories.add(memory);
+          if (typeof memory.lifetime !== "object") continue;
+          const start = lifetimes.get(memory)?.start ?? now;
+          lifetimes.set(memory, { start, end: now });
+        }
+        for (const others of used) {
+          const isSelf = others.written === written;
+          const apart = isSelf ? read : others.written.union(others.read);
+          for (const a of written) {
+            for (const b of apart) {
+              if (a === b) continue;
+              addTo(rivals, a, b);
+              addTo(rivals, b, a);
+            }
+          }
+        }
       }
-    }
+    });
   }
 
   const buffers: number[] = [];
   const places = new Map<Memory, Place>();
-  const roundUp = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
-  /** Gives `pieces` the buffers from number `first` on. */
-  const place = (
-    pieces: readonly Memory[],
-    first: number,
-    offsetsOf: typeof assignOffsets,
-  ) => {
-    let next = first;
-    for (const group of keepApart(pieces, rivals)) {
-      for (const part of fit(group)) {
-        buffers[next] = Math.max(buffers[next] ?? 0, part.totalBytes);
-        part.pieces.forEach((memory, i) => {
-          places.set(memory, { buffer: next, offset: part.offsets[i] });
-        });
-        next++;
+  /** Gives `pieces` places in the buffers from number `first` on. */
+  const place = (pieces: readonly Memory[], first: number) => {
+    const arenas: Arena[] = [];
+    const refused: Set<Memory>[] = [];
+    for (const memory of pieces) {
+      const sizeBytes = Math.ceil(memory.sizeBytes / alignment) * alignment;
+      // What is no temporary is always needed.
+      const { start, end } = lifetimes.get(memory) ?? { start: 0, end: 0 };
+      const piece = { sizeBytes, start, end };
+      // Where the least is added to what is taken already.
+      let best = { growth: Infinity, at: arenas.length, offset: 0 };
+      for (let at = 0; at <= arenas.length; at++) {
+        if (refused[at]?.has(memory)) continue;
+        const offset = arenas[at]?.find(piece) ?? 0;
+        const needed = offset + sizeBytes;
+        if (needed > maxBufferBytes && offset > 0) continue;
+        const growth = Math.max(0, needed - (buffers[first + at] ?? 0));
+        if (growth < best.growth) best = { growth, at, offset };
       }
-    }
-    function fit(
-      group: readonly Memory[],
-    ): { pieces: readonly Memory[]; offsets: number[]; totalBytes: number }[] {
-      const { offsets, totalBytes } = offsetsOf(group.map((memory) => {
-        const { lifetime, sizeBytes } = memory;
-        const { start, end } = typeof lifetime === "object"
-          ? lifetime
-          : { start: 0, end: 0 };
-        return { sizeBytes: roundUp(sizeBytes), start, end };
-      }));
-      if (totalBytes <= maxBufferBytes || group.length === 1) {
-        return [{ pieces: group, offsets, totalBytes }];
-      }
-      const half = Math.ceil(group.length / 2);
-      return [...fit(group.slice(0, half)), ...fit(group.slice(half))];
+      const { at, offset } = best, buffer = first + at;
+      (arenas[at] ??= new Arena()).place(piece, offset);
+      refused[at] = (refused[at] ?? new Set()).union(
+        rivals.get(memory) ?? new Set(),
+      );
+      buffers[buffer] = Math.max(buffers[buffer] ?? 0, arenas[at].totalBytes);
+      places.set(memory, { buffer, offset });
     }
   };
 
   const of = (lifetime: Memory["lifetime"]) =>
     [...memories].filter((memory) => memory.lifetime === lifetime);
   const inputs = of("input");
-  place(inputs, 0, inARow);
+  place(inputs, 0);
   const inputBuffer = inputs.length > 0 ? 0 : null;
-  place(of("persistent"), buffers.length, inARow);
+  place(of("persistent"), buffers.length);
   const shared = buffers.length; // phases take turns in these
   for (const phase of phases.keys()) {
     const temps = [...memories].filter(({ lifetime }) =>
       typeof lifetime === "object" && lifetime.phase === phase
     );
-    place(temps, shared, assignOffsets);
+    const order = temps.toSorted((a, b) => b.sizeBytes - a.sizeBytes);
+    place(order, shared);
   }
   return { buffers, places, inputBuffer };
+}
+
+/** What a dispatch writes, and what it only reads. */
+function usesOf(
+  { bindings }: Dispatch,
+): { written: Set<Memory>; read: Set<Memory> } {
+  const of = (which: boolean) =>
+    new Set(
+      bindings.filter(({ written }) => written === which)
+        .map(({ tensor }) => tensor.memory),
+    );
+  const written = of(true);
+  return { written, read: of(false).difference(written) };
 }
 
 /** Where a tensor begins. */
@@ -122,34 +144,6 @@ export function placeOf(
 ): Place {
   const place = places.get(memory)!;
   return { buffer: place.buffer, offset: place.offset + offset };
-}
-
-/** Groups in which no piece is a rival of another. */
-function keepApart(
-  pieces: readonly Memory[],
-  rivals: ReadonlyMap<Memory, ReadonlySet<Memory>>,
-): Memory[][] {
-  const groups: { pieces: Memory[]; refused: Set<Memory> }[] = [];
-  for (const piece of pieces) {
-    let group = groups.find(({ refused }) => !refused.has(piece));
-    if (!group) groups.push(group = { pieces: [], refused: new Set() });
-    group.pieces.push(piece);
-    for (const rival of rivals.get(piece) ?? []) group.refused.add(rival);
-  }
-  return groups.map(({ pieces }) => pieces);
-}
-
-/** One after another, for pieces that are always needed. */
-function inARow(
-  pieces: readonly { sizeBytes: number }[],
-): { offsets: number[]; totalBytes: number } {
-  let totalBytes = 0;
-  const offsets = pieces.map(({ sizeBytes }) => {
-    const offset = totalBytes;
-    totalBytes += sizeBytes;
-    return offset;
-  });
-  return { offsets, totalBytes };
 }
 
 function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {

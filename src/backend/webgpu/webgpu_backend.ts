@@ -70,6 +70,8 @@ export interface WebGpuOptions {
   readonly hasU64?: boolean;
   /** See `LowerOptions`; false is for tests and benchmarks. */
   readonly fuse?: boolean;
+  /** The same. */
+  readonly overlap?: boolean;
 }
 
 /** A way that was timed. */
@@ -246,6 +248,7 @@ class OpenWebGpu implements WebGpuBackend {
       readback: this.#readback,
       pipelines: this.#pipelines,
       lowered: this.#lower(program, options),
+      overlap: options?.overlap ?? this.#options.overlap,
       onDispose: (disposed) => this.#executables.delete(disposed),
     });
     this.#executables.add(executable);
