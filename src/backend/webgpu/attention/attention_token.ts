@@ -155,7 +155,7 @@ ${
   let slot = lane % ${slots}u;
   let isActive = lane < ${slots * across}u;
   let place = min(lane / ${slots}u, ${across - 1}u);
-  // 1. The new row, which this dispatch writes and nobody reads from the cache.
+  // 1. The new row, which nobody reads from the cache in this dispatch.
 ${
         perHead((j) =>
           `  let d${j} = min(slot + ${slots * j}u, ${D4 - 1}u);
@@ -165,32 +165,6 @@ ${
   let newV${j} = load_${qkv}(${value("0u")} + head, d${j});`
         )
       }
-  // The first of the heads that share it, where the keys end.
-  if (last - first < ${shape.partKeys}u && h * ${Hkv}u % ${H}u < ${Hkv}u && place == 0u) {
-    let start = last * ${Hkv * D}u + head;
-${
-        perHead((j) =>
-          `    if (has${j}) {
-      ${
-            storeHead(kCache, {
-              start: "start",
-              d4: `d${j}`,
-              value: `newK${j}`,
-              shape,
-            })
-          }
-      ${
-            storeHead(vCache, {
-              start: "start",
-              d4: `d${j}`,
-              value: `newV${j}`,
-              shape,
-            })
-          }
-    }`
-        )
-      }
-  }
   var top = ${MASKED};
   var sum = 0.0f;
 ${perHead((j) => `  var o${j} = vec4<f32>();`)}
@@ -260,7 +234,34 @@ ${
 ${perHead((j) => `    o${j} += p${u} * v${u}_${j};`)}`)
       }
   }
-  // 5. Totals over the groups of threads.
+  // 5. It goes to the cache from the first of the heads that share it, where the
+  // keys end; not before, as loads would wait behind it.
+  if (last - first < ${shape.partKeys}u && h * ${Hkv}u % ${H}u < ${Hkv}u && place == 0u) {
+    let start = last * ${Hkv * D}u + head;
+${
+        perHead((j) =>
+          `    if (has${j}) {
+      ${
+            storeHead(kCache, {
+              start: "start",
+              d4: `d${j}`,
+              value: `newK${j}`,
+              shape,
+            })
+          }
+      ${
+            storeHead(vCache, {
+              start: "start",
+              d4: `d${j}`,
+              value: `newV${j}`,
+              shape,
+            })
+          }
+    }`
+        )
+      }
+  }
+  // 6. Totals over the groups of threads.
   if (slot == 0u && isActive) { sums[place] = sum; }
 ${
         perHead((j) =>
