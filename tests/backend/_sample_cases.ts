@@ -1,6 +1,7 @@
 /**
  * Draws of a token: each setting alone and all together, over few and many
  * ids, among them equals, ids beyond the vocabulary, and what is no number.
+ * Large vocabularies go other ways on a GPU, by a short list of ids or by all.
  *
  * @module
  */
@@ -20,6 +21,17 @@ const SETTINGS: readonly (readonly [number, number, number, number])[] = [
   [1e-6, 0.3, 1, 0],
   [2, 0.999, 0.8, 200],
 ];
+/** Of large vocabularies: those that few ids are enough for, and others. */
+const LARGE_SETTINGS: typeof SETTINGS = [
+  [0, 1, 1.5, 3],
+  [1, 1, 1, 0],
+  [0.8, 1, 1, 200],
+  [0.4, 0.9, 1, 0],
+  [2, 0.95, 1.2, 0],
+  [1, 0.9, 1.3, 40],
+  [1, 1, 1, 1500],
+  [1.5, 0.97, 1, 900],
+];
 const ROWS = 4;
 
 /** Cases for all executors; part of the table in _op_cases.ts. */
@@ -36,6 +48,38 @@ export const sampleCases: readonly OpCase[] = [
       )
     )
   ),
+  ...[[3001, 2990], [70_001, 70_000]].flatMap(([V, n]) =>
+    LARGE_SETTINGS.map((settings, i) =>
+      sampleCase(`V=${V} ${settings}`, {
+        logits: normal(V, [1, V], { scale: 2 }),
+        settings,
+        n,
+        draw: 5 * i + V,
+      })
+    )
+  ),
+  ...LARGE_SETTINGS.map((settings, i) =>
+    sampleCase(`V=2500 equals ${settings}`, {
+      logits: fewValues(2500),
+      settings,
+      n: 2499,
+      draw: i,
+    })
+  ),
+  ...[0, 1, 2, 3, 4, 5].map((draw) =>
+    sampleCase(`V=5000 draw ${draw}`, {
+      logits: normal(3, [1, 5000]),
+      settings: [1, 1, 1, draw % 2 * 50],
+      n: 5000,
+      draw,
+    })
+  ),
+  sampleCase("V=3001 of NaN", {
+    logits: { shape: [1, 3001], data: withNaN(3001) },
+    settings: [1, 1, 1, 50],
+    n: 3001,
+    draw: 0,
+  }),
   // Over all ids, the number that is drawn decides.
   ...[0, 1, 2, 3, 4, 1001, 1002, 1003].map((draw) =>
     sampleCase(`draw ${draw}`, {
@@ -80,6 +124,12 @@ function sampleCase(
     tolerance: 0,
     reason: "an id; none of these draws is within 1e-6 of another",
   });
+}
+
+function withNaN(V: number): Float32Array {
+  const data = Float32Array.from({ length: V }, (_, i) => i % 7);
+  data[V - 2] = NaN;
+  return data;
 }
 
 /** Many are equal, also across threads and at every bound. */

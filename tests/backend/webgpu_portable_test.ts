@@ -17,7 +17,9 @@ function workgroupBytes(code: string): number {
   const bytesOf = (type: string): number => {
     const array = /^array<(.*), (\d+)>$/.exec(type);
     if (array) return bytesOf(array[1]) * Number(array[2]);
-    const bytes = { "f32": 4, "vec4<f32>": 16 }[type === "V" ? vector : type];
+    const bytes = { "f32": 4, "u32": 4, "vec4<f32>": 16 }[
+      type === "V" ? vector : type
+    ];
     if (bytes === undefined) throw new TypeError(`Cannot size "${type}"`);
     return bytes;
   };

@@ -1,0 +1,99 @@
+/**
+ * The least key that is kept, digit by digit: bits of scores, or of weights,
+ * order like the numbers.
+ *
+ * @module
+ */
+
+import { lines } from "../wgsl.ts";
+import { SAMPLE_THREADS } from "./sample_shape.ts";
+
+/** Bits of a digit; the topmost has two, as more would be beyond the word. */
+const DIGIT_BITS = 3;
+/** Digits of a whole word. */
+export const ALL_DIGITS = 11;
+
+/** Numbers that are in reach of the threads, in any order. */
+export interface Searched {
+  /** WGSL statements around `body`, which is to be run for each `i`. */
+  readonly each: (body: string) => string;
+  /** Number `i` as a key, and what it counts for. */
+  readonly key: string;
+  readonly amount: string;
+}
+
+/**
+ * WGSL statements: `least` becomes the largest key such that the amounts of the
+ * keys from it on reach `goal`; with few digits, its lower bits are 0.
+ */
+export function findLeast(
+  { each, key, amount }: Searched,
+  { goal, digits = ALL_DIGITS }: { goal: string; digits?: number },
+): string {
+  return `
+  for (var digit = 0u; digit < ${digits}u; digit++) {
+    let shift = ${DIGIT_BITS}u * (${ALL_DIGITS - 1}u - digit);
+    let low = vec4<u32>(least) + (vec4<u32>(0u, 1u, 2u, 3u) << vec4<u32>(shift));
+    let high = vec4<u32>(least) + (vec4<u32>(4u, 5u, 6u, 7u) << vec4<u32>(shift));
+    var lows = vec4<f32>(0.0f);
+    var highs = vec4<f32>(0.0f);
+    ${
+    each(`
+      let key = vec4<u32>(${key});
+      let amount = vec4<f32>(${amount});
+      lows += select(vec4<f32>(0.0f), amount, key >= low);
+      highs += select(vec4<f32>(0.0f), amount, key >= high);`)
+  }
+    lows = sumAll4(lows, lane);
+    highs = sumAll4(highs, lane);
+    var reached = select(0u, 1u, lows.y >= ${goal});
+    reached = select(reached, 2u, lows.z >= ${goal});
+    reached = select(reached, 3u, lows.w >= ${goal});
+    if (digit > 0u) {
+      reached = select(reached, 4u, highs.x >= ${goal});
+      reached = select(reached, 5u, highs.y >= ${goal});
+      reached = select(reached, 6u, highs.z >= ${goal});
+      reached = select(reached, 7u, highs.w >= ${goal});
+    }
+    least += reached << shift;
+  }`;
+}
+
+/** The same, and `above` becomes the amounts of the keys beyond it. */
+export function search(searched: Searched, goal: string): string {
+  const { each, key, amount } = searched;
+  return `${findLeast(searched, { goal })}
+  var beyond = 0.0f;
+  ${each(`if (${key} > least) { beyond += ${amount}; }`)}
+  above = sumAll(beyond, lane);`;
+}
+
+/** Numbers of an array that a thread asks for at once. */
+const AT_ONCE = 8;
+
+/**
+ * A loop over numbers 0 to `n` - 1 of an array in memory, some at a time.
+ *
+ * @param load WGSL: number `i` of it; `x` in the body.
+ */
+export function eachLoaded(
+  body: string,
+  { n, load }: { n: string; load: string },
+): string {
+  return `
+    for (var at = lane; at < ${n}; at += ${AT_ONCE * SAMPLE_THREADS}u) {
+${
+    lines(AT_ONCE, (u) =>
+      `      var x${u} = 0.0f;
+      { let i = min(at + ${
+        u * SAMPLE_THREADS
+      }u, ${n} - 1u); x${u} = ${load}; }`)
+  }
+${
+    lines(AT_ONCE, (u) =>
+      `      if (at + ${
+        u * SAMPLE_THREADS
+      }u < ${n}) { let x = x${u}; ${body} }`)
+  }
+    }`;
+}
