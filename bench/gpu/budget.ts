@@ -13,6 +13,7 @@ import {
   bytesPerNumber,
   type Dispatch,
 } from "../../src/backend/webgpu/dispatch.ts";
+import { chooseAttention } from "../../src/backend/webgpu/attention/attention_choice.ts";
 import { chooseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
@@ -34,6 +35,12 @@ export interface Budget {
   readonly idealMs: number;
 }
 
+/** Of workgroups, as most GPUs have them. */
+const LIMITS = {
+  maxComputeWorkgroupStorageSize: 2 ** 15,
+  maxComputeInvocationsPerWorkgroup: 1024,
+};
+
 /** Phases of a step without gradient accumulation. */
 export const STEP_PHASES = ["firstMicroStep", "update"] as const;
 
@@ -50,9 +57,7 @@ export function stepDispatches(
   const { phases } = lower(buildStepProgram(model, train), {
     ...{ maxBindingBytes: 2 ** 31 - 4, maxBindings: 16 },
     gemmVariant: (shape) => chooseGemm(shape, adapter),
-    attention: () => ({
-      flow: adapter.vendor === "nvidia" ? "staged" : "direct",
-    }),
+    attention: ({ op }) => chooseAttention(op, adapter, LIMITS),
     ...{ precision, fuse },
   });
   return STEP_PHASES.flatMap((phase) => phases.get(phase)!);

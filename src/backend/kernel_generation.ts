@@ -12,8 +12,8 @@
  */
 export const KERNEL_GENERATION = {
   cpu: 1,
-  /** 2: sums, norms and activations fused into products; gradients of attention apart. */
-  webgpu: 2,
+  /** 2: sums, norms and activations fused into products; gradients of attention apart. 3: gradients of attention from kept scores. */
+  webgpu: 3,
 } as const;
 
 /** The name of kernels with their generation, but for the first ones. */

@@ -34,6 +34,8 @@ function attention(): OpCase[] {
     { B: 1, T: 13, H: 6, Hkv: 3, D: 7, p: 0.25 },
     { B: 2, T: 65, H: 2, Hkv: 1, D: 12, p: 0.1 },
     { B: 1, T: 70, H: 2, Hkv: 1, D: 32, p: 0.1 },
+    // Whole tiles, of heads that are cut in two.
+    { B: 1, T: 128, H: 2, Hkv: 1, D: 80, p: 0.1 },
     { B: 1, T: 21, H: 2, Hkv: 2, D: 4, p: 0, score: 30 },
   ];
   return sizes.flatMap(({ score = 1, ...size }) => {

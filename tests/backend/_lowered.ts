@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import type { Backend } from "../../src/backend/backend.ts";
+import type { AttentionFlow } from "../../src/backend/webgpu/attention/attention_tile.ts";
 import type { Dispatch } from "../../src/backend/webgpu/dispatch.ts";
 import { parseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { GemmTile } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
@@ -31,7 +32,7 @@ export function dispatchesOf(
   program: Program,
   options: {
     tile?: GemmTile;
-    flow?: "direct" | "staged";
+    flow?: AttentionFlow;
     precision?: StoredPrecision;
     hasU64?: boolean;
   } = {},
@@ -41,7 +42,10 @@ export function dispatchesOf(
     maxBindingBytes: 2 ** 27,
     maxBindings: LEAST.maxStorageBuffersPerShaderStage,
     gemmVariant: () => ({ ...tile, splitK: 2 }),
-    attention: () => ({ flow }),
+    // Forward, none is kept.
+    attention: ({ op }) => ({
+      flow: flow === "kept" && op === "attention" ? "direct" : flow,
+    }),
     precision,
     fuse: true,
     hasU64: options.hasU64,

@@ -32,7 +32,11 @@ function stepTexts(): Set<string> {
   return textsOf([
     ...programs.flatMap((program) => [
       ...dispatchesOf(program, { precision: "bf16", flow: "staged" }),
-      ...dispatchesOf(program, { precision: "fp16", hasU64: true }),
+      ...dispatchesOf(program, {
+        precision: "fp16",
+        hasU64: true,
+        flow: "kept",
+      }),
     ]),
     ...gemmCandidates(LEAST).flatMap((tile) =>
       dispatchesOf(programs[0], { tile })

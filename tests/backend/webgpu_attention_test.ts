@@ -34,6 +34,34 @@ Deno.test("webgpu computes attention through workgroup memory", {
   await gpu.dispose();
 });
 
+Deno.test("webgpu computes attention's gradient from kept scores", {
+  ignore: noAdapter,
+}, async (t) => {
+  const sizes = {
+    "B=1 T=130 H=2 Hkv=1 D=16": {}, // three tiles, shared keys, short heads
+    "B=1 T=128 H=2 Hkv=1 D=80": {}, // whole tiles, heads that are cut in two
+    // Rows of scores that begin in the middle of a block of random words.
+    "B=1 T=13 H=6 Hkv=3 D=7": {},
+    // Each sequence by itself: 2 heads of 3 tiles, 64 x 64 twice.
+    "B=2 T=65 H=2 Hkv=1 D=12": { mostKeptBytes: 2 * 3 * 2 * 4 * 64 * 64 },
+    // Nothing can be kept.
+    "B=1 T=70 H=2 Hkv=1 D=32": { mostKeptBytes: 0 },
+  };
+  const reference = openReferenceBackend();
+  for (const [size, options] of Object.entries(sizes)) {
+    await t.step(size, async () => {
+      const attention = () => ({ flow: "kept" as const });
+      const gpu = await openTestGpu({ attention, ...options });
+      const [one] = opCases.filter(({ name }) =>
+        name.startsWith(`attentionBackward ${size}`)
+      );
+      const got = await runOpCase(gpu, one);
+      assertOpClose(one, got, await runOpCase(reference, one));
+      await gpu.dispose();
+    });
+  }
+});
+
 Deno.test("staged attention declares no more memory than STAGED_BYTES", () => {
   const attrs = { B: 1, T: 64, H: 1, Hkv: 1, D: 128, p: 0, site: 0 };
   const shape = attentionShape(attrs, "tall");

@@ -54,6 +54,9 @@ Deno.test("shaders of all ops keep to the least that WebGPU promises", async () 
 
 Deno.test("shaders of steps keep to the least that WebGPU promises", () => {
   const programs = stepPrograms();
+  for (const program of programs) {
+    dispatchesOf(program, { flow: "kept" }).forEach(expectPortable);
+  }
   for (const tile of gemmCandidates(LEAST)) {
     for (const program of programs) {
       dispatchesOf(program, { tile }).forEach(expectPortable);

@@ -272,7 +272,11 @@ Deno.test("ChosenKernels tries tiles, neighbours apart and parts of k", () => {
   const attrs = { B: 1, T: 64, H: 1, Hkv: 1, D: 64, p: 0, site: 0 };
   assert.deepEqual(
     chosen.ways({ kind: "attentionBackward", attrs }, []).map(formatChoice),
-    ["staged", "tall", "direct", "staged, again"],
+    ["kept", "staged", "tall", "staged, again"],
+  );
+  assert.deepEqual(
+    chosen.ways({ kind: "attention", attrs }, []).map(formatChoice),
+    ["staged", "tall"],
   );
 });
 

@@ -81,6 +81,8 @@ export interface LowerOptions {
   readonly maxBindings: number;
   readonly gemmVariant: ChooseGemm;
   readonly attention: ChooseAttention;
+  /** Most that a gradient of attention keeps; see {@linkcode MOST_KEPT_BYTES}. */
+  readonly mostKeptBytes?: number;
   /** Whether shaders may use u64. */
   readonly hasU64?: boolean;
   /** How activations are stored. */
@@ -315,7 +317,10 @@ function callContext(
   return {
     attention: (op, attrs) => choices.attention({ op, attrs }, phase),
     mostKeptBytes: choices.fuse
-      ? Math.min(MOST_KEPT_BYTES, choices.maxBindingBytes)
+      ? Math.min(
+        choices.mostKeptBytes ?? MOST_KEPT_BYTES,
+        choices.maxBindingBytes,
+      )
       : 0,
     mostBindings: choices.maxBindings,
     hasU64: choices.hasU64 ?? false,

@@ -68,6 +68,8 @@ export interface WebGpuOptions {
   readonly precision?: StoredPrecision;
   /** See `LowerOptions`; absent is what the device has. */
   readonly hasU64?: boolean;
+  /** See `LowerOptions`; absent is for all but tests. */
+  readonly mostKeptBytes?: number;
   /** See `LowerOptions`; false is for tests and benchmarks. */
   readonly fuse?: boolean;
   /** The same. */

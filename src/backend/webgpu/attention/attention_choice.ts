@@ -8,6 +8,8 @@ import type { AdapterInfo } from "../adapters.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type { AttentionChoice } from "./attention_tile.ts";
 
+type AttentionOp = "attention" | "attentionBackward";
+
 const AGAIN = ", again";
 
 /** `staged`; `direct, again` where the gradient computes slopes twice. */
@@ -24,9 +26,9 @@ export function knownAttention(
     .find((choice) => formatAttention(choice) === text) ?? null;
 }
 
-/** All ways for a device, the simplest of each flow first. */
+/** All ways for a device. */
 export function attentionChoices(
-  op: "attention" | "attentionBackward",
+  op: AttentionOp,
   limits: Partial<GPUSupportedLimits>,
 ): AttentionChoice[] {
   const flows = canStage(limits)
@@ -34,19 +36,45 @@ export function attentionChoices(
     : ["direct"] as const;
   const choices = flows.map((flow): AttentionChoice => ({ flow }));
   if (op === "attention") return choices;
-  return [...choices, ...choices.map(({ flow }) => ({ flow, again: true }))];
+  return [
+    { flow: "kept" },
+    ...choices,
+    ...choices.map(({ flow }) => ({ flow, again: true })),
+  ];
 }
 
 /**
- * What is taken without timing: through workgroup memory where that was
- * measured to be faster (NVIDIA H200).
+ * What is taken without timing. Through workgroup memory was measured to be
+ * faster on an NVIDIA H200; that keeping all scores of the gradient is faster
+ * there was counted alone: as compiled for sm_90, half as many cycles to read
+ * workgroup memory, and four to six workgroups at a time in place of one.
  */
 export function chooseAttention(
+  op: AttentionOp,
   { vendor }: Pick<AdapterInfo, "vendor">,
   limits: Partial<GPUSupportedLimits>,
 ): AttentionChoice {
-  const isStaged = vendor === "nvidia" && canStage(limits);
-  return { flow: isStaged ? "staged" : "direct" };
+  if (vendor !== "nvidia" || !canStage(limits)) return { flow: "direct" };
+  return { flow: op === "attention" ? "staged" : "kept" };
+}
+
+/** What is worth timing, the likeliest first. */
+export function attentionWays(
+  op: AttentionOp,
+  adapter: Pick<AdapterInfo, "vendor">,
+  limits: Partial<GPUSupportedLimits>,
+): AttentionChoice[] {
+  const likely = chooseAttention(op, adapter, limits);
+  const isStaged = likely.flow !== "direct";
+  // Slopes are cheap to keep, or dear, in all flows alike.
+  const again = isStaged ? "staged" : "direct";
+  const rank = ({ flow, again }: AttentionChoice) =>
+    again ? 2 : flow === likely.flow ? 0 : 1;
+  return attentionChoices(op, limits)
+    // Where it is slower to do without workgroup memory, it is by far.
+    .filter(({ flow }) => flow !== "direct" || !isStaged)
+    .filter((choice) => !choice.again || choice.flow === again)
+    .toSorted((a, b) => rank(a) - rank(b));
 }
 
 function canStage(

@@ -69,7 +69,8 @@ export function outHeads(
 }
 
 /** Row `o` of a tile among all rows; past the end it is the last. */
-function rowOf({ T }: AttentionShape, begin: string, o: string): string {
+function rowOf({ T, tile }: AttentionShape, begin: string, o: string): string {
+  if (T % tile === 0) return `(first + ${begin} + ${o})`;
   return `(first + min(${begin} + ${o}, ${T - 1}u))`;
 }
 

@@ -24,9 +24,11 @@ export const MASKED = "-1e30f";
  * - `direct`: each reads what it needs;
  * - `staged`: through workgroup memory;
  * - `tall`: so, for half as many threads with eight rows each, which read three
- *   vectors where the others read four, and need more registers.
+ *   vectors where the others read four, and need more registers;
+ * - `kept`: of the gradient alone: scores are kept in memory between products,
+ *   each of which is by squares of 8 x 8 per thread.
  */
-export type AttentionFlow = "direct" | "staged" | "tall";
+export type AttentionFlow = "direct" | "staged" | "tall" | "kept";
 
 /** How attention or its gradient is computed. */
 export interface AttentionChoice {
@@ -118,16 +120,7 @@ export function dropoutTile(
   return lines(quads, (quad) => {
     const f = (r: number) => `f${4 * quad + r}`;
     const start = `${first} + ${quad * toNextQuad}u`;
-    if (T % 4 !== 0) {
-      return lines(4, (r) => {
-        const factors = joined(4, ", ", (c) => {
-          const [apart, next] = alongColumns ? [r, c] : [c, r];
-          return `dropout1(${start} + ${apart * T + next}u)`;
-        });
-        return `    let ${f(r)} = vec4<f32>(${factors});`;
-      });
-    }
-    const block = (i: number) => `dropout4((${start}) / 4u + ${i * T / 4}u)`;
+    const block = (i: number) => dropoutVector({ T }, `${start} + ${i * T}u`);
     if (alongColumns) return lines(4, (r) => `    let ${f(r)} = ${block(r)};`);
     const column = (c: number) => `column${quad}_${c}`;
     return lines(4, (c) => `    let ${column(c)} = ${block(c)};`) + "\n" +
@@ -139,6 +132,13 @@ export function dropoutTile(
           });`,
       );
   });
+}
+
+/** WGSL: dropout factors of the four elements from number `first` on. */
+export function dropoutVector({ T }: { T: number }, first: string): string {
+  return T % 4 === 0
+    ? `dropout4((${first}) / 4u)`
+    : `vec4<f32>(${joined(4, ", ", (c) => `dropout1(${first} + ${c}u)`)})`;
 }
 
 /**

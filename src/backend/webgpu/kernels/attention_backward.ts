@@ -20,6 +20,12 @@ import {
   queryGradients,
   queryProducts,
 } from "../attention/attention_query_gradients.ts";
+import { keptProducts } from "../attention/attention_kept_products.ts";
+import {
+  keptLength,
+  type KeptPart,
+  keptSlopes,
+} from "../attention/attention_slopes.ts";
 import {
   type AttentionShape,
   attentionShape,
@@ -31,9 +37,9 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import type { Kernels } from "../kernel.ts";
+import type { KernelContext, Kernels } from "../kernel.ts";
 import { siteTable } from "../philox.ts";
-import { entry } from "../wgsl.ts";
+import { entry, range } from "../wgsl.ts";
 
 /** Most that is kept of ds: GPT-2 small with 8 sequences of 1024 needs 214 MB. */
 export const MOST_KEPT_BYTES = 2 ** 28;
@@ -51,9 +57,23 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
       ? context.scratch(keptLength)
       : undefined;
     const site = rng && siteTable(attrs, context);
+    const first = dotRows({ dOut, out, rowDots }, shape);
+    if (flow === "kept") {
+      const parts = keptParts(shape, context);
+      if (parts) {
+        const read = { dOut, qkv, lse, rng, site, rowDots };
+        return [
+          first,
+          ...parts.flatMap((part) => [
+            keptSlopes({ ...read, part }, shape, context),
+            keptProducts({ dOut, qkv, dQkv, part }, shape),
+          ]),
+        ];
+      }
+    }
     const tensors = { dOut, qkv, lse, rng, site, rowDots, dQkv, slopes };
     return [
-      dotRows({ dOut, out, rowDots }, shape),
+      first,
       keyGradients(tensors, shape, context),
       slopes
         ? queryProducts({ slopes, qkv, dQkv }, shape)
@@ -61,6 +81,29 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
     ];
   },
 };
+
+/**
+ * The sequences in parts of which there is memory to keep the scores; null
+ * where there is none for a single one.
+ */
+function keptParts(
+  shape: AttentionShape,
+  context: KernelContext,
+): KeptPart[] | null {
+  const { B } = shape;
+  const bytes = 2 * 4 * keptLength(shape, 1);
+  const most = Math.floor(context.mostKeptBytes / bytes);
+  if (most === 0) return null;
+  const count = Math.ceil(B / most), sequences = Math.ceil(B / count);
+  const kept = context.scratch(2 * keptLength(shape, sequences));
+  return range(Math.ceil(B / sequences)).map((part) => ({
+    sequences,
+    kept,
+    start: count > 1
+      ? context.table(Float32Array.of(part * sequences))
+      : undefined,
+  }));
+}
 
 function dotRows(
   { dOut, out, rowDots }: Record<"dOut" | "out" | "rowDots", GpuTensor>,

@@ -9,7 +9,7 @@ import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { KernelChoices } from "../../backend.ts";
 import type { AdapterInfo } from "../adapters.ts";
 import {
-  attentionChoices,
+  attentionWays,
   chooseAttention,
   formatAttention,
   knownAttention,
@@ -87,7 +87,7 @@ export class ChosenKernels {
   /** How attention, or its gradient, is computed. */
   attention(op: AttentionSite["kind"], attrs: AttentionAttrs): AttentionChoice {
     return this.#attention.get(attentionKey(op, attrs)) ??
-      chooseAttention(this.#adapter, this.#limits);
+      chooseAttention(op, this.#adapter, this.#limits);
   }
 
   /** Whether a site is known. */
@@ -121,7 +121,9 @@ export class ChosenKernels {
    * none, all that may be fast.
    */
   ways(site: KernelSite, best: readonly GemmTile[]): KernelChoice[] {
-    if (site.kind !== "matmul") return this.#attentionWays(site);
+    if (site.kind !== "matmul") {
+      return attentionWays(site.kind, this.#adapter, this.#limits);
+    }
     return this.#gemmWays(site, best);
   }
 
@@ -152,17 +154,6 @@ export class ChosenKernels {
         ]
         : [],
     ];
-  }
-
-  #attentionWays({ kind }: AttentionSite): AttentionChoice[] {
-    const likely = chooseAttention(this.#adapter, this.#limits);
-    const isLikely = ({ flow }: AttentionChoice) => flow === likely.flow;
-    // Slopes are cheap to keep, or dear, in all flows alike.
-    const all = attentionChoices(kind, this.#limits)
-      .filter((choice) => isLikely(choice) || !choice.again);
-    const rank = (choice: AttentionChoice) =>
-      choice.again ? 2 : isLikely(choice) ? 0 : 1;
-    return all.toSorted((a, b) => rank(a) - rank(b));
   }
 
   #of(site: KernelSite): KernelChoice {

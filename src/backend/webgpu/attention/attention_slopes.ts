@@ -1,0 +1,283 @@
+/**
+ * Scores' part of attention's gradient, kept in memory: for each tile of
+ * queries and of keys before them, the probabilities that values were
+ * multiplied with, and the slopes ds.
+ *
+ * Formulas: ../kernels/attention_backward.ts.
+ *
+ * @module
+ */
+
+import {
+  bind,
+  type Dispatch,
+  type GpuTensor,
+  groupIndex,
+  groups,
+} from "../dispatch.ts";
+import type { KernelContext } from "../kernel.ts";
+import { lanePlace } from "../lanes.ts";
+import { dropoutFunctions } from "../philox.ts";
+import { entry, f32, lines } from "../wgsl.ts";
+import { GRADIENT_LABEL, pairs } from "./attention_gradients.ts";
+import {
+  headLoader,
+  type Heads,
+  keyHeads,
+  outHeads,
+  queryHeads,
+} from "./attention_heads.ts";
+import {
+  addOuter,
+  DEPTH,
+  eachSum,
+  OUTER_MEMORY,
+  OUTER_QUADS,
+  OUTER_SIDE,
+  OUTER_THREADS,
+  OUTER_TILE,
+  outerSum,
+  putTurned,
+} from "./attention_outer.ts";
+import {
+  attentionFlops,
+  type AttentionShape,
+  dropoutVector,
+} from "./attention_tile.ts";
+
+/** Vectors of a tile. */
+const TILE_VECTORS = OUTER_TILE * OUTER_QUADS;
+
+/** Some sequences, and what is kept of them. */
+export interface KeptPart {
+  /** How many sequences, at most: `start` tells which. */
+  readonly sequences: number;
+  /** The number of the first one; absent is 0. */
+  readonly start?: GpuTensor;
+  /**
+   * ds without 1 / sqrt(D), then probabilities times factors of dropout: (2, sequences, H, pairs,
+   * queries, keys), 64 x 64 of the last two.
+   */
+  readonly kept: GpuTensor;
+}
+
+/** Numbers of one half of what is kept of so many sequences. */
+export function keptLength(shape: AttentionShape, sequences: number): number {
+  return sequences * shape.H * pairs(shape) * 4 * TILE_VECTORS;
+}
+
+/** WGSL: where the first vector of a tile is kept. */
+export function keptAt(
+  shape: AttentionShape,
+  { sequence, head, queryTile, keyTile }: Record<
+    "sequence" | "head" | "queryTile" | "keyTile",
+    string
+  >,
+): string {
+  const pair = `${queryTile} * (${queryTile} + 1u) / 2u + ${keyTile}`;
+  return `((${sequence} * ${shape.H}u + ${head}) * ${
+    pairs(shape)
+  }u + ${pair}) * ${TILE_VECTORS}u`;
+}
+
+/** Two products of each tile, a workgroup for it. */
+export function keptSlopes(
+  { part: { sequences, start, kept }, ...read }:
+    & Record<"dOut" | "qkv" | "lse" | "rowDots", GpuTensor>
+    & { rng?: GpuTensor; site?: GpuTensor; part: KeptPart },
+  shape: AttentionShape,
+  context: KernelContext,
+): Dispatch {
+  const { B, T, H, Hkv, D4, tiles } = shape;
+  const { bindings, names } = bind(
+    { read: { ...read, start }, write: { kept } },
+    { vector: ["kept", ...shape.vector ? ["dOut", "qkv"] : []] },
+  );
+  const { dOut, qkv, rng, lse, rowDots } = names;
+  const workgroups = sequences * H * pairs(shape);
+  const { keys, values } = keyHeads(qkv, shape, "fromK");
+  const queries = queryHeads(qkv, shape, "fromQ");
+  const outs = outHeads(dOut, shape, "fromQ");
+  // exp is exp2 of so much; the slopes are scaled with the gradients.
+  const scale = f32(Math.LOG2E / Math.sqrt(shape.D));
+  // Rows of a triangle, the short ones behind the outer ones, are a rectangle.
+  const odd = tiles % 2, width = odd ? tiles : tiles + 1, even = 1 - odd;
+  const isWhole = T % OUTER_TILE === 0;
+  const row = (r: number) =>
+    `fromQ + ${(r >> 2) * OUTER_TILE / 2 + r % 4}u + 4u * y`;
+  const column = (j: number) => `fromK + ${j * OUTER_TILE / 2}u + 4u * x`;
+  const code = `
+${rng ? dropoutFunctions({ p: shape.p, site: names.site, rng }, context) : ""}
+${headLoader(qkv, shape)}
+${dOut === qkv ? "" : headLoader(dOut, shape)}
+${OUTER_MEMORY}
+${
+    entry(
+      OUTER_THREADS,
+      `
+  var work = ${groupIndex(workgroups)};
+  if (work >= ${workgroups}u) { return; }
+  let outer = work % ${pairs(shape)}u / ${width}u;
+  let inner = work % ${pairs(shape)}u % ${width}u;
+  let isShort = inner < outer + ${even}u;
+  let queryTile = select(${tiles - 1}u - outer, outer - ${odd}u, isShort);
+  let keyTile = select(inner - outer - ${even}u, inner, isShort);
+  work /= ${pairs(shape)}u;
+  let h = work % ${H}u;
+  let hkv = h * ${Hkv}u / ${H}u;
+  let sequence = work / ${H}u;
+  let b = sequence${start ? ` + u32(${names.start}[0])` : ""};
+  if (b >= ${B}u) { return; }
+  let first = b * ${T}u;
+  let fromQ = queryTile * ${OUTER_TILE}u;
+  let fromK = keyTile * ${OUTER_TILE}u;
+  let isDiagonal = queryTile == keyTile;
+${lanePlace({ across: OUTER_SIDE, down: OUTER_SIDE, lanes: "block" })}
+  // 1. Probabilities.
+${eachSum(2, (r, j) => `  var ${outerSum("p", r, j)} = vec4<f32>();`)}
+${addScores("p", { rows: queries, columns: keys, D4 })}
+${
+        lines(
+          8,
+          (r) =>
+            `  let q${r} = ${row(r)};
+  let at${r} = (b * ${H}u + h) * ${T}u + ${
+              isWhole ? `q${r}` : `min(q${r}, ${T - 1}u)`
+            };
+  let sum${r} = ${lse}[at${r}] * ${f32(Math.LOG2E)};`,
+        )
+      }
+${
+        eachSum(
+          2,
+          (r, j) =>
+            `  ${outerSum("p", r, j)} = exp2(${
+              outerSum("p", r, j)
+            } * ${scale} - sum${r});`,
+        )
+      }
+  if (${isWhole ? "isDiagonal" : `isDiagonal || queryTile == ${tiles - 1}u`}) {
+${
+        lines(2, (j) =>
+          `    let keys${j} = vec4<u32>(${
+            column(j)
+          }) + vec4<u32>(0u, 1u, 2u, 3u);`)
+      }
+${
+        eachSum(
+          2,
+          (r, j) =>
+            `    ${outerSum("p", r, j)} = select(vec4<f32>(), ${
+              outerSum("p", r, j)
+            }, keys${j} <= vec4<u32>(q${r})${
+              isWhole ? "" : ` & vec4<bool>(q${r} < ${T}u)`
+            });`,
+        )
+      }
+  }
+  // 2. What the output's gradient asks of them.
+${eachSum(2, (r, j) => `  var ${outerSum("g", r, j)} = vec4<f32>();`)}
+${addScores("g", { rows: outs, columns: values, D4 })}
+  let at = ${
+        keptAt(shape, {
+          sequence: "sequence",
+          head: "h",
+          queryTile: "queryTile",
+          keyTile: "keyTile",
+        })
+      } + x;
+${
+        lines(8, (r) => {
+          const inTile = `(q${r} - fromQ) * ${OUTER_QUADS}u`;
+          return `  {
+    let dots = ${rowDots}[at${r}];
+${
+            lines(2, (j) => {
+              const p = outerSum("p", r, j), g = outerSum("g", r, j);
+              const place = `at + ${inTile} + ${OUTER_SIDE * j}u`;
+              const half = keptLength(shape, sequences) / 4;
+              const f = `f${j}`;
+              return `${
+                rng
+                  ? `    let ${f} = ${
+                    dropoutVector(
+                      shape,
+                      `((b * ${H}u + h) * ${T}u + q${r}) * ${T}u + ${
+                        column(j)
+                      }`,
+                    )
+                  };`
+                  : ""
+              }
+    ${names.kept}[${place}] = ${p} * (${g}${rng ? ` * ${f}` : ""} - dots);
+    ${names.kept}[${place} + ${half}u] = ${p}${rng ? ` * ${f}` : ""};`;
+            })
+          }
+  }`;
+        })
+      }`,
+    )
+  }`;
+  return {
+    label: GRADIENT_LABEL,
+    bindings,
+    code,
+    workgroups: groups(workgroups),
+    flops: attentionFlops({ ...shape, B: sequences }, 2),
+  };
+}
+
+/** WGSL: adds products of heads, a square of 4 x 4 of both per thread. */
+function addScores(
+  name: string,
+  { rows, columns, D4 }: { rows: Heads; columns: Heads; D4: number },
+): string {
+  const slots = DEPTH / 4; // vectors of a head
+  const load = ({ array, at }: Heads, next: string, d4: string) =>
+    lines(
+      4,
+      (i) =>
+        `${next}${i} = load_${array}(${
+          at(`(4u * (lane % ${OUTER_QUADS}u) + ${i}u)`)
+        }, ${d4});`,
+    );
+  const take = (d4: string) =>
+    load(rows, "nextRow", d4) + load(columns, "nextColumn", d4);
+  const zero = (next: string) =>
+    D4 % slots === 0
+      ? ""
+      : lines(4, (i) =>
+        `      ${next}${i} = select(vec4<f32>(), ${next}${i}, d4 + slot < ${D4}u);`);
+  const quads = ["y", `y + ${OUTER_SIDE}u`];
+  return `  {
+    let slot = lane / ${OUTER_QUADS}u;
+${
+    lines(4, (i) =>
+      `    var nextRow${i} = vec4<f32>();
+    var nextColumn${i} = vec4<f32>();`)
+  }
+    let firstSlot = min(slot, ${D4 - 1}u);
+    ${take("firstSlot")}
+    for (var d4 = 0u; d4 < ${D4}u; d4 += ${slots}u) {
+${zero("nextRow")}
+${zero("nextColumn")}
+${putTurned("rowPart", "nextRow")}
+${putTurned("columnPart", "nextColumn")}
+      workgroupBarrier();
+      let following = min(d4 + ${slots}u + slot, ${D4 - 1}u);
+      ${take("following")}
+      if (isDiagonal) { // the later keys are masked for the earlier queries
+${
+    addOuter(name, {
+      quads,
+      vectors: 2,
+      isNeeded: (quad, j) => quad >= j,
+    })
+  }
+      } else {
+${addOuter(name, { quads, vectors: 2 })}
+      }
+      workgroupBarrier();
+    }
+  }`;
+}
