@@ -15,7 +15,10 @@ import {
 } from "../../src/backend/webgpu/dispatch.ts";
 import { chooseAttention } from "../../src/backend/webgpu/attention/attention_choice.ts";
 import { chooseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
-import { lower } from "../../src/backend/webgpu/lower.ts";
+import { splitByWork } from "../../src/backend/webgpu/load_program.ts";
+import { lower, type LoweredProgram } from "../../src/backend/webgpu/lower.ts";
+import { planMemory } from "../../src/backend/webgpu/memory_plan.ts";
+import { countBarriers, cutPasses } from "../../src/backend/webgpu/passes.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
@@ -44,23 +47,50 @@ const LIMITS = {
 /** Phases of a step without gradient accumulation. */
 export const STEP_PHASES = ["firstMicroStep", "update"] as const;
 
+/** What an adapter is given to do. */
+export interface StepOptions {
+  readonly adapter: Pick<AdapterInfo, "isSoftware" | "vendor">;
+  readonly precision: StoredPrecision;
+  readonly fuse: boolean;
+  /** Whether dispatches may run side by side; absent is true. */
+  readonly overlap?: boolean;
+}
+
 /** The dispatches of a step as an adapter of that kind gets them. */
 export function stepDispatches(
-  { model, config }: BenchModel,
-  { adapter, precision, fuse }: {
-    adapter: Pick<AdapterInfo, "isSoftware" | "vendor">;
-    precision: StoredPrecision;
-    fuse: boolean;
-  },
+  bench: BenchModel,
+  options: StepOptions,
 ): Dispatch[] {
+  const { phases } = lowerStep(bench, options);
+  return STEP_PHASES.flatMap((phase) => phases.get(phase)!);
+}
+
+/** How many dispatches of a step wait for all before them. */
+export function stepWaits(bench: BenchModel, options: StepOptions): number {
+  const lowered = lowerStep(bench, options);
+  const plan = planMemory(lowered, MEMORY);
+  const { overlap = true } = options;
+  return STEP_PHASES.flatMap((phase) => splitByWork(lowered.phases.get(phase)!))
+    .reduce((sum, part) => {
+      const passes = overlap ? cutPasses(part, plan) : [part];
+      return sum + countBarriers(passes, plan);
+    }, 0);
+}
+
+/** As much as fits a binding; the least alignment that every adapter allows. */
+const MEMORY = { alignment: 256, maxBufferBytes: 2 ** 31 - 4 };
+
+function lowerStep(
+  { model, config }: BenchModel,
+  { adapter, precision, fuse, overlap }: StepOptions,
+): LoweredProgram {
   const train = { ...config.train, gradAccumSteps: 1 };
-  const { phases } = lower(buildStepProgram(model, train), {
-    ...{ maxBindingBytes: 2 ** 31 - 4, maxBindings: 16 },
+  return lower(buildStepProgram(model, train), {
+    ...{ maxBindingBytes: MEMORY.maxBufferBytes, maxBindings: 16 },
     gemmVariant: (shape) => chooseGemm(shape, adapter),
     attention: ({ op }) => chooseAttention(op, adapter, LIMITS),
-    ...{ precision, fuse },
+    ...{ precision, fuse, overlap },
   });
-  return STEP_PHASES.flatMap((phase) => phases.get(phase)!);
 }
 
 /** Adds up dispatches by their op. */

@@ -57,12 +57,16 @@ async function measure(
   const adapter = await adapterOf(given);
   const tuningCache = openTuningCache(adapter.info, given.cache);
   if (part.kind === "step") {
-    const { precision, fuse, byOp, model } = part;
+    const { precision, fuse, overlap, byOp, model } = part;
     const bench = await modelOf(model, { small });
     const { peaks = { tflops: NaN, gbPerSec: NaN } } = given;
-    return await measureStep(adapter, { bench, precision, fuse, byOp }, {
-      ...{ peaks, seconds, tuningCache },
-    });
+    return await measureStep(
+      adapter,
+      { bench, precision, fuse, overlap, byOp },
+      {
+        ...{ peaks, seconds, tuningCache },
+      },
+    );
   }
   const backend = await openWebGpuBackend(adapter, { tuningCache });
   const found = part.kind === "peaks"

@@ -26,6 +26,8 @@ export type Part =
       readonly model: string;
       readonly precision: StoredPrecision;
       readonly fuse: boolean;
+      /** Whether dispatches may run side by side. */
+      readonly overlap: boolean;
       /** Whether every kernel is timed as well. */
       readonly byOp: boolean;
     }
@@ -74,15 +76,21 @@ export function listParts(
   const step = (
     model: string,
     precision: StoredPrecision,
-    options: { fuse?: boolean; byOp?: boolean; note?: string } = {},
+    options: {
+      fuse?: boolean;
+      overlap?: boolean;
+      byOp?: boolean;
+      note?: string;
+    } = {},
   ): Part => {
-    const { fuse = true, byOp = true, note } = options;
+    const { fuse = true, overlap = true, byOp = true, note } = options;
     return {
       kind: "step",
       name: `${model} ${precision}` + (note ? `, ${note}` : ""),
-      ...{ model, precision, fuse, byOp, limitSec: 60 },
+      ...{ model, precision, fuse, overlap, byOp, limitSec: 60 },
     };
   };
+  const IN_TURN = { overlap: false, byOp: false, note: "one by one" };
   const APART = { fuse: false, note: "every op by itself" };
   const first = models.slice(0, 1), second = models.slice(1, 2);
   return [
@@ -104,6 +112,7 @@ export function listParts(
       }))
       : [],
     ...first.flatMap((model) => [
+      step(model, "fp32", IN_TURN),
       step(model, "fp32", APART),
       step(model, "bf16"),
       step(model, "fp16"),

@@ -28,6 +28,8 @@ export interface StepCase {
   readonly bench: BenchModel;
   readonly precision: StoredPrecision;
   readonly fuse: boolean;
+  /** Whether dispatches may run side by side. */
+  readonly overlap: boolean;
   /** Whether every kernel is timed as well. */
   readonly byOp: boolean;
 }
@@ -50,6 +52,7 @@ export interface StepFigures {
   readonly model: string;
   readonly precision: StoredPrecision;
   readonly fuse: boolean;
+  readonly overlap: boolean;
   readonly tokensPerSec: number;
   readonly msPerStep: number;
   readonly spreadPct: number;
@@ -73,7 +76,7 @@ const LEAST_RUNS = 3;
 /** Measures a case. @throws {UserError} If it does not fit the device. */
 export async function measureStep(
   adapter: FoundAdapter,
-  { bench, precision, fuse, byOp }: StepCase,
+  { bench, precision, fuse, overlap, byOp }: StepCase,
   { peaks, seconds, tuningCache }: {
     peaks: DevicePeaks;
     seconds: number;
@@ -81,10 +84,10 @@ export async function measureStep(
   },
 ): Promise<StepFigures> {
   const backend = await openWebGpuBackend(adapter, {
-    ...{ precision, fuse, tuningCache },
+    ...{ precision, fuse, overlap, tuningCache },
   });
   try {
-    return await measureOn(backend, { bench, precision, fuse, byOp }, {
+    return await measureOn(backend, { bench, precision, fuse, overlap, byOp }, {
       ...{ peaks, seconds },
     });
   } finally {
@@ -110,7 +113,7 @@ async function timeRuns(
 
 async function measureOn(
   backend: WebGpuBackend,
-  { bench, precision, fuse, byOp }: StepCase,
+  { bench, precision, fuse, overlap, byOp }: StepCase,
   { peaks, seconds }: { peaks: DevicePeaks; seconds: number },
 ): Promise<StepFigures> {
   const started = performance.now();
@@ -150,7 +153,7 @@ async function measureOn(
   }
   const figures: StepFigures = {
     model: bench.profile,
-    ...{ precision, fuse },
+    ...{ precision, fuse, overlap },
     tokensPerSec: tokens / timing.medianMs * 1000,
     msPerStep: timing.medianMs,
     spreadPct: spreadPct(timing),

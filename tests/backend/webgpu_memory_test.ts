@@ -101,6 +101,13 @@ Deno.test("splitByWork() cuts where a submission has enough to do", () => {
     parts.map((part) => part.map(({ flops }) => flops! / SUBMIT_FLOPS)),
     [[0, 0.4, 0.5], [0.3, 0], [2], [0.1]],
   );
+  // The last two can run side by side.
+  const [a, b, c] = [temp("a"), temp("b"), temp("c")];
+  const some = [dispatch([], [a]), dispatch([a], [b]), dispatch([a], [c])];
+  const cut = splitByWork(
+    some.map((one) => ({ ...one, flops: 0.4 * SUBMIT_FLOPS })),
+  );
+  assert.deepEqual(cut.map((part) => part.length), [1, 2]);
 });
 
 /** Sums of squares of three gradients, and two updates with one decay each. */

@@ -63,6 +63,7 @@ Deno.test("listParts() begins with what is most worth knowing", () => {
     "a, tuning",
     ...["a fp32", "b fp32", "c fp32"],
     "a fp32, PyTorch eager",
+    "a fp32, one by one",
     "a fp32, every op by itself",
     ...["a bf16", "a fp16", "b bf16", "b fp16"],
     "b fp32, every op by itself",
@@ -74,6 +75,7 @@ Deno.test("formatReport() sets steps beside PyTorch's", () => {
     ...{ kind: "step", name, model: "a", tookSec: 1 },
     found: {
       ...{ model: "a", precision: "fp32", fuse: true, tokensPerSec },
+      overlap: true,
       ...{ msPerStep: 32, spreadPct: 1, readySec: 2, dispatches: 0 },
       ...{ memoryBytes: 0, idealMs: 30, ops: [] },
     },

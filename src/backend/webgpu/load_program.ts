@@ -19,6 +19,7 @@ import { type ExecutableParts, WebGpuExecutable } from "./executable.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
 import { cutPasses } from "./passes.ts";
 import type { PipelineCache } from "./pipelines.ts";
+import { sideBySide } from "./schedule.ts";
 import type { Step, Submission } from "./step.ts";
 
 /**
@@ -131,19 +132,25 @@ function planFor(
 
 /**
  * Cuts a phase into submissions of at most {@linkcode SUBMIT_FLOPS}
- * operations, where its dispatches are not larger than that.
+ * operations, where its dispatches are not larger than that: between those
+ * that can run side by side only if they are too much together.
  */
 export function splitByWork(dispatches: readonly Dispatch[]): Dispatch[][] {
   const parts: Dispatch[][] = [[]];
   let work = 0;
-  for (const dispatch of dispatches) {
-    const { flops = 0 } = dispatch;
-    if (work > 0 && work + flops > SUBMIT_FLOPS) {
-      parts.push([]);
-      work = 0;
+  const makeRoomFor = (flops: number) => {
+    if (work === 0 || work + flops <= SUBMIT_FLOPS) return;
+    parts.push([]);
+    work = 0;
+  };
+  for (const group of sideBySide(dispatches)) {
+    makeRoomFor(group.reduce((sum, { flops = 0 }) => sum + flops, 0));
+    for (const dispatch of group) {
+      const { flops = 0 } = dispatch;
+      makeRoomFor(flops);
+      parts.at(-1)!.push(dispatch);
+      work += flops;
     }
-    parts.at(-1)!.push(dispatch);
-    work += flops;
   }
   return parts;
 }
