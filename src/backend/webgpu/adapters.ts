@@ -46,6 +46,18 @@ export interface AdapterInfo {
   readonly limits: Readonly<Record<string, number>>;
   /** What it multiplies in one instruction; WebGPU shows none. */
   readonly matrixUnits?: readonly MatrixUnit[];
+  /** Of one that is worked with through its driver itself (../vulkan/). */
+  readonly vulkan?: VulkanFacts;
+}
+
+/** What its driver tells of a device, and WebGPU does not. */
+export interface VulkanFacts {
+  /** As a number, each driver in its own way. */
+  readonly driverVersion: number;
+  /** 16 bytes in hexadecimal, by which also the system's tools know it. */
+  readonly uuid: string;
+  /** Of its own memory; for a device without, of what it shares. */
+  readonly memoryBytes: number;
 }
 
 /** An adapter that can be opened. */
@@ -59,7 +71,7 @@ export interface FoundAdapter {
 }
 
 /** An adapter that has no number yet. */
-type Description = Omit<AdapterInfo, "id">;
+export type Description = Omit<AdapterInfo, "id">;
 
 /** The part of WebGPU that is needed here; tests bring their own. */
 export type AdapterSource = Pick<GPU, "requestAdapter">;
@@ -138,7 +150,11 @@ export function pciId(
     : null;
 }
 
-function describe(adapter: GPUAdapter, api: string | null): Description {
+/** An adapter in its own words. @param api How it was found, if known. */
+export function describe(
+  adapter: Pick<GPUAdapter, "info" | "features" | "limits">,
+  api: string | null,
+): Description {
   const { vendor, device, description, isFallbackAdapter } = adapter.info;
   const { subgroupMinSize: min, subgroupMaxSize: max } = adapter.info;
   const limits: Record<string, number> = {};
@@ -188,7 +204,7 @@ export function loaderVariables(
 }
 
 /** Readies the environment. @returns The interface, if one is searched. */
-function chooseApi(): string | null {
+export function chooseApi(): string | null {
   try {
     const variables = loaderVariables(Deno.build.os, Deno.env.toObject());
     for (const [name, value] of Object.entries(variables)) {
