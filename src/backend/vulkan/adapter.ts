@@ -1,0 +1,82 @@
+/**
+ * A physical device with the interface of WebGPU's adapters, as far as
+ * ../webgpu/ uses it.
+ *
+ * @module
+ */
+
+import { VulkanDevice } from "./device.ts";
+import { openLogicalDevice } from "./logical_device.ts";
+import type { PhysicalDevice } from "./physical_device.ts";
+
+/** A driver's device under WebGPU's names. */
+export class VulkanAdapter {
+  readonly info: Pick<
+    GPUAdapterInfo,
+    | "vendor"
+    | "device"
+    | "description"
+    | "isFallbackAdapter"
+    | "subgroupMinSize"
+    | "subgroupMaxSize"
+  >;
+  readonly features: ReadonlySet<string>;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly #physical: PhysicalDevice;
+
+  constructor(physical: PhysicalDevice) {
+    const { name, kind, vendorId, deviceId, subgroupSizes } = physical;
+    this.#physical = physical;
+    this.info = {
+      vendor: String(vendorId),
+      device: String(deviceId),
+      description: name,
+      isFallbackAdapter: kind === "cpu",
+      subgroupMinSize: subgroupSizes[0],
+      subgroupMaxSize: subgroupSizes[1],
+    };
+    this.features = featuresOf(physical);
+    this.limits = limitsOf(physical);
+  }
+
+  /**
+   * Opens it with all that it has, whatever is asked for.
+   *
+   * @throws {VulkanError} If the driver refuses.
+   */
+  requestDevice(_?: GPUDeviceDescriptor): Promise<VulkanDevice> {
+    return Promise.try(() =>
+      new VulkanDevice(openLogicalDevice(this.#physical), this)
+    );
+  }
+}
+
+/** By WebGPU's names; `cooperative-matrix` and `bfloat16` are our own. */
+function featuresOf({ features }: PhysicalDevice): Set<string> {
+  const names: [name: string, isThere: boolean][] = [
+    ["bfloat16", features.bfloat16],
+    ["cooperative-matrix", features.cooperativeMatrix],
+    ["shader-f16", features.shaderFloat16 && features.storageBuffer16BitAccess],
+    ["subgroups", features.hasSubgroups],
+    ["timestamp-query", features.timestampBits > 0],
+  ];
+  return new Set(names.filter(([, there]) => there).map(([name]) => name));
+}
+
+function limitsOf({ limits }: PhysicalDevice): Record<string, number> {
+  const [x, y, z] = limits.maxWorkgroupSize;
+  return {
+    // Sizes of buffers are multiples of four.
+    maxBufferSize: Math.floor(limits.maxBufferBytes / 4) * 4,
+    maxStorageBufferBindingSize: Math.floor(limits.maxStorageBufferRange / 4) *
+      4,
+    maxStorageBuffersPerShaderStage: limits.maxStorageBuffers,
+    maxComputeWorkgroupStorageSize: limits.maxSharedMemoryBytes,
+    maxComputeInvocationsPerWorkgroup: limits.maxInvocations,
+    maxComputeWorkgroupSizeX: x,
+    maxComputeWorkgroupSizeY: y,
+    maxComputeWorkgroupSizeZ: z,
+    maxComputeWorkgroupsPerDimension: Math.min(...limits.maxWorkgroupCount),
+    minStorageBufferOffsetAlignment: limits.storageBufferAlignment,
+  };
+}

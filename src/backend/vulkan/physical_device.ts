@@ -1,0 +1,270 @@
+/**
+ * What a physical device is and can do.
+ *
+ * @module
+ */
+
+import type { CooperativeMatrixShape } from "../webgpu/adapters.ts";
+import {
+  API_VERSION_1_3,
+  PHYSICAL_DEVICE_TYPE_CPU,
+  PHYSICAL_DEVICE_TYPE_DISCRETE_GPU,
+  PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU,
+  QUEUE_COMPUTE_BIT,
+  SHADER_STAGE_COMPUTE_BIT,
+  SUBGROUP_OPERATIONS,
+} from "./constants.ts";
+import { readMatrixShapes } from "./cooperative_matrix.ts";
+import type { Instance } from "./instance.ts";
+import { NativeMemory, scratch } from "./native_memory.ts";
+import { check } from "./result.ts";
+import { textOf } from "./struct.ts";
+import {
+  ExtensionProperties,
+  PhysicalDeviceCooperativeMatrixFeatures,
+  PhysicalDeviceFeatures2,
+  PhysicalDeviceProperties2,
+  PhysicalDeviceShaderBfloat16Features,
+  PhysicalDeviceVulkan11Features,
+  PhysicalDeviceVulkan11Properties,
+  PhysicalDeviceVulkan12Features,
+  PhysicalDeviceVulkan13Features,
+  PhysicalDeviceVulkan13Properties,
+  QueueFamilyProperties,
+} from "./structs.ts";
+
+/** Extensions that are made use of where they are there. */
+export const EXTENSIONS = {
+  cooperativeMatrix: "VK_KHR_cooperative_matrix",
+  bfloat16: "VK_KHR_shader_bfloat16",
+  memoryBudget: "VK_EXT_memory_budget",
+} as const;
+
+/** What may be there or not. */
+export interface OptionalFeatures {
+  readonly shaderFloat16: boolean;
+  readonly shaderInt16: boolean;
+  readonly shaderInt64: boolean;
+  readonly storageBuffer16BitAccess: boolean;
+  readonly vulkanMemoryModel: boolean;
+  readonly subgroupSizeControl: boolean;
+  readonly computeFullSubgroups: boolean;
+  readonly cooperativeMatrix: boolean;
+  readonly bfloat16: boolean;
+  readonly bfloat16Matrix: boolean;
+  /** Lanes of a subgroup can vote, broadcast, shuffle and compute sums. */
+  readonly hasSubgroups: boolean;
+  readonly memoryBudget: boolean;
+  /** Devices write timestamps, with this many valid bits. */
+  readonly timestampBits: number;
+}
+
+/** A device as its driver describes it. */
+export interface PhysicalDevice {
+  readonly instance: Instance;
+  readonly handle: bigint;
+  readonly name: string;
+  readonly kind: "discrete" | "integrated" | "cpu" | "other";
+  readonly vendorId: number;
+  readonly deviceId: number;
+  /** In the way of its driver. */
+  readonly driverVersion: number;
+  /** In hexadecimal; the same for WebGPU, CUDA and the system's tools. */
+  readonly uuid: string;
+  readonly subgroupSize: number;
+  readonly subgroupSizes: readonly [min: number, max: number];
+  readonly limits: {
+    readonly maxBufferBytes: number;
+    readonly maxStorageBufferRange: number;
+    readonly maxStorageBuffers: number;
+    readonly maxSharedMemoryBytes: number;
+    readonly maxInvocations: number;
+    readonly maxWorkgroupSize: readonly number[];
+    readonly maxWorkgroupCount: readonly number[];
+    readonly storageBufferAlignment: number;
+  };
+  readonly features: OptionalFeatures;
+  readonly matrices: readonly CooperativeMatrixShape[];
+  /** The queue family that computes. */
+  readonly queueFamily: number;
+}
+
+/** More bindings than that make no shader of ours faster. */
+const MOST_STORAGE_BUFFERS = 64;
+
+const KINDS: Readonly<Record<number, PhysicalDevice["kind"]>> = {
+  [PHYSICAL_DEVICE_TYPE_DISCRETE_GPU]: "discrete",
+  [PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU]: "integrated",
+  [PHYSICAL_DEVICE_TYPE_CPU]: "cpu",
+};
+
+/** Describes a device; null if it cannot serve here. */
+export function describeDevice(
+  instance: Instance,
+  handle: bigint,
+): PhysicalDevice | null {
+  return scratch.during(() => {
+    const { vk } = instance;
+    const p13 = scratch.write(PhysicalDeviceVulkan13Properties, {});
+    const p11 = scratch.write(PhysicalDeviceVulkan11Properties, { pNext: p13 });
+    const p = scratch.write(PhysicalDeviceProperties2, { pNext: p11 });
+    vk.vkGetPhysicalDeviceProperties2(handle, p);
+    const { properties } = scratch.read(PhysicalDeviceProperties2, p);
+    const { apiVersion, deviceType, limits } = properties;
+    const queue = computeQueue(instance, handle);
+    if (apiVersion! < API_VERSION_1_3 || !queue) return null;
+    const more = scratch.read(PhysicalDeviceVulkan11Properties, p11);
+    const newer = scratch.read(PhysicalDeviceVulkan13Properties, p13);
+    const features = {
+      ...readFeatures(instance, handle),
+      hasSubgroups:
+        (more.subgroupSupportedStages & SHADER_STAGE_COMPUTE_BIT) !== 0 &&
+        SUBGROUP_OPERATIONS ===
+          (more.subgroupSupportedOperations & SUBGROUP_OPERATIONS),
+      timestampBits: queue.timestampBits,
+    };
+    const maxBufferBytes = Math.min(
+      saturate(more.maxMemoryAllocationSize),
+      saturate(newer.maxBufferSize),
+    );
+    return {
+      instance,
+      handle,
+      name: textOf(properties.deviceName!),
+      kind: KINDS[deviceType!] ?? "other",
+      vendorId: properties.vendorID!,
+      deviceId: properties.deviceID!,
+      driverVersion: properties.driverVersion!,
+      uuid: Uint8Array.from(more.deviceUUID).toHex(),
+      subgroupSize: more.subgroupSize,
+      subgroupSizes: [newer.minSubgroupSize, newer.maxSubgroupSize],
+      limits: {
+        maxBufferBytes,
+        maxStorageBufferRange: Math.min(
+          limits!.maxStorageBufferRange!,
+          maxBufferBytes,
+        ),
+        maxStorageBuffers: Math.min(
+          limits!.maxPerStageDescriptorStorageBuffers!,
+          MOST_STORAGE_BUFFERS,
+        ),
+        maxSharedMemoryBytes: limits!.maxComputeSharedMemorySize!,
+        maxInvocations: limits!.maxComputeWorkGroupInvocations!,
+        maxWorkgroupSize: limits!.maxComputeWorkGroupSize!,
+        maxWorkgroupCount: limits!.maxComputeWorkGroupCount!,
+        storageBufferAlignment: Number(
+          limits!.minStorageBufferOffsetAlignment!,
+        ),
+      },
+      features,
+      matrices: features.cooperativeMatrix
+        ? readMatrixShapes(instance, handle)
+        : [],
+      queueFamily: queue.index,
+    };
+  });
+}
+
+/** The first family of queues that compute. */
+function computeQueue(
+  { vk }: Instance,
+  device: bigint,
+): { index: number; timestampBits: number } | null {
+  return scratch.during(() => {
+    const count = scratch.take(8);
+    vk.vkGetPhysicalDeviceQueueFamilyProperties(device, count, 0n);
+    const { sizeBytes } = QueueFamilyProperties;
+    const families = scratch.take(sizeBytes * scratch.readU32(count));
+    vk.vkGetPhysicalDeviceQueueFamilyProperties(device, count, families);
+    for (let index = 0; index < scratch.readU32(count); index++) {
+      const { queueFlags, timestampValidBits } = scratch.read(
+        QueueFamilyProperties,
+        families + BigInt(index * sizeBytes),
+      );
+      if (queueFlags & QUEUE_COMPUTE_BIT) {
+        return { index, timestampBits: timestampValidBits };
+      }
+    }
+    return null;
+  });
+}
+
+function readFeatures(
+  instance: Instance,
+  device: bigint,
+): Omit<OptionalFeatures, "hasSubgroups" | "timestampBits"> {
+  const extensions = readExtensions(instance, device);
+  return scratch.during(() => {
+    // What is chained must be known to the driver, hence the extensions first.
+    const bfloat16 = scratch.write(PhysicalDeviceShaderBfloat16Features, {});
+    const matrix = scratch.write(PhysicalDeviceCooperativeMatrixFeatures, {
+      pNext: extensions.has(EXTENSIONS.bfloat16) ? bfloat16 : 0n,
+    });
+    const f13 = scratch.write(PhysicalDeviceVulkan13Features, {
+      pNext: extensions.has(EXTENSIONS.cooperativeMatrix) ? matrix : 0n,
+    });
+    const f12 = scratch.write(PhysicalDeviceVulkan12Features, { pNext: f13 });
+    const f11 = scratch.write(PhysicalDeviceVulkan11Features, { pNext: f12 });
+    const f = scratch.write(PhysicalDeviceFeatures2, { pNext: f11 });
+    instance.vk.vkGetPhysicalDeviceFeatures2(device, f);
+    const core = scratch.read(PhysicalDeviceFeatures2, f);
+    const v11 = scratch.read(PhysicalDeviceVulkan11Features, f11);
+    const v12 = scratch.read(PhysicalDeviceVulkan12Features, f12);
+    const v13 = scratch.read(PhysicalDeviceVulkan13Features, f13);
+    const matrices = scratch.read(
+      PhysicalDeviceCooperativeMatrixFeatures,
+      matrix,
+    );
+    const bfloats = scratch.read(
+      PhysicalDeviceShaderBfloat16Features,
+      bfloat16,
+    );
+    return {
+      shaderFloat16: v12.shaderFloat16 !== 0,
+      shaderInt16: core.shaderInt16 !== 0,
+      shaderInt64: core.shaderInt64 !== 0,
+      storageBuffer16BitAccess: v11.storageBuffer16BitAccess !== 0,
+      vulkanMemoryModel: v12.vulkanMemoryModel !== 0,
+      subgroupSizeControl: v13.subgroupSizeControl !== 0,
+      computeFullSubgroups: v13.computeFullSubgroups !== 0,
+      // Matrices are defined in that memory model alone.
+      cooperativeMatrix: matrices.cooperativeMatrix !== 0 &&
+        v12.vulkanMemoryModel !== 0,
+      bfloat16: bfloats.shaderBFloat16Type !== 0,
+      bfloat16Matrix: bfloats.shaderBFloat16CooperativeMatrix !== 0,
+      memoryBudget: extensions.has(EXTENSIONS.memoryBudget),
+    };
+  });
+}
+
+function readExtensions(
+  { vk }: Instance,
+  device: bigint,
+): Set<string> {
+  const list = (count: bigint, properties: bigint) =>
+    check(
+      vk.vkEnumerateDeviceExtensionProperties(device, 0n, count, properties),
+      "vkEnumerateDeviceExtensionProperties",
+    );
+  return scratch.during(() => {
+    const count = scratch.take(8);
+    list(count, 0n);
+    const room = scratch.readU32(count);
+    const { sizeBytes } = ExtensionProperties;
+    const memory = new NativeMemory(sizeBytes * room);
+    list(count, memory.address);
+    return new Set(
+      Array.from({ length: scratch.readU32(count) }, (_, i) => {
+        const at = memory.address + BigInt(i * sizeBytes);
+        return textOf(memory.read(ExtensionProperties, at).extensionName);
+      }),
+    );
+  });
+}
+
+/** A size as a number; some drivers name the largest of 64 bits. */
+function saturate(size: bigint): number {
+  return Number(
+    size > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : size,
+  );
+}
