@@ -9,9 +9,9 @@ import type { AdapterInfo } from "./webgpu/adapters.ts";
 
 /** The device a backend runs on, as shown to people and kept in meta.json. */
 export interface DeviceInfo {
-  /** Which executor. */
-  readonly backend: "reference" | "cpu" | "webgpu";
-  /** How to ask for it again: `cpu`, `gpu:0`, `software` … */
+  /** Which executor; that of WebGPU works through Vulkan as well. */
+  readonly backend: "reference" | "cpu" | "webgpu" | "vulkan";
+  /** How to ask for it again: `cpu`, `gpu:0`, `vulkan:0`, `software` … */
   readonly id: string;
   /** What it is called: the CPU's or the adapter's own name. */
   readonly name: string;

@@ -7,6 +7,10 @@
  * their name. Software is never the answer to `auto` or `gpu`: it looks like a
  * GPU and is slower than the CPU's own kernels.
  *
+ * `vulkan` are the real devices that are worked with through their drivers
+ * themselves, and `vulkan:` before any of these means the same among those;
+ * without it they are never taken.
+ *
  * @module
  */
 
@@ -19,6 +23,8 @@ export interface AvailableDevices {
   readonly cpu: string;
   /** In order of preference, as `listAdapters` gives them. */
   readonly adapters: readonly AdapterInfo[];
+  /** Why there is no Vulkan, where that was asked for and is not there. */
+  readonly noVulkan?: string | null;
 }
 
 /** The device that is taken. */
@@ -43,17 +49,22 @@ export function chooseDevice(
   available: AvailableDevices,
   { strict = false }: { strict?: boolean } = {},
 ): ChosenDevice {
-  const best = available.adapters.find(isReal) ?? null;
   const wanted = request.trim().toLowerCase();
+  const best =
+    available.adapters.find((one) =>
+      isReal(one) && (isVulkanRequest(wanted) || !one.vulkan)
+    ) ?? null;
   if (wanted === "auto") return { adapter: best, warnings: [] };
   const found = findDevice(wanted, available);
   if (found !== undefined) {
     return { adapter: found, warnings: found ? noteSoftware(found) : [] };
   }
 
-  const problem = `Cannot use device "${request}", this machine offers ` +
-    describeDevices(available);
-  const missesGpu = best === null && wanted !== "software";
+  const { noVulkan } = available;
+  const reason = noVulkan ? `: ${noVulkan}; ` : ", ";
+  const problem = `Cannot use device "${request}"${reason}this machine ` +
+    `offers ${describeDevices(available)}`;
+  const missesGpu = best === null && !wanted.endsWith("software");
   if (strict) {
     throw new UserError(problem, {
       hint: missesGpu
@@ -80,10 +91,37 @@ function describeDevices(
   ].join(SEPARATOR);
 }
 
+/** Whether a request is for a device through its driver itself. */
+export function isVulkanRequest(request: string): boolean {
+  return /^vulkan(:|$)/i.test(request.trim());
+}
+
 /** The device meant; null is the CPU, undefined none that is there. */
 function findDevice(
   wanted: string,
-  available: AvailableDevices,
+  { cpu, adapters }: AvailableDevices,
+): AdapterInfo | null | undefined {
+  if (!isVulkanRequest(wanted)) {
+    const others = adapters.filter(({ vulkan }) => !vulkan);
+    return findAmong(wanted, { cpu, adapters: others });
+  }
+  const [, rest = "gpu"] = /^vulkan:(.+)/.exec(wanted) ?? [];
+  const part = /^\d+$/.test(rest) ? `gpu:${rest}` : rest;
+  return findAmong(part, {
+    cpu: null,
+    adapters: adapters.filter(({ vulkan }) => vulkan),
+  });
+}
+
+/** What a request can mean; `cpu` is null where the CPU is not meant. */
+interface Candidates {
+  readonly cpu: string | null;
+  readonly adapters: readonly AdapterInfo[];
+}
+
+function findAmong(
+  wanted: string,
+  available: Candidates,
 ): AdapterInfo | null | undefined {
   // Names hold colons too, so the whole request is a name before it is a place.
   const whole = members(wanted, available);
@@ -95,13 +133,13 @@ function findDevice(
 /** The devices of a group, best first; null is the CPU. */
 function members(
   group: string,
-  { cpu, adapters }: AvailableDevices,
+  { cpu, adapters }: Candidates,
 ): (AdapterInfo | null)[] {
   switch (group) {
     case "":
       return [];
     case "cpu":
-      return [null];
+      return cpu === null ? [] : [null];
     case "gpu":
       return adapters.filter(isReal);
     case "cuda":
@@ -112,7 +150,7 @@ function members(
   const isCalled = (name: string) => name.toLowerCase().includes(group);
   return [
     ...adapters.filter(({ name }) => isCalled(name)),
-    ...isCalled(cpu) ? [null] : [],
+    ...cpu !== null && isCalled(cpu) ? [null] : [],
   ];
 }
 

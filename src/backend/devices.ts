@@ -11,7 +11,7 @@
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
 import type { Backend } from "./backend.ts";
-import { chooseDevice } from "./choose_device.ts";
+import { chooseDevice, isVulkanRequest } from "./choose_device.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { type GemmChoice, loadKernels } from "./cpu/kernels.ts";
@@ -25,7 +25,7 @@ export type Precision = "fp32" | "bf16" | "fp16";
 
 /** What the user asked for. */
 export interface DeviceChoice {
-  /** See choose_device.ts: `auto`, `cpu`, `gpu:N`, `cuda:N`, a name … */
+  /** See choose_device.ts: `auto`, `cpu`, `gpu:N`, `vulkan:N`, a name … */
   readonly device: string;
   /** CPU threads; 0 or absent is one per physical core. */
   readonly threads?: number;
@@ -54,6 +54,12 @@ export interface OpenedDevice {
 /** Where devices come from; tests bring their own. */
 export interface DeviceSources {
   listAdapters(): Promise<FoundAdapter[]>;
+  /**
+   * Those that can be worked with through their drivers themselves.
+   *
+   * @throws {Error} If there is no Vulkan; with the reason, in one line.
+   */
+  listVulkan(): Promise<FoundAdapter[]>;
   /** Of the PCI bus, whether or not a driver shows them. */
   listCards(): Card[];
   openCpu: typeof openCpuBackend;
@@ -67,6 +73,10 @@ export interface DeviceSources {
 /** The devices of this machine. */
 export const SYSTEM_DEVICES: DeviceSources = {
   listAdapters,
+  async listVulkan() {
+    const { listVulkanAdapters } = await import("./vulkan/adapters.ts");
+    return listVulkanAdapters();
+  },
   listCards,
   openCpu: openCpuBackend,
   async openGpu(adapter, options) {
@@ -128,10 +138,17 @@ async function findAdapter(
   const isCpu = /^\s*cpu(:0)?\s*$/i.test(choice.device) ||
     isAuto(choice) && choice.previous === "cpu";
   // Who wants the CPU has no use for drivers being loaded.
-  const found = isCpu ? [] : await sources.listAdapters();
+  const vulkan = isVulkanRequest(choice.device)
+    ? await listVulkan(sources)
+    : { found: [], problem: null };
+  const found = [
+    ...vulkan.found,
+    ...isCpu ? [] : await sources.listAdapters(),
+  ];
   const chosen = chooseDevice(isCpu ? "cpu" : choice.device, {
     cpu: readCpuInfo().name,
     adapters: found.map(({ info }) => info),
+    noVulkan: vulkan.problem,
   }, choice);
   warnings.push(...chosen.warnings);
   const adapter = found.find(({ info }) => info === chosen.adapter) ?? null;
@@ -144,6 +161,17 @@ async function findAdapter(
     "shows it; hearth doctor says why",
   ];
   return { adapter, notes };
+}
+
+/** The devices of Vulkan's drivers, or why there is no Vulkan. */
+export async function listVulkan(
+  sources: Pick<DeviceSources, "listVulkan">,
+): Promise<{ found: FoundAdapter[]; problem: string | null }> {
+  try {
+    return { found: await sources.listVulkan(), problem: null };
+  } catch (error) {
+    return { found: [], problem: errorMessage(error) };
+  }
 }
 
 /** Opens an adapter; null if it does not open, with a warning for the CPU. */

@@ -9,7 +9,7 @@ import type { Backend } from "./backend.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { loadKernels } from "./cpu/kernels.ts";
-import { type DeviceSources, SYSTEM_DEVICES } from "./devices.ts";
+import { type DeviceSources, listVulkan, SYSTEM_DEVICES } from "./devices.ts";
 import { measureSpeed, type ProductShape } from "./measure.ts";
 import { type AdapterInfo, pciId } from "./webgpu/adapters.ts";
 
@@ -45,8 +45,8 @@ export interface CpuListing extends CommonListing {
 
 /** A graphics adapter. */
 export interface AdapterListing extends CommonListing {
-  /** Which executor runs there. */
-  readonly backend: "webgpu";
+  /** What it is reached through; the kernels are the same. */
+  readonly backend: "webgpu" | "vulkan";
   /** As drivers and `lspci -n` name it: `10de:2330`; null if unknown. */
   readonly pciId: string | null;
   /** What WebGPU tells of it: limits, features, ids. */
@@ -74,18 +74,22 @@ const GPU_SHAPE: ProductShape = { M: 2048, K: 2048, N: 2048 };
 export async function listDevices(
   { measure = false, memoryOf, sources = SYSTEM_DEVICES }: ListOptions = {},
 ): Promise<DeviceListing[]> {
-  const found = await sources.listAdapters();
-  const requests = requestsOf(found.map(({ info }) => info));
+  const webGpu = await sources.listAdapters();
+  const { found: vulkan } = await listVulkan(sources);
+  const requests = new Map([
+    ...requestsOf(webGpu.map(({ info }) => info)),
+    ...requestsOf(vulkan.map(({ info }) => info)),
+  ]);
   const adapters: AdapterListing[] = [];
-  for (const one of found) { // one after another: they are timed
+  for (const one of [...webGpu, ...vulkan]) { // in turn: they are timed
     const { info } = one;
     adapters.push({
       id: info.id,
-      backend: "webgpu",
+      backend: info.vulkan ? "vulkan" : "webgpu",
       name: info.name,
       memoryBytes: info.isSoftware
         ? Deno.systemMemoryInfo().total
-        : await memoryOf?.(info) ?? null,
+        : info.vulkan?.memoryBytes ?? await memoryOf?.(info) ?? null,
       ...measure
         ? await timed(
           () => sources.openGpu(one, { precision: "fp32" }),
@@ -145,13 +149,13 @@ async function timed(
   }
 }
 
-/** What means each adapter: its id, its group if it is the first, its name. */
+/** What means each of a list: its id, its place among NVIDIA's, its name. */
 function requestsOf(
   adapters: readonly AdapterInfo[],
 ): Map<AdapterInfo, string[]> {
   const nvidia = adapters.filter(({ vendor }) => vendor === "nvidia");
   return new Map(adapters.map((one) => {
-    const { id, name } = one;
+    const { id, name, vulkan } = one;
     const place = nvidia.indexOf(one);
     // The words of the name that tell it from the others, such as A30.
     const words = name.replace(/ \(.*/, "").trim().split(/\s+/);
@@ -160,8 +164,8 @@ function requestsOf(
     const word = words.toReversed().find(isTelling);
     return [one, [
       id,
-      ...place >= 0 ? [`cuda:${place}`] : [],
-      ...word ? [word] : [],
+      ...place >= 0 && !vulkan ? [`cuda:${place}`] : [],
+      ...word ? [vulkan ? `vulkan:${word}` : word] : [],
     ]];
   }));
 }

@@ -137,17 +137,17 @@ class OpenWebGpu implements WebGpuBackend {
     { readback, options }: { readback: Readback; options: WebGpuOptions },
   ) {
     this.#options = options;
-    const { id, name, vendorId, deviceId, isSoftware } = gpu.adapter;
+    const { id, name, vendorId, deviceId, isSoftware, vulkan } = gpu.adapter;
     const { precision = "fp32" } = options;
     const unit = matrixUnitFor(precision, gpu.adapter.matrixUnits);
     this.#unit = unit;
     this.device = {
-      backend: "webgpu",
+      backend: vulkan ? "vulkan" : "webgpu",
       id,
       name,
       ...precision !== "fp32" && { precision },
       kernels: withGeneration(
-        `WGSL on ${name}` +
+        `WGSL ${vulkan ? "through Vulkan " : ""}on ${name}` +
           (precision === "fp32" ? "" : `, activations in ${precision}`) +
           (unit ? `, matrix units ${formatUnit(unit)}` : ""),
         "webgpu",

@@ -95,7 +95,7 @@ export async function benchProduct(
   product: Product,
   { seconds, variants = false }: { seconds: number; variants?: boolean },
 ): Promise<ProductFigures[]> {
-  if (backend.device.backend !== "webgpu") {
+  if (backend.device.backend === "cpu") {
     return [figuresOf(product, await timeOnCpu(backend, product, seconds))];
   }
   const gpu = backend as WebGpuBackend;

@@ -78,7 +78,7 @@ export function formatDevices(
 }
 
 function isGpu(device: DeviceListing): boolean {
-  return device.backend === "webgpu" && !device.adapter.isSoftware;
+  return device.backend !== "cpu" && !device.adapter.isSoftware;
 }
 
 /** What does not fit a table: one text for each line. */
@@ -92,13 +92,16 @@ function detailsOf(device: DeviceListing): string[] {
   return adapterDetails(device);
 }
 
-function adapterDetails({ adapter, pciId }: AdapterListing): string[] {
+function adapterDetails(
+  { backend, adapter, pciId }: AdapterListing,
+): string[] {
   const { api, isSoftware, subgroupSizes, limits, features } = adapter;
   const [least, most] = subgroupSizes ?? [];
   const facts = [
     isSoftware ? "no GPU: computes on the CPU, only if asked for" : "GPU",
     ...pciId ? [pciId] : [],
     ...api ? [`through ${api}`] : [],
+    ...backend === "vulkan" ? ["without WebGPU"] : [],
     ...subgroupSizes
       ? [`subgroups of ${least === most ? least : `${least} to ${most}`}`]
       : [],
@@ -110,10 +113,28 @@ function adapterDetails({ adapter, pciId }: AdapterListing): string[] {
     `${formatCount(limits.maxComputeInvocationsPerWorkgroup)} threads with ` +
     `${formatBytes(limits.maxComputeWorkgroupStorageSize)}`,
     `features: ${features.filter(isForCompute).join(", ") || "none"}`,
+    ...matrixDetails(adapter),
   ];
+}
+
+/** The products of matrix units, those of equal types together. */
+function matrixDetails(
+  { vulkan }: AdapterListing["adapter"],
+): string[] {
+  const byTypes = Map.groupBy(
+    vulkan?.matrices ?? [],
+    ({ a, c }) => `${a} to ${c}`,
+  );
+  if (byTypes.size === 0) return [];
+  const texts = [...byTypes].map(([types, shapes]) => {
+    const sizes = shapes.map(({ M, N, K }) => `${M}x${N}x${K}`);
+    return `${types} ${[...new Set(sizes)].join(" ")}`;
+  });
+  return [`matrix units: ${texts.join(", ")}`];
 }
 
 /** Most features are about textures and drawing. */
 function isForCompute(feature: string): boolean {
-  return /^(shader-|subgroups|timestamp-query|mappable)/.test(feature);
+  return /^(shader-|subgroups|timestamp-query|mappable|cooperative|bfloat16)/
+    .test(feature);
 }

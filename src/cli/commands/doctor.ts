@@ -125,6 +125,7 @@ async function checkDevices(): Promise<Check[]> {
     return [
       ...await Promise.all(devices.map(checkDevice)).then((all) => all.flat()),
       ...await checkGpu(devices),
+      ...await checkVulkan(),
     ];
   } catch (error) {
     return [{ name: "devices", verdict: "bad", text: errorMessage(error) }];
@@ -183,6 +184,19 @@ async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
     ...diagnosis.diagnoseGpu(findings),
     ...diagnosis.uselessVariables(findings),
   ].map(gpuCheck);
+}
+
+/** Why --device vulkan cannot be used; macOS has Metal in its place. */
+async function checkVulkan(): Promise<Check[]> {
+  if (Deno.build.os === "darwin") return [];
+  const { listVulkan, SYSTEM_DEVICES } = await import(
+    "../../backend/devices.ts"
+  );
+  const { found, problem } = await listVulkan(SYSTEM_DEVICES);
+  if (found.length > 0) return [];
+  const why = problem ?? "no driver shows a device of Vulkan 1.3 or newer";
+  const text = `--device vulkan has no effect: ${why}`;
+  return [{ name: "vulkan", verdict: "ok", text }];
 }
 
 /** A machine without a GPU is as good as it can be. */

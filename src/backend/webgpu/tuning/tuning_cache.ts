@@ -34,14 +34,15 @@ export interface TuningCache {
 /** The cache of an adapter. @param folder Null if there is none. */
 export function openTuningCache(
   adapter:
-    & Pick<AdapterInfo, "name" | "vendorId" | "deviceId">
+    & Pick<AdapterInfo, "name" | "vendorId" | "deviceId" | "vulkan">
     & { unit?: MatrixUnit | null },
   folder: string | null = cacheFolder(),
 ): TuningCache {
-  const { name, vendorId, deviceId, unit } = adapter;
-  // The system's driver has no version here; a new one is mostly as fast.
+  const { name, vendorId, deviceId, vulkan, unit } = adapter;
+  // WebGPU does not tell the driver's version; a new one is mostly as fast.
   const key = {
     ...{ name, vendorId, deviceId, deno: Deno.version.deno },
+    ...vulkan && { vulkanDriver: vulkan.driverVersion },
     // Products that may use it choose among others than those that may not.
     ...unit && { matrixUnit: formatUnit(unit) },
   };
