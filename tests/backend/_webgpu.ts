@@ -1,5 +1,6 @@
 /**
- * A WebGPU adapter for tests: any there is, software too.
+ * A WebGPU adapter for tests: any there is, software too. With the variable
+ * HEARTH_TEST_DRIVER=vulkan it is one of src/backend/vulkan/.
  *
  * Without one, tests that need it are skipped, and say so; with the variable
  * REQUIRE_GPU=1 that is a failure.
@@ -7,6 +8,7 @@
  * @module
  */
 
+import { listVulkanAdapters } from "../../src/backend/vulkan/adapters.ts";
 import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
 import type { TuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import {
@@ -16,7 +18,9 @@ import {
 } from "../../src/backend/webgpu/webgpu_backend.ts";
 
 /** The first adapter; only where {@linkcode noAdapter} is false. */
-export const [testAdapter] = await listAdapters();
+export const [testAdapter] = Deno.env.get("HEARTH_TEST_DRIVER") === "vulkan"
+  ? listVulkanAdapters()
+  : await listAdapters();
 
 if (!testAdapter) {
   const missing = "no WebGPU adapter: its tests are skipped (on Debian, " +

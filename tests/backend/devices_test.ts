@@ -8,7 +8,11 @@ import {
   SYSTEM_DEVICES,
 } from "../../src/backend/devices.ts";
 import { listDevices } from "../../src/backend/list_devices.ts";
-import { listAdapters } from "../../src/backend/webgpu/adapters.ts";
+import {
+  describe,
+  type FoundAdapter,
+  listAdapters,
+} from "../../src/backend/webgpu/adapters.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
@@ -22,6 +26,7 @@ type Choice = Parameters<typeof openBackend>[0];
 const CPU_ONLY: DeviceSources = {
   ...SYSTEM_DEVICES,
   listAdapters: () => Promise.resolve([]),
+  listVulkan: () => Promise.reject(new Error("libvulkan.so.1 is missing")),
   listCards: () => [],
 };
 
@@ -192,6 +197,10 @@ function gpuMachine(
   const slow = adapter({ name: "llvmpipe (LLVM 15)", isFallback: true });
   const sources: DeviceSources = {
     listCards: () => [],
+    listVulkan: () => {
+      events.push("list vulkan");
+      return Promise.resolve(VULKAN_A30S);
+    },
     listAdapters() {
       events.push("list");
       return listAdapters({
@@ -222,6 +231,24 @@ function gpuMachine(
   return { sources, events };
 }
 
+/** Two equal cards, as their driver names them. */
+const VULKAN_A30S: FoundAdapter[] = [0, 1].map((n) => ({
+  info: {
+    id: `vulkan:${n}`,
+    ...describe(
+      adapter({ name: "NVIDIA A30", vendor: 0x10de, device: 0x20b7 }),
+      "vulkan",
+    ),
+    vulkan: {
+      driverVersion: 1,
+      uuid: `${n}`.repeat(32),
+      memoryBytes: 24e9,
+      matrices: [],
+    },
+  },
+  request: () => Promise.resolve(null),
+}));
+
 const tiny = estimateWork({ B: 8, T: 128, C: 128, L: 4, parameterCount: 1e6 });
 const large = estimateWork({
   B: 8,
@@ -237,6 +264,43 @@ Deno.test("openBackend() takes the GPU unasked, and closes it", async () => {
   assert.equal(chosen.id, "gpu:0");
   assert.deepEqual(events, ["list", "open gpu:0 fp32", "close gpu:0"]);
   assert.deepEqual([chosen.warnings, chosen.notes], [[], []]);
+});
+
+Deno.test("openBackend() takes the driver's own devices when asked", async () => {
+  for (
+    const [device, id] of [
+      ["vulkan", "vulkan:0"],
+      ["Vulkan:1", "vulkan:1"],
+      ["vulkan:a30:1", "vulkan:1"],
+      ["vulkan:cuda", "vulkan:0"],
+      ["a30", "gpu:0"],
+    ]
+  ) {
+    const { sources } = gpuMachine();
+    const chosen = await choose({ device }, sources);
+    assert.deepEqual([chosen.id, chosen.warnings], [id, []], device);
+  }
+  const { sources, events } = gpuMachine();
+  await choose({ device: "gpu" }, sources);
+  assert.ok(!events.includes("list vulkan")); // no driver is loaded for nothing
+});
+
+Deno.test("openBackend() says why there is no Vulkan", async () => {
+  assert.deepEqual((await choose({ device: "vulkan" })).warnings, [
+    'Cannot use device "vulkan": libvulkan.so.1 is missing; this machine ' +
+    `offers cpu (${name}): using cpu; hearth doctor tells why there is no GPU`,
+  ]);
+  const { sources } = gpuMachine();
+  const chosen = await choose({ device: "vulkan:2" }, sources);
+  assert.equal(chosen.id, "vulkan:0");
+  assert.match(
+    chosen.warnings[0],
+    /^Cannot use device "vulkan:2", .* vulkan:1 .*using vulkan:0 /,
+  );
+  await assert.rejects(
+    openBackend({ device: "vulkan:2", strict: true }, sources),
+    (error) => error instanceof UserError && error.exitCode === 2,
+  );
 });
 
 Deno.test("openBackend() leaves drivers alone for the CPU", async () => {
@@ -396,6 +460,8 @@ Deno.test("listDevices() says what means each device, and what it has", async ()
     })),
     [
       { id: "gpu:0", requests: ["gpu:0", "cuda:0", "A30"], memoryBytes: 24e9 },
+      { id: "vulkan:0", requests: ["vulkan:0"], memoryBytes: 24e9 },
+      { id: "vulkan:1", requests: ["vulkan:1"], memoryBytes: 24e9 },
       { id: "cpu", requests: ["cpu"], memoryBytes },
       { id: "software", requests: ["software", "llvmpipe"], memoryBytes },
     ],
