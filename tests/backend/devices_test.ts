@@ -243,7 +243,6 @@ const VULKAN_A30S: FoundAdapter[] = [0, 1].map((n) => ({
       driverVersion: 1,
       uuid: `${n}`.repeat(32),
       memoryBytes: 24e9,
-      matrices: [],
     },
   },
   request: () => Promise.resolve(null),

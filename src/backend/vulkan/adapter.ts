@@ -40,14 +40,21 @@ export class VulkanAdapter {
   }
 
   /**
-   * Opens it with all that it has, whatever is asked for.
+   * Opens it with all that it has, also what is not asked for.
    *
+   * @throws {TypeError} If it lacks a feature that is asked for.
    * @throws {VulkanError} If the driver refuses.
    */
-  requestDevice(_?: GPUDeviceDescriptor): Promise<VulkanDevice> {
-    return Promise.try(() =>
-      new VulkanDevice(openLogicalDevice(this.#physical), this)
-    );
+  requestDevice(
+    { requiredFeatures = [] }: GPUDeviceDescriptor = {},
+  ): Promise<VulkanDevice> {
+    return Promise.try(() => {
+      const missing = requiredFeatures.filter((one) => !this.features.has(one));
+      if (missing.length > 0) {
+        throw new TypeError(`${this.info.description} lacks ${missing}`);
+      }
+      return new VulkanDevice(openLogicalDevice(this.#physical), this);
+    });
   }
 }
 
@@ -59,6 +66,7 @@ function featuresOf({ features }: PhysicalDevice): Set<string> {
     ["shader-f16", features.shaderFloat16 && features.storageBuffer16BitAccess],
     ["subgroups", features.hasSubgroups],
     ["timestamp-query", features.timestampBits > 0],
+    ["wgpu-shader-int64", features.shaderInt64],
   ];
   return new Set(names.filter(([, there]) => there).map(([name]) => name));
 }

@@ -52,11 +52,11 @@ export function listVulkanAdapters(): FoundAdapter[] {
           ? "vulkan:software"
           : `vulkan:software:${n}`,
         ...info,
+        matrixUnits: physical.matrixUnits,
         vulkan: {
           driverVersion: physical.driverVersion,
           uuid: physical.uuid,
           memoryBytes: memoryBytesOf(physical),
-          matrices: physical.matrices,
         },
       },
       request: () => Promise.resolve(open()),

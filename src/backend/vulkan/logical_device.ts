@@ -99,6 +99,7 @@ function wantedFeatures({ features }: PhysicalDevice): bigint {
     shaderFloat16: bit(features.shaderFloat16),
     timelineSemaphore: 1,
     vulkanMemoryModel: bit(features.vulkanMemoryModel),
+    vulkanMemoryModelDeviceScope: bit(features.vulkanMemoryModelDeviceScope),
   });
   const f11 = scratch.write(PhysicalDeviceVulkan11Features, {
     pNext: f12,

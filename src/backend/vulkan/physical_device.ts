@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CooperativeMatrixShape } from "../webgpu/adapters.ts";
+import type { MatrixUnit } from "../webgpu/gemm/gemm_variant.ts";
 import {
   API_VERSION_1_3,
   PHYSICAL_DEVICE_TYPE_CPU,
@@ -14,8 +14,8 @@ import {
   SHADER_STAGE_COMPUTE_BIT,
   SUBGROUP_OPERATIONS,
 } from "./constants.ts";
-import { readMatrixShapes } from "./cooperative_matrix.ts";
 import type { Instance } from "./instance.ts";
+import { readMatrixUnits } from "./matrix_units.ts";
 import { NativeMemory, scratch } from "./native_memory.ts";
 import { check } from "./result.ts";
 import { textOf } from "./struct.ts";
@@ -47,6 +47,7 @@ export interface OptionalFeatures {
   readonly shaderInt64: boolean;
   readonly storageBuffer16BitAccess: boolean;
   readonly vulkanMemoryModel: boolean;
+  readonly vulkanMemoryModelDeviceScope: boolean;
   readonly subgroupSizeControl: boolean;
   readonly computeFullSubgroups: boolean;
   readonly cooperativeMatrix: boolean;
@@ -84,7 +85,7 @@ export interface PhysicalDevice {
     readonly storageBufferAlignment: number;
   };
   readonly features: OptionalFeatures;
-  readonly matrices: readonly CooperativeMatrixShape[];
+  readonly matrixUnits: readonly MatrixUnit[];
   /** The queue family that computes. */
   readonly queueFamily: number;
 }
@@ -157,8 +158,13 @@ export function describeDevice(
         ),
       },
       features,
-      matrices: features.cooperativeMatrix
-        ? readMatrixShapes(instance, handle)
+      matrixUnits: features.cooperativeMatrix
+        ? readMatrixUnits(instance, handle, more.subgroupSize)
+          .filter(({ scalar }) =>
+            scalar === "f16"
+              ? features.shaderFloat16
+              : features.bfloat16 && features.bfloat16Matrix
+          )
         : [],
       queueFamily: queue.index,
     };
@@ -225,6 +231,7 @@ function readFeatures(
       shaderInt64: core.shaderInt64 !== 0,
       storageBuffer16BitAccess: v11.storageBuffer16BitAccess !== 0,
       vulkanMemoryModel: v12.vulkanMemoryModel !== 0,
+      vulkanMemoryModelDeviceScope: v12.vulkanMemoryModelDeviceScope !== 0,
       subgroupSizeControl: v13.subgroupSizeControl !== 0,
       computeFullSubgroups: v13.computeFullSubgroups !== 0,
       // Matrices are defined in that memory model alone.

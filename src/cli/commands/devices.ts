@@ -117,19 +117,15 @@ function adapterDetails(
   ];
 }
 
-/** The products of matrix units, those of equal types together. */
+/** What matrix units multiply, by the types of the factors. */
 function matrixDetails(
-  { vulkan }: AdapterListing["adapter"],
+  { matrixUnits = [] }: AdapterListing["adapter"],
 ): string[] {
-  const byTypes = Map.groupBy(
-    vulkan?.matrices ?? [],
-    ({ a, c }) => `${a} to ${c}`,
+  if (matrixUnits.length === 0) return [];
+  const byType = Map.groupBy(matrixUnits, ({ scalar }) => scalar);
+  const texts = [...byType].map(([scalar, units]) =>
+    [scalar, ...units.map(({ M, N, K }) => `${M}x${N}x${K}`)].join(" ")
   );
-  if (byTypes.size === 0) return [];
-  const texts = [...byTypes].map(([types, shapes]) => {
-    const sizes = shapes.map(({ M, N, K }) => `${M}x${N}x${K}`);
-    return `${types} ${[...new Set(sizes)].join(" ")}`;
-  });
   return [`matrix units: ${texts.join(", ")}`];
 }
 

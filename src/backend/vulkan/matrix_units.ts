@@ -1,35 +1,31 @@
 /**
- * Which products of small matrices a device's matrix units do: a subgroup
- * computes A·B + C at once, with A of M rows and K columns and B of K rows
- * and N columns spread over its lanes.
+ * Which products of small matrices a device's matrix units do.
  *
  * Source: https://registry.khronos.org/vulkan/specs/latest/man/html/VK_KHR_cooperative_matrix.html.
  *
  * @module
  */
 
-import type {
-  CooperativeMatrixShape,
-  MatrixComponent,
-} from "../webgpu/adapters.ts";
+import type { MatrixUnit } from "../webgpu/gemm/gemm_variant.ts";
 import { SCOPE_SUBGROUP } from "./constants.ts";
 import type { Instance } from "./instance.ts";
 import { NativeMemory, scratch } from "./native_memory.ts";
 import { check } from "./result.ts";
 import { CooperativeMatrixProperties } from "./structs.ts";
 
-/** Types of elements, as WGSL would name them. */
-const COMPONENTS: Readonly<Record<number, MatrixComponent>> = {
+/** VkComponentTypeKHR, by WGSL's names. */
+const F32 = 1;
+const FACTORS: Readonly<Record<number, MatrixUnit["scalar"]>> = {
   0: "f16",
-  1: "f32",
   1000141000: "bf16",
 };
 
-/** Products of floating-point numbers by one subgroup. */
-export function readMatrixShapes(
+/** Products of short floats with sums of f32, by subgroups of `lanes`. */
+export function readMatrixUnits(
   { vk, handle }: Instance,
   device: bigint,
-): CooperativeMatrixShape[] {
+  lanes: number,
+): MatrixUnit[] {
   return scratch.during(() => {
     const name = "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR";
     const address = vk.vkGetInstanceProcAddr(handle, scratch.writeText(name));
@@ -49,17 +45,13 @@ export function readMatrixShapes(
     list(count, first);
     return Array.from({ length: scratch.readU32(count) }, (_, i) => {
       const each = memory.read(type, first + BigInt(i * type.sizeBytes));
-      const [a, b, c, result] = [
-        each.AType,
-        each.BType,
-        each.CType,
-        each.ResultType,
-      ].map((one) => COMPONENTS[one]);
-      const { MSize: M, NSize: N, KSize: K } = each;
-      return each.scope === SCOPE_SUBGROUP && a && b && c && result
-        ? { M, N, K, a, b, c, result }
+      const { MSize: M, NSize: N, KSize: K, AType, BType } = each;
+      const scalar = FACTORS[AType];
+      return scalar && AType === BType && each.CType === F32 &&
+          each.ResultType === F32 && each.scope === SCOPE_SUBGROUP
+        ? { M, N, K, scalar, lanes }
         : null;
-    }).filter((shape) => shape !== null);
+    }).filter((unit) => unit !== null);
   });
 }
 
