@@ -91,7 +91,11 @@ export type {
   CpuListing,
 } from "./src/backend/list_devices.ts";
 export type { ProductShape } from "./src/backend/measure.ts";
-export type { AdapterInfo, GpuVendor } from "./src/backend/webgpu/adapters.ts";
+export type {
+  AdapterInfo,
+  GpuVendor,
+  VulkanFacts,
+} from "./src/backend/webgpu/adapters.ts";
 export type { MatrixUnit } from "./src/backend/webgpu/gemm/gemm_variant.ts";
 export type { BaseSettings, FindBase } from "./src/config/base_settings.ts";
 export type { ConfigChange } from "./src/config/config_change.ts";
