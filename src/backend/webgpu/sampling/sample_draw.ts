@@ -235,7 +235,7 @@ fn idAt(i: u32) -> u32 { return i; }`,
   for (var i = lane; i < n; i += ${SAMPLE_THREADS}u) {
     let x = ${logits}[i];
     if (!isFinite(x)) { bad = 1.0f; }
-    let score = ${penalized(used, "penalty")};
+    let score = ${penalized(`${used}[i >> 5u]`, "penalty")};
     list[i] = score;
     if (first == n || score > largest) { largest = score; first = i; }
   }

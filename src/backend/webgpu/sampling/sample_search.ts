@@ -8,10 +8,10 @@
 import { lines } from "../wgsl.ts";
 import { SAMPLE_THREADS } from "./sample_shape.ts";
 
-/** Bits of a digit; the topmost has two, as more would be beyond the word. */
-const DIGIT_BITS = 3;
+/** Bits of a digit: a vector has an amount for each of its values. */
+const DIGIT_BITS = 2;
 /** Digits of a whole word. */
-export const ALL_DIGITS = 11;
+export const ALL_DIGITS = 16;
 
 /** Numbers that are in reach of the threads, in any order. */
 export interface Searched {
@@ -34,27 +34,16 @@ export function findLeast(
   for (var digit = 0u; digit < ${digits}u; digit++) {
     let shift = ${DIGIT_BITS}u * (${ALL_DIGITS - 1}u - digit);
     let low = vec4<u32>(least) + (vec4<u32>(0u, 1u, 2u, 3u) << vec4<u32>(shift));
-    let high = vec4<u32>(least) + (vec4<u32>(4u, 5u, 6u, 7u) << vec4<u32>(shift));
-    var lows = vec4<f32>(0.0f);
-    var highs = vec4<f32>(0.0f);
+    var amounts = vec4<f32>(0.0f);
     ${
     each(`
       let key = vec4<u32>(${key});
-      let amount = vec4<f32>(${amount});
-      lows += select(vec4<f32>(0.0f), amount, key >= low);
-      highs += select(vec4<f32>(0.0f), amount, key >= high);`)
+      amounts += select(vec4<f32>(0.0f), vec4<f32>(${amount}), key >= low);`)
   }
-    lows = sumAll4(lows, lane);
-    highs = sumAll4(highs, lane);
-    var reached = select(0u, 1u, lows.y >= ${goal});
-    reached = select(reached, 2u, lows.z >= ${goal});
-    reached = select(reached, 3u, lows.w >= ${goal});
-    if (digit > 0u) {
-      reached = select(reached, 4u, highs.x >= ${goal});
-      reached = select(reached, 5u, highs.y >= ${goal});
-      reached = select(reached, 6u, highs.z >= ${goal});
-      reached = select(reached, 7u, highs.w >= ${goal});
-    }
+    amounts = sumAll4(amounts, lane);
+    var reached = select(0u, 1u, amounts.y >= ${goal});
+    reached = select(reached, 2u, amounts.z >= ${goal});
+    reached = select(reached, 3u, amounts.w >= ${goal});
     least += reached << shift;
   }`;
 }

@@ -65,10 +65,10 @@ fn keyOf(x: f32) -> u32 {
 }
 `;
 
-/** WGSL: the score of a logit `x`, of an id that may have been used. */
-export function penalized(used: string, penalty: string): string {
+/** WGSL: the score of logit `x` of id `i`, whose word says whether it was used. */
+export function penalized(word: string, penalty: string): string {
   return `select(x, select(x * ${penalty}, x / ${penalty}, x > 0.0f), ` +
-    `((${used}[i >> 5u] >> (i & 31u)) & 1u) == 1u)`;
+    `((${word} >> (i & 31u)) & 1u) == 1u)`;
 }
 
 const SIDE = Math.sqrt(SAMPLE_THREADS);

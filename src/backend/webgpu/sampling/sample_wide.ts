@@ -24,7 +24,7 @@ import {
 import { findLeast } from "./sample_search.ts";
 
 /** Digits of the bound; the lower bits make the list no shorter to speak of. */
-const BOUND_DIGITS = 7;
+const BOUND_DIGITS = 10;
 
 type Tensors<N extends string> = Record<N, GpuTensor>;
 
@@ -49,9 +49,10 @@ export function surveyDispatch(
 ${
       lines(each, (j) =>
         `  var x${j} = 0.0f;
+  var word${j} = 0u;
   {
     ${id(j)}
-    if (i < n) { x${j} = ${logits}[i]; }
+    if (i < n) { x${j} = ${logits}[i]; word${j} = ${used}[i >> 5u]; }
   }`)
     }
   var largest = ${LOWEST};
@@ -64,7 +65,7 @@ ${
     if (i < n) {
       let x = x${j};
       if (!isFinite(x)) { bad = 1.0f; }
-      x${j} = ${penalized(used, "penalty")};
+      x${j} = ${penalized(`word${j}`, "penalty")};
       ${scores}[i] = x${j};
       if (first == n || x${j} > largest) { largest = x${j}; first = i; }
     }
