@@ -31,9 +31,10 @@ import {
 
 /**
  * Prompt tokens per run: long ones make the most of reading the weights, and
- * only the last piece is padded, to the shortest length that there is.
+ * of a device with many cores. The last piece is padded, to a multiple of the
+ * shortest length that there is.
  */
-const PIECES = [128, 32];
+const PIECES = [512, 128, 32];
 
 /** What a decoder is opened with. */
 export interface DecoderOptions {
@@ -174,9 +175,7 @@ class CachedDecoder implements Decoder {
     this.#seen = context;
     while (at < context.length) {
       const left = context.length - at;
-      const T = left === 1
-        ? 1
-        : this.#pieces.find((T) => T <= left) ?? this.#pieces.at(-1)!;
+      const T = left === 1 ? 1 : this.#pieceFor(left);
       const piece = context.slice(at, at + T);
       await this.#run(piece, { at, T });
       at += piece.length;
@@ -234,6 +233,13 @@ class CachedDecoder implements Decoder {
 
   async dispose(): Promise<void> {
     await this.executable.dispose();
+  }
+
+  /** The longest piece that does not pad more than the shortest ones would. */
+  #pieceFor(left: number): number {
+    const shortest = this.#pieces.at(-1)!;
+    const padded = Math.ceil(left / shortest) * shortest;
+    return this.#pieces.find((T) => T <= padded)!;
   }
 
   /** Runs the id that the device drew last, at cache row `at`. */

@@ -107,6 +107,13 @@ Deno.test("Decoder reads long prompts in long pieces", async () => {
       await t.assertFeeds(parts, parts.reduce((sum, n) => sum + n));
     }
   });
+  await withLongContext({ arch, openBackend, seqLen: 560 }, async (t) => {
+    // Those of 512, whole and padded, up to the end of the cache.
+    for (const parts of [[490], [512], [30, 530], [1, 559]]) {
+      t.decoder.reset();
+      await t.assertFeeds(parts, parts.reduce((sum, n) => sum + n));
+    }
+  });
 });
 
 for (const [backendName, openBackend] of Object.entries(BACKENDS)) {
