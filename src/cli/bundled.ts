@@ -66,7 +66,7 @@ export async function createBundledProgram(
       const prompt = flags.prompt === undefined && !app.io.stdinIsTty
         ? await readStdinPrompt(app)
         : await readPrompt(app, flags.prompt);
-      await using model = await openModel(files, flags);
+      await using model = await openModel(files, { ...flags, prompt });
       introduce(app, model);
       if (talks) return await talk(app, model, flags);
       using stop = new StopSignal(app, () => {});

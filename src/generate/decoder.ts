@@ -35,12 +35,19 @@ import {
  * shortest length that there is.
  */
 const PIECES = [512, 128, 32];
+/** Pieces that are longer are for prompts that are known to be. */
+const USUAL_PIECE = 128;
 
 /** What a decoder is opened with. */
 export interface DecoderOptions {
   config: ModelConfig;
   /** Values of every parameter, as `eachParam` or a checkpoint give them. */
   weights: ParamValues;
+  /**
+   * Tokens of the longest prompt to expect. Prompts of any length can be fed;
+   * but a GPU compiles some shaders more to read long ones in long pieces.
+   */
+  longestPrompt?: number;
 }
 
 /** How a sequence goes on. */
@@ -110,9 +117,13 @@ export function contextAfter(
  */
 export async function openDecoder(
   backend: Backend,
-  { config, weights }: DecoderOptions,
+  { config, weights, longestPrompt = 0 }: DecoderOptions,
 ): Promise<Decoder> {
-  const fitting = PIECES.filter((T) => T <= config.seqLen);
+  const longest = Math.min(
+    config.seqLen,
+    Math.max(USUAL_PIECE, padded(longestPrompt)),
+  );
+  const fitting = PIECES.filter((T) => T <= longest);
   const pieces = fitting.length > 0 ? fitting : [config.seqLen];
   // The last piece of a prompt is padded, and must fit wherever it begins.
   const S = config.seqLen + pieces.at(-1)! - 1;
@@ -133,6 +144,11 @@ export async function openDecoder(
     throw new TypeError(`No values for parameter "${name}"`);
   }
   return new CachedDecoder(config, executable, pieces);
+}
+
+/** Rows that so many tokens take in the shortest pieces. */
+function padded(tokens: number, shortest = PIECES.at(-1)!): number {
+  return Math.ceil(tokens / shortest) * shortest;
 }
 
 /** Name of the phase that reads T tokens. */
@@ -237,9 +253,8 @@ class CachedDecoder implements Decoder {
 
   /** The longest piece that does not pad more than the shortest ones would. */
   #pieceFor(left: number): number {
-    const shortest = this.#pieces.at(-1)!;
-    const padded = Math.ceil(left / shortest) * shortest;
-    return this.#pieces.find((T) => T <= padded)!;
+    const rows = padded(left, this.#pieces.at(-1));
+    return this.#pieces.find((T) => T <= rows)!;
   }
 
   /** Runs the id that the device drew last, at cache row `at`. */

@@ -33,6 +33,8 @@ export interface ModelDevice {
   device?: string;
   /** CPU threads; 0, the default, is one per physical core. */
   threads?: number;
+  /** The longest prompt to expect; longer ones are read as well. */
+  prompt?: string;
 }
 
 /** A model and its tokenizer; disposing frees the device. */
@@ -57,7 +59,7 @@ export interface OpenModel extends AsyncDisposable {
  */
 export async function openModel(
   { runId, name, warnings, content }: ModelFiles,
-  { device = "auto", threads = 0 }: ModelDevice = {},
+  { device = "auto", threads = 0, prompt = "" }: ModelDevice = {},
 ): Promise<OpenModel> {
   await using opened = new AsyncDisposableStack();
   const config = configFromHf(content.modelConfig);
@@ -67,7 +69,9 @@ export async function openModel(
   const { backend } = choice;
   opened.defer(() => backend.dispose());
   const weights = eachFromHuggingFace(config, content.params);
-  const decoder = await openDecoder(backend, { config, weights });
+  const longestPrompt = tokenizer.encode(prompt).length;
+  const options = { config, weights, longestPrompt };
+  const decoder = await openDecoder(backend, options);
   opened.defer(() => decoder.dispose());
   const cleanup = opened.move();
   return {

@@ -107,7 +107,8 @@ Deno.test("Decoder reads long prompts in long pieces", async () => {
       await t.assertFeeds(parts, parts.reduce((sum, n) => sum + n));
     }
   });
-  await withLongContext({ arch, openBackend, seqLen: 560 }, async (t) => {
+  const long = { arch, openBackend, seqLen: 560, longestPrompt: 500 };
+  await withLongContext(long, async (t) => {
     // Those of 512, whole and padded, up to the end of the cache.
     for (const parts of [[490], [512], [30, 530], [1, 559]]) {
       t.decoder.reset();
@@ -249,17 +250,19 @@ function longModel(arch: string, { seqLen }: { seqLen: number }) {
 
 /** Runs `body` with a model of 70 tokens of context: more than two pieces. */
 async function withLongContext(
-  { arch, openBackend, seqLen = 70 }: {
+  { arch, openBackend, seqLen = 70, longestPrompt }: {
     arch: string;
     openBackend: () => Promise<Backend>;
     seqLen?: number;
+    longestPrompt?: number;
   },
   body: (context: LongContext) => Promise<void>,
 ): Promise<void> {
   const { config, weights } = longModel(arch, { seqLen });
   const reference = await BACKENDS.reference();
   const backend = await openBackend();
-  const decoder = await openDecoder(backend, { config, weights });
+  const options = { config, weights, longestPrompt };
+  const decoder = await openDecoder(backend, options);
   const fed: number[] = [];
   await body({
     decoder,

@@ -43,7 +43,7 @@ export function addGenerateCommand(
       );
       using stop = new StopSignal(app, () => {});
       const chosen = await loadChosen(app.root, ref);
-      await using model = await openModel(chosen, flags);
+      await using model = await openModel(chosen, { ...flags, prompt });
       introduce(app, model);
       await writeTexts(app, model, { flags, prompt, signal: stop.signal });
       if (stop.signal.aborted) app.exitCode = EXIT.stopped;
