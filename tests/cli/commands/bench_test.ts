@@ -110,6 +110,11 @@ Deno.test("hearth bench generate reads every weight per token", async () => {
   ]);
   assert.match(out, /^tokens\/s +[\d.]+\n/);
   assert.equal(json.newTokens, 5);
+  // The context has 64 tokens: the last 5, and a prompt that fills it.
+  assert.equal(json.endTokens, 64 - 5);
+  assert.equal(json.endToken.runs, 5);
+  assert.equal(json.readTokens, 64);
+  assert.equal(json.promptTokensPerSec, 64 / json.read.medianMs * 1000);
   // All 804,096 parameters but the 64 x 128 positions.
   assert.equal(json.weightBytes, 4 * (804_096 - 64 * 128));
 });
