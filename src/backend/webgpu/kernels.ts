@@ -16,6 +16,7 @@ import { lossKernels } from "./kernels/losses.ts";
 import { matmulKernels } from "./kernels/matmul.ts";
 import { normKernels } from "./kernels/norms.ts";
 import { optimizerKernels } from "./kernels/optimizer.ts";
+import { ropeKernels } from "./kernels/rope.ts";
 import { sampleKernels } from "./kernels/sample.ts";
 
 /** One kernel per op. */
@@ -30,5 +31,6 @@ export const webgpuKernels: Kernels<OpName> = {
   ...matmulKernels,
   ...normKernels,
   ...optimizerKernels,
+  ...ropeKernels,
   ...sampleKernels,
 };

@@ -1,5 +1,5 @@
 /**
- * Row lookup in a table and its gradient, and rotary positions.
+ * Row lookup in a table, and its gradient.
  *
  * The gradient has one fixed order without atomics: every row finds the next
  * row of the same id, and the first row of each id adds up the chain that
@@ -30,9 +30,9 @@ const FIRST = "0x80000000u";
  */
 const CHUNK = 128;
 
-/** Kernels that read token ids or positions. */
+/** Kernels that read token ids. */
 export const embeddingKernels: Kernels<
-  "embedding" | "embeddingBackward" | "rope"
+  "embedding" | "embeddingBackward"
 > = {
   embedding({ in: read, out: write, attrs: { rows, C } }) {
     const width = C % 4 === 0 ? 4 : 1, CV = C / width;
@@ -89,49 +89,6 @@ export const embeddingKernels: Kernels<
       addChains({ terms: sums, ids, links, out }, { ...sizes, to: "id" }),
     );
     return dispatches;
-  },
-
-  rope({ in: { x, positions }, out: { out }, attrs }, context) {
-    const { rows, width, nRotated, D, theta, inverse } = attrs;
-    // Four pairs at a time, unless four columns may be of two halves.
-    const wide = D % 8 === 0 && width % 4 === 0, step = wide ? 4 : 1;
-    const table = context.table(turnsTable({ D, theta, step }));
-    const { bindings, names } = bind({
-      read: { x, positions, table },
-      write: { out },
-    }, { vector: wide ? ["x", "table", "out"] : [] });
-    const half = D / 2 / step;
-    const pairs = nRotated * half;
-    const perRow = width / step - pairs; // those that are copied have one each
-    const n = rows * perRow, count = Math.ceil(n / 256);
-    const code = sinCos(wide) + entry(
-      256,
-      `
-  let i = ${groupIndex(count)} * 256u + lane;
-  if (i >= ${n}u) { return; }
-  let row = i / ${perRow}u;
-  let pair = i % ${perRow}u;
-  let start = row * ${width / step}u;
-  if (pair >= ${pairs}u) {
-    let at = start + pair + ${pairs}u;
-    ${names.out}[at] = ${names.x}[at];
-    return;
-  }
-  let turn = pair % ${half}u;
-  let first = start + pair / ${half}u * ${2 * half}u + turn;
-  let second = first + ${half}u;
-  let position = f32(${names.positions}[row]);
-  let coarse = position * ${names.table}[3u * turn];
-  let middle = position * ${names.table}[3u * turn + 1u];
-  let fine = position * ${names.table}[3u * turn + 2u];
-  let angle = sinCos(fract(coarse) + fract(middle) + fine);
-  let sine = ${inverse ? "-" : ""}angle.sine;
-  let a = ${names.x}[first];
-  let b = ${names.x}[second];
-  ${names.out}[first] = a * angle.cosine - b * sine;
-  ${names.out}[second] = b * angle.cosine + a * sine;`,
-    );
-    return [{ label: "rope", bindings, code, workgroups: groups(count) }];
   },
 };
 
@@ -242,65 +199,4 @@ function addChains(
     code,
     workgroups: groups(rows),
   };
-}
-
-/**
- * How many turns a position adds at each pair, in three parts: the first of 8
- * bits and the second of 12, so that products with a position are exact and
- * their whole turns can be dropped without loss. A plain product of f32 would
- * be off by 6e-8 of all turns so far.
- *
- * @param options.step Pairs of one thread: so many first parts, as many second
- * ones, as many third ones, and so on.
- */
-function turnsTable(
-  { D, theta, step }: { D: number; theta: number; step: number },
-): Float32Array<ArrayBuffer> {
-  const table = new Float32Array(3 * D / 2);
-  for (let i = 0; i < D / 2; i++) {
-    const turns = theta ** (-2 * i / D) / (2 * Math.PI);
-    const first = roundToBits(turns, 8);
-    const second = roundToBits(turns - first, 12);
-    const at = 3 * (i - i % step) + i % step;
-    table[at] = first;
-    table[at + step] = second;
-    table[at + 2 * step] = turns - first - second;
-  }
-  return table;
-}
-
-function roundToBits(value: number, bits: number): number {
-  if (value === 0) return 0;
-  const unit = 2 ** (Math.floor(Math.log2(Math.abs(value))) + 1 - bits);
-  return Math.round(value / unit) * unit;
-}
-
-/**
- * `sinCos(turns)`, of one number or four: WGSL allows sin and cos errors of
- * 2^-11. Coefficients: Cephes, sinf.c, for angles of at most pi / 4.
- */
-function sinCos(wide: boolean): string {
-  return `
-alias V = ${wide ? "vec4<f32>" : "f32"};
-alias I = ${wide ? "vec4<i32>" : "i32"};
-struct SinCos { sine: V, cosine: V }
-
-fn sinCos(turns: V) -> SinCos {
-  let quarter = round(4.0f * turns);
-  let x = (turns - 0.25f * quarter) * 6.283185307179586f;
-  let xx = x * x;
-  let s = x + x * xx * (-1.6666654611e-1f + xx * (8.3321608736e-3f +
-    xx * -1.9515295891e-4f));
-  let c = 1.0f - 0.5f * xx + xx * xx * (4.166664568298827e-2f +
-    xx * (-1.388731625493765e-3f + xx * 2.443315711809948e-5f));
-  let q = I(quarter) & I(3);
-  let isOdd = (q & I(1)) == I(1);
-  let sine = select(s, c, isOdd);
-  let cosine = select(c, s, isOdd);
-  return SinCos(
-    select(sine, -sine, q >= I(2)),
-    select(cosine, -cosine, ((q + I(1)) & I(2)) == I(2)),
-  );
-}
-`;
 }
