@@ -6,6 +6,7 @@
  */
 
 import { groupIndex } from "./dispatch.ts";
+import { f32, lines } from "./wgsl.ts";
 
 /** How a row of C columns is spread over the threads of a workgroup. */
 export interface RowShape {
@@ -27,8 +28,12 @@ export function rowShape(C: number): RowShape {
 }
 
 /** The alias `V` for the element type. */
-export function elementType({ width }: RowShape): string {
-  return `alias V = ${width === 4 ? "vec4<f32>" : "f32"};`;
+export function elementType(shape: RowShape): string {
+  return `alias V = ${typeOf(shape)};`;
+}
+
+function typeOf({ width }: RowShape): string {
+  return width === 4 ? "vec4<f32>" : "f32";
 }
 
 /** Finds the row and where it starts; ends the workgroups that have none. */
@@ -62,12 +67,41 @@ export function eachPart(
 }
 
 /** A variable per part, set to zero. */
-export function declareParts({ parts }: RowShape, name: string): string {
-  return Array.from({ length: parts }, (_, j) => `  var ${name}${j} = V();`)
-    .join("\n");
+export function declareParts(shape: RowShape, name: string): string {
+  const zero = `${typeOf(shape)}()`;
+  return lines(shape.parts, (j) => `  var ${name}${j} = ${zero};`);
 }
 
 /** The sum of the components of an expression of type V. */
 export function across({ width }: RowShape, value: string): string {
   return width === 1 ? value : `dot(${value}, vec4<f32>(1.0f))`;
+}
+
+/**
+ * Statements that normalize a row of C numbers, in the parts `x`: they make
+ * `rstd_`, by which the parts are to be scaled, and with `centered` subtract
+ * the mean, `mean_`, from them. The variance is that of the differences, as
+ * that of one pass would cancel.
+ */
+export function normalize(
+  shape: RowShape,
+  { C, eps, centered }: { C: number; eps: number; centered: boolean },
+): string {
+  const zero = `${typeOf(shape)}()`;
+  const average = (value: string) =>
+    `sumAll(${across(shape, value)}, lane) / ${f32(C)}`;
+  return `
+  ${
+    centered
+      ? `
+  var sum = ${zero};
+  ${eachPart(shape, (j) => `sum += x${j};`)}
+  let mean_ = ${average("sum")};
+  ${eachPart(shape, (j) => `x${j} -= mean_;`)}`
+      : ""
+  }
+  var squares = ${zero};
+  ${eachPart(shape, (j) => `squares += x${j} * x${j};`)}
+  let variance = ${average("squares")};
+  let rstd_ = 1.0f / sqrt(variance + ${f32(eps)});`;
 }

@@ -1,8 +1,7 @@
 /**
  * Layer normalization and RMSNorm, with their gradients: bound by memory.
  *
- * A workgroup has a row in registers, so that it is read once. The variance
- * is that of the differences from the mean, as one pass would cancel. Oracle:
+ * A workgroup has a row in registers, so that it is read once. Oracle:
  * ../../reference/norms.ts.
  *
  * @module
@@ -25,6 +24,7 @@ import {
   declareParts,
   eachPart,
   elementType,
+  normalize,
   rowShape,
 } from "../rows.ts";
 import { entry, f32, reductions } from "../wgsl.ts";
@@ -106,24 +106,13 @@ function normForward(
     { read: { x, weight, bias }, write: { out, mean, rstd } },
     { vector },
   );
-  const centered = mean
-    ? `
-  var sum = V();
-  ${eachPart(shape, (j) => `sum += x${j};`)}
-  let mean_ = sumAll(${across(shape, "sum")}, lane) / ${f32(C)};
-  ${eachPart(shape, (j) => `x${j} -= mean_;`)}`
-    : "";
   const code = elementType(shape) + reductions(shape.threads) +
     entry(
       shape.threads,
       `${beginRow(rows, shape)}
   ${declareParts(shape, "x")}
   ${eachPart(shape, (j) => `x${j} = ${names.x}[i];`)}
-  ${centered}
-  var squares = V();
-  ${eachPart(shape, (j) => `squares += x${j} * x${j};`)}
-  let variance = sumAll(${across(shape, "squares")}, lane) / ${f32(C)};
-  let rstd_ = 1.0f / sqrt(variance + ${f32(eps)});
+  ${normalize(shape, { C, eps, centered: mean !== undefined })}
   ${
         eachPart(shape, (j) =>
           `${names.out}[i] = x${j} * rstd_ * ${names.weight}[c]${
