@@ -12,7 +12,7 @@
  */
 export const KERNEL_GENERATION = {
   cpu: 1,
-  /** 2: sums, norms and activations fused into products; gradients of attention apart. 3: gradients of attention from kept scores. */
+  /** 2: sums, norms and activations fused into products; gradients of attention apart. 3: gradients of attention from kept scores; products of up to four rows in another order, as gradients of adapters are. */
   webgpu: 3,
 } as const;
 
