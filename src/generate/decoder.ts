@@ -262,7 +262,6 @@ class CachedDecoder implements Decoder {
     const { executable } = this;
     executable.write(decodeInputs(1).positions, Uint32Array.of(at));
     executable.write("position", Uint32Array.of(at));
-    executable.write("lastRow", Uint32Array.of(0));
     await executable.run(phaseOf(1));
   }
 
@@ -279,7 +278,9 @@ class CachedDecoder implements Decoder {
     this.executable.write(names.ids, ids);
     this.executable.write(names.positions, positions);
     this.executable.write("position", Uint32Array.of(at));
-    this.executable.write("lastRow", Uint32Array.of(piece.length - 1));
+    if (T > 1) {
+      this.executable.write("lastRow", Uint32Array.of(piece.length - 1));
+    }
     await this.executable.run(phaseOf(T));
   }
 

@@ -98,9 +98,9 @@ export function decodeInputs(T: number): { ids: string; positions: string } {
  * generation. Graphs of different T share parameters, caches, output and:
  *
  * - input `position` u32 (1): cache row of the first new token;
- * - input `lastRow` u32 (1): which of the T rows gives the logits, so that a
- *   shorter piece can be padded: what the padding leaves in the cache lies
- *   beyond every later token's sight until it is overwritten;
+ * - input `lastRow` u32 (1), where T > 1: which of the T rows gives the logits,
+ *   so that a shorter piece can be padded: what the padding leaves in the cache
+ *   lies beyond every later token's sight until it is overwritten;
  * - states `h.<layer>.kCache`, `h.<layer>.vCache` f32 (S, Hkv * D);
  * - output `logits` f32 (1, V).
  *
@@ -127,10 +127,9 @@ export function buildDecode(
       return g.attentionCached(qkv, sizes);
     },
   });
-  const lastRow = g.input("lastRow", [1], "u32");
   head(g, config, {
     param,
-    x: g.embedding(x, lastRow), // a row lookup like any other
+    x: T === 1 ? x : g.embedding(x, g.input("lastRow", [1], "u32")), // a row lookup
     out: g.output("logits", [1, config.vocabSize]),
   });
   return g;

@@ -12,7 +12,9 @@ import { parseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { GemmTile } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
+import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
+import { buildDecode } from "../../src/model/model.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { tinyConfig } from "../train/_helpers.ts";
@@ -63,6 +65,20 @@ export function stepPrograms(): Program[] {
     const config = tinyConfig({ model: { nLayer: 2, seqLen: 80, ...sizes } });
     const model = resolveModel(config.model, 65);
     return buildStepProgram(model, { ...config.train, gradAccumSteps: 2 });
+  });
+}
+
+/** One token each, of models small and as wide as a norm's workgroup allows. */
+export function decodePrograms(): Program[] {
+  return ([
+    { arch: "gpt2", bias: true, nEmbd: 72, nHead: 3 },
+    { arch: "gpt2", bias: true, nEmbd: 2544, nHead: 2 },
+    { arch: "llama", nEmbd: 64, nHead: 4, nKvHead: 2 },
+  ] as const).map((sizes) => {
+    const { model } = tinyConfig({ model: { nLayer: 1, ...sizes } });
+    return plan({
+      decode: buildDecode(resolveModel(model, 65), { T: 1, S: 9 }),
+    });
   });
 }
 

@@ -8,7 +8,13 @@ import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
 import type { Dispatch } from "../../src/backend/webgpu/dispatch.ts";
 import { gemmCandidates } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
-import { dispatchesOf, LEAST, opPrograms, stepPrograms } from "./_lowered.ts";
+import {
+  decodePrograms,
+  dispatchesOf,
+  LEAST,
+  opPrograms,
+  stepPrograms,
+} from "./_lowered.ts";
 import { instructionsOf } from "./_spirv_reader.ts";
 import { validate, validatorYear } from "./_spirv_val.ts";
 
@@ -30,6 +36,7 @@ async function opTexts(): Promise<Set<string>> {
 function stepTexts(): Set<string> {
   const programs = stepPrograms();
   return textsOf([
+    ...decodePrograms().flatMap((program) => dispatchesOf(program)),
     ...programs.flatMap((program) => [
       ...dispatchesOf(program, { precision: "bf16", flow: "staged" }),
       ...dispatchesOf(program, {

@@ -9,7 +9,13 @@ import {
   MAX_GROUPS,
 } from "../../src/backend/webgpu/dispatch.ts";
 import { gemmCandidates } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
-import { dispatchesOf, LEAST, opPrograms, stepPrograms } from "./_lowered.ts";
+import {
+  decodePrograms,
+  dispatchesOf,
+  LEAST,
+  opPrograms,
+  stepPrograms,
+} from "./_lowered.ts";
 
 /** Bytes of what is declared `var<workgroup>`. */
 function workgroupBytes(code: string): number {
@@ -61,5 +67,11 @@ Deno.test("shaders of steps keep to the least that WebGPU promises", () => {
     for (const program of programs) {
       dispatchesOf(program, { tile }).forEach(expectPortable);
     }
+  }
+});
+
+Deno.test("shaders of a token keep to the least that WebGPU promises", () => {
+  for (const program of decodePrograms()) {
+    dispatchesOf(program).forEach(expectPortable);
   }
 });

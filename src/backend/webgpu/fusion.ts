@@ -5,6 +5,9 @@
  * - a product and what its result goes through: GELU, the gradient of GELU or
  *   SwiGLU, dropout (SwiGLU itself reads results of two tiles);
  * - sums over the rows of a gradient (of a bias) and the product that reads it;
+ * - a product of few rows, the norm before and more of what comes behind it
+ *   (fusion_few_rows.ts);
+ * - two row lookups that are added up;
  * - the gradients of a norm's weight and bias;
  * - the gradient of a norm's input and the dropout that it goes through.
  *
@@ -14,10 +17,12 @@
  * @module
  */
 
-import type { AnyCall, Call, OpName } from "../../graph/ops.ts";
+import type { AnyCall, Call } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
-import type { EpilogueCall, EpilogueOp } from "./gemm/gemm_epilogue.ts";
+import { fewRowsAt, type FusedFewRows } from "./fusion_few_rows.ts";
+import type { EpilogueCall } from "./gemm/gemm_epilogue.ts";
 import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
+import { countReaders, endsWith, type Readers } from "./neighbours.ts";
 
 /** A product with its neighbours. */
 export interface FusedProduct {
@@ -44,21 +49,24 @@ export interface FusedNormInput {
   readonly dropout: Call<"dropout", PlacedTensor>;
 }
 
+/** A row lookup, and one to which it is added. */
+export interface FusedLookups {
+  readonly before: Call<"embedding", PlacedTensor>;
+  readonly lookup: Call<"embedding", PlacedTensor>;
+}
+
 /** Calls in a row that are one. */
 export interface Fused {
   /** Index of the first, and how many there are. */
   readonly at: number;
   readonly count: number;
-  readonly what: FusedProduct | FusedNorm | FusedNormInput;
+  readonly what:
+    | FusedProduct
+    | FusedFewRows
+    | FusedLookups
+    | FusedNorm
+    | FusedNormInput;
 }
-
-/** The input of each that is the result of the product. */
-const EPILOGUES: Readonly<Record<EpilogueOp, "x" | "dOut">> = {
-  gelu: "x",
-  geluBackward: "dOut",
-  swigluBackward: "dOut",
-  dropout: "x",
-};
 
 /** What a product does beside multiplying: `+ sumRows`, `> gelu` … */
 export function inWords({ sums, after, isRead }: FusedProduct): string {
@@ -75,6 +83,7 @@ export function findFused(calls: readonly AnyCall<PlacedTensor>[]): Fused[] {
   const found: Fused[] = [];
   for (let at = 0; at < calls.length;) {
     const fused = normAt(calls, at) ?? normInputAt(calls, at) ??
+      lookupsAt(calls, at, readers) ?? fewRowsAt(calls, at, readers) ??
       productAt(calls, at, readers);
     if (fused) found.push(fused);
     at += fused?.count ?? 1;
@@ -107,10 +116,24 @@ function normInputAt(
   return fits ? { at, count: 2, what: { input, dropout } } : null;
 }
 
+function lookupsAt(
+  calls: readonly AnyCall<PlacedTensor>[],
+  at: number,
+  readers: Readers,
+): Fused | null {
+  const before = calls[at], lookup = calls[at + 1];
+  if (before.op !== "embedding" || lookup?.op !== "embedding") return null;
+  const { out } = before.out;
+  const isPair = out.kind === "temp" && readers.get(out) === 1 &&
+    lookup.in.addTo === out && lookup.in.table !== out &&
+    before.in.addTo === undefined;
+  return isPair ? { at, count: 2, what: { before, lookup } } : null;
+}
+
 function productAt(
   calls: readonly AnyCall<PlacedTensor>[],
   at: number,
-  readers: ReadonlyMap<PlacedTensor, number>,
+  readers: Readers,
 ): Fused | null {
   const first = calls[at];
   const place = first.op === "sumRows" ? at + 1 : at;
@@ -133,21 +156,6 @@ function isTiled({ attrs: { M, N } }: Call<"matmul", PlacedTensor>): boolean {
   return M > MOST_GEMV_ROWS && N % 4 === 0;
 }
 
-/** Whether a call goes on with the product's result, one by one. */
-function endsWith(
-  { out: { out } }: Call<"matmul", PlacedTensor>,
-  next: AnyCall<PlacedTensor>,
-): next is EpilogueCall<PlacedTensor> {
-  if (out.kind !== "temp" || !isEpilogue(next.op)) return false;
-  const uses = Object.entries<PlacedTensor>(next.in)
-    .filter(([, tensor]) => tensor === out);
-  return uses.length === 1 && uses[0][0] === EPILOGUES[next.op];
-}
-
-function isEpilogue(op: OpName): op is EpilogueOp {
-  return op in EPILOGUES;
-}
-
 /** Whether the rows that are summed are those of a factor as it is stored. */
 function sumsFactor(
   sums: Call<"sumRows", PlacedTensor>,
@@ -167,16 +175,4 @@ function keepsApart(
 ): boolean {
   const { in: { addTo }, out: { out } } = call;
   return out.kind !== "temp" && (addTo === undefined || addTo === out);
-}
-
-function countReaders(
-  calls: readonly AnyCall<PlacedTensor>[],
-): Map<PlacedTensor, number> {
-  const readers = new Map<PlacedTensor, number>();
-  for (const call of calls) {
-    for (const tensor of new Set(Object.values<PlacedTensor>(call.in))) {
-      readers.set(tensor, (readers.get(tensor) ?? 0) + 1);
-    }
-  }
-  return readers;
 }

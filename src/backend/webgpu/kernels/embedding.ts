@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Call } from "../../../graph/ops.ts";
 import {
   bind,
   type Dispatch,
@@ -34,21 +35,7 @@ const CHUNK = 128;
 export const embeddingKernels: Kernels<
   "embedding" | "embeddingBackward"
 > = {
-  embedding({ in: read, out: write, attrs: { rows, C } }) {
-    const width = C % 4 === 0 ? 4 : 1, CV = C / width;
-    const { bindings, names } = bind({ read, write }, { vector: width === 4 });
-    const { table, ids, addTo, out } = names;
-    const n = rows * CV, count = Math.ceil(n / 256);
-    const code = entry(
-      256,
-      `
-  let i = ${groupIndex(count)} * 256u + lane;
-  if (i >= ${n}u) { return; }
-  let at = ${ids}[i / ${CV}u] * ${CV}u + i % ${CV}u;
-  ${out}[i] = ${addTo ? `${addTo}[i] + ` : ""}${table}[at];`,
-    );
-    return [{ label: "embedding", bindings, code, workgroups: groups(count) }];
-  },
+  embedding: (call) => [lookUp(call)],
 
   embeddingBackward({ in: inputs, out: { out }, attrs }, context) {
     const { dOut, ids, addTo } = inputs;
@@ -91,6 +78,40 @@ export const embeddingKernels: Kernels<
     return dispatches;
   },
 };
+
+/**
+ * Rows of a table, and with `before`, which adds nothing itself, the sum with
+ * those of another.
+ */
+export function lookUp(
+  { in: { table, ids, addTo }, out, attrs }: Call<"embedding", GpuTensor>,
+  { before }: { before?: Call<"embedding", GpuTensor> } = {},
+): Dispatch {
+  const { rows, C } = attrs;
+  const width = C % 4 === 0 ? 4 : 1, CV = C / width;
+  const read = before
+    ? { table, ids, beforeTable: before.in.table, beforeIds: before.in.ids }
+    : { table, ids, addTo };
+  const { bindings, names } = bind<string, string>({ read, write: out }, {
+    vector: width === 4,
+  });
+  const n = rows * CV, count = Math.ceil(n / 256);
+  const row = (table: string, ids: string) =>
+    `${table}[${ids}[i / ${CV}u] * ${CV}u + i % ${CV}u]`;
+  const added = before
+    ? `${row(names.beforeTable, names.beforeIds)} + `
+    : addTo
+    ? `${names.addTo}[i] + `
+    : "";
+  const code = entry(
+    256,
+    `
+  let i = ${groupIndex(count)} * 256u + lane;
+  if (i >= ${n}u) { return; }
+  ${names.out}[i] = ${added}${row(names.table, names.ids)};`,
+  );
+  return { label: "embedding", bindings, code, workgroups: groups(count) };
+}
 
 /**
  * Finds the chains of rows of one id. With `chunkLinks`, those within a chunk
