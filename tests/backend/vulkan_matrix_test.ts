@@ -1,0 +1,259 @@
+/**
+ * Products on matrix units, against sums of f64 over factors that were rounded
+ * before: what is left is the rounding of sums, as without units.
+ */
+
+import assert from "node:assert/strict";
+import type { Backend } from "../../src/backend/backend.ts";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
+import {
+  type GemmSite,
+  recordSite,
+} from "../../src/backend/webgpu/tuning/kernel_sites.ts";
+import { gradients } from "../../src/graph/gradients.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { plan } from "../../src/graph/plan.ts";
+import type { Program } from "../../src/graph/program.ts";
+import { sizeOf } from "../../src/graph/tensor.ts";
+import {
+  collect,
+  fakeDataset,
+  only,
+  openTestSession,
+  tinyConfig,
+} from "../train/_helpers.ts";
+import { train } from "../../src/train/loop.ts";
+import type { Snapshot } from "../../src/train/session.ts";
+import { assertOpClose, type OpCase, opCases, runOpCase } from "./_op_cases.ts";
+import { normal } from "./_op_inputs.ts";
+import { type MatrixDevice, matrixDevices, rounded } from "./_matrix_units.ts";
+
+/** A test for each precision with units; one that is skipped without any. */
+function onUnits(
+  name: string,
+  test: (device: MatrixDevice) => Promise<void>,
+): void {
+  if (matrixDevices.length === 0) {
+    Deno.test({ name: `units: ${name}`, ignore: true, fn() {} });
+  }
+  for (const device of matrixDevices) {
+    Deno.test(`units of ${device.unit.scalar}: ${name}`, () => test(device));
+  }
+}
+
+/** All layouts, at odd sizes; few, as software takes a second to compile one. */
+const PRODUCTS = opCases.filter(({ name }) =>
+  /^matmul M=(37|67) .*\d( trans\w)*( trans\w)? (bias|addTo)$/.test(name) &&
+  name.startsWith("matmul M=37") === name.endsWith("addTo")
+);
+
+onUnits("all layouts", async (device) => {
+  assert.equal(PRODUCTS.length, 2 * 4);
+  const gpu = await device.open();
+  for (const one of PRODUCTS) await expectProduct(gpu, one, device);
+  await gpu.dispose();
+});
+
+for (const tile of ["64x32x16 32x16 / 3", "32x64x32 16x32"]) {
+  onUnits(`by ${tile}`, async (device) => {
+    const gpu = await device.open(tile);
+    for (const one of PRODUCTS.filter(({ name }) => / M=67 .*A/.test(name))) {
+      await expectProduct(gpu, one, device);
+    }
+    await gpu.dispose();
+  });
+}
+
+async function expectProduct(
+  gpu: Backend,
+  one: OpCase,
+  { unit }: MatrixDevice,
+): Promise<void> {
+  assert.ok(one.op === "matmul");
+  const { a, b } = one.in;
+  const round = ({ shape, data }: typeof a) => ({
+    shape,
+    data: rounded(data as Float32Array, unit),
+  });
+  const known = { ...one, in: { ...one.in, a: round(a), b: round(b) } };
+  const want = await runOpCase(openReferenceBackend(), known);
+  assertOpClose(one, await runOpCase(gpu, one), want);
+}
+
+const M = 74, N = 68, K = 100;
+const shape = { M, N, K, transA: false, transB: false };
+const gradient = { M, N, K, transA: true, transB: false };
+const dropout = { p: 0.25, site: 1, n: M * N };
+/** A call by its name and sizes, of which a site takes no tensors. */
+const after = (op: string, attrs: object, inputs = {}) =>
+  ({ op, attrs, in: inputs, out: {} }) as unknown as GemmSite["after"];
+const SITES: Readonly<Record<string, Omit<GemmSite, "kind">>> = {
+  "a bias and GELU": { shape, bias: true, after: after("gelu", { tanh: 1 }) },
+  "GELU's gradient": { shape, after: after("geluBackward", { tanh: 0 }) },
+  "SwiGLU's gradient": { shape, after: after("swigluBackward", {}) },
+  "dropout on a residual": {
+    shape,
+    after: after("dropout", dropout, { addTo: {} }),
+  },
+  "sums of columns": { shape: gradient, addTo: true, sums: { addTo: true } },
+};
+
+for (const [what, site] of Object.entries(SITES)) {
+  for (const tile of ["32x32x16 16x16", "32x32x16 16x16 / 2"]) {
+    onUnits(`${what}, by ${tile}`, async (device) => {
+      const g = new Graph();
+      recordSite(g, { kind: "matmul", ...site });
+      const program = plan({ g });
+      const gpu = await device.open(tile);
+      // Sums of columns are of numbers as they are: rounded, so that both are.
+      const got = await runSite(gpu, program, device);
+      const want = await runSite(openReferenceBackend(), program, device);
+      for (const [name, values] of Object.entries(want)) {
+        values.forEach((value, i) => {
+          // f32 sums of 100 terms, and functions of them.
+          const allowed = 2e-5 * Math.max(1, Math.abs(value));
+          const error = Math.abs(got[name][i] - value);
+          assert.ok(
+            error <= allowed,
+            `${name}[${i}]: ${got[name][i]}, ${value}`,
+          );
+        });
+      }
+      await gpu.dispose();
+    });
+  }
+}
+
+/** What a site makes of factors that are as its unit would round them. */
+async function runSite(
+  backend: Pick<Backend, "compile">,
+  program: Program,
+  { unit }: MatrixDevice,
+): Promise<Record<string, Float32Array>> {
+  const executable = await backend.compile(program);
+  const tensors = [...program.persistent.values()];
+  tensors.forEach(({ name, shape, dtype }, i) => {
+    if (dtype !== "f32") {
+      return executable.write(name, Uint32Array.of(1, 2, 3, 4));
+    }
+    const { data } = normal(i + 1, [...shape]);
+    const numbers = data as Float32Array;
+    const isFactor = name === "a" || name === "b";
+    executable.write(name, isFactor ? rounded(numbers, unit) : numbers);
+  });
+  await executable.run("g");
+  const results: Record<string, Float32Array> = {};
+  for (const name of ["out", "result", "sums"]) {
+    if (!program.persistent.has(name)) continue;
+    results[name] = await executable.read(name) as Float32Array;
+  }
+  await executable.dispose();
+  return results;
+}
+
+onUnits("gradients that are small keep their digits", async (device) => {
+  // Each of 32 rows has 1 / (32 * 2^14) of the loss, of which a logit gets a
+  // 64th on average: 3e-8, when the smallest number of f16 is 6e-8.
+  const rows = 32, C = 32, V = 64;
+  const g = new Graph();
+  const W = g.param("W", [C, V]), U = g.param("U", [C, C]);
+  const x = g.input("x", [rows, C], "f32");
+  const logits = g.matmul(g.matmul(x, U), W);
+  const targets = g.input("targets", [rows], "u32");
+  const { rowLoss } = g.crossEntropy(logits, targets);
+  gradients(g, g.meanLoss(rowLoss, targets, { scale: 2 ** -14 }), {
+    into: new Map([W, U].map((one) => [one, {
+      out: g.state(`d.${one.name}`, [...one.shape]),
+      accumulate: false,
+    }])),
+  });
+  const program = plan({ g });
+  const run = async (backend: Pick<Backend, "compile">) => {
+    const executable = await backend.compile(program);
+    for (const [i, { name, shape }] of [W, U, x].entries()) {
+      executable.write(name, normal(i + 1, [...shape], { scale: 0.2 }).data);
+    }
+    executable.write(
+      "targets",
+      Uint32Array.from({ length: rows }, (_, i) => i),
+    );
+    await executable.run("g");
+    const [dW, dU] = await executable.readAll(["d.W", "d.U"]);
+    await executable.dispose();
+    return { dW, dU } as Record<string, Float32Array>;
+  };
+  const gpu = await device.open();
+  const got = await run(gpu), want = await run(openReferenceBackend());
+  for (const [name, values] of Object.entries(want)) {
+    const size = Math.sqrt(
+      values.reduce((sum, x) => sum + x * x, 0) / sizeOf([values.length]),
+    );
+    assert.ok(size > 0 && size < 1e-6, `${name} is ${size}`);
+    values.forEach((value, i) => {
+      // Factors and activations have 8 digits of bits at least: 0.4 % each.
+      const error = Math.abs(got[name][i] - value);
+      assert.ok(
+        error < 0.02 * size,
+        `${name}[${i}]: ${got[name][i]}, ${value}`,
+      );
+    });
+  }
+  await gpu.dispose();
+});
+
+const lossOf = ({ trainLoss }: { trainLoss: number }) => trainLoss;
+
+for (const arch of ["gpt2", "llama"] as const) {
+  onUnits(`${arch} learns as in fp32`, async (device) => {
+    const config = tinyConfig({
+      model: { arch, nLayer: 1, nHead: 4, nEmbd: 32, seqLen: 16 },
+      train: { steps: 50, batchSize: 4, lr: 1e-2 },
+    });
+    const losses = async (backend: Backend) => {
+      const dataset = fakeDataset(config);
+      const session = await openTestSession({ config, backend, dataset });
+      const events = only(await collect(session), "step");
+      await session.dispose();
+      return events.map(lossOf);
+    };
+    const full = await losses(openReferenceBackend());
+    const half = await losses(await device.open());
+    assert.equal(half.length, 50);
+    // As where only activations are stored so; see webgpu_two_bytes_test.ts.
+    const allowed = device.precision === "bf16" ? 1e-2 : 5e-3;
+    const off = full.map((loss, step) => Math.abs(loss - half[step]));
+    assert.ok(Math.max(...off) > 0, "factors are rounded");
+    assert.ok(Math.max(...off) < allowed, `it is off by ${off}`);
+  });
+}
+
+onUnits("a run goes on with the same bits", async (device) => {
+  const config = tinyConfig({
+    model: { nLayer: 1, nHead: 4, nEmbd: 32, seqLen: 16 },
+    train: { steps: 10, batchSize: 4 },
+  });
+  const open = async (restore?: Snapshot) =>
+    await openTestSession({
+      ...{ config, dataset: fakeDataset(config), restore },
+      backend: await device.open(),
+    });
+  const whole = await open();
+  const losses = only(await collect(whole), "step").map(lossOf);
+  const { params } = structuredClone(await whole.snapshot());
+  await whole.dispose();
+
+  const first = await open();
+  const stop = new AbortController();
+  const again: number[] = [];
+  for await (const event of train(first, { signal: stop.signal })) {
+    if (event.kind === "step") again.push(event.trainLoss);
+    if (event.step === 5) stop.abort();
+  }
+  const restore = structuredClone(await first.snapshot());
+  await first.dispose();
+  const second = await open(restore);
+  again.push(...only(await collect(second), "step").map(lossOf));
+  assert.deepEqual(again, losses);
+  assert.deepEqual((await second.snapshot()).params, params);
+  await second.dispose();
+});
