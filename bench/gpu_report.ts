@@ -1,14 +1,16 @@
 /**
  * All that is worth knowing of a GPU in one go, in less than five minutes:
  *
- *     deno task bench:gpu [--out DIR] [--adapter gpu:0] [--model NAME…]
- *         [--limit 290] [--seconds 1.5] [--small] [--count]
+ *     deno task bench:gpu [--out DIR] [--driver vulkan|webgpu…]
+ *         [--adapter gpu:0] [--model NAME…] [--limit 290] [--seconds 1.5]
+ *         [--small] [--count]
  *
  * What it reaches at best; steps of `shakespeare-char`, `gpt2-small` (B8
  * T1024) and of heads of 32 in fp32, of the first two in bf16 and fp16, and with
  * every op in a kernel of its own; each kind of kernel beside the least it can take; ways
- * to compute what leaves a choice. With `HEARTH_PYTHON`, PyTorch's eager step
- * too. Each part is a process of its own; after each, DIR has `report.md` and
+ * to compute what leaves a choice: through Vulkan, where it is there, then
+ * through WebGPU what is to be compared. With `HEARTH_PYTHON`, PyTorch's eager
+ * step in fp32 and by bf16 autocast too. Each part is a process of its own; after each, DIR has `report.md` and
  * `results.json` of all so far. With `--small`, sizes that a software adapter
  * can do; with `--count` nothing is measured, but counted what an NVIDIA card
  * would be given to do.
@@ -18,11 +20,15 @@
 
 import { join } from "node:path";
 import { parseArgs, stripVTControlCharacters } from "node:util";
+import type { StoredPrecision } from "../src/backend/webgpu/two_bytes.ts";
 import type { DevicePeaks } from "./gpu/budget.ts";
 import { countStep } from "./gpu/counts.ts";
+import { adaptersOf } from "./gpu/drivers.ts";
 import type { PartSettings } from "./gpu/measure_part.ts";
 import { modelOf } from "./gpu/models.ts";
 import {
+  type Driver,
+  DRIVER_NAMES,
   type Findings,
   listParts,
   type Outcome,
@@ -35,6 +41,7 @@ const { values: flags } = parseArgs({
   options: {
     adapter: { type: "string" },
     count: { type: "boolean", default: false },
+    driver: { type: "string", multiple: true },
     limit: { type: "string", default: "290" },
     model: { type: "string", multiple: true },
     out: { type: "string" },
@@ -57,11 +64,12 @@ if (out !== undefined) await Deno.mkdir(out, { recursive: true });
 
 /** What is tuned here is neither the user's nor for the user. */
 const cache = await Deno.makeTempDir({ prefix: "hearth-bench-" });
-/** Known once they are measured. */
-let peaks: DevicePeaks | undefined;
+/** By what they were measured in, once they are. */
+const peaks = new Map<StoredPrecision, DevicePeaks>();
+const drivers = await driversOf(flags.driver);
 const started = performance.now();
 const withPyTorch = Boolean(Deno.env.get("HEARTH_PYTHON"));
-const outcomes = await runParts(listParts({ models, withPyTorch }), {
+const outcomes = await runParts(listParts({ models, drivers, withPyTorch }), {
   measure: inProcess,
   onOutcome: tell,
   limitSec,
@@ -99,7 +107,7 @@ async function inProcess(part: Part, limitSec: number): Promise<unknown> {
     adapter,
     seconds,
     small,
-    peaks,
+    peaks: peaksFor(part),
     cache,
   };
   const script = new URL("gpu/measure_part.ts", import.meta.url).pathname;
@@ -119,8 +127,30 @@ async function inProcess(part: Part, limitSec: number): Promise<unknown> {
   if (!success) throw new Error(reasonOf(new TextDecoder().decode(stderr)));
   const lines = new TextDecoder().decode(stdout).trimEnd().split("\n");
   const found = JSON.parse(lines.at(-1)!);
-  if (part.kind === "peaks") peaks = (found as Findings["peaks"]).peaks;
+  if (part.kind === "peaks") {
+    peaks.set(part.precision, (found as Findings["peaks"]).peaks);
+  }
   return found;
+}
+
+/** Only through Vulkan products of bf16 and fp16 reach another peak. */
+function peaksFor(part: Part): DevicePeaks | undefined {
+  const isFull = part.precision === "fp32" ||
+    !("driver" in part) || part.driver === "webgpu";
+  return (isFull ? undefined : peaks.get("bf16")) ?? peaks.get("fp32");
+}
+
+/** Those that are asked for, else all that show an adapter. */
+async function driversOf(asked: readonly string[] = []): Promise<Driver[]> {
+  const all = Object.keys(DRIVER_NAMES) as Driver[]; // which it is made of
+  const unknown = asked.find((name) => !all.some((one) => one === name));
+  if (unknown !== undefined) {
+    console.error(`--driver is "${unknown}", expected ${all.join(" or ")}`);
+    Deno.exit(2);
+  }
+  if (asked.length > 0) return all.filter((one) => asked.includes(one));
+  const vulkan = await adaptersOf("vulkan");
+  return vulkan.length > 0 ? all : ["webgpu"];
 }
 
 /** What a process says last of an error, or of a panic of the runtime. */

@@ -8,10 +8,8 @@
  */
 
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
-import {
-  type FoundAdapter,
-  listAdapters,
-} from "../../src/backend/webgpu/adapters.ts";
+import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
+import { matrixUnitFor } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
@@ -19,7 +17,13 @@ import { shapeOf } from "../../src/cli/bench/bench_train.ts";
 import { surroundings } from "../../src/cli/bench/machine.ts";
 import type { DevicePeaks } from "./budget.ts";
 import { modelOf } from "./models.ts";
-import type { Findings, Part } from "./parts.ts";
+import { adaptersOf } from "./drivers.ts";
+import {
+  type Driver,
+  DRIVER_NAMES,
+  type Findings,
+  type Part,
+} from "./parts.ts";
 import { measurePeaks } from "./peaks.ts";
 import { measureStep } from "./step_case.ts";
 import { tuneStep } from "./tuning.ts";
@@ -27,7 +31,7 @@ import { tuneStep } from "./tuning.ts";
 /** What the process is told. */
 export interface PartSettings {
   readonly part: Part;
-  /** Id of the adapter; the first one if absent. */
+  /** Id of the adapter, as WebGPU has it; the first one if absent. */
   readonly adapter?: string;
   /** The folder for what is tuned. */
   readonly cache: string;
@@ -52,12 +56,16 @@ async function measure(
 ): Promise<Findings[Part["kind"]]> {
   const { part, small, seconds } = given;
   if (part.kind === "pytorch") {
-    return await measurePyTorch(await modelOf(part.model, { small }), seconds);
+    return await measurePyTorch(await modelOf(part.model, { small }), {
+      ...{ seconds, bf16: part.precision === "bf16" },
+    });
   }
-  const adapter = await adapterOf(given);
-  const tuningCache = openTuningCache(adapter.info, given.cache);
+  const { precision } = part;
+  const adapter = await adapterOf(part.driver, given);
+  const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
+  const tuningCache = openTuningCache({ ...adapter.info, unit }, given.cache);
   if (part.kind === "step") {
-    const { precision, fuse, overlap, byOp, model } = part;
+    const { fuse, overlap, byOp, model } = part;
     const bench = await modelOf(model, { small });
     const { peaks = { tflops: NaN, gbPerSec: NaN } } = given;
     return await measureStep(
@@ -68,7 +76,9 @@ async function measure(
       },
     );
   }
-  const backend = await openWebGpuBackend(adapter, { tuningCache });
+  const backend = await openWebGpuBackend(adapter, {
+    ...{ tuningCache, precision },
+  });
   const found = part.kind === "peaks"
     ? {
       where: await surroundings(backend.device),
@@ -86,27 +96,34 @@ async function measure(
 
 /** @throws {Error} If there is no such adapter. */
 async function adapterOf(
+  driver: Driver,
   { adapter: wanted }: PartSettings,
 ): Promise<FoundAdapter> {
-  const adapters = await listAdapters();
+  const adapters = await adaptersOf(driver);
+  // `gpu:1` is `vulkan:1` there, `software` is `vulkan:software`.
+  const asked = driver === "vulkan"
+    ? wanted?.replace(/^(gpu:|vulkan:)?/, "vulkan:")
+    : wanted;
   const found = adapters.find(({ info: { id } }) =>
-    wanted === undefined || id === wanted
+    asked === undefined || id === asked
   );
   if (found) return found;
   const names = adapters.map(({ info }) => `${info.id} (${info.name})`);
   throw new Error(
-    `There is no such WebGPU adapter; there are: ${names.join(", ") || "none"}`,
+    `There is no such adapter of ${DRIVER_NAMES[driver]}; there are: ${
+      names.join(", ") || "none"
+    }`,
   );
 }
 
-/** Eager steps in fp32 on the card of NVIDIA's that Python sees. */
+/** Eager steps on the card of NVIDIA's that Python sees. */
 async function measurePyTorch(
   bench: BenchModel,
-  seconds: number,
+  { seconds, bf16 }: { seconds: number; bf16: boolean },
 ): Promise<Findings["pytorch"]> {
   const told = {
     ...{ bench: "train", threads: readCpuInfo().cores, compile: false },
-    ...{ tf32: false, bf16: false, device: "cuda" },
+    ...{ tf32: false, bf16, device: "cuda" },
     ...{ seconds: 2 * seconds, shape: shapeOf(bench) },
   };
   const script = new URL("../peers/pytorch.py", import.meta.url).pathname;

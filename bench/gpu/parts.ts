@@ -11,6 +11,15 @@ import type { Surroundings } from "../../src/cli/bench/machine.ts";
 import type { TuningFigures } from "./tuning.ts";
 import type { StepFigures } from "./step_case.ts";
 
+/** What shows a card to Hearth. */
+export type Driver = "webgpu" | "vulkan";
+
+/** As people call it. */
+export const DRIVER_NAMES: Readonly<Record<Driver, string>> = {
+  webgpu: "WebGPU",
+  vulkan: "Vulkan",
+};
+
 /** One thing that is measured, by a process of its own. */
 export type Part =
   & {
@@ -20,9 +29,14 @@ export type Part =
     readonly limitSec: number;
   }
   & (
-    | { readonly kind: "peaks" }
+    | {
+      readonly kind: "peaks";
+      readonly driver: Driver;
+      readonly precision: StoredPrecision;
+    }
     | {
       readonly kind: "step";
+      readonly driver: Driver;
       readonly model: string;
       readonly precision: StoredPrecision;
       readonly fuse: boolean;
@@ -31,8 +45,18 @@ export type Part =
       /** Whether every kernel is timed as well. */
       readonly byOp: boolean;
     }
-    | { readonly kind: "tuning"; readonly model: string }
-    | { readonly kind: "pytorch"; readonly model: string }
+    | {
+      readonly kind: "tuning";
+      readonly driver: Driver;
+      readonly model: string;
+      readonly precision: StoredPrecision;
+    }
+    | {
+      readonly kind: "pytorch";
+      readonly model: string;
+      /** Eager, in fp32 or by autocast. */
+      readonly precision: "fp32" | "bf16";
+    }
   );
 
 /** What a part finds, by its kind. */
@@ -58,6 +82,7 @@ export type Outcome =
       [K in Part["kind"]]: {
         readonly kind: K;
         readonly model?: string;
+        readonly precision?: StoredPrecision;
         readonly found: Findings[K];
       };
     }[Part["kind"]]
@@ -66,61 +91,94 @@ export type Outcome =
 
 /**
  * All parts: of the first model everything, of the second what takes less
- * time, of others only fp32.
+ * time, of others only fp32. Where there is Vulkan, what it makes of a card
+ * comes before what WebGPU does.
  *
+ * @param options.drivers That show the card.
  * @param options.withPyTorch Whether there is a Python that may have torch.
  */
 export function listParts(
-  { models, withPyTorch }: { models: readonly string[]; withPyTorch: boolean },
+  { models, drivers, withPyTorch }: {
+    models: readonly string[];
+    drivers: readonly Driver[];
+    withPyTorch: boolean;
+  },
 ): Part[] {
+  const hasVulkan = drivers.includes("vulkan");
+  const best: Driver = hasVulkan ? "vulkan" : "webgpu";
+  const peaks = (precision: StoredPrecision): Part => ({
+    kind: "peaks",
+    name: `peaks ${precision}, ${DRIVER_NAMES[best]}`,
+    ...{ driver: best, precision, limitSec: 45 },
+  });
   const step = (
     model: string,
     precision: StoredPrecision,
     options: {
+      driver?: Driver;
       fuse?: boolean;
       overlap?: boolean;
       byOp?: boolean;
       note?: string;
     } = {},
   ): Part => {
-    const { fuse = true, overlap = true, byOp = true, note } = options;
+    const { driver = best, fuse = true, overlap = true } = options;
+    const { byOp = false, note } = options;
     return {
       kind: "step",
-      name: `${model} ${precision}` + (note ? `, ${note}` : ""),
-      ...{ model, precision, fuse, overlap, byOp, limitSec: 60 },
+      name: `${model} ${precision}, ${DRIVER_NAMES[driver]}` +
+        (note ? `, ${note}` : ""),
+      ...{ driver, model, precision, fuse, overlap, byOp, limitSec: 60 },
     };
   };
-  const IN_TURN = { overlap: false, byOp: false, note: "one by one" };
+  const tuning = (model: string, precision: StoredPrecision): Part => ({
+    kind: "tuning",
+    name: `${model} ${precision}, ${DRIVER_NAMES[best]}, tuning`,
+    ...{ driver: best, model, precision, limitSec: hasVulkan ? 30 : 45 },
+  });
+  const pytorch = (model: string): Part[] =>
+    (withPyTorch ? ["fp32", "bf16"] as const : []).map((precision) => ({
+      kind: "pytorch",
+      name: `${model} ${precision}, PyTorch eager`,
+      ...{ model, precision, limitSec: 45 },
+    }));
+  const IN_TURN = { overlap: false, note: "one by one" };
   const APART = { fuse: false, note: "every op by itself" };
+  const STARTS = { note: "as it starts" };
   const first = models.slice(0, 1), second = models.slice(1, 2);
+  const others = models.slice(2);
+  /** What WebGPU makes of it, where the other driver was asked before. */
+  const byWebGpu = (model: string, precisions: readonly StoredPrecision[]) =>
+    hasVulkan && drivers.includes("webgpu")
+      ? precisions.map((one) => step(model, one, { driver: "webgpu" }))
+      : [];
   return [
-    { kind: "peaks", name: "peaks", limitSec: 45 },
-    ...first.map((model) =>
-      step(model, "fp32", { byOp: false, note: "as it starts" })
-    ),
-    ...first.map((model): Part => ({
-      kind: "tuning",
-      name: `${model}, tuning`,
-      ...{ model, limitSec: 45 },
-    })),
-    ...models.map((model) => step(model, "fp32")),
-    ...withPyTorch
-      ? first.map((model): Part => ({
-        kind: "pytorch",
-        name: `${model} fp32, PyTorch eager`,
-        ...{ model, limitSec: 45 },
-      }))
-      : [],
+    peaks("fp32"),
+    ...hasVulkan ? [peaks("bf16")] : [],
     ...first.flatMap((model) => [
-      step(model, "fp32", IN_TURN),
-      step(model, "fp32", APART),
-      step(model, "bf16"),
+      step(model, "fp32", STARTS),
+      tuning(model, "fp32"),
+      step(model, "fp32", { byOp: true }),
+      ...hasVulkan ? [tuning(model, "bf16")] : [],
+      step(model, "bf16", { byOp: true }),
       step(model, "fp16"),
+      ...byWebGpu(model, ["fp32"]),
+      ...pytorch(model),
     ]),
     ...second.flatMap((model) => [
-      step(model, "bf16", { byOp: false }),
-      step(model, "fp16", { byOp: false }),
-      step(model, "fp32", { ...APART, byOp: false }),
+      step(model, "fp32", { byOp: true }),
+      step(model, "bf16", { byOp: true }),
+      step(model, "fp16"),
+      ...byWebGpu(model, ["fp32"]),
+      ...pytorch(model),
     ]),
+    ...first.flatMap((model) => byWebGpu(model, ["bf16", "fp16"])),
+    ...second.flatMap((model) => byWebGpu(model, ["bf16", "fp16"])),
+    ...others.map((model) => step(model, "fp32", { byOp: true })),
+    ...first.flatMap((model) => [
+      step(model, "fp32", IN_TURN),
+      step(model, "fp32", { ...APART, byOp: true }),
+    ]),
+    ...second.map((model) => step(model, "fp32", APART)),
   ];
 }

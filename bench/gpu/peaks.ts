@@ -27,7 +27,7 @@ export async function measurePeaks(
   };
   // Compiling the large ones takes a CPU seconds.
   const candidates = backend.device.adapter?.isSoftware
-    ? backend.gemmCandidates.slice(0, 2)
+    ? backend.gemmCandidates.filter(({ flow }) => flow === "direct")
     : backend.gemmCandidates;
   const variants = candidates.map((tile) => ({
     ...tile,

@@ -47,17 +47,22 @@ export function formatOutcome(outcome: Outcome): string {
   }
 }
 
-/** Tokens per second of all steps, and what PyTorch makes of the first. */
+/** Tokens per second of all steps, beside PyTorch's of the same kind. */
 function formatSteps(outcomes: readonly Outcome[]): string {
+  /** PyTorch has no step in fp16 here: its bf16 is what that is set beside. */
+  const key = (model?: string, precision?: string) =>
+    `${model} ${precision === "fp32" ? precision : "bf16"}`;
   const peers = new Map(
     outcomes.flatMap((one) =>
-      one.kind === "pytorch" ? [[one.model, one.found.tokensPerSec]] : []
+      one.kind === "pytorch"
+        ? [[key(one.model, one.precision), one.found.tokensPerSec]]
+        : []
     ),
   );
   const rows = outcomes.flatMap((one) => {
     if (one.kind !== "step" && one.kind !== "pytorch") return [];
     const { tokensPerSec } = one.found;
-    const peer = one.model && peers.get(one.model);
+    const peer = peers.get(key(one.model, one.precision));
     return [[
       one.name,
       formatCount(tokensPerSec),

@@ -54,8 +54,9 @@ export async function runParts(
     try {
       const found = await measure(part, limitSec);
       const model = "model" in part ? part.model : undefined;
+      const { precision } = part;
       // Part and findings are of one kind, which a process cannot tell.
-      return { name, kind, model, found, ...took() } as Outcome;
+      return { name, kind, model, precision, found, ...took() } as Outcome;
     } catch (error) {
       const reason = errorMessage(error);
       return { name, kind: "failed", reason, ...took() };

@@ -6,6 +6,7 @@ import { runParts } from "../../bench/gpu/run_parts.ts";
 
 const peaks = (name: string, limitSec = 45): Part => ({
   ...{ kind: "peaks", name, limitSec },
+  ...{ driver: "webgpu", precision: "fp32" },
 });
 
 Deno.test("runParts() goes on behind a part that fails, until time is over", async () => {
@@ -37,11 +38,13 @@ Deno.test("runParts() goes on behind a part that fails, until time is over", asy
     },
     {
       ...{ name: "second", kind: "peaks", model: undefined },
+      precision: "fp32",
       found: { peaks: "second" },
       tookSec: 20,
     },
     {
       ...{ name: "third", kind: "peaks", model: undefined },
+      precision: "fp32",
       found: { peaks: "third" },
       tookSec: 20,
     },
@@ -53,50 +56,90 @@ Deno.test("runParts() goes on behind a part that fails, until time is over", asy
   assert.deepEqual(told.map((kinds) => kinds.length), [1, 2, 3, 4]);
 });
 
+const MODELS = ["a", "b", "c"];
+
 Deno.test("listParts() begins with what is most worth knowing", () => {
-  const models = ["a", "b", "c"];
-  const names = listParts({ models, withPyTorch: true })
-    .map(({ name }) => name);
+  const names = listParts({
+    ...{ models: MODELS, drivers: ["vulkan", "webgpu"], withPyTorch: true },
+  }).map(({ name }) => name);
   assert.deepEqual(names, [
-    "peaks",
-    "a fp32, as it starts",
-    "a, tuning",
-    ...["a fp32", "b fp32", "c fp32"],
-    "a fp32, PyTorch eager",
-    "a fp32, one by one",
-    "a fp32, every op by itself",
-    ...["a bf16", "a fp16", "b bf16", "b fp16"],
-    "b fp32, every op by itself",
+    ...["peaks fp32, Vulkan", "peaks bf16, Vulkan"],
+    "a fp32, Vulkan, as it starts",
+    "a fp32, Vulkan, tuning",
+    "a fp32, Vulkan",
+    "a bf16, Vulkan, tuning",
+    ...["a bf16, Vulkan", "a fp16, Vulkan", "a fp32, WebGPU"],
+    ...["a fp32, PyTorch eager", "a bf16, PyTorch eager"],
+    ...["b fp32, Vulkan", "b bf16, Vulkan", "b fp16, Vulkan"],
+    "b fp32, WebGPU",
+    ...["b fp32, PyTorch eager", "b bf16, PyTorch eager"],
+    ...["a bf16, WebGPU", "a fp16, WebGPU"],
+    ...["b bf16, WebGPU", "b fp16, WebGPU"],
+    "c fp32, Vulkan",
+    "a fp32, Vulkan, one by one",
+    "a fp32, Vulkan, every op by itself",
+    "b fp32, Vulkan, every op by itself",
+  ]);
+  assert.equal(new Set(names).size, names.length);
+});
+
+Deno.test("listParts() asks one driver where there is one", () => {
+  const names = listParts({
+    ...{ models: MODELS, drivers: ["webgpu"], withPyTorch: false },
+  }).map(({ name }) => name);
+  assert.deepEqual(names, [
+    "peaks fp32, WebGPU",
+    "a fp32, WebGPU, as it starts",
+    "a fp32, WebGPU, tuning",
+    ...["a fp32, WebGPU", "a bf16, WebGPU", "a fp16, WebGPU"],
+    ...["b fp32, WebGPU", "b bf16, WebGPU", "b fp16, WebGPU"],
+    "c fp32, WebGPU",
+    "a fp32, WebGPU, one by one",
+    "a fp32, WebGPU, every op by itself",
+    "b fp32, WebGPU, every op by itself",
   ]);
 });
 
-Deno.test("formatReport() sets steps beside PyTorch's", () => {
-  const step = (name: string, tokensPerSec: number): Outcome => ({
-    ...{ kind: "step", name, model: "a", tookSec: 1 },
+Deno.test("formatReport() sets steps beside PyTorch's of the same kind", () => {
+  const step = (
+    name: string,
+    precision: "fp32" | "bf16" | "fp16",
+    tokensPerSec: number,
+  ): Outcome => ({
+    ...{ kind: "step", name, model: "a", precision, tookSec: 1 },
     found: {
-      ...{ model: "a", precision: "fp32", fuse: true, tokensPerSec },
+      ...{ model: "a", precision, fuse: true, tokensPerSec },
       overlap: true,
       ...{ msPerStep: 32, spreadPct: 1, readySec: 2, dispatches: 0 },
       ...{ memoryBytes: 0, idealMs: 30, ops: [] },
     },
   });
+  const pytorch = (
+    name: string,
+    precision: "fp32" | "bf16",
+    tokensPerSec: number,
+  ): Outcome => ({
+    ...{ kind: "pytorch", name, model: "a", precision, tookSec: 1 },
+    found: { torch: "2", tokensPerSec, step: { medianMs: 33 } },
+  });
   const report = formatReport([
-    step("a fp32", 550_000),
-    {
-      ...{ kind: "pytorch", name: "a, PyTorch", model: "a", tookSec: 1 },
-      found: { torch: "2", tokensPerSec: 500_000, step: { medianMs: 33 } },
-    },
-    { kind: "failed", name: "a fp16", reason: "no shader-f16", tookSec: 1 },
+    step("a fp32", "fp32", 550_000),
+    step("a fp16", "fp16", 900_000),
+    pytorch("a, PyTorch", "fp32", 500_000),
+    pytorch("a bf16, PyTorch", "bf16", 1_000_000),
+    { kind: "failed", name: "b fp16", reason: "no shader-f16", tookSec: 1 },
   ]);
   assert.equal(
     report.split("```")[1],
     `text
-step        tokens/s     ms  at least  of PyTorch
-a fp32       550,000  32.00     30.00       1.100
-a, PyTorch   500,000  33.00                 1.000
+step              tokens/s     ms  at least  of PyTorch
+a fp32             550,000  32.00     30.00       1.100
+a fp16             900,000  32.00     30.00       0.900
+a, PyTorch         500,000  33.00                 1.000
+a bf16, PyTorch  1,000,000  33.00                 1.000
 `,
   );
-  assert.match(report, /## a fp16\n\n```text\nfailed: no shader-f16\n/);
+  assert.match(report, /## b fp16\n\n```text\nfailed: no shader-f16\n/);
 });
 
 Deno.test("bench:gpu writes what it has when every part fails", async () => {
@@ -106,6 +149,7 @@ Deno.test("bench:gpu writes what it has when every part fails", async () => {
       args: [
         ...["run", "-A", "bench/gpu_report.ts", "--small", "--out", folder],
         ...["--adapter", "gpu:99", "--model", "char-cpu"],
+        ...["--driver", "webgpu"],
       ],
       env: { HEARTH_PYTHON: "" },
       ...{ stdout: "null", stderr: "null" },
@@ -117,10 +161,10 @@ Deno.test("bench:gpu writes what it has when every part fails", async () => {
     assert.ok(outcomes.length > 4);
     for (const { kind, reason } of outcomes) {
       assert.equal(kind, "failed");
-      assert.match(reason, /^There is no such WebGPU adapter/);
+      assert.match(reason, /^There is no such adapter of (WebGPU|Vulkan)/);
     }
     const report = await Deno.readTextFile(join(folder, "report.md"));
-    assert.match(report, /failed: There is no such WebGPU adapter/);
+    assert.match(report, /failed: There is no such adapter of/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
