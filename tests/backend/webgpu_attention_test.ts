@@ -4,6 +4,7 @@ import {
   productMemory,
   STAGED_BYTES,
 } from "../../src/backend/webgpu/attention/attention_products.ts";
+import { SQUARE_MEMORY } from "../../src/backend/webgpu/attention/attention_squares.ts";
 import { attentionShape } from "../../src/backend/webgpu/attention/attention_tile.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
@@ -34,6 +35,25 @@ Deno.test("webgpu computes attention through workgroup memory", {
   await gpu.dispose();
 });
 
+Deno.test("webgpu computes attention by squares", {
+  ignore: noAdapter,
+}, async () => {
+  const reference = openReferenceBackend();
+  const gpu = await openTestGpu({ attention: () => ({ flow: "squares" }) });
+  const sizes = [
+    "B=1 T=13 H=6 Hkv=3 D=7", // heads that are no vectors, dropout
+    "B=1 T=128 H=2 Hkv=1 D=80", // whole tiles, heads that are cut in two
+  ];
+  for (const size of sizes) {
+    const [one] = opCases.filter(({ name }) =>
+      name.startsWith(`attention ${size}`)
+    );
+    const got = await runOpCase(gpu, one);
+    assertOpClose(one, got, await runOpCase(reference, one));
+  }
+  await gpu.dispose();
+});
+
 Deno.test("webgpu computes attention's gradient from kept scores", {
   ignore: noAdapter,
 }, async (t) => {
@@ -42,8 +62,8 @@ Deno.test("webgpu computes attention's gradient from kept scores", {
     "B=1 T=128 H=2 Hkv=1 D=80": {}, // whole tiles, heads that are cut in two
     // Rows of scores that begin in the middle of a block of random words.
     "B=1 T=13 H=6 Hkv=3 D=7": {},
-    // Each sequence by itself: 2 heads of 3 tiles, 64 x 64 twice.
-    "B=2 T=65 H=2 Hkv=1 D=12": { mostKeptBytes: 2 * 3 * 2 * 4 * 64 * 64 },
+    // Two sequences, then one: each has 4 heads of a tile, 64 x 64 twice.
+    "B=3 T=17 H=4 Hkv=2 D=8": { mostKeptBytes: 2 * 4 * 2 * 4 * 64 * 64 },
     // Nothing can be kept.
     "B=1 T=70 H=2 Hkv=1 D=32": { mostKeptBytes: 0 },
   };
@@ -65,10 +85,12 @@ Deno.test("webgpu computes attention's gradient from kept scores", {
 Deno.test("staged attention declares no more memory than STAGED_BYTES", () => {
   const attrs = { B: 1, T: 64, H: 1, Hkv: 1, D: 128, p: 0, site: 0 };
   const shape = attentionShape(attrs, "tall");
-  let vectors = 0;
-  for (const [, type] of productMemory(shape).matchAll(/: ([^;]*);/g)) {
-    const sizes = [...type.matchAll(/, (\d+)>/g)].map(([, n]) => Number(n));
-    vectors += sizes.reduce((product, n) => product * n, 1);
+  for (const text of [productMemory(shape), SQUARE_MEMORY]) {
+    let vectors = 0;
+    for (const [, type] of text.matchAll(/: ([^;]*);/g)) {
+      const sizes = [...type.matchAll(/, (\d+)>/g)].map(([, n]) => Number(n));
+      vectors += sizes.reduce((product, n) => product * n, 1);
+    }
+    assert.ok(16 * vectors <= STAGED_BYTES, `${16 * vectors} bytes`);
   }
-  assert.ok(16 * vectors <= STAGED_BYTES, `${16 * vectors} bytes`);
 });

@@ -276,7 +276,7 @@ Deno.test("ChosenKernels tries tiles, neighbours apart and parts of k", () => {
   );
   assert.deepEqual(
     chosen.ways({ kind: "attention", attrs }, []).map(formatChoice),
-    ["staged", "tall"],
+    ["staged", "tall", "squares"],
   );
 });
 

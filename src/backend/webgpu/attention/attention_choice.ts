@@ -8,6 +8,7 @@ import type { AdapterInfo } from "../adapters.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type { AttentionChoice } from "./attention_tile.ts";
 
+/** What there is a choice for. */
 type AttentionOp = "attention" | "attentionBackward";
 
 const AGAIN = ", again";
@@ -17,12 +18,13 @@ export function formatAttention({ flow, again }: AttentionChoice): string {
   return flow + (again ? AGAIN : "");
 }
 
-/** What `text` means, if a device can do it; null for anything else. */
+/** What `text` means for an op, if a device can do it; else null. */
 export function knownAttention(
+  op: AttentionOp,
   text: string,
   limits: Partial<GPUSupportedLimits>,
 ): AttentionChoice | null {
-  return attentionChoices("attentionBackward", limits)
+  return attentionChoices(op, limits)
     .find((choice) => formatAttention(choice) === text) ?? null;
 }
 
@@ -35,7 +37,9 @@ export function attentionChoices(
     ? ["staged", "tall", "direct"] as const
     : ["direct"] as const;
   const choices = flows.map((flow): AttentionChoice => ({ flow }));
-  if (op === "attention") return choices;
+  if (op === "attention") {
+    return canStage(limits) ? [...choices, { flow: "squares" }] : choices;
+  }
   return [
     { flow: "kept" },
     ...choices,

@@ -22,14 +22,12 @@ import { entry, f32, lines } from "../wgsl.ts";
 import { GRADIENT_LABEL, pairs } from "./attention_gradients.ts";
 import {
   headLoader,
-  type Heads,
   keyHeads,
   outHeads,
   queryHeads,
 } from "./attention_heads.ts";
 import {
-  addOuter,
-  DEPTH,
+  addOuterScores,
   eachSum,
   OUTER_MEMORY,
   OUTER_QUADS,
@@ -37,7 +35,6 @@ import {
   OUTER_THREADS,
   OUTER_TILE,
   outerSum,
-  putTurned,
 } from "./attention_outer.ts";
 import {
   attentionFlops,
@@ -135,7 +132,7 @@ ${
 ${lanePlace({ across: OUTER_SIDE, down: OUTER_SIDE, lanes: "block" })}
   // 1. Probabilities.
 ${eachSum(2, (r, j) => `  var ${outerSum("p", r, j)} = vec4<f32>();`)}
-${addScores("p", { rows: queries, columns: keys, D4 })}
+${addOuterScores("p", { rows: queries, columns: keys, D4 })}
 ${
         lines(
           8,
@@ -177,7 +174,7 @@ ${
   }
   // 2. What the output's gradient asks of them.
 ${eachSum(2, (r, j) => `  var ${outerSum("g", r, j)} = vec4<f32>();`)}
-${addScores("g", { rows: outs, columns: values, D4 })}
+${addOuterScores("g", { rows: outs, columns: values, D4 })}
   let at = ${
         keptAt(shape, {
           sequence: "sequence",
@@ -225,59 +222,4 @@ ${
     workgroups: groups(workgroups),
     flops: attentionFlops({ ...shape, B: sequences }, 2),
   };
-}
-
-/** WGSL: adds products of heads, a square of 4 x 4 of both per thread. */
-function addScores(
-  name: string,
-  { rows, columns, D4 }: { rows: Heads; columns: Heads; D4: number },
-): string {
-  const slots = DEPTH / 4; // vectors of a head
-  const load = ({ array, at }: Heads, next: string, d4: string) =>
-    lines(
-      4,
-      (i) =>
-        `${next}${i} = load_${array}(${
-          at(`(4u * (lane % ${OUTER_QUADS}u) + ${i}u)`)
-        }, ${d4});`,
-    );
-  const take = (d4: string) =>
-    load(rows, "nextRow", d4) + load(columns, "nextColumn", d4);
-  const zero = (next: string) =>
-    D4 % slots === 0
-      ? ""
-      : lines(4, (i) =>
-        `      ${next}${i} = select(vec4<f32>(), ${next}${i}, d4 + slot < ${D4}u);`);
-  const quads = ["y", `y + ${OUTER_SIDE}u`];
-  return `  {
-    let slot = lane / ${OUTER_QUADS}u;
-${
-    lines(4, (i) =>
-      `    var nextRow${i} = vec4<f32>();
-    var nextColumn${i} = vec4<f32>();`)
-  }
-    let firstSlot = min(slot, ${D4 - 1}u);
-    ${take("firstSlot")}
-    for (var d4 = 0u; d4 < ${D4}u; d4 += ${slots}u) {
-${zero("nextRow")}
-${zero("nextColumn")}
-${putTurned("rowPart", "nextRow")}
-${putTurned("columnPart", "nextColumn")}
-      workgroupBarrier();
-      let following = min(d4 + ${slots}u + slot, ${D4 - 1}u);
-      ${take("following")}
-      if (isDiagonal) { // the later keys are masked for the earlier queries
-${
-    addOuter(name, {
-      quads,
-      vectors: 2,
-      isNeeded: (quad, j) => quad >= j,
-    })
-  }
-      } else {
-${addOuter(name, { quads, vectors: 2 })}
-      }
-      workgroupBarrier();
-    }
-  }`;
 }

@@ -70,7 +70,10 @@ export class ChosenKernels {
   take(choices: KernelChoices): void {
     for (const [key, text] of Object.entries(choices)) {
       const variant = knownVariant(text, this.#limits, this.#adapter.unit);
-      const attention = knownAttention(text, this.#limits);
+      const op = key.startsWith("attentionBackward ")
+        ? "attentionBackward"
+        : "attention";
+      const attention = knownAttention(op, text, this.#limits);
       if (variant) this.#gemm.set(key, variant);
       else if (attention) this.#attention.set(key, attention);
     }

@@ -119,8 +119,8 @@ function kernelText(): string {
     ...[...gemmCandidates(limits), ...matrixCandidates(SOME_UNIT, limits)].map(
       (tile) => textOf(product, { ...tile, splitK: 1 }),
     ),
-    ...attentionChoices("attentionBackward", limits).map((choice) =>
-      textOf(attention, choice)
+    ...(["attention", "attentionBackward"] as const).flatMap((op) =>
+      attentionChoices(op, limits).map((choice) => textOf(attention, choice))
     ),
   ].join();
 }
