@@ -22,6 +22,8 @@ export interface Callable {
 export interface ShaderContext {
   readonly module: ModuleBuilder;
   readonly types: TypeTable;
+  /** Whether threads of a workgroup tell each other of what is in buffers. */
+  readonly sharesBuffers: boolean;
   /** Whether it enables an extension. */
   enables(name: string): boolean;
   /** The type of a name, if it is one. @throws {SourceError} */

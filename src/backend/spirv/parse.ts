@@ -65,7 +65,11 @@ export function parse(code: string): ShaderSyntax {
       throw new SourceError(`expected a declaration, found "${word}"`, at);
     }
   }
-  return { enabled, aliases, structs, constants, globals, functions };
+  const sharesBuffers = tokens.has("storageBarrier");
+  return {
+    ...{ enabled, sharesBuffers, aliases, structs },
+    ...{ constants, globals, functions },
+  };
 }
 
 function parseAttributes(tokens: TokenReader): Attribute[] {

@@ -72,6 +72,7 @@ interface Buffer {
 export class Shader implements ShaderContext {
   readonly module = new ModuleBuilder();
   readonly types = new TypeTable();
+  readonly sharesBuffers: boolean;
   readonly #syntax: ShaderSyntax;
   readonly #enabled: ReadonlySet<string>;
   readonly #structs = new Map<string, Struct>();
@@ -80,17 +81,24 @@ export class Shader implements ShaderContext {
   readonly #buffers: Buffer[] = [];
   readonly #callables = new Map<string, Callable>();
   readonly #called: FunctionSyntax[] = [];
+  /** Where constants are computed; no instruction of it is kept. */
+  readonly #outside: Context = {
+    shader: this,
+    code: new FunctionCode(this.module),
+    scope: new Scope(),
+  };
 
   /** @throws {SourceError} */
   constructor(syntax: ShaderSyntax) {
     this.#syntax = syntax;
+    this.sharesBuffers = syntax.sharesBuffers;
     for (const { at, name } of syntax.enabled) {
       if (EXTENSIONS.includes(name)) continue;
       throw new SourceError(`there is no extension "${name}"`, at);
     }
     this.#enabled = new Set(syntax.enabled.map(({ name }) => name));
     for (const one of syntax.constants) {
-      this.#globals.set(one.name, constantOf(one, this.#outside()));
+      this.#globals.set(one.name, constantOf(one, this.#outside));
     }
     this.#globalsSyntax = new Map(syntax.globals.map((one) => [one.name, one]));
     for (const one of syntax.globals) {
@@ -158,11 +166,11 @@ export class Shader implements ShaderContext {
     const alias = this.#syntax.aliases.get(name.name);
     if (alias) return typeNamed(alias, this);
     if (Object.hasOwn(SCALARS, name.name)) return this.#scalar(name);
-    const short = SHORT_VECTOR.exec(name.name);
-    if (short) {
+    if (!name.args) {
+      const short = SHORT_VECTOR.exec(name.name);
+      if (!short) return this.#struct(name.name);
       return vectorOf(SCALARS[SHORT_SCALARS[short[2]]], Number(short[1]));
     }
-    if (!name.args) return this.#struct(name.name);
     const [first, second] = name.args;
     if (/^vec[234]$/.test(name.name)) {
       return vectorOf(this.#scalarNamed(first), Number(name.name[3]));
@@ -219,18 +227,9 @@ export class Shader implements ShaderContext {
     return struct;
   }
 
-  /** Where constants are computed; no instruction of it is kept. */
-  #outside(): Context {
-    return {
-      shader: this,
-      code: new FunctionCode(this.module),
-      scope: new Scope(),
-    };
-  }
-
   /** An integer that is known. @throws {SourceError} */
   #whole(expression: Expression): number {
-    const operand = evaluate(expression, this.#outside());
+    const operand = evaluate(expression, this.#outside);
     if (operand.kind === "constant" && operand.type.kind === "scalar") {
       const [number] = operand.numbers;
       if (Number.isInteger(number) && number >= 0) return number;
@@ -269,7 +268,7 @@ export class Shader implements ShaderContext {
   #declareGlobal({ name, space, type: typeName, value }: GlobalSyntax) {
     const type = typeNamed(typeName, this);
     const storage = space === "workgroup" ? "workgroup" : "private";
-    const context = this.#outside();
+    const context = this.#outside;
     const initial = value
       ? idOf(
         ofType(evaluate(value, context), type, value.at),

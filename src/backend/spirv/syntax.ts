@@ -165,6 +165,8 @@ export interface StructSyntax {
 export interface ShaderSyntax {
   /** Extensions that are asked for. */
   readonly enabled: readonly { readonly at: number; readonly name: string }[];
+  /** Whether threads of a workgroup tell each other of what is in buffers. */
+  readonly sharesBuffers: boolean;
   readonly aliases: ReadonlyMap<string, Name>;
   readonly structs: ReadonlyMap<string, StructSyntax>;
   readonly constants: readonly Declaration[];

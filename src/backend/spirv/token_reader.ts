@@ -36,6 +36,11 @@ export class TokenReader {
     return this.#tokens.texts[this.#i + 1] ?? "";
   }
 
+  /** Whether a symbol or word is anywhere. */
+  has(text: string): boolean {
+    return this.#tokens.texts.includes(text);
+  }
+
   /** Whether a symbol or word is next. */
   sees(text: string): boolean {
     return this.text === text;

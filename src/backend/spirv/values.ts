@@ -148,7 +148,8 @@ export function sharing(
   shader: ShaderContext,
 ): number[] {
   const isShared = variable.storage === "workgroup" ||
-    (variable.storage === "storageBuffer" && variable.isWritable);
+    (variable.storage === "storageBuffer" && variable.isWritable &&
+      shader.sharesBuffers);
   if (!isShared || !shader.enables("wgpu_cooperative_matrix")) return [];
   const reach = what === "load" ? ACCESS.makeVisible : ACCESS.makeAvailable;
   return [ACCESS.nonPrivate | reach, shader.module.u32(SCOPE.workgroup)];
