@@ -120,3 +120,73 @@ enable f16;
   );
   assert.equal(readOnly.length, 1);
 });
+
+Deno.test("compileShader() shares memory of matrices as Vulkan asks", () => {
+  const multiply = (barrier: string) =>
+    instructionsOf(
+      compileShader(`
+enable f16;
+enable wgpu_cooperative_matrix;
+@group(0) @binding(0) var<storage, read> a: array<f16>;
+@group(0) @binding(1) var<storage, read_write> c: array<vec4<f32>>;
+var<workgroup> tile: array<vec2<u32>, 128>;
+@compute @workgroup_size(32) fn main(
+  @builtin(local_invocation_index) lane: u32,
+) {
+  for (var i = lane; i < 128u; i += 32u) { tile[i] = vec2(i); }
+  ${barrier}
+  let left = coopLoad<coop_mat16x8<f16, A>>(&tile[0], 2u);
+  let right = coopLoadT<coop_mat8x16<f16, B>>(&a[8u * lane], 8u);
+  var sum = coop_mat16x16<f32, C>(1.0f);
+  sum = coopMultiplyAdd(left, right, sum) * 0.5f;
+  coopStore(sum, &c[0], 4u);
+}`).words,
+    );
+  const all = multiply("workgroupBarrier();");
+  const operandsOf = (op: string) =>
+    all.filter((one) => one.op === op).map(({ operands }) => operands);
+  const LOGICAL = 0, VULKAN = 3;
+  assert.deepEqual(operandsOf("memoryModel"), [[LOGICAL, VULKAN]]);
+  // As glslang writes GL_KHR_cooperative_matrix: what a workgroup shares says
+  // that it is to be seen (0x10) or made seen (0x8) and not private (0x20).
+  const [left, right] = operandsOf("cooperativeMatrixLoad");
+  assert.equal(left[5], 0x10 | 0x20);
+  assert.equal(right[5], undefined); // of a buffer
+  const stores = operandsOf("store").map(([, , access]) => access);
+  assert.deepEqual(stores.filter(Boolean), [0x8 | 0x20]);
+  assert.equal(operandsOf("cooperativeMatrixStore")[0][4], undefined);
+  // Buffers are shared where threads wait for what others wrote there.
+  const shared = multiply("workgroupBarrier(); storageBarrier();");
+  const store = shared.find(({ op }) => op === "cooperativeMatrixStore");
+  assert.equal(store?.operands[4], 0x8 | 0x20);
+});
+
+Deno.test("compileShader() multiplies only matrices that fit", () => {
+  const product = (call: string, enable = "wgpu_cooperative_matrix") => () =>
+    compile(
+      `let a = coop_mat16x8<f32, A>(0.0f);
+       let b = coop_mat8x16<f32, B>(0.0f);
+       let c = coop_mat16x16<f32, C>(0.0f);
+       ${call}`,
+      `enable ${enable};`,
+    );
+  product("let d = coopMultiplyAdd(a, b, c);")();
+  const wrong: [call: string, message: RegExp][] = [
+    ["let d = coopMultiplyAdd(a, a, c);", /<f32, A> \* .* has no meaning/],
+    ["let d = coopMultiplyAdd(a, b, b);", /has no meaning/],
+    ["let d = a + b;", /has no meaning/],
+    ["coopStore(c, out[0], 4u);", /is kept at &array\[i\]/],
+    ["coopStore(c, &lane, 4u);", /is kept at &array\[i\]/],
+    ["coopStore(c, &x[0], 4u);", /"x" cannot be written/],
+    ["coopStore(c, &out[0], 4.0f);", /a stride is no f32/],
+    ["let d = coopLoad<f32>(&x[0], 4u);", /expected coopLoad<coop_mat…>/],
+    ["let d = coopLoad<coop_mat8x8<f32, D>>(&x[0], 4u);", /use A, B or C/],
+    ["let d = &out[0];", /pointers are for matrices alone/],
+  ];
+  for (const [call, message] of wrong) assert.throws(product(call), message);
+  const call = "coopStore(c, &out[0], 4u);";
+  assert.throws(
+    product(call, "f16"),
+    /needs "enable wgpu_cooperative_matrix;"/,
+  );
+});
