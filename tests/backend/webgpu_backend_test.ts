@@ -37,10 +37,11 @@ Deno.test(
   { ignore },
   async () => {
     const backend = await openTestGpu();
-    const { name, kernels } = backend.device;
+    const { name, kernels, backend: kind } = backend.device;
+    const through = kind === "vulkan" ? "through Vulkan " : "";
     assert.equal(
       kernels,
-      `WGSL on ${name}, generation ${KERNEL_GENERATION.webgpu}`,
+      `WGSL ${through}on ${name}, generation ${KERNEL_GENERATION.webgpu}`,
     );
     await backend.dispose();
   },
