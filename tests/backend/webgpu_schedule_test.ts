@@ -57,7 +57,7 @@ Deno.test("schedule() puts what is independent side by side", () => {
     ...["x", "y", "dz", "parts2", "dW2 dy", "parts1", "dW1 dx"],
   ]);
   assert.deepEqual(groups(schedule(backward())), [
-    ...["x", "y", "dz", "parts2 dy", "dW2 parts1 dx", "dW1"],
+    ...["x", "y", "dz", "parts2 dy", "parts1 dx dW2", "dW1"],
   ]);
 });
 
@@ -68,6 +68,19 @@ Deno.test("schedule() keeps apart who write to one piece of memory", () => {
   );
   const other = dispatch([], [temp("t")], "t");
   assert.deepEqual(groups(schedule([...dispatches, other])), ["d0 t", "d1"]);
+});
+
+Deno.test("schedule() begins with the longest workgroups", () => {
+  const sizes = [[64, 8], [64, 2], [4096, 8], [64, 4]]; // numbers, groups
+  const dispatches = sizes.map(([length, count], i): Dispatch => ({
+    ...dispatch([], [temp(`t${i}`, length)], `${i}`),
+    workgroups: [count, 1, 1],
+  }));
+  const product: Dispatch = {
+    ...dispatch([], [temp("t4")], "product"),
+    ...{ workgroups: [2, 2, 1], flops: 8 * 4 * 2049 * 4 },
+  };
+  assert.equal(labels(schedule([...dispatches, product])), "product 2 1 3 0");
 });
 
 Deno.test("schedule() takes nothing far from where it was", () => {
