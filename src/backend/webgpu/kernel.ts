@@ -17,6 +17,8 @@ export interface KernelContext {
   readonly mostBindings: number;
   /** Whether shaders may use u64, which WebGPU by itself has not. */
   readonly hasU64: boolean;
+  /** Whether a CPU computes: workgroups, idle ones too, and barriers are dear. */
+  readonly isSoftware: boolean;
   /** How to compute attention. */
   attention(
     op: "attention" | "attentionBackward",

@@ -85,6 +85,8 @@ export interface LowerOptions {
   readonly mostKeptBytes?: number;
   /** Whether shaders may use u64. */
   readonly hasU64?: boolean;
+  /** Whether a CPU computes; absent is for a card. */
+  readonly isSoftware?: boolean;
   /** How activations are stored. */
   readonly precision: StoredPrecision;
   /**
@@ -324,6 +326,7 @@ function callContext(
       : 0,
     mostBindings: choices.maxBindings,
     hasU64: choices.hasU64 ?? false,
+    isSoftware: choices.isSoftware ?? false,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     factorScale,
     scratch: (length) => scratch("f32", length),

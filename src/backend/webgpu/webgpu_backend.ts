@@ -68,6 +68,8 @@ export interface WebGpuOptions {
   readonly precision?: StoredPrecision;
   /** See `LowerOptions`; absent is what the device has. */
   readonly hasU64?: boolean;
+  /** The same; false is for tests of the kernels of cards. */
+  readonly isSoftware?: boolean;
   /** See `LowerOptions`; absent is for all but tests. */
   readonly mostKeptBytes?: number;
   /** See `LowerOptions`; false is for tests and benchmarks. */
@@ -282,6 +284,7 @@ class OpenWebGpu implements WebGpuBackend {
       gemmVariant: (shape) => this.gemmVariant(shape),
       attention: ({ op, attrs }) => this.#chosen.attention(op, attrs),
       hasU64: this.#gpu.hasU64,
+      isSoftware: this.#gpu.adapter.isSoftware,
       precision: "fp32",
       fuse: true,
       ...this.#options,

@@ -16,7 +16,7 @@ import { shortlistDispatch, surveyDispatch } from "../sampling/sample_wide.ts";
 export const sampleKernels: Kernels<"sample"> = {
   sample({ in: inputs, out, attrs: { V } }, context) {
     const { logits, settings, choice, used } = inputs;
-    const shape = sampleShape(V);
+    const shape = sampleShape(V, context);
     if (V <= SHORT_LIST) {
       const read = { logits, settings, choice };
       return [drawDispatch({ read, write: out }, shape, context)];

@@ -14,8 +14,8 @@ import { STREAM } from "../../../base/philox.ts";
 import { NO_TOKEN } from "../../../graph/ops.ts";
 import { bind, type Dispatch, type GpuTensor } from "../dispatch.ts";
 import { philoxFunction } from "../philox.ts";
-import { entry, IS_FINITE } from "../wgsl.ts";
-import { eachLoaded, search, type Searched } from "./sample_search.ts";
+import { entry, IS_FINITE, lines } from "../wgsl.ts";
+import { search, type Searched } from "./sample_search.ts";
 import {
   KEY_OF,
   LOWEST,
@@ -66,36 +66,33 @@ export function drawDispatch(
     let isTopK = topK > 0u && topK < n;
     let number = min(uniform(${choice}[2]), 0.9999999f); // however it is rounded
     var share = number;
-    var sum = 0.0f;
+    var least = 0u;
+    var above = 0.0f;
+    var ties = 0.0f;
     if (isTopK || topP < 1.0f) {
       ${sources.shortlist}
       ${run()}
-      var least = 0u;
-      var above = 0.0f;
       // 2. Top-k: the least key that is kept, and how many of its equals.
       if (isTopK) {
         let goal = f32(topK);
-        ${search(sources.searched("keyOf(x)", "1.0f"), "goal")}
-        let ties = quota(begin, end, least, goal - above, false, lane);
-        sum = weigh(begin, end, least, ties, most, temperature);
-      } else {
-        sum = weigh(begin, end, 0u, 0.0f, most, temperature);
-      }
-      // 3. Top-p, in the same way.
-      if (topP < 1.0f) {
-        var goal = topP * before(sum, lane).y;
-        ${sources.allOfTopP}
-        storageBarrier(); // what the others have written
-        workgroupBarrier();
-        least = 0u;
-        ${search(sources.searched("bitcast<u32>(x)", "x"), "goal")}
-        let wanted = max(1.0f, ceil((goal - above) / bitcast<f32>(least)));
-        let ties = quota(begin, end, least, wanted, true, lane);
-        sum = keep(begin, end, least, ties);
+        ${search(searched("keyOf(x)", "1.0f"), "goal")}
+        ties = quota(begin, end, least, goal - above, false, lane);
       }
     } else {
       ${sources.block}
-      sum = weigh(begin, end, 0u, 0.0f, most, temperature);
+    }
+    var sum = weigh(begin, end, least, ties, most, temperature);
+    // 3. Top-p, in the same way.
+    if (topP < 1.0f) {
+      var goal = topP * sumAll(sum, lane);
+      ${sources.allOfTopP}
+      storageBarrier(); // what the others have written
+      workgroupBarrier();
+      least = 0u;
+      ${search(searched("bitcast<u32>(x)", "x"), "goal")}
+      let wanted = max(1.0f, ceil((goal - above) / bitcast<f32>(least)));
+      ties = quota(begin, end, least, wanted, true, lane);
+      sum = keep(begin, end, least, ties);
     }
     // 4. The draw falls into the ids of one thread.
     let span = before(sum, lane);
@@ -189,8 +186,6 @@ interface Sources {
   readonly survey: string;
   /** Sets `m`, where some of the ids are enough. */
   readonly shortlist: string;
-  /** All of them, by key and amount of number `x`. */
-  readonly searched: (key: string, amount: string) => Searched;
   /** Corrects `goal` where the list has not all that top-p is a share of. */
   readonly allOfTopP: string;
   /** Sets what each thread has, and `share`, where nothing is cut. */
@@ -214,8 +209,29 @@ const LARGEST = `
   let greedy = u32(-maxAll(mine, lane));
   let isBad = maxAll(bad, lane) > 0.0f;`;
 
-const eachListed = (body: string) =>
-  `for (var i = lane; i < m; i += ${SAMPLE_THREADS}u) { let x = list[i]; ${body} }`;
+/** All that there is to draw from, by key and amount of number `x`. */
+function searched(key: string, amount: string): Searched {
+  return { each: eachNumber, key, amount };
+}
+
+/** Numbers that a thread asks for at once. */
+const AT_ONCE = 4;
+
+/** A loop over all `m` numbers, in any order. */
+function eachNumber(body: string): string {
+  const number = (u: number) => `at + ${u * SAMPLE_THREADS}u`;
+  return `
+    for (var at = lane; at < m; at += ${AT_ONCE * SAMPLE_THREADS}u) {
+${
+    lines(AT_ONCE, (u) =>
+      `      let x${u} = numberAt(min(${number(u)}, m - 1u));`)
+  }
+${
+    lines(AT_ONCE, (u) =>
+      `      if (${number(u)} < m) { let x = x${u}; ${body} }`)
+  }
+    }`;
+}
 
 function fromLogits(
   { logits, settings, used }: Record<"logits" | "settings" | "used", string>,
@@ -241,7 +257,6 @@ fn idAt(i: u32) -> u32 { return i; }`,
   }
   ${LARGEST}`,
     shortlist: "",
-    searched: (key, amount) => ({ each: eachListed, key, amount }),
     allOfTopP: "",
     block: run(),
   };
@@ -303,19 +318,11 @@ fn idAt(i: u32) -> u32 {
         }
       }
       workgroupBarrier();`,
-    searched: (key, amount) => ({
-      each: (body) =>
-        `if (isList) { ${eachListed(body)} } else { ${
-          eachLoaded(body, { n: "m", load: `${scores}[i]` })
-        } }`,
-      key,
-      amount,
-    }),
     allOfTopP: `
         if (!isTopK) {
           ${blockWeight}
-          let listedWeight = before(sum, lane).y;
-          goal = topP * before(blockWeight, lane).y;
+          let listedWeight = sumAll(sum, lane);
+          goal = topP * sumAll(blockWeight, lane);
           if (isList && listedWeight < goal) { // they are not enough
             isList = false;
             m = n;

@@ -5,9 +5,6 @@
  * @module
  */
 
-import { lines } from "../wgsl.ts";
-import { SAMPLE_THREADS } from "./sample_shape.ts";
-
 /** Bits of a digit: a vector has an amount for each of its values. */
 const DIGIT_BITS = 2;
 /** Digits of a whole word. */
@@ -55,34 +52,4 @@ export function search(searched: Searched, goal: string): string {
   var beyond = 0.0f;
   ${each(`if (${key} > least) { beyond += ${amount}; }`)}
   above = sumAll(beyond, lane);`;
-}
-
-/** Numbers of an array that a thread asks for at once. */
-const AT_ONCE = 8;
-
-/**
- * A loop over numbers 0 to `n` - 1 of an array in memory, some at a time.
- *
- * @param load WGSL: number `i` of it; `x` in the body.
- */
-export function eachLoaded(
-  body: string,
-  { n, load }: { n: string; load: string },
-): string {
-  return `
-    for (var at = lane; at < ${n}; at += ${AT_ONCE * SAMPLE_THREADS}u) {
-${
-    lines(AT_ONCE, (u) =>
-      `      var x${u} = 0.0f;
-      { let i = min(at + ${
-        u * SAMPLE_THREADS
-      }u, ${n} - 1u); x${u} = ${load}; }`)
-  }
-${
-    lines(AT_ONCE, (u) =>
-      `      if (at + ${
-        u * SAMPLE_THREADS
-      }u < ${n}) { let x = x${u}; ${body} }`)
-  }
-    }`;
 }

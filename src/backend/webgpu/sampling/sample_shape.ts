@@ -18,8 +18,10 @@ export const LOWEST = "-3.4028234e38f";
 const FEWEST_EACH = 4;
 /** One for each thread of the last dispatch. */
 const MOST_BLOCKS = SAMPLE_THREADS;
+/** Where a CPU computes, which is slow at barriers: measured with llvmpipe. */
+const MOST_SOFTWARE_BLOCKS = 8;
 
-/** How many ids there are, and how they are cut; a function of V alone. */
+/** How many ids there are, and how they are cut. */
 export interface SampleShape {
   readonly V: number;
   /** Ids of a thread, of a workgroup, and workgroups. */
@@ -35,9 +37,13 @@ export interface SampleShape {
 }
 
 /** Fixes how ids are cut. */
-export function sampleShape(V: number): SampleShape {
+export function sampleShape(
+  V: number,
+  { isSoftware }: { isSoftware: boolean },
+): SampleShape {
+  const mostBlocks = isSoftware ? MOST_SOFTWARE_BLOCKS : MOST_BLOCKS;
   const narrow = SAMPLE_THREADS * FEWEST_EACH;
-  const each = FEWEST_EACH * Math.ceil(V / (narrow * MOST_BLOCKS));
+  const each = FEWEST_EACH * Math.ceil(V / (narrow * mostBlocks));
   const block = SAMPLE_THREADS * each;
   const blocks = Math.ceil(V / block);
   const most = Math.min(SAMPLE_THREADS, Math.floor(SHORT_LIST / blocks));
