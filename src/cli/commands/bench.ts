@@ -146,8 +146,9 @@ function addGenerate(bench: CommandUnknownOpts, app: App): void {
   const command = bench.command("generate")
     .summary("tokens one after another")
     .description(
-      "Time the drawing of tokens one after another, and the speed of memory " +
-        "that limits it.",
+      "Time the drawing of tokens one after another, in a short and a full " +
+        "context, the reading of a prompt, and the speed of memory that " +
+        "limits it.",
     )
     .option("--profile <name>", profileHelp(), "gpt2")
     .option("--seq-len <n>", "tokens of the context", countFlag("--seq-len", 1))
