@@ -43,14 +43,13 @@ Deno.test("webgpu: products of few rows agree with the reference", {
   const cases = [
     // Vectors everywhere; the depth is no multiple of the threads that share it.
     product([1, 20, 36]),
-    product([1, 20, 36], { transB }),
     product([1, 44, 772], { adds }),
     product([1, 44, 772], { transB }),
     // Some rounds, written out and in a loop.
     product([1, 52, 3076]),
     product([1, 52, 5000], { transB }),
     product([3, 52, 2404], { adds }),
-    product([4, 52, 2404], { transB }),
+    product([2, 52, 2404], { transB }),
     // Many columns.
     product([1, 4100, 68]),
     product([1, 4100, 68], { transB }),
@@ -63,7 +62,6 @@ Deno.test("webgpu: products of few rows agree with the reference", {
     product([4, 52, 70], { transA }),
     product([4, 52, 72], { transA, transB }),
     product([3, 52, 71], { transA }),
-    product([1, 52, 72], { transA }),
   ];
   const reference = openReferenceBackend();
   const gpu = await openTestGpu();
@@ -193,7 +191,9 @@ for (const rows of [1, 3]) {
   }, async (t) => {
     const reference = openReferenceBackend();
     const gpu = await openTestGpu();
-    for (const [title, one] of Object.entries(neighbours(rows))) {
+    // The last ones are about what is not done, for which one row is enough.
+    const some = Object.entries(neighbours(rows)).slice(0, rows > 1 ? 4 : 9);
+    for (const [title, one] of some) {
       await t.step(title, async () => {
         const want = await run(reference, one);
         const got = await run(gpu, one);
