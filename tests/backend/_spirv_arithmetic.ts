@@ -71,7 +71,7 @@ export const EACH: Readonly<
   convertFToS: (a) => inside(Math.trunc(a), -(2 ** 31), 2 ** 31),
   convertSToF: f,
   convertUToF: f,
-  uConvert: (a) => big(a) ? Number(BigInt.asUintN(32, a)) : BigInt(a),
+  uConvert: (a) => big(a) ? Number(BigInt.asUintN(32, a)) : BigInt(u(a)),
   sConvert: (a) => wrap(BigInt(a)),
   fConvert: f,
 };

@@ -26,7 +26,14 @@ const NOTHING = 0xff;
 /** Opens the machine; `options` are those of the kernels. */
 export function openSpirvMachine(options: LowerOptions): Backend {
   return {
-    device: { id: "machine", name: "SPIR-V", kernels: "SPIR-V" } as never,
+    device: {
+      ...{
+        backend: "vulkan",
+        id: "machine",
+        name: "SPIR-V",
+        kernels: "SPIR-V",
+      },
+    },
     compile: (program) => Promise.resolve(new Loaded(program, options)),
     dispose: () => Promise.resolve(),
   };

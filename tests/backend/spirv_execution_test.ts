@@ -75,6 +75,7 @@ Deno.test("compileShader() keeps what expressions mean", () => {
     ["(2.0f - vec4<f32>(vec2(x[lane]), vec2<f32>())).y", [0.5, 4, -1, -6]],
     ["vec2<f32>(vec2(lane) == vec2(1u, 2u)).y", [0, 0, 1, 0]],
     ["f32(u32(u64(lane + 1u) * 0x80000001lu >> 32u))", [0, 1, 1, 2]],
+    ["f32(u32(u64(i32(lane) - 1i) >> 63u))", [1, 0, 0, 0]],
     ["f32(any(vec2(lane) > vec2(2u, 1u)))", [0, 0, 1, 1]],
     ["f32(all(vec2(lane) > vec2(2u, 1u)))", [0, 0, 0, 1]],
   ];

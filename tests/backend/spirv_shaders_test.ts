@@ -5,7 +5,11 @@
 
 import assert from "node:assert/strict";
 import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
-import type { Dispatch } from "../../src/backend/webgpu/dispatch.ts";
+import {
+  bytesPerNumber,
+  type Dispatch,
+  type GpuTensor,
+} from "../../src/backend/webgpu/dispatch.ts";
 import { gemmCandidates } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
 import {
@@ -23,9 +27,23 @@ function textsOf(dispatches: Iterable<Dispatch>): Set<string> {
   const texts = new Set<string>();
   for (const dispatch of dispatches) {
     const { bindings } = dispatch;
+    expectApart(dispatch);
     texts.add(shaderText(dispatch, bindings.map(({ written }) => written)));
   }
   return texts;
+}
+
+/** What modules promise: bindings of which one is written do not overlap. */
+function expectApart({ label, bindings }: Dispatch): void {
+  const end = ({ offset, length, dtype }: GpuTensor) =>
+    offset + length * bytesPerNumber(dtype);
+  for (const { tensor: a, written, name } of bindings) {
+    for (const { tensor: b, name: other } of written ? bindings : []) {
+      const isApart = other === name || a.memory !== b.memory ||
+        a.offset >= end(b) || b.offset >= end(a);
+      assert.ok(isApart, `${label}: ${name} overlaps ${other}`);
+    }
+  }
 }
 
 async function opTexts(): Promise<Set<string>> {
