@@ -12,7 +12,12 @@
  */
 export const KERNEL_GENERATION = {
   cpu: 1,
-  /** 2: sums, norms and activations fused into products; gradients of attention apart. 3: gradients of attention from kept scores; products of up to four rows in another order, as gradients of adapters are. */
+  /**
+   * 2: sums, norms and activations fused into products; gradients of attention
+   * apart. 3: gradients of attention from kept scores; products of up to four
+   * rows in another order, as gradients of adapters are; other parts of k in
+   * products.
+   */
   webgpu: 3,
 } as const;
 

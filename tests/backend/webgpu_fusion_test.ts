@@ -159,12 +159,14 @@ Deno.test("webgpu: a product ends with the gradient of SwiGLU", {
   await gpu.dispose();
 });
 
-Deno.test("webgpu: every tile sums columns by the way", {
+Deno.test("webgpu: tiles sum columns by the way, or sumRows does", {
   ignore,
 }, async () => {
   const gpu = await openTestGpu();
   for (const candidate of gemmCandidates()) {
-    assert.ok(sumsColumns(candidate), JSON.stringify(candidate));
+    // Of 96 columns, 128 threads load some and then others.
+    const isOdd = candidate.tileN === 96;
+    assert.equal(sumsColumns(candidate), !isOdd, JSON.stringify(candidate));
   }
   // Few are compiled here, where that takes long: one of each kind of loop.
   const tiles = [
@@ -173,6 +175,7 @@ Deno.test("webgpu: every tile sums columns by the way", {
     "32x32x16 4x4 ahead row / 2",
     "64x32x8 8x4 ahead block",
     "64x64x4 4x4 staged row", // fewer vectors of a tile than threads
+    "32x96x4 4x12 ahead block / 2", // which does not sum them
   ];
   for (const [i, tile] of tiles.entries()) {
     const g = new Graph();

@@ -21,8 +21,8 @@ Deno.test("chooseGemm() splits k only where tiles are few and k is long", () => 
     chooseGemm({ M, N, K, transA: false, transB: false }, NVIDIA);
   assert.equal(choose(4096, 4096, 4096).splitK, 1);
   assert.equal(choose(128, 128, 128).splitK, 1);
-  // 65,536 threads in groups of 64, for 6 * 6 tiles.
-  assert.equal(choose(384, 384, 16384).splitK, 28);
+  // Two of 132 cores' workgroups each, for 3 * 6 tiles.
+  assert.equal(choose(384, 384, 16384).splitK, 14);
   assert.equal(choose(64, 64, 1 << 20).splitK, 32);
 });
 
@@ -32,7 +32,9 @@ Deno.test("chooseGemm() gives large tiles where there are many", () => {
     return formatGemm(chooseGemm(shape, { isSoftware: false, vendor }));
   };
   assert.equal(choose(4096, 4096, "nvidia"), "128x64x16 8x8 ahead block");
-  assert.equal(choose(512, 768, "nvidia"), "64x64x16 8x8 ahead block");
+  // 64 rows have no use for 128; else two small workgroups fill a core as one.
+  assert.equal(choose(64, 768, "nvidia"), "64x64x16 8x8 ahead block");
+  assert.equal(choose(512, 768, "nvidia"), "128x64x16 8x8 ahead block");
   assert.equal(choose(4096, 4096, "apple"), "64x64x16 4x4 staged row");
   assert.equal(choose(4096, 32, "nvidia"), "32x32x16 4x4 staged row");
 });

@@ -13,6 +13,7 @@ import type {
   MatrixUnit,
   ThreadTile,
 } from "./gemm_variant.ts";
+import { MOST_SPLITS, splitByWaves, waste } from "./gemm_waves.ts";
 import {
   chooseMatrixTile,
   formatMatrix,
@@ -26,7 +27,9 @@ import {
  *
  * Left out after measurements on an NVIDIA H200 (fp32, 4096 x 4096 x 4096):
  * two tiles of each factor in turns (30 to 35 TFLOP/s against 42 of `ahead`),
- * 32 deep (23), 8 deep (36), factors in f16 (37).
+ * 32 deep (23), 8 deep (36), factors in f16 (37). Not measured there yet:
+ * 8 x 12, whose tile divides the sides of most models, see
+ * docs/gpu_performance.md.
  */
 const CANDIDATES = [
   "32x32x4 4x4 direct row",
@@ -38,6 +41,7 @@ const CANDIDATES = [
   "64x64x16 8x8 ahead row",
   "64x64x16 8x8 ahead block",
   "128x64x16 8x8 ahead block",
+  "128x96x16 8x12 ahead block",
   "128x128x16 8x8 ahead row",
   "128x128x16 8x8 ahead block",
   "128x128x16 16x8 ahead block",
@@ -68,7 +72,7 @@ export function tunedCandidates(
 ): GemmTile[] {
   const worth = gemmCandidates(limits).filter((
     { threadM, threadN, lanes, flow },
-  ) => threadM <= 8 && threadN <= 8 && (flow !== "ahead" || lanes === "block"));
+  ) => threadM * threadN <= 96 && (flow !== "ahead" || lanes === "block"));
   const threads = adapter.vendor === "nvidia"
     ? worth.toReversed().filter(({ flow }) => flow !== "direct")
     : worth;
@@ -198,29 +202,19 @@ function parseThreads(text: string): ThreadTile {
   return { tileM, tileN, tileK, threadM, threadN, flow, lanes };
 }
 
-/**
- * Threads that keep a large device busy: an NVIDIA H200 runs 132 x 512 of 128
- * registers at once, as squares of 8 x 8 take, or twice as many of 4 x 4.
- */
-const WANTED_THREADS = 1 << 16;
 /** So many tiles are enough for all cores of a large device, twice. */
 export const ENOUGH_TILES = 256;
-/** Most parts that k is split into: more cost more to add up. */
-export const MOST_SPLITS = 32;
 
 /**
- * Into how many parts k is split: as many as keep a large device busy, where
- * they are deep enough. A pure function of the shape and the tile.
+ * Into how many parts k is split: as many as fill a large device, where they
+ * are deep enough. A pure function of the shape and the tile.
  */
-export function chooseSplit({ M, N, K }: GemmShape, tile: GemmTile): number {
+export function chooseSplit(shape: GemmShape, tile: GemmTile): number {
+  if (tile.flow !== "matrix") return splitByWaves(shape, tile);
+  const { M, N, K } = shape;
   const tiles = Math.ceil(M / tile.tileM) * Math.ceil(N / tile.tileN);
   const deep = Math.floor(K / (8 * tile.tileK));
-  if (tile.flow === "matrix") {
-    const wanted = Math.floor(ENOUGH_TILES / tiles);
-    return Math.max(1, Math.min(wanted, deep, MOST_SPLITS));
-  }
-  const small = tile.threadM * tile.threadN < 64 ? 2 : 1;
-  const wanted = Math.floor(small * WANTED_THREADS / gemmThreads(tile) / tiles);
+  const wanted = Math.floor(ENOUGH_TILES / tiles);
   return Math.max(1, Math.min(wanted, deep, MOST_SPLITS));
 }
 
@@ -248,15 +242,16 @@ export function chooseGemm(
   }
   const onUnits = unit && chooseMatrixTile(shape, unit, limits);
   if (onUnits) return { ...onUnits, splitK: chooseSplit(shape, onUnits) };
-  const fits = ({ tileM, tileN }: GemmTile) =>
-    Math.ceil(M / tileM) * Math.ceil(N / tileN) >= ENOUGH_TILES;
-  const large = parseGemm("128x64x16 8x8 ahead block");
   const tile = small <= 32
-    ? parseGemm("32x32x16 4x4 staged row")
+    ? parseThreads("32x32x16 4x4 staged row")
     : vendor !== "nvidia"
-    ? parseGemm("64x64x16 4x4 staged row")
-    : fits(large)
-    ? large
-    : parseGemm("64x64x16 8x8 ahead block");
+    ? parseThreads("64x64x16 4x4 staged row")
+    : ON_NVIDIA.map(parseThreads).toSorted((a, b) =>
+      waste(shape, a) - waste(shape, b) ||
+      coverage(shape, a) - coverage(shape, b)
+    )[0];
   return { ...tile, splitK: chooseSplit(shape, tile) };
 }
+
+/** Measured on an H200, the fastest first, where both have enough tiles. */
+const ON_NVIDIA = ["128x64x16 8x8 ahead block", "64x64x16 8x8 ahead block"];

@@ -23,11 +23,11 @@ import {
   formatVariant,
   type GemmAdapter,
   knownVariant,
-  MOST_SPLITS,
   shapeKey,
   tunedCandidates,
 } from "../gemm/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
+import { MOST_SPLITS } from "../gemm/gemm_waves.ts";
 import {
   attentionKey,
   type AttentionSite,

@@ -164,16 +164,21 @@ function tileOf({ splitK: _, apart: __, ...tile }: GemmVariant): GemmTile {
   return tile;
 }
 
-/** The first with tiles for all cores of a device; the smallest if none has. */
+/**
+ * The first with workgroups for all cores of a device; the smallest tile if
+ * none has.
+ */
 function withEnoughTiles(
   shape: GemmShape,
   tiles: readonly GemmTile[],
 ): GemmVariant {
   const { M, N } = shape;
-  const enough = tiles.find(({ tileM, tileN }) =>
-    Math.ceil(M / tileM) * Math.ceil(N / tileN) >= ENOUGH_TILES
-  );
+  const variants = tiles.map((tile): GemmVariant => ({
+    ...tile,
+    splitK: chooseSplit(shape, tile),
+  }));
   const size = ({ tileM, tileN }: GemmTile) => tileM * tileN;
-  const tile = enough ?? tiles.reduce((a, b) => size(b) < size(a) ? b : a);
-  return { ...tile, splitK: chooseSplit(shape, tile) };
+  return variants.find(({ tileM, tileN, splitK }) =>
+    Math.ceil(M / tileM) * Math.ceil(N / tileN) * splitK >= ENOUGH_TILES
+  ) ?? variants.reduce((a, b) => size(b) < size(a) ? b : a);
 }
