@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { UserError } from "../../src/base/errors.ts";
 import type { VulkanBuffer } from "../../src/backend/vulkan/buffer.ts";
 import type { VulkanDevice } from "../../src/backend/vulkan/device.ts";
-import { noVulkan, openVulkanDevice } from "./_vulkan.ts";
+import { DeviceMemory } from "../../src/backend/vulkan/memory.ts";
+import { RESULT, VulkanError } from "../../src/backend/vulkan/result.ts";
+import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { plan } from "../../src/graph/plan.ts";
+import { noVulkan, openVulkanDevice, testVulkan } from "./_vulkan.ts";
 
 const { STORAGE, COPY_DST, COPY_SRC, MAP_READ, QUERY_RESOLVE } = GPUBufferUsage;
 const FLOATS = 64, BYTES = 4 * FLOATS;
@@ -194,6 +200,37 @@ test("error scopes take what they are for", async () => {
   assert.equal(await device.popErrorScope(), null);
   assert.match((await device.popErrorScope())!.message, /maximum buffer size/);
   assert.deepEqual(errors, []);
+});
+
+test("a driver that has no memory left is told of", async () => {
+  const backend = await openWebGpuBackend(testVulkan);
+  const g = new Graph();
+  g.sumSquares(g.state("many", [1 << 20]), { out: g.state("sum", [1]) });
+  const program = plan({ run: g });
+  const { allocate } = DeviceMemory.prototype;
+  DeviceMemory.prototype.allocate = () => {
+    throw new VulkanError(
+      RESULT.ERROR_OUT_OF_DEVICE_MEMORY,
+      "vkAllocateMemory",
+    );
+  };
+  try {
+    assert.equal(await backend.fits!(program), false);
+    await assert.rejects(
+      backend.compile(program),
+      (error) =>
+        error instanceof UserError &&
+        /^Cannot allocate 4\.2 MB on /.test(error.message) &&
+        /smaller batchSize/.test(error.hint ?? ""),
+    );
+  } finally {
+    DeviceMemory.prototype.allocate = allocate;
+  }
+  const executable = await backend.compile(program); // there is some again
+  executable.write("many", new Float32Array(1 << 20).fill(0.5));
+  await executable.run("run");
+  assert.deepEqual([...await executable.read("sum")], [2 ** 18]);
+  await backend.dispose();
 });
 
 test("a closed device answers nothing, and does not crash", async () => {

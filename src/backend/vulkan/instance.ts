@@ -41,6 +41,9 @@ function createInstance(vk: Vulkan): Instance {
       0n,
       handle,
     );
+    if (result === RESULT.ERROR_INCOMPATIBLE_DRIVER) {
+      throw new Error("no Vulkan driver is installed that can be loaded");
+    }
     check(result, "vkCreateInstance");
     return { vk, handle: scratch.readHandle(handle) };
   });

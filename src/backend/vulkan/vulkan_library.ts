@@ -128,7 +128,7 @@ const LOADERS: Partial<Record<typeof Deno.build.os, string>> = {
 /**
  * Loads the loader, which loads no driver yet.
  *
- * @throws {Error} If it is not there, too old, or Deno may not load it.
+ * @throws {Error} If it is not there, or too old.
  */
 export function loadVulkan(): Vulkan {
   const name = LOADERS[Deno.build.os];
@@ -136,11 +136,6 @@ export function loadVulkan(): Vulkan {
   try {
     return Deno.dlopen(name, SYMBOLS).symbols;
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) {
-      throw new Error(`Deno may not load ${name} without --allow-ffi`, {
-        cause,
-      });
-    }
     throw new Error(`${name} cannot be loaded: ${errorMessage(cause)}`, {
       cause,
     });
