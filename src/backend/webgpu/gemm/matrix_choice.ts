@@ -12,18 +12,20 @@ import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 import type { GemmShape, MatrixTile, MatrixUnit } from "./gemm_variant.ts";
 
 /**
- * Tiles, and the part of a subgroup, by the largest first. Of one subgroup,
- * 64 x 64 takes 128 registers of each of 32 threads for sums, and reads 8 KB
- * of workgroup memory for 0.26 MFLOP; 32 x 32 reads twice as much for each.
+ * Tiles, and the part of a subgroup, in the order in which they are tried: the
+ * likeliest first, by counts. Of one subgroup, 64 x 64 takes 128 registers of
+ * each of 32 threads for sums, and reads 8 KB of workgroup memory for 0.26
+ * MFLOP; 64 x 32 takes half as many, in case a driver runs out, and reads half
+ * as much again for each. Larger tiles read less from the cache.
  */
 const TILES: readonly Omit<MatrixTile, "flow" | "unit">[] = [
-  { tileM: 256, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 64 },
-  { tileM: 128, tileN: 256, tileK: 32, subgroupM: 64, subgroupN: 64 },
-  { tileM: 128, tileN: 128, tileK: 64, subgroupM: 64, subgroupN: 64 },
   { tileM: 128, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 64 },
   { tileM: 128, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 32 },
+  { tileM: 256, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 64 },
   { tileM: 128, tileN: 64, tileK: 32, subgroupM: 64, subgroupN: 32 },
   { tileM: 64, tileN: 64, tileK: 32, subgroupM: 32, subgroupN: 32 },
+  { tileM: 128, tileN: 256, tileK: 32, subgroupM: 64, subgroupN: 64 },
+  { tileM: 128, tileN: 128, tileK: 64, subgroupM: 64, subgroupN: 64 },
   { tileM: 32, tileN: 32, tileK: 32, subgroupM: 16, subgroupN: 16 },
 ];
 
@@ -47,7 +49,7 @@ function isUsable({ M, N, K }: MatrixUnit): boolean {
   return [M, N, K].every((side) => [8, 16, 32].includes(side));
 }
 
-/** All tiles that a device can run with a unit, the largest first. */
+/** All tiles that a device can run with a unit, the likeliest first. */
 export function matrixCandidates(
   unit: MatrixUnit,
   {
