@@ -59,18 +59,18 @@ export const sampleCases: readonly OpCase[] = [
     )
   ),
   ...LARGE_SETTINGS.map((settings, i) =>
-    sampleCase(`V=2500 equals ${settings}`, {
-      logits: fewValues(2500),
+    sampleCase(`V=3001 equals ${settings}`, {
+      logits: fewValues(3001),
       settings,
       n: 2499,
       draw: i,
     })
   ),
   ...[0, 1, 2, 3, 4, 5].map((draw) =>
-    sampleCase(`V=5000 draw ${draw}`, {
-      logits: normal(3, [1, 5000]),
+    sampleCase(`V=3001 draw ${draw}`, {
+      logits: normal(3, [1, 3001]),
       settings: [1, 1, 1, draw % 2 * 50],
-      n: 5000,
+      n: 3001,
       draw,
     })
   ),

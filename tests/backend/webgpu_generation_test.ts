@@ -11,10 +11,11 @@ Deno.test("webgpu attends and draws as on a card", {
 }, async () => {
   const reference = openReferenceBackend();
   const gpu = await openTestGpu({ isSoftware: false });
+  const few = /V=(5|1009) |^sample (draw|of) /; // in one dispatch on both
   const cases = opCases.filter(({ op, name }) =>
-    op === "sample" || name.startsWith("attentionCached T=1 ")
+    op === "sample" ? !few.test(name) : name.startsWith("attentionCached T=1 ")
   );
-  assert.ok(cases.length > 70);
+  assert.ok(cases.length > 35, `${cases.length}`);
   for (const one of cases) {
     const got = await runOpCase(gpu, one);
     assertOpClose(one, got, await runOpCase(reference, one));
