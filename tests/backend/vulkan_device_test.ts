@@ -4,6 +4,7 @@ import type { VulkanBuffer } from "../../src/backend/vulkan/buffer.ts";
 import type { VulkanDevice } from "../../src/backend/vulkan/device.ts";
 import { DeviceMemory } from "../../src/backend/vulkan/memory.ts";
 import { RESULT, VulkanError } from "../../src/backend/vulkan/result.ts";
+import { Timeline } from "../../src/backend/vulkan/timeline.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
@@ -230,6 +231,28 @@ test("a driver that has no memory left is told of", async () => {
   executable.write("many", new Float32Array(1 << 20).fill(0.5));
   await executable.run("run");
   assert.deepEqual([...await executable.read("sum")], [2 ** 18]);
+  await backend.dispose();
+});
+
+test("a device that the driver has lost is given up, by its name", async () => {
+  const backend = await openWebGpuBackend(testVulkan);
+  const g = new Graph();
+  g.sumSquares(g.state("one", [1]), { out: g.state("sum", [1]) });
+  const executable = await backend.compile(plan({ run: g }));
+  const { isDone } = Timeline.prototype;
+  Timeline.prototype.isDone = () => {
+    throw new VulkanError(RESULT.ERROR_DEVICE_LOST, "vkWaitSemaphores");
+  };
+  const isNamed = (error: unknown) =>
+    error instanceof UserError && error.message.startsWith("Lost ") &&
+    error.message.endsWith("(vkWaitSemaphores: VK_ERROR_DEVICE_LOST)");
+  try {
+    await assert.rejects(executable.read("sum"), isNamed);
+    await assert.rejects(executable.run("run"), isNamed);
+    await executable.dispose();
+  } finally {
+    Timeline.prototype.isDone = isDone;
+  }
   await backend.dispose();
 });
 
