@@ -7,7 +7,7 @@
 import { SEMAPHORE_TYPE_TIMELINE } from "./constants.ts";
 import type { LogicalDevice } from "./logical_device.ts";
 import { NativeMemory, scratch } from "./native_memory.ts";
-import { check, RESULT } from "./result.ts";
+import { check, RESULT, VulkanError } from "./result.ts";
 import {
   SemaphoreCreateInfo,
   SemaphoreTypeCreateInfo,
@@ -68,8 +68,11 @@ export class Timeline {
       vk.vkGetSemaphoreCounterValue(handle, this.semaphore, address),
       "vkGetSemaphoreCounterValue",
     );
-    this.#completed = Number(this.#value.readHandle(address));
-    return submission <= this.#completed;
+    const value = Number(this.#value.readHandle(address));
+    // Some drivers count to the end when the device is lost.
+    if (value > this.#submitted) throw lost("vkGetSemaphoreCounterValue");
+    this.#completed = value;
+    return submission <= value;
   }
 
   /** Waits, and blocks this thread for `ns` at most. */
@@ -79,8 +82,7 @@ export class Timeline {
     const result = scratch.during(() =>
       vk.vkWaitSemaphores(handle, this.#waitInfo(scratch, submission), ns)
     );
-    check(result, "vkWaitSemaphores");
-    return result !== RESULT.TIMEOUT;
+    return this.#isOver(result, submission);
   }
 
   /**
@@ -98,8 +100,7 @@ export class Timeline {
       this.#waits.add(waiting);
       const result = await waiting;
       this.#waits.delete(waiting);
-      check(result, "vkWaitSemaphores");
-      if (result !== RESULT.TIMEOUT) return;
+      if (this.#isOver(result, submission)) return;
       memory.readU32(info); // holds it until here
     }
   }
@@ -112,6 +113,17 @@ export class Timeline {
     vk.vkDestroySemaphore(handle, this.semaphore, 0n);
   }
 
+  /**
+   * Whether a wait came to its end in time. That of a lost device may succeed
+   * as well (Vulkan, section "Lost Device"), with nothing done.
+   */
+  #isOver(result: number, submission: number): boolean {
+    check(result, "vkWaitSemaphores");
+    if (result === RESULT.TIMEOUT) return false;
+    if (!this.isDone(submission)) throw lost("vkWaitSemaphores");
+    return true;
+  }
+
   #waitInfo(memory: NativeMemory, submission: number): bigint {
     return memory.write(SemaphoreWaitInfo, {
       semaphoreCount: 1,
@@ -119,4 +131,8 @@ export class Timeline {
       pValues: memory.writeHandles([BigInt(submission)]),
     });
   }
+}
+
+function lost(call: string): VulkanError {
+  return new VulkanError(RESULT.ERROR_DEVICE_LOST, call);
 }
