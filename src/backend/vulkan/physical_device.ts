@@ -49,6 +49,8 @@ export interface OptionalFeatures {
   readonly vulkanMemoryModel: boolean;
   readonly vulkanMemoryModelDeviceScope: boolean;
   readonly subgroupSizeControl: boolean;
+  /** A compute shader can be given a size of subgroups. */
+  readonly canFixSubgroupSize: boolean;
   readonly computeFullSubgroups: boolean;
   readonly cooperativeMatrix: boolean;
   readonly bfloat16: boolean;
@@ -116,8 +118,11 @@ export function describeDevice(
     if (apiVersion! < API_VERSION_1_3 || !queue) return null;
     const more = scratch.read(PhysicalDeviceVulkan11Properties, p11);
     const newer = scratch.read(PhysicalDeviceVulkan13Properties, p13);
+    const read = readFeatures(instance, handle);
     const features = {
-      ...readFeatures(instance, handle),
+      ...read,
+      canFixSubgroupSize: read.subgroupSizeControl &&
+        (newer.requiredSubgroupSizeStages & SHADER_STAGE_COMPUTE_BIT) !== 0,
       hasSubgroups:
         (more.subgroupSupportedStages & SHADER_STAGE_COMPUTE_BIT) !== 0 &&
         SUBGROUP_OPERATIONS ===
@@ -158,7 +163,10 @@ export function describeDevice(
         ),
       },
       features,
-      matrixUnits: features.cooperativeMatrix
+      // Kernels count on how many lanes share a matrix.
+      matrixUnits: features.cooperativeMatrix &&
+          (features.canFixSubgroupSize ||
+            newer.minSubgroupSize === newer.maxSubgroupSize)
         ? readMatrixUnits(instance, handle, more.subgroupSize)
           .filter(({ scalar }) =>
             scalar === "f16"
@@ -198,7 +206,10 @@ function computeQueue(
 function readFeatures(
   instance: Instance,
   device: bigint,
-): Omit<OptionalFeatures, "hasSubgroups" | "timestampBits"> {
+): Omit<
+  OptionalFeatures,
+  "hasSubgroups" | "canFixSubgroupSize" | "timestampBits"
+> {
   const extensions = readExtensions(instance, device);
   return scratch.during(() => {
     // What is chained must be known to the driver, hence the extensions first.

@@ -160,14 +160,14 @@ function compile(
     try {
       // The lanes of a matrix product are those of one whole subgroup.
       const isMatrix = capabilities.includes("cooperativeMatrix");
-      const { subgroupSizeControl, computeFullSubgroups } = physical.features;
+      const { canFixSubgroupSize, computeFullSubgroups } = physical.features;
       const size = scratch.write(
         PipelineShaderStageRequiredSubgroupSizeCreateInfo,
         { requiredSubgroupSize: physical.subgroupSize },
       );
       const info = scratch.write(ComputePipelineCreateInfo, {
         stage: {
-          pNext: isMatrix && subgroupSizeControl ? size : 0n,
+          pNext: isMatrix && canFixSubgroupSize ? size : 0n,
           flags: isMatrix && computeFullSubgroups
             ? PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
             : 0,
