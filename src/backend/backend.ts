@@ -23,6 +23,8 @@ export interface DeviceInfo {
   readonly kernels: string;
   /** Why matrix products do not run in native code, if a CPU's do not. */
   readonly noNative?: string;
+  /** Why they do not run on the matrix unit of a graphics adapter, if so. */
+  readonly noUnit?: string;
   /** What the system's tools know a graphics adapter by. */
   readonly adapter?: Pick<
     AdapterInfo,

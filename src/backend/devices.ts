@@ -180,7 +180,7 @@ async function openGpu(
   opening: Opening,
   onCpu: Opening,
 ): Promise<Backend | null> {
-  const { choice, sources } = opening;
+  const { choice, sources, warnings } = opening;
   const { id, name, features } = adapter.info;
   const precision = usePrecision(
     (wanted) =>
@@ -190,7 +190,14 @@ async function openGpu(
     opening,
   );
   try {
-    return await sources.openGpu(adapter, { precision });
+    const backend = await sources.openGpu(adapter, { precision });
+    const { noUnit } = backend.device;
+    if (noUnit) {
+      warnings.push(
+        `Cannot multiply matrices on matrix units: ${noUnit}: using fp32 kernels`,
+      );
+    }
+    return backend;
   } catch (cause) {
     const problem = cause instanceof UserError
       ? cause.message

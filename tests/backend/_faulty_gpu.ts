@@ -4,7 +4,10 @@
  * @module
  */
 
-import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
+import type {
+  AdapterInfo,
+  FoundAdapter,
+} from "../../src/backend/webgpu/adapters.ts";
 import type { TuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import {
   openWebGpuBackend,
@@ -81,6 +84,28 @@ export async function openFaultyGpu(
     },
   }, { tuningCache: NO_CACHE });
   return { backend, device: device! };
+}
+
+/** The same adapter, with devices that compile something else. */
+export function withShaders(
+  { info, request }: FoundAdapter,
+  change: (code: string, device: GPUDevice) => string,
+): FoundAdapter {
+  return {
+    info,
+    async request() {
+      const adapter = (await request())!;
+      const open = adapter.requestDevice.bind(adapter);
+      adapter.requestDevice = async (wanted) => {
+        const device = await open(wanted);
+        const create = device.createShaderModule.bind(device);
+        device.createShaderModule = ({ label, code }) =>
+          create({ label, code: change(code, device) });
+        return device;
+      };
+      return adapter;
+    },
+  };
 }
 
 /**

@@ -23,6 +23,7 @@ import {
 export interface MatrixDevice {
   readonly precision: "bf16" | "fp16";
   readonly unit: MatrixUnit;
+  readonly adapter: FoundAdapter;
   /** Opens it; products are computed by `text` on its unit. */
   open(text?: string): Promise<WebGpuBackend>;
 }
@@ -46,7 +47,7 @@ export const matrixDevices: readonly MatrixDevice[] = adapters()
           precision,
           gemmVariant: () => onUnit(text, unit),
         });
-      return [{ precision, unit, open }];
+      return [{ precision, unit, adapter, open }];
     })
   );
 

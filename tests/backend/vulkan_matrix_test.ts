@@ -24,9 +24,18 @@ import {
 } from "../train/_helpers.ts";
 import { train } from "../../src/train/loop.ts";
 import type { Snapshot } from "../../src/train/session.ts";
+import { formatVariant } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { formatUnit } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
+import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
+import { withShaders } from "./_faulty_gpu.ts";
 import { assertOpClose, type OpCase, opCases, runOpCase } from "./_op_cases.ts";
 import { normal } from "./_op_inputs.ts";
-import { type MatrixDevice, matrixDevices, rounded } from "./_matrix_units.ts";
+import {
+  type MatrixDevice,
+  matrixDevices,
+  onUnit,
+  rounded,
+} from "./_matrix_units.ts";
 
 /** A test for each precision with units; one that is skipped without any. */
 function onUnits(
@@ -40,6 +49,44 @@ function onUnits(
     Deno.test(`units of ${device.unit.scalar}: ${name}`, () => test(device));
   }
 }
+
+/** What a driver might make of a shader. */
+const FAULTS: Readonly<Record<string, (code: string) => string>> = {
+  "takes columns for rows": (code) =>
+    code.replaceAll("coopLoadT<", "coopLoad<"),
+  "forgets a unit": (code) =>
+    code.replace("c1_1 = coopMultiplyAdd(", "let lost = coopMultiplyAdd("),
+  "gives sums of the digits of f16": (code) =>
+    code.replaceAll(
+      /let result = bitcast<vec4<f32>>\((.*)\);/g,
+      "let result = bitcast<vec4<f32>>($1 & vec4<u32>(0xffffe000u));",
+    ),
+  "does not compile": () => "no shader",
+};
+
+onUnits("right ones pass their test, others are left out", async (one) => {
+  const { adapter, precision, unit } = one;
+  const right = await one.open();
+  assert.equal(right.device.noUnit, undefined);
+  const named = `, matrix units ${formatUnit(unit)}`;
+  assert.ok(right.device.kernels.includes(named), right.device.kernels);
+  const failed = `${formatUnit(unit)} failed its self-test`;
+  for (const [what, change] of Object.entries(FAULTS)) {
+    const gpu = await openWebGpuBackend(
+      withShaders(
+        adapter,
+        (code) => code.includes("coop_mat") ? change(code) : code,
+      ),
+      { precision },
+    );
+    const { noUnit = "", kernels } = gpu.device;
+    assert.ok(noUnit.startsWith(failed), `one that ${what} passes`);
+    assert.equal(kernels, right.device.kernels.replace(named, ""));
+    assert.ok(gpu.gemmCandidates.every(({ flow }) => flow !== "matrix"));
+    await gpu.dispose();
+  }
+  await right.dispose();
+});
 
 /** All layouts, at odd sizes; few, as software takes a second to compile one. */
 const PRODUCTS = opCases.filter(({ name }) =>
@@ -255,5 +302,53 @@ onUnits("a run goes on with the same bits", async (device) => {
   again.push(...only(await collect(second), "step").map(lossOf));
   assert.deepEqual(again, losses);
   assert.deepEqual((await second.snapshot()).params, params);
+  await second.dispose();
+});
+
+/** Whether a choice is for a product, as `512x768x3072 NN` is. */
+const isProduct = (site: string) => /^\d+x\d+x\d+ [NT]{2}/.test(site);
+
+onUnits("a run goes on without one that fails by then", async (device) => {
+  const { adapter, precision, unit } = device;
+  const config = tinyConfig({
+    model: { nLayer: 1, nHead: 4, nEmbd: 32, seqLen: 16 },
+    train: { steps: 4, batchSize: 4 },
+  });
+  const dataset = fakeDataset(config);
+  const first = await openTestSession({
+    ...{ config, dataset, backend: await device.open() },
+  });
+  for await (const event of train(first)) if (event.step === 2) break;
+  const restore = structuredClone(await first.snapshot());
+  const then = first.device.kernels;
+  // As timing chooses on a card; software is not timed.
+  const choice = formatVariant(onUnit("32x32x32 16x16", unit));
+  const choices = Object.entries(restore.trainer.kernelChoices ?? {});
+  assert.ok(choices.some(([site]) => isProduct(site)));
+  restore.trainer.kernelChoices = Object.fromEntries(
+    choices.map(([site, as]) => [site, isProduct(site) ? choice : as]),
+  );
+  await first.dispose();
+
+  const second = await openTestSession({
+    ...{ config, dataset, restore },
+    backend: await openWebGpuBackend(
+      withShaders(
+        adapter,
+        (code) => code.includes("coop_mat") ? "no shader" : code,
+      ),
+      { precision },
+    ),
+  });
+  assert.deepEqual(second.warnings, [
+    "The kernels are not those of the checkpoint, so the numbers may differ " +
+    `in their last bits: "${second.device.kernels}" now, "${then}" then`,
+  ]);
+  const losses = only(await collect(second), "step").map(lossOf);
+  assert.equal(losses.length, 4 - restore.trainer.step);
+  assert.ok(losses.every(Number.isFinite), `${losses}`);
+  for (const choice of Object.values(second.state.kernelChoices ?? {})) {
+    assert.doesNotMatch(choice, /matrix/);
+  }
   await second.dispose();
 });

@@ -33,6 +33,7 @@ import {
   matrixCandidates,
   matrixUnitFor,
 } from "./gemm/matrix_choice.ts";
+import { whyNoUnit } from "./gemm/matrix_self_test.ts";
 import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
 import {
   type ChooseAttention,
@@ -110,7 +111,7 @@ export interface WebGpuBackend extends Backend {
 }
 
 /**
- * Opens an adapter.
+ * Opens an adapter. A matrix unit of it that fails its test is not used.
  *
  * @throws {UserError} If the driver refuses.
  */
@@ -118,9 +119,32 @@ export async function openWebGpuBackend(
   adapter: FoundAdapter,
   options: WebGpuOptions = {},
 ): Promise<WebGpuBackend> {
+  const { precision = "fp32" } = options;
+  const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
+  const backend = await openAdapter(adapter, { options, unit });
+  const noUnit = unit && await whyNoUnit(backend, unit);
+  if (noUnit === null) return backend;
+  // Opened anew, as its test may have left an error behind, or a lost device.
+  await backend.dispose();
+  return await openAdapter(adapter, { options, unit: null, noUnit });
+}
+
+/** What an open adapter is worked with. */
+interface UnitOptions {
+  readonly options: WebGpuOptions;
+  /** What products may use. */
+  readonly unit: MatrixUnit | null;
+  /** Why it is null, if the adapter has one. */
+  readonly noUnit?: string;
+}
+
+async function openAdapter(
+  adapter: FoundAdapter,
+  options: UnitOptions,
+): Promise<WebGpuBackend> {
   const gpu = await GpuDevice.open(adapter);
   const readback = await Readback.open(gpu.device);
-  return new OpenWebGpu(gpu, { readback, options });
+  return new OpenWebGpu(gpu, { readback, ...options });
 }
 
 class OpenWebGpu implements WebGpuBackend {
@@ -131,17 +155,17 @@ class OpenWebGpu implements WebGpuBackend {
   readonly #pipelines: PipelineCache;
   readonly #executables = new Set<WebGpuExecutable>();
   readonly #chosen: ChosenKernels;
-  /** What products may use. */
   readonly #unit: MatrixUnit | null;
 
   constructor(
     gpu: GpuDevice,
-    { readback, options }: { readback: Readback; options: WebGpuOptions },
+    { readback, options, unit, noUnit }:
+      & { readback: Readback }
+      & UnitOptions,
   ) {
     this.#options = options;
     const { id, name, vendorId, deviceId, isSoftware, vulkan } = gpu.adapter;
     const { precision = "fp32" } = options;
-    const unit = matrixUnitFor(precision, gpu.adapter.matrixUnits);
     this.#unit = unit;
     this.device = {
       backend: vulkan ? "vulkan" : "webgpu",
@@ -154,6 +178,7 @@ class OpenWebGpu implements WebGpuBackend {
           (unit ? `, matrix units ${formatUnit(unit)}` : ""),
         "webgpu",
       ),
+      ...noUnit !== undefined && { noUnit },
       adapter: { vendorId, deviceId, isSoftware },
     };
     this.#gpu = gpu;
