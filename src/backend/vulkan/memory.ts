@@ -42,9 +42,13 @@ export interface Allocation {
 const HOST = MEMORY_PROPERTY_HOST_VISIBLE_BIT |
   MEMORY_PROPERTY_HOST_COHERENT_BIT;
 
+/** Of other properties than these, memory may ask for features. */
+const PLAIN = HOST | MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
+  MEMORY_PROPERTY_HOST_CACHED_BIT;
+
 /** Properties that are looked for, the best first. */
 const WISHES: Readonly<Record<MemoryUse, readonly number[]>> = {
-  device: [MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0],
+  device: [MEMORY_PROPERTY_DEVICE_LOCAL_BIT],
   // Written once from start to end, which needs no cache.
   upload: [HOST],
   readback: [HOST | MEMORY_PROPERTY_HOST_CACHED_BIT, HOST],
@@ -64,19 +68,45 @@ export class DeviceMemory {
 
   /** @throws {VulkanError} If there is none. */
   allocate(use: MemoryUse, { sizeBytes, typeBits }: MemoryNeeds): Allocation {
-    const { instance: { vk } } = this.#physical;
-    const type =
-      WISHES[use].map((wish) =>
-        this.#types.findIndex(({ flags }, i) =>
-          typeBits & (1 << i) && (flags & wish) === wish
-        )
-      ).find((index) => index >= 0) ?? -1;
-    if (type < 0 || !this.#hasRoom(this.#types[type].heap, sizeBytes)) {
-      throw new VulkanError(
-        RESULT.ERROR_OUT_OF_DEVICE_MEMORY,
-        "vkAllocateMemory",
-      );
+    for (const type of this.#typesFor(use, typeBits)) {
+      if (!this.#hasRoom(this.#types[type].heap, sizeBytes)) continue;
+      try {
+        return this.#allocateFrom(type, { use, sizeBytes });
+      } catch (error) {
+        if (!(error instanceof VulkanError && error.isOutOfMemory)) throw error;
+      }
     }
+    throw new VulkanError(
+      RESULT.ERROR_OUT_OF_DEVICE_MEMORY,
+      "vkAllocateMemory",
+    );
+  }
+
+  /**
+   * The types that will do, the best first. What an integrated device calls
+   * its own may be a small part of the memory that it shares with the host;
+   * a card would read the host's at a crawl.
+   */
+  #typesFor(use: MemoryUse, typeBits: number): number[] {
+    const { kind } = this.#physical;
+    const wishes = use === "device" && kind === "integrated"
+      ? [...WISHES[use], 0]
+      : WISHES[use];
+    const fitting = wishes.flatMap((wish) =>
+      this.#types.flatMap(({ flags }, i) =>
+        typeBits & (1 << i) && (flags & wish) === wish && !(flags & ~PLAIN)
+          ? [i]
+          : []
+      )
+    );
+    return [...new Set(fitting)];
+  }
+
+  #allocateFrom(
+    type: number,
+    { use, sizeBytes }: { use: MemoryUse; sizeBytes: bigint },
+  ): Allocation {
+    const { instance: { vk } } = this.#physical;
     return scratch.during(() => {
       const result = scratch.take(8);
       const info = scratch.write(MemoryAllocateInfo, {
