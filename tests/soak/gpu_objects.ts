@@ -1,8 +1,12 @@
 /**
- * Counts the WebGPU objects of this process, by watching who makes them.
+ * Counts the GPU objects of this process, WebGPU's and those of the Vulkan
+ * driver, by watching who makes them.
  *
  * @module
  */
+
+import { VulkanBuffer } from "../../src/backend/vulkan/buffer.ts";
+import { VulkanDevice } from "../../src/backend/vulkan/device.ts";
 
 /** How many of a kind were made, and for buffers how many are left. */
 export interface GpuObjects {
@@ -29,11 +33,15 @@ export function watchGpuObjects(): () => GpuObjects {
       return method.apply(this, args);
     };
   };
-  watch(GPUDevice.prototype, "createBuffer");
-  watch(GPUDevice.prototype, "createBindGroup");
-  watch(GPUDevice.prototype, "createShaderModule");
-  watch(GPUDevice.prototype, "createComputePipeline");
-  watch(GPUBuffer.prototype, "destroy");
+  for (const { prototype } of [GPUDevice, VulkanDevice]) {
+    watch(prototype, "createBuffer");
+    watch(prototype, "createBindGroup");
+    watch(prototype, "createShaderModule");
+    watch(prototype, "createComputePipeline");
+  }
+  for (const { prototype } of [GPUBuffer, VulkanBuffer]) {
+    watch(prototype, "destroy");
+  }
   const of = (name: string) => made.get(name) ?? 0;
   return () => ({
     buffers: of("createBuffer") - of("destroy"),

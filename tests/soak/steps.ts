@@ -3,7 +3,7 @@
  * long run, with evaluations, checkpoints and all, whose memory must not grow.
  *
  * Prints a line for each tenth of the steps: resident memory, V8's heap, what
- * WebGPU has, and the memory of the GPU where the system tells. Fails if
+ * the GPU's device has, and the GPU's memory where the system tells. Fails if
  * resident memory grows by more than a tenth and 64 MB after the first fifth,
  * or if a GPU has more buffers, bind groups or shaders than then.
  *
