@@ -28,7 +28,7 @@ export interface DeviceInfo {
   /** What the system's tools know a graphics adapter by. */
   readonly adapter?: Pick<
     AdapterInfo,
-    "vendorId" | "deviceId" | "isSoftware"
+    "vendorId" | "deviceId" | "pciAddress" | "uuid" | "isSoftware"
   >;
 }
 

@@ -239,9 +239,9 @@ const VULKAN_A30S: FoundAdapter[] = [0, 1].map((n) => ({
       adapter({ name: "NVIDIA A30", vendor: 0x10de, device: 0x20b7 }),
       "vulkan",
     ),
+    uuid: `${n}`.repeat(32),
     vulkan: {
       driverVersion: 1,
-      uuid: `${n}`.repeat(32),
       memoryBytes: 24e9,
     },
   },

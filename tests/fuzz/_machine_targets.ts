@@ -60,11 +60,14 @@ const ENDS = [
   ...[" / 1e1", " / -1", " / 2 / 2", ", apart, apart", " /", " / NaN", "x"],
 ];
 
-const SMI = "0, 0x233010DE, 35 %, 1024, 81559 MiB, [N/A], 40, NVIDIA H100";
+const SMI = "0, 0x233010DE, 00000000:65:00.0, " +
+  "GPU-6f0c1d2e-3c5a-71d2-9e40-b6f1a8d0c733, 35 %, 1024, 81559 MiB, [N/A], " +
+  "40, NVIDIA H100";
 /** Below `dir`, as on a Linux machine below the root. */
 const SYSTEM: Record<string, string> = {
   "card0/device/vendor": "0x10de\n",
   "card0/device/device": "0x2330\n",
+  "card0/device/uevent": "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:65:00.0\n",
   "card0/device/hwmon/hwmon0/name": "amdgpu\n",
   "card0/device/hwmon/hwmon0/temp1_input": "40000",
   "card0/device/mem_info_vram_used": "1024",

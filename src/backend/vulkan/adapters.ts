@@ -52,10 +52,11 @@ export function listVulkanAdapters(): FoundAdapter[] {
           ? "vulkan:software"
           : `vulkan:software:${n}`,
         ...info,
+        ...physical.pciAddress && { pciAddress: physical.pciAddress },
+        uuid: physical.uuid,
         matrixUnits: physical.matrixUnits,
         vulkan: {
           driverVersion: physical.driverVersion,
-          uuid: physical.uuid,
           memoryBytes: memoryBytesOf(physical),
         },
       },

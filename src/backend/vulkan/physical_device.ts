@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatPciAddress } from "../../base/pci_address.ts";
 import type { MatrixUnit } from "../webgpu/gemm/gemm_variant.ts";
 import {
   API_VERSION_1_3,
@@ -23,6 +24,7 @@ import {
   ExtensionProperties,
   PhysicalDeviceCooperativeMatrixFeatures,
   PhysicalDeviceFeatures2,
+  PhysicalDevicePCIBusInfoProperties,
   PhysicalDeviceProperties2,
   PhysicalDeviceShaderBfloat16Features,
   PhysicalDeviceVulkan11Features,
@@ -39,6 +41,9 @@ export const EXTENSIONS = {
   bfloat16: "VK_KHR_shader_bfloat16",
   memoryBudget: "VK_EXT_memory_budget",
 } as const;
+
+/** Tells where a device is, without being enabled. */
+const PCI_BUS_INFO = "VK_EXT_pci_bus_info";
 
 /** What may be there or not. */
 export interface OptionalFeatures {
@@ -74,6 +79,8 @@ export interface PhysicalDevice {
   readonly driverVersion: number;
   /** In hexadecimal; the same for WebGPU, CUDA and the system's tools. */
   readonly uuid: string;
+  /** On the PCI bus, as `0000:65:00.0`; null if its driver does not tell. */
+  readonly pciAddress: string | null;
   readonly subgroupSize: number;
   readonly subgroupSizes: readonly [min: number, max: number];
   readonly limits: {
@@ -108,7 +115,13 @@ export function describeDevice(
 ): PhysicalDevice | null {
   return scratch.during(() => {
     const { vk } = instance;
-    const p13 = scratch.write(PhysicalDeviceVulkan13Properties, {});
+    // What is chained must be known to the driver, hence the extensions first.
+    const extensions = readExtensions(instance, handle);
+    const hasPlace = extensions.has(PCI_BUS_INFO);
+    const pci = scratch.write(PhysicalDevicePCIBusInfoProperties, {});
+    const p13 = scratch.write(PhysicalDeviceVulkan13Properties, {
+      pNext: hasPlace ? pci : 0n,
+    });
     const p11 = scratch.write(PhysicalDeviceVulkan11Properties, { pNext: p13 });
     const p = scratch.write(PhysicalDeviceProperties2, { pNext: p11 });
     vk.vkGetPhysicalDeviceProperties2(handle, p);
@@ -118,7 +131,7 @@ export function describeDevice(
     if (apiVersion! < API_VERSION_1_3 || !queue) return null;
     const more = scratch.read(PhysicalDeviceVulkan11Properties, p11);
     const newer = scratch.read(PhysicalDeviceVulkan13Properties, p13);
-    const read = readFeatures(instance, handle);
+    const read = readFeatures(instance, handle, extensions);
     const features = {
       ...read,
       canFixSubgroupSize: read.subgroupSizeControl &&
@@ -142,6 +155,7 @@ export function describeDevice(
       deviceId: properties.deviceID!,
       driverVersion: properties.driverVersion!,
       uuid: Uint8Array.from(more.deviceUUID).toHex(),
+      pciAddress: hasPlace ? readPciAddress(pci) : null,
       subgroupSize: more.subgroupSize,
       subgroupSizes: [newer.minSubgroupSize, newer.maxSubgroupSize],
       limits: {
@@ -179,6 +193,19 @@ export function describeDevice(
   });
 }
 
+function readPciAddress(properties: bigint): string {
+  const { pciDomain, pciBus, pciDevice, pciFunction } = scratch.read(
+    PhysicalDevicePCIBusInfoProperties,
+    properties,
+  );
+  return formatPciAddress({
+    domain: pciDomain,
+    bus: pciBus,
+    device: pciDevice,
+    function: pciFunction,
+  });
+}
+
 /** The first family of queues that compute. */
 function computeQueue(
   { vk }: Instance,
@@ -206,13 +233,12 @@ function computeQueue(
 function readFeatures(
   instance: Instance,
   device: bigint,
+  extensions: ReadonlySet<string>,
 ): Omit<
   OptionalFeatures,
   "hasSubgroups" | "canFixSubgroupSize" | "timestampBits"
 > {
-  const extensions = readExtensions(instance, device);
   return scratch.during(() => {
-    // What is chained must be known to the driver, hence the extensions first.
     const bfloat16 = scratch.write(PhysicalDeviceShaderBfloat16Features, {});
     const matrix = scratch.write(PhysicalDeviceCooperativeMatrixFeatures, {
       pNext: extensions.has(EXTENSIONS.bfloat16) ? bfloat16 : 0n,

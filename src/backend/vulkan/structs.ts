@@ -111,6 +111,14 @@ export const PhysicalDeviceVulkan13Properties = chained(54, {
   maxBufferSize: "u64",
 });
 
+/** Of VK_EXT_pci_bus_info. */
+export const PhysicalDevicePCIBusInfoProperties = chained(1000212000, {
+  pciDomain: "u32",
+  pciBus: "u32",
+  pciDevice: "u32",
+  pciFunction: "u32",
+});
+
 export const PhysicalDeviceFeatures2 = chained(1000059000, {
   robustBufferAccess: "u32",
   graphics: ["u32", 39],

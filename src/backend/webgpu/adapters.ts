@@ -36,6 +36,10 @@ export interface AdapterInfo {
   readonly vendorId: string;
   /** PCI device id as a decimal string; "" if unknown. */
   readonly deviceId: string;
+  /** Where on the PCI bus, `0000:65:00.0`; absent if nobody tells. */
+  readonly pciAddress?: string;
+  /** 16 bytes in hexadecimal, by which NVIDIA's tools know it as well. */
+  readonly uuid?: string;
   /** `vulkan`, `metal`, `dx12` or `gl`; null if several may have answered. */
   readonly api: string | null;
   /** Lanes that run in step, or null if it does not tell. */
@@ -54,8 +58,6 @@ export interface AdapterInfo {
 export interface VulkanFacts {
   /** As a number, each driver in its own way. */
   readonly driverVersion: number;
-  /** 16 bytes in hexadecimal, by which also the system's tools know it. */
-  readonly uuid: string;
   /** Of its own memory; for a device without, of what it shares. */
   readonly memoryBytes: number;
 }

@@ -165,6 +165,7 @@ class OpenWebGpu implements WebGpuBackend {
   ) {
     this.#options = options;
     const { id, name, vendorId, deviceId, isSoftware, vulkan } = gpu.adapter;
+    const { pciAddress, uuid } = gpu.adapter;
     const { precision = "fp32" } = options;
     this.#unit = unit;
     this.device = {
@@ -179,7 +180,10 @@ class OpenWebGpu implements WebGpuBackend {
         "webgpu",
       ),
       ...noUnit !== undefined && { noUnit },
-      adapter: { vendorId, deviceId, isSoftware },
+      adapter: {
+        ...{ vendorId, deviceId, isSoftware },
+        ...pciAddress ? { pciAddress } : uuid && { uuid },
+      },
     };
     this.#gpu = gpu;
     this.#chosen = new ChosenKernels(

@@ -96,10 +96,11 @@ function adapterDetails(
   { backend, adapter, pciId }: AdapterListing,
 ): string[] {
   const { api, isSoftware, subgroupSizes, limits, features } = adapter;
+  const { pciAddress } = adapter;
   const [least, most] = subgroupSizes ?? [];
   const facts = [
     isSoftware ? "no GPU: computes on the CPU, only if asked for" : "GPU",
-    ...pciId ? [pciId] : [],
+    ...pciId ? [pciId + (pciAddress ? ` at ${pciAddress}` : "")] : [],
     ...api ? [`through ${api}`] : [],
     ...backend === "vulkan" ? ["without WebGPU"] : [],
     ...subgroupSizes

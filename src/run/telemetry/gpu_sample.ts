@@ -34,6 +34,10 @@ export interface GpuIdentity {
   /** PCI ids as decimal strings, as WebGPU gives them; "" if unknown. */
   readonly vendorId: string;
   readonly deviceId: string;
+  /** Where it is, `0000:65:00.0`, which tells it from others of its model. */
+  readonly pciAddress?: string;
+  /** In hexadecimal, as Vulkan and NVIDIA know it; where no address is known. */
+  readonly uuid?: string;
 }
 
 /** Looks at one GPU in the background. */

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { normalizePciAddress } from "../../base/pci_address.ts";
 import {
   CLOSE_MS,
   type GpuIdentity,
@@ -30,20 +31,25 @@ export interface SysfsCard {
   hwmon: string | null;
 }
 
-/** The card that is the adapter, or null if the kernel shows none. */
+/**
+ * The card that is the adapter, or null if the kernel shows none. Of several of
+ * one model it is the first, if the adapter does not tell where it is.
+ */
 export async function findSysfsCard(
-  { vendorId, deviceId }: GpuIdentity,
+  { vendorId, deviceId, pciAddress }: GpuIdentity,
   root = DRM_ROOT,
 ): Promise<SysfsCard | null> {
   if (!(Number(vendorId) > 0)) return null;
   for (const name of (await namesIn(root)).sort()) {
     if (!/^card\d+$/.test(name)) continue; // else a connector, card0-DP-1
     const device = `${root}/${name}/device`;
-    const [vendor, model] = await Promise.all([
+    const [vendor, model, place] = await Promise.all([
       readNumber(`${device}/vendor`),
       readNumber(`${device}/device`),
+      readPciAddress(device),
     ]);
     if (vendor !== Number(vendorId) || model !== Number(deviceId)) continue;
+    if (place && pciAddress && place !== pciAddress) continue; // its twin
     return { device, hwmon: await findSensors(`${device}/hwmon`) };
   }
   return null;
@@ -175,6 +181,13 @@ async function namesIn(directory: string): Promise<string[]> {
   } catch {
     return []; // no such directory, or not for us
   }
+}
+
+/** Where a card is, or null: `PCI_SLOT_NAME=0000:65:00.0`. */
+async function readPciAddress(device: string): Promise<string | null> {
+  const event = await readText(`${device}/uevent`) ?? "";
+  const [, place] = /^PCI_SLOT_NAME=(.*)$/m.exec(event) ?? [];
+  return place === undefined ? null : normalizePciAddress(place);
 }
 
 /** Decimal or 0x…; null if the file is missing or the driver refuses. */

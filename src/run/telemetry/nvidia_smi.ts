@@ -9,6 +9,7 @@
  * @module
  */
 
+import { normalizePciAddress } from "../../base/pci_address.ts";
 import type { GpuIdentity, GpuSample } from "./gpu_sample.ts";
 
 /** One GPU as nvidia-smi sees it. */
@@ -17,6 +18,10 @@ export interface NvidiaGpu {
   index: number;
   /** PCI device id above, vendor id below: `0x233010DE`. */
   pciDeviceId: number | null;
+  /** As Linux writes it: `0000:65:00.0`. */
+  pciAddress: string | null;
+  /** 32 digits, without `GPU-` and dashes. */
+  uuid: string | null;
   /** Without the maker's, such as `A30`. */
   name: string;
   sample: GpuSample;
@@ -26,6 +31,8 @@ export interface NvidiaGpu {
 const FIELDS = [
   "index",
   "pci.device_id",
+  "pci.bus_id",
+  "uuid",
   "utilization.gpu",
   "memory.used",
   "memory.total",
@@ -50,7 +57,8 @@ const NUMBER = /^(\d+(?:\.\d+)?)(?: ?(?:MiB|W|%|C))?$/;
 export function parseNvidiaLine(line: string): NvidiaGpu | null {
   const fields = line.trim().split(/, */);
   if (fields.length < FIELDS.length || !/^\d+$/.test(fields[0])) return null;
-  const [index, pci, util, used, total, power, temp, ...name] = fields;
+  const [index, pci, place, uuid, util, used, total, power, temp, ...name] =
+    fields;
   const mebibytes = (text: string) => {
     const number = numberOf(text);
     return number === null ? null : number * 2 ** 20;
@@ -58,6 +66,8 @@ export function parseNvidiaLine(line: string): NvidiaGpu | null {
   return {
     index: Number(index),
     pciDeviceId: /^0x[0-9a-f]+$/i.test(pci) ? Number(pci) : null,
+    pciAddress: normalizePciAddress(place),
+    uuid: plainUuid(uuid),
     name: plainName(name.join(", ")),
     sample: {
       gpuUtilPct: numberOf(util),
@@ -70,13 +80,15 @@ export function parseNvidiaLine(line: string): NvidiaGpu | null {
 }
 
 /**
- * Whether a line speaks of the adapter: of its model, as WebGPU does not say
- * where on the bus an adapter is.
+ * Whether a line speaks of the adapter: by its place on the bus or its uuid,
+ * or of its model, as WebGPU tells neither.
  */
 export function isNvidiaGpu(
-  gpu: Pick<NvidiaGpu, "pciDeviceId" | "name">,
-  { name, vendorId, deviceId }: GpuIdentity,
+  gpu: Omit<NvidiaGpu, "index" | "sample">,
+  { name, vendorId, deviceId, pciAddress, uuid }: GpuIdentity,
 ): boolean {
+  if (gpu.pciAddress && pciAddress) return gpu.pciAddress === pciAddress;
+  if (gpu.uuid && uuid) return gpu.uuid === uuid;
   if (gpu.pciDeviceId !== null && Number(deviceId) > 0) {
     return (gpu.pciDeviceId & 0xffff) === Number(vendorId) &&
       gpu.pciDeviceId >>> 16 === Number(deviceId);
@@ -87,6 +99,12 @@ export function isNvidiaGpu(
 function numberOf(text: string): number | null {
   const match = NUMBER.exec(text);
   return match && Number(match[1]);
+}
+
+/** `GPU-6f0c1d2e-…` without its punctuation; null if it is no uuid. */
+function plainUuid(text: string): string | null {
+  const digits = text.replace(/^GPU-/, "").replaceAll("-", "").toLowerCase();
+  return /^[0-9a-f]{32}$/.test(digits) ? digits : null;
 }
 
 /** Drivers before 495 leave out the maker. */

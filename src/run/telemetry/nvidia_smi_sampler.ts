@@ -59,7 +59,10 @@ export interface NvidiaSmiOptions {
   now?: () => number;
 }
 
-/** A GPU that nvidia-smi watches. Of several of one model: the first. */
+/**
+ * A GPU that nvidia-smi watches. Of several of one model it is the first, if
+ * the adapter does not tell which.
+ */
 export class NvidiaSmiSampler implements GpuSampler {
   readonly #identity: GpuIdentity;
   readonly #command: string;

@@ -59,6 +59,19 @@ cpu    32 cores, 64 hardware threads; native avx2`,
   );
 });
 
+Deno.test("formatDevices() says where equal cards are", () => {
+  const cards = ["0000:18:00.0", "0000:2a:00.0"].map((pciAddress, n) => ({
+    ...gpu,
+    id: `vulkan:${n}`,
+    adapter: { ...gpu.adapter, pciAddress },
+  }));
+  const lines = formatDevices(cards, 90).split("\n");
+  assert.deepEqual(lines.filter((line) => line.includes("GPU,")), [
+    "vulkan:0  GPU, 10de:20b7 at 0000:18:00.0, through vulkan, subgroups of 32",
+    "vulkan:1  GPU, 10de:20b7 at 0000:2a:00.0, through vulkan, subgroups of 32",
+  ]);
+});
+
 Deno.test("formatDevices() leaves out what is not known", () => {
   const software: DeviceListing = {
     ...gpu,

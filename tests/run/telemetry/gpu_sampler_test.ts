@@ -7,6 +7,9 @@ import {
 } from "../../../src/run/telemetry/gpu_sampler.ts";
 
 const A30 = { name: "NVIDIA A30", vendorId: "4318", deviceId: "8375" };
+/** Where the nth card is, and its uuid. */
+const at = (n: number) =>
+  `00000000:0${n}:00.0, GPU-${n}f0c1d2e-3c5a-71d2-9e40-b6f1a8d0c733`;
 const MIB = 2 ** 20;
 
 const unix = { ignore: Deno.build.os === "windows" };
@@ -28,8 +31,11 @@ async function withSmi(body: string, test: () => Promise<void>) {
 
 Deno.test("lookAtGpu() asks nvidia-smi once", unix, () =>
   withSmi(
-    "echo '0, 0x1DB510DE, 5, 1, 2, 3.00, 30, Tesla V100-SXM2-32GB'\n" +
-      "echo '1, 0x20B710DE, 93, 1024, 24576, 160.50, 58, NVIDIA A30'",
+    `echo '0, 0x1DB510DE, ${at(0)}, 5, 1, 2, 3, 30, Tesla V100-SXM2-32GB'\n` +
+      `echo '1, 0x20B710DE, ${
+        at(1)
+      }, 93, 1024, 24576, 160.50, 58, NVIDIA A30'\n` +
+      `echo '2, 0x20B710DE, ${at(2)}, 0, 3, 24576, 20.00, 31, NVIDIA A30'`,
     async () => {
       assert.deepEqual(await lookAtGpu(A30), {
         gpuUtilPct: 93,
@@ -48,6 +54,9 @@ Deno.test("lookAtGpu() asks nvidia-smi once", unix, () =>
         adapter,
       } as const;
       assert.equal(await freeGpuMemory(device), (24576 - 1024) * MIB);
+      const at2 = { ...adapter, pciAddress: "0000:02:00.0" };
+      const twin = { ...device, adapter: at2 };
+      assert.equal(await freeGpuMemory(twin), (24576 - 3) * MIB);
       const software = { ...device, adapter: { ...adapter, isSoftware: true } };
       assert.equal(await freeGpuMemory(software), null);
     },
@@ -68,7 +77,9 @@ Deno.test(
   () =>
     withSmi(
       "trap '' TERM\n" +
-        "echo '0, 0x20B710DE, 93, 1024, 24576, 160.50, 58, NVIDIA A30'\n" +
+        `echo '0, 0x20B710DE, ${
+          at(0)
+        }, 93, 1024, 24576, 160.50, 58, NVIDIA A30'\n` +
         "exec sleep 60",
       async () => {
         const { vramTotalBytes } = await lookAtGpu(A30, { timeoutMs: 500 });

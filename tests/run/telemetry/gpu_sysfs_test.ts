@@ -152,6 +152,34 @@ Deno.test("findSysfsCard() finds no card where there is none", async () => {
   assert.equal(await findSysfsCard(RADEON, `${sysfs.root}/none`), null);
 });
 
+Deno.test("findSysfsCard() tells equal cards apart", async () => {
+  const card = (n: number, uevent: string, busy: number) => ({
+    [`card${n}/device/vendor`]: "0x1002\n",
+    [`card${n}/device/device`]: "0x744c\n",
+    [`card${n}/device/uevent`]: uevent,
+    [`card${n}/device/gpu_busy_percent`]: `${busy}\n`,
+  });
+  const uevent = (place: string) =>
+    "DRIVER=amdgpu\nPCI_CLASS=30000\nPCI_ID=1002:744C\n" +
+    `PCI_SLOT_NAME=${place}\nMODALIAS=pci:v00001002d0000744C\n`;
+  await using sysfs = await fakeSysfs({
+    ...card(0, uevent("0000:03:00.0"), 5),
+    ...card(1, uevent("0000:83:00.0"), 95),
+  });
+  const busy = async (pciAddress?: string) => {
+    const found = await findSysfsCard({ ...RADEON, pciAddress }, sysfs.root);
+    return found && (await readSysfsCard(found)).gpuUtilPct;
+  };
+  assert.equal(await busy("0000:03:00.0"), 5);
+  assert.equal(await busy("0000:83:00.0"), 95);
+  assert.equal(await busy("0000:84:00.0"), null);
+  assert.equal(await busy(), 5); // as WebGPU does not tell
+
+  await using mute = await fakeSysfs(card(0, "DRIVER=amdgpu\n", 5));
+  const second = { ...RADEON, pciAddress: "0000:83:00.0" };
+  assert.ok(await findSysfsCard(second, mute.root));
+});
+
 Deno.test("SysfsSampler follows the card until it is closed", async () => {
   await using sysfs = await fakeSysfs();
   const { root } = sysfs;

@@ -11,9 +11,14 @@ import {
 import { eventually } from "../_eventually.ts";
 
 const A30 = { name: "NVIDIA A30", vendorId: "4318", deviceId: "8375" };
-const OTHER = "0, 0x1DB510DE, 5, 1, 2, 3.00, 30, Tesla V100-SXM2-32GB";
-const BUSY = "1, 0x20B710DE, 93, 1024, 24576, 160.50, 58, NVIDIA A30";
-const TWIN = "2, 0x20B710DE, 1, 3, 24576, 20.00, 31, NVIDIA A30";
+/** Where the nth card is, and its uuid. */
+const at = (n: number) =>
+  `00000000:0${n}:00.0, GPU-${n}f0c1d2e-3c5a-71d2-9e40-b6f1a8d0c733`;
+const OTHER = `0, 0x1DB510DE, ${
+  at(0)
+}, 5, 1, 2, 3.00, 30, Tesla V100-SXM2-32GB`;
+const BUSY = `1, 0x20B710DE, ${at(1)}, 93, 1024, 24576, 160.50, 58, NVIDIA A30`;
+const TWIN = `2, 0x20B710DE, ${at(2)}, 1, 3, 24576, 20.00, 31, NVIDIA A30`;
 const SAMPLE = {
   gpuUtilPct: 93,
   vramUsedBytes: 2 ** 30,
@@ -62,12 +67,27 @@ Deno.test("NvidiaSmiSampler shows the GPU it is for", unix, async () => {
   assert.deepEqual(more, []); // one process, however many looks
   const [pid, ...args] = start.split(" ");
   assert.deepEqual(args, [
-    "--query-gpu=index,pci.device_id,utilization.gpu,memory.used," +
-    "memory.total,power.draw,temperature.gpu,name",
+    "--query-gpu=index,pci.device_id,pci.bus_id,uuid,utilization.gpu," +
+    "memory.used,memory.total,power.draw,temperature.gpu,name",
     "--format=csv,noheader,nounits",
     "--loop-ms=1000",
   ]);
   assert.equal(await processStartedAt(Number(pid)), null); // killed
+});
+
+Deno.test("NvidiaSmiSampler shows the second of twins", unix, async () => {
+  await using smi = await fakeSmi(forever(OTHER, BUSY, TWIN));
+  const second = { ...A30, pciAddress: "0000:02:00.0" };
+  const sampler = new NvidiaSmiSampler(second, { command: smi.command });
+  await eventually(() => sampler.latest.gpuUtilPct !== null);
+  assert.deepEqual(sampler.latest, {
+    gpuUtilPct: 1,
+    vramUsedBytes: 3 * 2 ** 20,
+    vramTotalBytes: 24 * 2 ** 30,
+    powerW: 20,
+    tempC: 31,
+  });
+  await sampler.close();
 });
 
 Deno.test("NvidiaSmiSampler puts torn output together", unix, async () => {
