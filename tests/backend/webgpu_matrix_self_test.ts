@@ -39,7 +39,7 @@ const FAULTS: Record<
 function withUnit(
   change: (code: string, device: GPUDevice) => string,
 ): FoundAdapter {
-  const vulkan = { driverVersion: 1, uuid: "0".repeat(32), memoryBytes: 1e9 };
+  const vulkan = { driverVersion: 1, memoryBytes: 1e9 };
   // Software is not taken for a card.
   const like = { id: "vulkan:0", vulkan, isSoftware: false };
   const info = { ...testAdapter.info, ...like };

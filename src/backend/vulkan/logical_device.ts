@@ -5,9 +5,10 @@
  * @module
  */
 
+import { EXTENSIONS } from "./extensions.ts";
 import { DeviceMemory } from "./memory.ts";
 import { scratch } from "./native_memory.ts";
-import { EXTENSIONS, type PhysicalDevice } from "./physical_device.ts";
+import type { PhysicalDevice } from "./physical_device.ts";
 import { check } from "./result.ts";
 import {
   DeviceCreateInfo,

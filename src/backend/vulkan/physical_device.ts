@@ -15,13 +15,12 @@ import {
   SHADER_STAGE_COMPUTE_BIT,
   SUBGROUP_OPERATIONS,
 } from "./constants.ts";
+import { EXTENSIONS, PCI_BUS_INFO, readExtensions } from "./extensions.ts";
 import type { Instance } from "./instance.ts";
 import { readMatrixUnits } from "./matrix_units.ts";
-import { NativeMemory, scratch } from "./native_memory.ts";
-import { check } from "./result.ts";
+import { scratch } from "./native_memory.ts";
 import { textOf } from "./struct.ts";
 import {
-  ExtensionProperties,
   PhysicalDeviceCooperativeMatrixFeatures,
   PhysicalDeviceFeatures2,
   PhysicalDevicePCIBusInfoProperties,
@@ -34,16 +33,6 @@ import {
   PhysicalDeviceVulkan13Properties,
   QueueFamilyProperties,
 } from "./structs.ts";
-
-/** Extensions that are made use of where they are there. */
-export const EXTENSIONS = {
-  cooperativeMatrix: "VK_KHR_cooperative_matrix",
-  bfloat16: "VK_KHR_shader_bfloat16",
-  memoryBudget: "VK_EXT_memory_budget",
-} as const;
-
-/** Tells where a device is, without being enabled. */
-const PCI_BUS_INFO = "VK_EXT_pci_bus_info";
 
 /** What may be there or not. */
 export interface OptionalFeatures {
@@ -278,31 +267,6 @@ function readFeatures(
       bfloat16Matrix: bfloats.shaderBFloat16CooperativeMatrix !== 0,
       memoryBudget: extensions.has(EXTENSIONS.memoryBudget),
     };
-  });
-}
-
-function readExtensions(
-  { vk }: Instance,
-  device: bigint,
-): Set<string> {
-  const list = (count: bigint, properties: bigint) =>
-    check(
-      vk.vkEnumerateDeviceExtensionProperties(device, 0n, count, properties),
-      "vkEnumerateDeviceExtensionProperties",
-    );
-  return scratch.during(() => {
-    const count = scratch.take(8);
-    list(count, 0n);
-    const room = scratch.readU32(count);
-    const { sizeBytes } = ExtensionProperties;
-    const memory = new NativeMemory(sizeBytes * room);
-    list(count, memory.address);
-    return new Set(
-      Array.from({ length: scratch.readU32(count) }, (_, i) => {
-        const at = memory.address + BigInt(i * sizeBytes);
-        return textOf(memory.read(ExtensionProperties, at).extensionName);
-      }),
-    );
   });
 }
 
