@@ -122,11 +122,12 @@ export async function openDataset(
   checkFingerprint({ ...run, actual: identity.fingerprint });
 
   // 4. Batches of them.
-  const opening = { ...options, weights: corpus.weights, identity };
+  const { vocabSize } = tokenizer;
+  const opening = { ...options, weights: corpus.weights, identity, vocabSize };
   const train = prepared.slice(0, corpus.train.length);
   const val = corpus.val === null ? train : prepared.slice(train.length);
   const batchSize = options.chooseBatchSize?.({
-    vocabSize: tokenizer.vocabSize,
+    vocabSize,
     windows: train.reduce(
       (sum, { header }) =>
         sum + countWindows(header.train.tokens, options.seqLen),

@@ -144,7 +144,7 @@ export async function openTokens(dir: string): Promise<OpenTarget> {
         const all = [prepared];
         const opened = openBatches(
           { train: all, val: all },
-          { ...shape, weights: null, identity },
+          { ...shape, weights: null, identity, vocabSize },
         );
         try {
           const val = opened.val.map(({ batches }) => batches);

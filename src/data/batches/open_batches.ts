@@ -22,6 +22,8 @@ export interface OpenBatchesOptions extends BatchShape {
   /** Shares of the training sources in a mix; null: all are read whole. */
   weights: readonly number[] | null;
   identity: DatasetIdentity;
+  /** Of the tokenizer: all ids are below it. */
+  vocabSize: number;
 }
 
 /**
@@ -30,11 +32,14 @@ export interface OpenBatchesOptions extends BatchShape {
  */
 export function openBatches(
   sources: { train: readonly Prepared[]; val: readonly Prepared[] },
-  { seed, weights, identity, ...shape }: OpenBatchesOptions,
+  { seed, weights, identity, vocabSize, ...shape }: OpenBatchesOptions,
 ): Dataset {
   using opened = new DisposableStack();
   const train = sources.train.map((one) =>
-    opened.adopt(openFile(one, "train"), (file) => file.close())
+    opened.adopt(
+      openFile(one, { side: "train", vocabSize }),
+      (file) => file.close(),
+    )
   );
   const windows = train.map(({ tokens }) => countWindows(tokens, shape.seqLen));
   const order = weights === null
@@ -51,7 +56,10 @@ export function openBatches(
   const sum = long.reduce((sum, source) => sum + weightOf(source), 0);
   const val = long.map((source): ValSource => {
     const { one, one: { header: { source: name, val } } } = source;
-    const file = opened.adopt(openFile(one, "val"), (file) => file.close());
+    const file = opened.adopt(
+      openFile(one, { side: "val", vocabSize }),
+      (file) => file.close(),
+    );
     return {
       name,
       share: weightOf(source) / sum,
@@ -70,11 +78,12 @@ export function openBatches(
 
 function openFile(
   { directory, header }: Prepared,
-  side: "train" | "val",
+  { side, vocabSize }: { side: "train" | "val"; vocabSize: number },
 ): TokenFile {
   const { tokens } = header[side];
   return new TokenFile(preparedPaths(directory)[side], {
     tokens,
     dtype: header.dtype,
+    vocabSize,
   });
 }

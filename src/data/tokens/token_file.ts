@@ -119,17 +119,26 @@ export class TokenFile {
   #path: string;
   #file: Deno.FsFile;
   #dtype: TokenDtype;
+  #vocabSize: number;
   /** Ids in the file. */
   readonly tokens: number;
 
-  /** Opens `path`, which must hold exactly `tokens` ids. */
+  /**
+   * Opens `path`, which must hold exactly `tokens` ids, those that are read
+   * below `vocabSize`.
+   */
   constructor(
     path: string,
-    { tokens, dtype }: { tokens: number; dtype: TokenDtype },
+    { tokens, dtype, vocabSize = Infinity }: {
+      tokens: number;
+      dtype: TokenDtype;
+      vocabSize?: number;
+    },
   ) {
     this.#path = path;
     this.#file = Deno.openSync(path, { read: true });
     this.#dtype = dtype;
+    this.#vocabSize = vocabSize;
     this.tokens = tokens;
   }
 
@@ -140,7 +149,8 @@ export class TokenFile {
    * and seek and read must not be torn apart by another caller.
    *
    * @throws {RangeError} Outside of the file's tokens.
-   * @throws {UserError} When the file was shortened behind our back.
+   * @throws {UserError} When the file was changed behind our back: it is shorter,
+   * or has an id that the model has no row for.
    */
   read(start: number, count: number): Uint32Array {
     if (start < 0 || start + count > this.tokens) {
@@ -154,16 +164,27 @@ export class TokenFile {
     for (let at = 0; at < bytes.length;) {
       const read = this.#file.readSync(bytes.subarray(at));
       if (read === null) {
-        throw new UserError(
-          `Cannot read "${this.#path}": it became shorter during training`,
-          { hint: "type hearth resume; the tokens are prepared again" },
-        );
+        throw this.#changed("it became shorter during training");
       }
       at += read;
     }
-    return this.#dtype === "u16"
+    const ids = this.#dtype === "u16"
       ? Uint32Array.from(new Uint16Array(bytes.buffer))
       : new Uint32Array(bytes.buffer);
+    for (const id of ids) {
+      if (id < this.#vocabSize) continue;
+      throw this.#changed(
+        `it was changed during training, and has the id ${id}, the tokenizer ` +
+          `${this.#vocabSize} ids`,
+      );
+    }
+    return ids;
+  }
+
+  #changed(how: string): UserError {
+    return new UserError(`Cannot read "${this.#path}": ${how}`, {
+      hint: "type hearth resume; the tokens are prepared again",
+    });
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {
+  TOKEN_BYTES,
   tokenDtype,
   TokenFile,
   TokenWriter,
@@ -68,6 +69,30 @@ Deno.test("TokenFile.read() says so when the file became shorter", async () => {
     `Cannot read "${path}": it became shorter during training`,
   );
   file.close();
+});
+
+Deno.test("TokenFile.read() says so when an id has no row", async () => {
+  await using dir = new TempDir();
+  for (const [dtype, name] of [["u16", "a.bin"], ["u32", "b.bin"]] as const) {
+    const size = TOKEN_BYTES[dtype];
+    const path = await dir.write(name, new Uint8Array(3 * size));
+    const tokens = { tokens: 3, dtype, vocabSize: 258 };
+    using stack = new DisposableStack();
+    const file = stack.adopt(new TokenFile(path, tokens), (f) => f.close());
+    assert.deepEqual([...file.read(0, 3)], [0, 0, 0]);
+    const damaged = new Uint8Array(3 * size);
+    damaged.set([1, 1], size); // 257, the last there is
+    damaged.set([2, 1], 2 * size);
+    await Deno.writeFile(path, damaged);
+    assert.deepEqual([...file.read(0, 2)], [0, 257]);
+    const error = await userError(() => file.read(0, 3));
+    assert.equal(
+      error.message,
+      `Cannot read "${path}": it was changed during training, and has the id ` +
+        "258, the tokenizer 258 ids",
+    );
+    assert.match(error.hint!, /^type hearth resume/);
+  }
 });
 
 Deno.test({

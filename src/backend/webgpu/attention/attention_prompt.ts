@@ -61,7 +61,7 @@ function extendCache({ op, in: inputs, out, attrs }: CachedCall): Dispatch {
   let i = ${groupIndex(count)} * ${COPY_THREADS}u + lane;
   if (i >= ${n}u) { return; }
   let source = i / ${cacheRow}u * ${row}u + ${keys}u + i % ${cacheRow}u;
-  let to = ${names.position}[0] * ${cacheRow}u + i;
+  let to = min(${names.position}[0], ${S}u) * ${cacheRow}u + i;
   if (to >= ${S * cacheRow}u) { return; }
   ${names.kCache}[to] = ${names.qkv}[source];
   ${names.vCache}[to] = ${names.qkv}[source + ${cacheRow}u];`,
@@ -100,7 +100,7 @@ ${
     entry(
       threads,
       `
-  let ahead = ${names.position}[0];
+  let ahead = min(${names.position}[0], ${S}u);
   let lastKey = min(ahead + ${T}u, ${S}u) - 1u;
 ${place}
   let lastTile = (ahead + min(fromQ + ${tile}u, ${T}u) - 1u) / ${tile}u;

@@ -81,7 +81,8 @@ export const embeddingKernels: Kernels<
 
 /**
  * Rows of a table, and with `before`, which adds nothing itself, the sum with
- * those of another.
+ * those of another. An id beyond the table gives its last row, as drivers need
+ * not hold indices to their arrays; the CPU stops there.
  */
 export function lookUp(
   { in: { table, ids, addTo }, out, attrs }: Call<"embedding", GpuTensor>,
@@ -96,10 +97,10 @@ export function lookUp(
     vector: width === 4,
   });
   const n = rows * CV, count = Math.ceil(n / 256);
-  const row = (table: string, ids: string) =>
-    `${table}[${ids}[i / ${CV}u] * ${CV}u + i % ${CV}u]`;
+  const row = (table: string, ids: string, V: number) =>
+    `${table}[min(${ids}[i / ${CV}u], ${V - 1}u) * ${CV}u + i % ${CV}u]`;
   const added = before
-    ? `${row(names.beforeTable, names.beforeIds)} + `
+    ? `${row(names.beforeTable, names.beforeIds, before.attrs.V)} + `
     : addTo
     ? `${names.addTo}[i] + `
     : "";
@@ -108,7 +109,7 @@ export function lookUp(
     `
   let i = ${groupIndex(count)} * 256u + lane;
   if (i >= ${n}u) { return; }
-  ${names.out}[i] = ${added}${row(names.table, names.ids)};`,
+  ${names.out}[i] = ${added}${row(names.table, names.ids, attrs.V)};`,
   );
   return { label: "embedding", bindings, code, workgroups: groups(count) };
 }

@@ -43,9 +43,10 @@ export const lossKernels: Kernels<
   ${perRow(`sum += exp(${logits}[start + c] - largest);`)}
   let total = largest + log(sumAll(${across(shape, "sum")}, lane));
   if (lane == 0u) {
-    let target_ = ${targets}[row];
+    let given = ${targets}[row];
+    let target_ = min(given, ${V - 1}u); // inside of the row, whatever it says
     var loss = 0.0f;
-    if (target_ != ${IGNORED}) {
+    if (given != ${IGNORED}) {
       loss = total - ${logits}[start + target_ / ${width}u]${component};
     }
     ${rowLoss}[row] = loss;

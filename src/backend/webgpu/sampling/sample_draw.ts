@@ -48,6 +48,8 @@ export function drawDispatch(
 ): Dispatch {
   const { bindings, names } = bind(tensors);
   const { settings, choice, used, drawn, id } = names;
+  // Not beyond their arrays, whatever the numbers given are.
+  const slot = `min(${choice}[3], ${tensors.write.drawn.length - 1}u)`;
   const isSmall = tensors.read.logits !== undefined;
   const sources = isSmall ? fromLogits(names, shape) : fromNotes(names, shape);
   const body = `
@@ -111,11 +113,12 @@ export function drawDispatch(
   if (isBad) {
     if (lane == 0u) {
       ${id}[0] = 0u;
-      ${drawn}[${choice}[3]] = ${NO_TOKEN}u;
+      ${drawn}[${slot}] = ${NO_TOKEN}u;
     }
   } else if (isMine) {
+    chosen = min(chosen, ${shape.V - 1}u);
     ${id}[0] = chosen;
-    ${drawn}[${choice}[3]] = chosen;
+    ${drawn}[${slot}] = chosen;
     ${used}[chosen >> 5u] |= 1u << (chosen & 31u);
   }`;
   const code = philoxFunction({ hasU64 }) + IS_FINITE + KEY_OF + SAMPLE_SUMS +
