@@ -80,11 +80,11 @@ Deno.test("a hint can be pasted where the program is called otherwise", async ()
   );
   // A path is none, and neither is a word of a text.
   assert.equal(
-    await hint(["generate", "/x/hearth train it"]),
+    await hint(["generate", "/x/hearth train it", "--root", "/nowhere"]),
     "start one with deno task hearth train",
   );
   assert.equal(
-    await hint(["generate", "my hearth burns"]),
+    await hint(["generate", "my hearth burns", "--root", "/nowhere"]),
     'did you mean --prompt "my hearth burns"?',
   );
 });
