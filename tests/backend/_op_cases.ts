@@ -34,7 +34,12 @@ import {
   SHORT_SUM,
 } from "./_tolerances.ts";
 
-export { assertOpClose, type OpCase, runOpCase } from "./_run_op_case.ts";
+export {
+  agreesWithReference,
+  assertOpClose,
+  type OpCase,
+  runOpCase,
+} from "./_run_op_case.ts";
 
 /** The table; see the module. */
 export const opCases: readonly OpCase[] = [

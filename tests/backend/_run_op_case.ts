@@ -13,6 +13,7 @@ import type {
   Executable,
   TensorData,
 } from "../../src/backend/backend.ts";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { IN_PLACE, type OpName, type Ops } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
@@ -49,6 +50,26 @@ const APART = "apart";
 /** The tensor behind the last output of that run, and what it must keep. */
 const GUARD = "guard";
 const GUARD_CONTENT = Float32Array.from({ length: 64 }, (_, i) => i + 0.5);
+
+/** Runs cases on a backend and on the reference: a step of the test per op. */
+export async function agreesWithReference(
+  t: Deno.TestContext,
+  backend: Backend,
+  cases: readonly OpCase[],
+): Promise<void> {
+  const reference = openReferenceBackend();
+  for (const [op, some] of Map.groupBy(cases, ({ op }) => op)) {
+    await t.step(op, async () => {
+      for (const opCase of some) {
+        assertOpClose(
+          opCase,
+          await runOpCase(backend, opCase),
+          await runOpCase(reference, opCase),
+        );
+      }
+    });
+  }
+}
 
 /**
  * All outputs of a case by name; `out in place of addTo` is that output in

@@ -52,8 +52,8 @@ export interface KeptPart {
   /** The number of the first one; absent is 0. */
   readonly start?: GpuTensor;
   /**
-   * ds without 1 / sqrt(D), then probabilities times factors of dropout: (2, sequences, H, pairs,
-   * queries, keys), 64 x 64 of the last two.
+   * ds without 1 / sqrt(D), then probabilities times factors of dropout:
+   * (2, sequences, H, pairs, queries, keys), 64 x 64 of the last two.
    */
   readonly kept: GpuTensor;
 }
