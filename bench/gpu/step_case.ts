@@ -47,6 +47,18 @@ export interface OpTime {
   readonly megabytes: number;
 }
 
+/** One dispatch of a step, in the order of work. */
+export interface KernelTime {
+  readonly op: string;
+  readonly workgroups: readonly number[];
+  /** Many times in a row. */
+  readonly ms: number;
+  /** Where it stands in the step; null without a clock. */
+  readonly inOrderMs: number | null;
+  readonly gflop: number;
+  readonly megabytes: number;
+}
+
 /** What came out. */
 export interface StepFigures {
   readonly model: string;
@@ -64,6 +76,8 @@ export interface StepFigures {
   readonly idealMs: number;
   /** Longest first; empty unless asked for. */
   readonly ops: readonly OpTime[];
+  /** All that `ops` sums up. */
+  readonly kernels: readonly KernelTime[];
 }
 
 /** A dispatch is timed so often where it stands. */
@@ -128,6 +142,7 @@ async function measureOn(
   const sum = (of: (op: { idealMs: number; dispatches: number }) => number) =>
     [...budget.values()].reduce((all, op) => all + of(op), 0);
   const ops: OpTime[] = [];
+  const kernels: KernelTime[] = [];
   if (byOp) {
     const times: DispatchTime[] = [];
     const inOrder: (DispatchTime | null)[] = [];
@@ -137,6 +152,10 @@ async function measureOn(
       times.push(...some);
       inOrder.push(...ordered ?? some.map(() => null));
     }
+    kernels.push(...times.map(({ op, workgroups, ms, flops, bytes }, i) => ({
+      ...{ op, workgroups, ms, inOrderMs: inOrder[i]?.ms ?? null },
+      ...{ gflop: flops / 1e9, megabytes: bytes / 1e6 },
+    })));
     const hasClock = inOrder.every((one) => one !== null);
     for (const [op, { dispatches, flops, bytes, idealMs }] of budget) {
       const of = (list: readonly (DispatchTime | null)[]) =>
@@ -161,7 +180,7 @@ async function measureOn(
     dispatches: dispatches.length,
     memoryBytes: executable.sizeBytes,
     idealMs: sum((op) => op.idealMs),
-    ops,
+    ...{ ops, kernels },
   };
   await executable.dispose();
   return figures;

@@ -111,7 +111,7 @@ Deno.test("formatReport() sets steps beside PyTorch's of the same kind", () => {
       ...{ model: "a", precision, fuse: true, tokensPerSec },
       overlap: true,
       ...{ msPerStep: 32, spreadPct: 1, readySec: 2, dispatches: 0 },
-      ...{ memoryBytes: 0, idealMs: 30, ops: [] },
+      ...{ memoryBytes: 0, idealMs: 30, ops: [], kernels: [] },
     },
   });
   const pytorch = (
