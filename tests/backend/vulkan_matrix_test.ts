@@ -14,7 +14,6 @@ import { gradients } from "../../src/graph/gradients.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
-import { sizeOf } from "../../src/graph/tensor.ts";
 import {
   collect,
   fakeDataset,
@@ -55,7 +54,11 @@ const FAULTS: Readonly<Record<string, (code: string) => string>> = {
   "takes columns for rows": (code) =>
     code.replaceAll("coopLoadT<", "coopLoad<"),
   "forgets a unit": (code) =>
-    code.replace("c1_1 = coopMultiplyAdd(", "let lost = coopMultiplyAdd("),
+    // the last: the smallest tile may have one only
+    code.replace(
+      /\S+( = coopMultiplyAdd\()(?!.*coopMultiplyAdd)/s,
+      "let lost$1",
+    ),
   "gives sums of the digits of f16": (code) =>
     code.replaceAll(
       /let result = bitcast<vec4<f32>>\((.*)\);/g,
@@ -231,16 +234,21 @@ onUnits("gradients that are small keep their digits", async (device) => {
   };
   const gpu = await device.open();
   const got = await run(gpu), want = await run(openReferenceBackend());
+  // Gradients stay bf16 in memory, so that all have its 8 bits. Of a term of a
+  // sum, both factors were rounded, and what each was made of: four errors of
+  // 2^-8 at most, each evenly spread. They differ from term to term, so that
+  // they add up as the terms do: to a share of the size of a sum, or of a sum
+  // that one term makes large. Of these 3072 sums, none is 4.5 deviations off.
+  const deviation = Math.sqrt(4 / 3) * 2 ** -8;
   for (const [name, values] of Object.entries(want)) {
     const size = Math.sqrt(
-      values.reduce((sum, x) => sum + x * x, 0) / sizeOf([values.length]),
+      values.reduce((sum, x) => sum + x * x, 0) / values.length,
     );
     assert.ok(size > 0 && size < 1e-6, `${name} is ${size}`);
     values.forEach((value, i) => {
-      // Factors and activations have 8 digits of bits at least: 0.4 % each.
       const error = Math.abs(got[name][i] - value);
       assert.ok(
-        error < 0.02 * size,
+        error < 4.5 * deviation * Math.max(size, Math.abs(value)),
         `${name}[${i}]: ${got[name][i]}, ${value}`,
       );
     });
