@@ -50,6 +50,7 @@ Deno.test("compileShader() names the line of what it does not take", () => {
     ["let a = erf(1.0f);", 'there is no function "erf"'],
     ["let a = min(1.0f);", "expected 2 arguments, found 1"],
     ["let a = vec3<f32>(1.0f, 2.0f);", "vec3<f32> is not made of f32, f32"],
+    ["subgroupBarrier();", 'subgroupBarrier needs "enable subgroups;"'],
     ["workgroupBarrier", 'expected "=", found "}"'],
     ["let a = ;", 'expected an expression, found ";"'],
     ["let a = 5000000000;", '"5000000000" is no integer of that size'],
@@ -126,6 +127,7 @@ Deno.test("compileShader() shares memory of matrices as Vulkan asks", () => {
     instructionsOf(
       compileShader(`
 enable f16;
+enable subgroups;
 enable wgpu_cooperative_matrix;
 @group(0) @binding(0) var<storage, read> a: array<f16>;
 @group(0) @binding(1) var<storage, read_write> c: array<vec4<f32>>;
@@ -155,6 +157,26 @@ var<workgroup> tile: array<vec2<u32>, 128>;
   const stores = operandsOf("store").map(([, , access]) => access);
   assert.deepEqual(stores.filter(Boolean), [0x8 | 0x20]);
   assert.equal(operandsOf("cooperativeMatrixStore")[0][4], undefined);
+  // Barriers reach a workgroup (2) or a subgroup (3), for workgroup memory.
+  const barrierOf = (barrier: string) =>
+    multiply(barrier).filter(({ op }) => op === "controlBarrier")
+      .map(({ operands }) => operands);
+  const constants = (id: number, of: typeof all) =>
+    of.find(({ op, operands }) => op === "constant" && operands[1] === id)
+      ?.operands[2];
+  for (
+    const [barrier, reach] of [["workgroupBarrier();", 2], [
+      "subgroupBarrier();",
+      3,
+    ]] as const
+  ) {
+    const [operands, ...others] = barrierOf(barrier);
+    assert.equal(others.length, 0);
+    assert.deepEqual(
+      operands.map((id) => constants(id, multiply(barrier))),
+      [reach, reach, 0x8 | 0x100],
+    );
+  }
   // Buffers are shared where threads wait for what others wrote there.
   const shared = multiply("workgroupBarrier(); storageBarrier();");
   const store = shared.find(({ op }) => op === "cooperativeMatrixStore");

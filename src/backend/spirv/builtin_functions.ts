@@ -155,8 +155,18 @@ const FUNCTIONS: Readonly<Record<string, Builtin>> = {
     const type = vectorOf(SCALARS.f32, 2);
     return applied(glsl(GLSL.unpackHalf2x16), [value], site, type);
   },
-  workgroupBarrier: barrier(SEMANTICS.workgroup),
-  storageBarrier: barrier(SEMANTICS.storage),
+  workgroupBarrier: barrier(SCOPE.workgroup, SEMANTICS.workgroup),
+  storageBarrier: barrier(SCOPE.workgroup, SEMANTICS.storage),
+  // Of naga, whose name it has: for what a subgroup keeps in workgroup memory.
+  subgroupBarrier: (args, site) => {
+    if (!site.context.shader.enables("subgroups")) {
+      throw new SourceError(
+        'subgroupBarrier needs "enable subgroups;"',
+        site.at,
+      );
+    }
+    return barrier(SCOPE.subgroup, SEMANTICS.workgroup)(args, site);
+  },
 };
 
 /** The function of a name, if WGSL has it and Hearth uses it. */
@@ -277,11 +287,11 @@ function reduction(op: number): Builtin {
   };
 }
 
-/** All threads of a workgroup wait, and then see what the others wrote. */
-function barrier(memory: number): Builtin {
+/** All threads within a reach wait, and then see what the others wrote. */
+function barrier(reach: number, memory: number): Builtin {
   return (args, { context: { code, shader: { module } }, at }) => {
     expectCount(args, 0, at);
-    const scope = module.u32(SCOPE.workgroup);
+    const scope = module.u32(reach);
     const semantics = module.u32(SEMANTICS.acquireRelease | memory);
     code.effect(OP.controlBarrier, scope, scope, semantics);
     return undefined;

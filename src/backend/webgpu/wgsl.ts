@@ -38,7 +38,8 @@ export function joined(
 /**
  * The entry point; `lane` and `group` are in scope of `body`.
  *
- * @param options.subgroup Whether `subgroup` is, too: which of the workgroup.
+ * @param options.subgroup Whether `subgroup` is, too: which of the workgroup;
+ * and `sublane`, which thread of it.
  */
 export function entry(
   threads: number,
@@ -52,7 +53,8 @@ fn main(
   @builtin(workgroup_id) group: vec3<u32>,${
     subgroup
       ? `
-  @builtin(subgroup_id) subgroup: u32,`
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_invocation_id) sublane: u32,`
       : ""
   }
 ) {
