@@ -5,7 +5,13 @@ import type { VulkanDevice } from "../../src/backend/vulkan/device.ts";
 import { DeviceMemory } from "../../src/backend/vulkan/memory.ts";
 import { RESULT, VulkanError } from "../../src/backend/vulkan/result.ts";
 import { Timeline } from "../../src/backend/vulkan/timeline.ts";
+import { parseVariant } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
+import {
+  compileKernels,
+  timeKernels,
+  tryKernel,
+} from "../../src/backend/webgpu/tuning/time_kernels.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { noVulkan, openVulkanDevice, testVulkan } from "./_vulkan.ts";
@@ -281,6 +287,66 @@ test("a closed device answers nothing, and does not crash", async () => {
   assert.throws(() => one({ buffer: a }, { buffer: b }), /device was lost/);
   await assert.rejects(staging.mapAsync(GPUMapMode.READ), /destroyed/);
   assert.throws(() => staging.getMappedRange(), /unmapped/);
+});
+
+/** A shader that takes a driver a while, with its layout. */
+function longShader(device: VulkanDevice, lines: number) {
+  const layout = device.createBindGroupLayout({
+    entries: [{
+      ...{ binding: 0, visibility: GPUShaderStage.COMPUTE },
+      buffer: { type: "storage" },
+    }],
+  });
+  const line = (i: number) => `
+  x = x * 1.5f + sin(x + ${i}.0f);`;
+  return {
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: {
+      module: device.createShaderModule({
+        code: `
+@group(0) @binding(0) var<storage, read_write> numbers: array<f32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  var x = numbers[lane];${
+          Array.from({ length: lines }, (_, i) => line(i)).join("")
+        }
+  numbers[lane] = x;
+}`,
+      }),
+    },
+  };
+}
+
+test("a device that is closed waits for threads that compile", async () => {
+  const { device, errors } = await openVulkanDevice();
+  const descriptor = longShader(device, 200);
+  const compiling = device.createComputePipelineAsync(descriptor);
+  device.destroy();
+  assert.ok((await compiling).handle);
+  await device.lost;
+  await assert.rejects(
+    device.createComputePipelineAsync(descriptor),
+    /device was lost/,
+  );
+  assert.deepEqual(errors, []);
+});
+
+test("all ways of a site are compiled beforehand", async () => {
+  const backend = await openWebGpuBackend(testVulkan);
+  const shape = { M: 64, N: 96, K: 128, transA: false, transB: false };
+  const site = { kind: "matmul", shape } as const;
+  const ways = ["32x32x16 4x4 staged row", "32x32x16 4x4 staged row / 2"]
+    .map((text) => parseVariant(text)!);
+  const count = () => backend.pipelineCount;
+  await compileKernels(backend, site, ways);
+  const compiled = count();
+  assert.ok(compiled >= 3, `${compiled}`); // two products, sums of the parts
+  for (const way of ways) {
+    await tryKernel(backend, site, { way, rounds: 1, roundMs: 1 });
+  }
+  await timeKernels(backend, site, { ways, rounds: 1, roundMs: 1 });
+  assert.equal(count(), compiled);
+  await backend.dispose();
 });
 
 test("sets of bind groups are used again", async () => {

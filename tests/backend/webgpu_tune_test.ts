@@ -46,7 +46,7 @@ const sites = (...shapes: GemmShape[]) => shapes.map(site);
 /** A device where each way takes the time that is given for its tile. */
 function device(
   times: Record<string, number>,
-  { compileMs = 10, timingMs = 10 } = {},
+  { compileMs = 10, timingMs = 10, atOnce = 1 } = {},
 ) {
   const did: string[] = [];
   let nowMs = 0;
@@ -57,7 +57,14 @@ function device(
   return {
     did,
     best: [] as GemmTile[],
+    atOnce,
     now: () => nowMs,
+    compile(one: KernelSite, ways: readonly KernelChoice[]) {
+      if (atOnce === 1) return Promise.resolve();
+      did.push(`compile ${siteKey(one)}: ${ways.length}`);
+      nowMs += compileMs;
+      return Promise.resolve();
+    },
     ways({ ...one }: KernelSite, best: readonly GemmTile[]): KernelChoice[] {
       if (one.kind !== "matmul") {
         return [{ flow: "staged" }, { flow: "direct" }];
@@ -117,6 +124,39 @@ Deno.test("tuneKernels() times the best few at further sites, in time", async ()
   assert.deepEqual(inWords(guessed), [
     `2048x2048x256 NN: ${LARGE}`,
     `256x256x256 NN: ${MIDDLE} / 2`,
+  ]);
+});
+
+Deno.test("tuneKernels() has what is compiled at once done at once", async () => {
+  const times = { [SMALL]: 9, [MIDDLE]: 1.2, [LARGE]: 1 };
+  const gpu = device(times, { timingMs: 1, atOnce: 2 });
+  const { timed } = await tuneKernels({
+    ...gpu,
+    sites: sites(product(4096, 4096, 512), product(4096, 1024, 512)),
+    limitMs: 75,
+  });
+  assert.deepEqual(gpu.did, [
+    `compile 4096x4096x512 NN: 2`,
+    `4096x4096x512 NN: ${SMALL}`,
+    `4096x4096x512 NN: ${MIDDLE}`,
+    `compile 4096x4096x512 NN: 1`,
+    `4096x4096x512 NN: ${LARGE}`,
+    "4096x4096x512 NN: 3",
+    "4096x1024x512 NN: 2",
+  ]);
+  assert.equal(timed.size, 2);
+  // Where the best are known, the first compilation tells how long it takes.
+  gpu.did.length = 0;
+  await tuneKernels({
+    ...gpu,
+    best: [LARGE, MIDDLE, SMALL].map(parseGemm),
+    sites: sites(product(4096, 4096, 512)),
+    limitMs: 75,
+  });
+  assert.deepEqual(gpu.did, [
+    `compile 4096x4096x512 NN: 2`,
+    `4096x4096x512 NN: ${LARGE}`,
+    "4096x4096x512 NN: 3",
   ]);
 });
 

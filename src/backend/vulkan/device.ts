@@ -30,6 +30,13 @@ interface LostInfo {
 
 const LOST = "device was lost";
 
+/** A shader, and the layout of its bindings. */
+interface PipelineDescriptor {
+  readonly label?: string;
+  readonly layout: PipelineLayout;
+  readonly compute: { readonly module: ShaderModule };
+}
+
 /** The most that a device can do, by WebGPU's names. */
 export type DeviceLimits = Readonly<Record<string, number>>;
 
@@ -44,6 +51,8 @@ export class VulkanDevice extends EventTarget {
   readonly #scopes: ErrorScopes;
   readonly #buffers = new Set<VulkanBuffer>();
   readonly #querySets = new Set<QuerySet>();
+  /** Pipelines that threads are at work on. */
+  readonly #compiling = new Set<Promise<unknown>>();
   /** Layouts and pipelines, in the order in which they were made. */
   readonly #owned: { destroy(): void }[] = [];
   readonly #resolveLost: (info: LostInfo) => void;
@@ -139,15 +148,31 @@ export class VulkanDevice extends EventTarget {
   }
 
   createComputePipeline(
-    { label, layout, compute: { module } }: {
-      label?: string;
-      layout: PipelineLayout;
-      compute: { module: ShaderModule };
-    },
+    { label, layout, compute: { module } }: PipelineDescriptor,
   ): ComputePipeline {
     return this.#own(() =>
-      new ComputePipeline(this.#device, { label, layout, module })
+      ComputePipeline.compile(this.#device, { label, layout, module })
     );
+  }
+
+  /** In a thread of its own: several are compiled at a time. */
+  async createComputePipelineAsync(
+    { label, layout, compute: { module } }: PipelineDescriptor,
+  ): Promise<ComputePipeline> {
+    const compiling = this.#make(() =>
+      ComputePipeline.compileAside(this.#device, { label, layout, module })
+    );
+    this.#compiling.add(compiling);
+    try {
+      const pipeline = await compiling;
+      this.#owned.push(pipeline);
+      return pipeline;
+    } catch (error) {
+      this.#noticeLoss(error);
+      throw error;
+    } finally {
+      this.#compiling.delete(compiling);
+    }
   }
 
   createBindGroup(
@@ -200,10 +225,17 @@ export class VulkanDevice extends EventTarget {
     this.#isClosed = true;
     for (const one of [...this.#buffers, ...this.#querySets]) one.destroy();
     this.queue.waitIdle();
-    for (const one of this.#owned.reverse()) one.destroy();
-    const { vk, handle } = this.#device;
-    this.queue.destroy().then(() => vk.vkDestroyDevice(handle, 0n));
+    void this.#free();
     this.#lose("destroyed");
+  }
+
+  /** Frees what is left, once no thread uses the device any more. */
+  async #free(): Promise<void> {
+    await Promise.allSettled(this.#compiling);
+    for (const one of this.#owned.reverse()) one.destroy();
+    await this.queue.destroy();
+    const { vk, handle } = this.#device;
+    vk.vkDestroyDevice(handle, 0n);
   }
 
   /** What `work` makes; it goes with the device. */

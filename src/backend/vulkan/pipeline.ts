@@ -78,6 +78,13 @@ export class PipelineLayout {
   }
 }
 
+/** What a pipeline is made of. */
+export interface PipelineParts {
+  readonly label?: string;
+  readonly layout: PipelineLayout;
+  readonly module: ShaderModule;
+}
+
 /** A shader that can be run. */
 export class ComputePipeline implements ShaderAccess {
   readonly label: string;
@@ -87,24 +94,44 @@ export class ComputePipeline implements ShaderAccess {
   readonly access: ReadonlyMap<number, "read" | "read_write">;
   readonly #device: LogicalDevice;
 
-  /** @throws {VulkanError} If the driver cannot compile it. */
-  constructor(
+  private constructor(
     device: LogicalDevice,
-    { label = "", layout, module }: {
-      label?: string;
-      layout: PipelineLayout;
-      module: ShaderModule;
-    },
+    { label = "", layout, module }: PipelineParts,
+    handle: bigint,
   ) {
     this.label = label;
     this.layout = layout;
+    this.handle = handle;
     this.#device = device;
-    const { shader } = module;
-    expectFits(device, { label, shader });
     this.access = new Map(
-      shader.bindings.map(({ binding, access }) => [binding, access]),
+      module.shader.bindings.map(({ binding, access }) => [binding, access]),
     );
-    this.handle = compile(device, { shader, layout: layout.handle });
+  }
+
+  /** @throws {VulkanError} If the driver cannot compile it. */
+  static compile(
+    device: LogicalDevice,
+    parts: PipelineParts,
+  ): ComputePipeline {
+    const compilation = new Compilation(device, parts);
+    try {
+      return new ComputePipeline(device, parts, compilation.now());
+    } finally {
+      compilation.free();
+    }
+  }
+
+  /** The same in a thread of its own. */
+  static async compileAside(
+    device: LogicalDevice,
+    parts: PipelineParts,
+  ): Promise<ComputePipeline> {
+    const compilation = new Compilation(device, parts);
+    try {
+      return new ComputePipeline(device, parts, await compilation.aside());
+    } finally {
+      compilation.free();
+    }
   }
 
   getBindGroupLayout(index: number): BindGroupLayout {
@@ -139,52 +166,84 @@ function expectFits(
   );
 }
 
-function compile(
-  { vk, handle: device, physical }: LogicalDevice,
-  { shader, layout }: { shader: CompiledShader; layout: bigint },
-): bigint {
-  const { words, capabilities } = shader;
-  // Too large for the scratch memory, some.
-  const code = new NativeMemory(words.byteLength);
-  return scratch.during(() => {
-    const result = scratch.take(8);
-    const module = scratch.write(ShaderModuleCreateInfo, {
+/** Structures of a pipeline but for the shader's words. */
+const INFO_BYTES = 512;
+
+/** One call of the driver's compiler, in memory of its own. */
+class Compilation {
+  readonly #device: LogicalDevice;
+  readonly #memory: NativeMemory;
+  readonly #info: bigint;
+  readonly #result: bigint;
+  readonly #module: bigint;
+
+  constructor(
+    device: LogicalDevice,
+    { label = "", layout, module: { shader } }: PipelineParts,
+  ) {
+    expectFits(device, { label, shader });
+    const { vk, handle, physical } = device;
+    const { words, capabilities } = shader;
+    const memory = new NativeMemory(words.byteLength + INFO_BYTES);
+    this.#device = device;
+    this.#memory = memory;
+    this.#result = memory.take(8);
+    const module = memory.write(ShaderModuleCreateInfo, {
       codeSize: BigInt(words.byteLength),
-      pCode: code.writeWords(words),
+      pCode: memory.writeWords(words),
     });
     check(
-      vk.vkCreateShaderModule(device, module, 0n, result),
+      vk.vkCreateShaderModule(handle, module, 0n, this.#result),
       "vkCreateShaderModule",
     );
-    const moduleHandle = scratch.readHandle(result);
-    try {
-      // The lanes of a matrix product are those of one whole subgroup.
-      const isMatrix = capabilities.includes("cooperativeMatrix");
-      const { canFixSubgroupSize, computeFullSubgroups } = physical.features;
-      const size = scratch.write(
-        PipelineShaderStageRequiredSubgroupSizeCreateInfo,
-        { requiredSubgroupSize: physical.subgroupSize },
-      );
-      const info = scratch.write(ComputePipelineCreateInfo, {
-        stage: {
-          pNext: isMatrix && canFixSubgroupSize ? size : 0n,
-          flags: isMatrix && computeFullSubgroups
-            ? PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
-            : 0,
-          stage: SHADER_STAGE_COMPUTE_BIT,
-          module: moduleHandle,
-          pName: scratch.writeText("main"),
-        },
-        layout,
-        basePipelineIndex: -1,
-      });
-      check(
-        vk.vkCreateComputePipelines(device, 0n, 1, info, 0n, result),
-        "vkCreateComputePipelines",
-      );
-      return scratch.readHandle(result);
-    } finally {
-      vk.vkDestroyShaderModule(device, moduleHandle, 0n);
-    }
-  });
+    this.#module = memory.readHandle(this.#result);
+    // The lanes of a matrix product are those of one whole subgroup.
+    const isMatrix = capabilities.includes("cooperativeMatrix");
+    const { canFixSubgroupSize, computeFullSubgroups } = physical.features;
+    const size = memory.write(
+      PipelineShaderStageRequiredSubgroupSizeCreateInfo,
+      { requiredSubgroupSize: physical.subgroupSize },
+    );
+    this.#info = memory.write(ComputePipelineCreateInfo, {
+      stage: {
+        pNext: isMatrix && canFixSubgroupSize ? size : 0n,
+        flags: isMatrix && computeFullSubgroups
+          ? PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
+          : 0,
+        stage: SHADER_STAGE_COMPUTE_BIT,
+        module: this.#module,
+        pName: memory.writeText("main"),
+      },
+      layout: layout.handle,
+      basePipelineIndex: -1,
+    });
+  }
+
+  /** The pipeline. @throws {VulkanError} */
+  now(): bigint {
+    const { vk, handle } = this.#device;
+    return this.#made(
+      vk.vkCreateComputePipelines(handle, 0n, 1, this.#info, 0n, this.#result),
+    );
+  }
+
+  /** The same; this thread goes on meanwhile. */
+  async aside(): Promise<bigint> {
+    const { vk, handle } = this.#device;
+    return this.#made(
+      await vk.createComputePipelinesAside(
+        ...[handle, 0n, 1, this.#info, 0n, this.#result] as const,
+      ),
+    );
+  }
+
+  free(): void {
+    const { vk, handle } = this.#device;
+    vk.vkDestroyShaderModule(handle, this.#module, 0n);
+  }
+
+  #made(result: number): bigint {
+    check(result, "vkCreateComputePipelines");
+    return this.#memory.readHandle(this.#result);
+  }
 }

@@ -67,6 +67,13 @@ const SYMBOLS = {
     parameters: [u64, u64, u32, u64, u64, u64],
     result: RESULT,
   },
+  /** The same in a thread of its own, while this one goes on. */
+  createComputePipelinesAside: {
+    name: "vkCreateComputePipelines",
+    parameters: [u64, u64, u32, u64, u64, u64],
+    result: RESULT,
+    nonblocking: true,
+  },
   vkDestroyPipeline: { parameters: [u64, u64, u64], result: NOTHING },
   vkCreateDescriptorPool: { parameters: [u64, u64, u64, u64], result: RESULT },
   vkDestroyDescriptorPool: { parameters: [u64, u64, u64], result: NOTHING },
@@ -107,7 +114,7 @@ const SYMBOLS = {
   vkDestroySemaphore: { parameters: [u64, u64, u64], result: NOTHING },
   vkGetSemaphoreCounterValue: { parameters: [u64, u64, u64], result: RESULT },
   vkWaitSemaphores: { parameters: [u64, u64, u64], result: RESULT },
-  /** The same in a thread of its own, while this one goes on. */
+  /** In a thread of its own too. */
   waitSemaphoresAside: {
     name: "vkWaitSemaphores",
     parameters: [u64, u64, u64],

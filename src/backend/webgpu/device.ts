@@ -62,6 +62,11 @@ export class GpuDevice {
     return this.device.features.has(U64);
   }
 
+  /** Shaders that are compiled at a time; Deno's WebGPU waits for each. */
+  get shadersAtOnce(): number {
+    return this.adapter.vulkan ? navigator.hardwareConcurrency : 1;
+  }
+
   /** The largest piece of memory that a shader can be given. */
   get maxBindingBytes(): number {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;

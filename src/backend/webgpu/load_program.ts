@@ -18,7 +18,7 @@ import {
 import { type ExecutableParts, WebGpuExecutable } from "./executable.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
 import { cutPasses } from "./passes.ts";
-import type { PipelineCache } from "./pipelines.ts";
+import type { PipelineCache, PlacedDispatch } from "./pipelines.ts";
 import { sideBySide } from "./schedule.ts";
 import type { Step, Submission } from "./step.ts";
 
@@ -44,6 +44,13 @@ export async function loadProgram(
   expectFewGroups(parts);
   const buffers = await allocate(gpu, plan);
   try {
+    if (gpu.shadersAtOnce > 1) {
+      const dispatches = [...lowered.phases.values()].flat();
+      await pipelines.compileAll(
+        dispatches.map((dispatch) => placedOf(dispatch, plan)),
+        gpu.shadersAtOnce,
+      );
+    }
     const phases = await gpu.expect("validation", () => {
       for (const [{ content }, { buffer, offset }] of plan.places) {
         if (content) {
@@ -212,12 +219,7 @@ function prepare(
 ): Step {
   const { bindings, workgroups } = dispatch;
   const placed = bindings.map(({ tensor }) => placeOf(plan, tensor));
-  const writable = bindings.map((_, i) =>
-    bindings.some(({ written }, j) =>
-      written && placed[j].buffer === placed[i].buffer
-    )
-  );
-  const pipeline = pipelines.get(dispatch, writable);
+  const pipeline = pipelines.get(placedOf(dispatch, plan));
   const bindGroup = gpu.device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: placed.map(({ buffer, offset }, binding) => ({
@@ -232,4 +234,14 @@ function prepare(
     })),
   });
   return { pipeline, bindGroup, workgroups };
+}
+
+/** Which of its bindings are to buffers that it writes. */
+function placedOf(dispatch: Dispatch, plan: MemoryPlan): PlacedDispatch {
+  const { bindings } = dispatch;
+  const buffers = bindings.map(({ tensor }) => placeOf(plan, tensor).buffer);
+  const writable = buffers.map((buffer) =>
+    bindings.some(({ written }, j) => written && buffers[j] === buffer)
+  );
+  return { dispatch, writable };
 }

@@ -7,6 +7,13 @@
 import type { Binding, Dispatch } from "./dispatch.ts";
 import { twoByteAccess } from "./two_bytes.ts";
 
+/** A dispatch where its memory lies. */
+export interface PlacedDispatch {
+  readonly dispatch: Dispatch;
+  /** Of each binding, whether its buffer is written. */
+  readonly writable: readonly boolean[];
+}
+
 /** Compiles shaders of one device, each once. */
 export class PipelineCache {
   readonly #device: GPUDevice;
@@ -22,26 +29,61 @@ export class PipelineCache {
     return this.#pipelines.size;
   }
 
-  /**
-   * The pipeline of a dispatch.
-   *
-   * @param writable Of each binding, whether its buffer is written.
-   */
-  get(dispatch: Dispatch, writable: readonly boolean[]): GPUComputePipeline {
-    const { label } = dispatch;
-    const text = shaderText(dispatch, writable);
+  /** The pipeline of a dispatch. */
+  get(placed: PlacedDispatch): GPUComputePipeline {
+    const text = shaderText(placed.dispatch, placed.writable);
     const known = this.#pipelines.get(text);
     if (known) return known;
-    const pipeline = this.#device.createComputePipeline({
+    const descriptor = this.#descriptor(placed, text);
+    const pipeline = this.#device.createComputePipeline(descriptor);
+    this.#pipelines.set(text, pipeline);
+    return pipeline;
+  }
+
+  /**
+   * Compiles what is not known yet, `atOnce` shaders at a time, for a device
+   * that does so in threads of its own.
+   */
+  async compileAll(
+    all: readonly PlacedDispatch[],
+    atOnce: number,
+  ): Promise<void> {
+    const missing = new Map<string, PlacedDispatch>();
+    for (const placed of all) {
+      const text = shaderText(placed.dispatch, placed.writable);
+      if (!this.#pipelines.has(text)) missing.set(text, placed);
+    }
+    const queue = missing.entries(); // which all workers take from
+    const work = async () => {
+      for (const [text, placed] of queue) {
+        try {
+          const descriptor = this.#descriptor(placed, text);
+          const pipeline = await this.#device
+            .createComputePipelineAsync(descriptor);
+          this.#pipelines.set(text, pipeline);
+        } catch (error) {
+          missing.clear(); // nobody begins another
+          throw error;
+        }
+      }
+    };
+    const works = Array.from({ length: atOnce }, work);
+    await Promise.allSettled(works);
+    await Promise.all(works); // which throws the first failure
+  }
+
+  #descriptor(
+    { dispatch: { label }, writable }: PlacedDispatch,
+    code: string,
+  ): GPUComputePipelineDescriptor {
+    return {
       label,
       layout: this.#layout(writable),
       compute: {
-        module: this.#device.createShaderModule({ label, code: text }),
+        module: this.#device.createShaderModule({ label, code }),
         entryPoint: "main",
       },
-    });
-    this.#pipelines.set(text, pipeline);
-    return pipeline;
+    };
   }
 
   /** What a shader declares and does not use must be in the layout too. */

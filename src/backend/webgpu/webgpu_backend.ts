@@ -49,7 +49,11 @@ import {
   type KernelChoice,
 } from "./tuning/kernel_choice.ts";
 import { programSites, siteKey } from "./tuning/kernel_sites.ts";
-import { timeKernels, tryKernel } from "./tuning/time_kernels.ts";
+import {
+  compileKernels,
+  timeKernels,
+  tryKernel,
+} from "./tuning/time_kernels.ts";
 import { tuneKernels } from "./tuning/tune_kernels.ts";
 import { openTuningCache, type TuningCache } from "./tuning/tuning_cache.ts";
 import type { StoredPrecision } from "./two_bytes.ts";
@@ -237,6 +241,11 @@ class OpenWebGpu implements WebGpuBackend {
         sites: sites.filter((site) => !chosen.has(site)),
         best: chosen.knownTiles(),
         ways: (site, best) => chosen.ways(site, best),
+        atOnce: this.#gpu.shadersAtOnce,
+        compile: async (site, ways) => {
+          if (this.#gpu.shadersAtOnce === 1) return;
+          await this.#orNull(() => compileKernels(this, site, ways));
+        },
         tryOut: (site, way) =>
           this.#orNull(() => tryKernel(this, site, { way, ...TUNE_ROUNDS })),
         time: (site, ways) =>

@@ -128,16 +128,22 @@ export async function timeKernels(
   }
 }
 
-/** Compiles all ways and runs each once; the caller disposes of them. */
-async function prepare(
+/** Compiles ways, so that none of them waits for it later. */
+export async function compileKernels(
   device: KernelDevice,
   site: KernelSite,
-  { ways, submitFlops }: {
-    ways: readonly KernelChoice[];
-    submitFlops: number;
-  },
-) {
-  const inARow = timesInARow(site, submitFlops);
+  ways: readonly KernelChoice[],
+): Promise<void> {
+  const { executable } = await compileWays(device, site, { ways, inARow: 1 });
+  await executable.dispose();
+}
+
+/** A phase for each way, and one, `answer`, that makes `sum` of little. */
+async function compileWays(
+  device: KernelDevice,
+  site: KernelSite,
+  { ways, inARow }: { ways: readonly KernelChoice[]; inARow: number },
+): Promise<{ program: Program; executable: Executable }> {
   const graphs = ways.map((): Graph => {
     const g = new Graph();
     for (let i = 0; i < inARow; i++) recordSite(g, site);
@@ -154,6 +160,22 @@ async function prepare(
   const executable = await device.compile(program, {
     gemmVariant: (_, phase) => ways[Number(phase)] as GemmVariant,
     attention: (_, phase) => ways[Number(phase)] as AttentionChoice,
+  });
+  return { program, executable };
+}
+
+/** Compiles all ways and runs each once; the caller disposes of them. */
+async function prepare(
+  device: KernelDevice,
+  site: KernelSite,
+  { ways, submitFlops }: {
+    ways: readonly KernelChoice[];
+    submitFlops: number;
+  },
+) {
+  const inARow = timesInARow(site, submitFlops);
+  const { program, executable } = await compileWays(device, site, {
+    ...{ ways, inARow },
   });
   try {
     // Zeros would be multiplied with less power, and so at higher clocks.

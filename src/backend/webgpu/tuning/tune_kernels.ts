@@ -50,6 +50,10 @@ export interface Tuning {
   readonly best: readonly GemmTile[];
   /** See `ChosenKernels`. */
   ways(site: KernelSite, best: readonly GemmTile[]): readonly KernelChoice[];
+  /** Ways that a driver compiles at a time. */
+  readonly atOnce: number;
+  /** Compiles ways, as far as it can: needed only to have it done at once. */
+  compile(site: KernelSite, ways: readonly KernelChoice[]): Promise<void>;
   /** Null where the device has not the memory, or cannot compile it. */
   tryOut(site: KernelSite, way: KernelChoice): Promise<KernelTrial | null>;
   /** Milliseconds of each, with care; null as above. */
@@ -72,23 +76,24 @@ export interface Tuned {
 
 /** Tunes; see the module. */
 export async function tuneKernels(
-  { sites, best, ways, tryOut, time, limitMs, now }: Tuning,
+  { sites, best, ways, atOnce, compile, tryOut, time, limitMs, now }: Tuning,
 ): Promise<Tuned> {
   const end = now() + limitMs;
   const timed = new Map<string, KernelChoice>();
   const guessed = new Map<string, KernelChoice>();
   let ranked = best;
-  let longestMs = 0; // of one way
+  let longestMs = 0; // of as many ways as are compiled at once
   /** Measures work on so many ways. */
   const clocked = async <T>(count: number, work: () => Promise<T>) => {
     const start = now();
     const result = await work();
-    longestMs = Math.max(longestMs, (now() - start) / count);
+    const turns = Math.ceil(count / atOnce);
+    longestMs = Math.max(longestMs, (now() - start) / turns);
     return result;
   };
   /** How many ways there is likely to be time for. */
   const affordable = () =>
-    longestMs === 0 ? Infinity : Math.floor((end - now()) / longestMs);
+    longestMs === 0 ? Infinity : atOnce * Math.floor((end - now()) / longestMs);
 
   for (const site of sites) {
     if (siteFlops(site) < LEAST_FLOPS) continue;
@@ -122,8 +127,14 @@ export async function tuneKernels(
     part: KernelSite,
     all: readonly KernelChoice[],
   ): Promise<boolean> {
-    // The first one tells how long a driver takes; its shaders stay compiled.
-    if (longestMs === 0) await clocked(1, () => tryOut(part, all[0]));
+    // The first tell how long a driver takes; their shaders stay compiled.
+    if (longestMs === 0) {
+      const first = all.slice(0, atOnce);
+      await clocked(first.length, async () => {
+        await compile(part, first);
+        await tryOut(part, all[0]);
+      });
+    }
     const some = all.slice(0, Math.max(0, affordable()));
     if (some.length < 2) return false;
     const times = await clocked(some.length, () => time(part, some));
@@ -138,8 +149,13 @@ export async function tuneKernels(
     all: readonly KernelChoice[],
   ): Promise<{ order: GemmVariant[]; tried: number }> {
     const tried: GemmVariant[] = [], trials: KernelTrial[] = [];
-    for (const way of all as readonly GemmVariant[]) { // of a product
+    const variants = all as readonly GemmVariant[]; // of a product
+    for (const [i, way] of variants.entries()) {
       if (affordable() < 1) break;
+      if (i % atOnce === 0) {
+        const next = variants.slice(i, i + atOnce);
+        await clocked(next.length, () => compile(part, next));
+      }
       const trial = await clocked(1, () => tryOut(part, way));
       if (!trial) continue;
       tried.push(way);
