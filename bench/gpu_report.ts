@@ -3,17 +3,20 @@
  *
  *     deno task bench:gpu [--out DIR] [--driver vulkan|webgpu…]
  *         [--adapter gpu:0] [--model NAME…] [--limit 290] [--seconds 1.5]
- *         [--small] [--count]
+ *         [--only TEXT…] [--small] [--count]
  *
  * What it reaches at best; steps of `shakespeare-char`, `gpt2-small` (B8
- * T1024) and of heads of 32 in fp32, of the first two in bf16 and fp16, and with
- * every op in a kernel of its own; each kind of kernel beside the least it can take; ways
- * to compute what leaves a choice: through Vulkan, where it is there, then
- * through WebGPU what is to be compared. With `HEARTH_PYTHON`, PyTorch's eager
- * step in fp32 and by bf16 autocast too. Each part is a process of its own; after each, DIR has `report.md` and
- * `results.json` of all so far. With `--small`, sizes that a software adapter
- * can do; with `--count` nothing is measured, but counted what an NVIDIA card
- * would be given to do.
+ * T1024) and of heads of 32 in fp32, of the first two in bf16 and fp16, and
+ * with every op in a kernel of its own; each kind of kernel beside the least it
+ * can take; ways to compute what leaves a choice: through Vulkan, where it is
+ * there, then through WebGPU what is to be compared. With `HEARTH_PYTHON`,
+ * PyTorch's eager step in fp32 and by bf16 autocast too.
+ *
+ * Each part is a process of its own; after each, DIR has `report.md` and
+ * `results.json` of all so far. With `--only`, parts whose names have one of
+ * the texts, such as `bf16` or `gpt2-small fp32`; with `--small`, sizes that a
+ * software adapter can do; with `--count` nothing is measured, but counted what
+ * an NVIDIA card would be given to do.
  *
  * @module
  */
@@ -44,6 +47,7 @@ const { values: flags } = parseArgs({
     driver: { type: "string", multiple: true },
     limit: { type: "string", default: "290" },
     model: { type: "string", multiple: true },
+    only: { type: "string", multiple: true, default: [""] },
     out: { type: "string" },
     seconds: { type: "string" },
     small: { type: "boolean", default: false },
@@ -69,7 +73,9 @@ const peaks = new Map<StoredPrecision, DevicePeaks>();
 const drivers = await driversOf(flags.driver);
 const started = performance.now();
 const withPyTorch = Boolean(Deno.env.get("HEARTH_PYTHON"));
-const outcomes = await runParts(listParts({ models, drivers, withPyTorch }), {
+const parts = listParts({ models, drivers, withPyTorch })
+  .filter(({ name }) => flags.only.some((text) => name.includes(text)));
+const outcomes = await runParts(parts, {
   measure: inProcess,
   onOutcome: tell,
   limitSec,
