@@ -63,7 +63,6 @@ function stepTexts(): Set<string> {
         flow: "kept",
       }),
     ]),
-    ...dispatchesOf(programs[0], { flow: "squares" }),
     ...gemmCandidates(LEAST).flatMap((tile) =>
       dispatchesOf(programs[0], { tile })
     ),

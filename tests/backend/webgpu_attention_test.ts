@@ -4,7 +4,6 @@ import {
   productMemory,
   STAGED_BYTES,
 } from "../../src/backend/webgpu/attention/attention_products.ts";
-import { SQUARE_MEMORY } from "../../src/backend/webgpu/attention/attention_squares.ts";
 import { attentionShape } from "../../src/backend/webgpu/attention/attention_tile.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
@@ -29,25 +28,6 @@ Deno.test("webgpu computes attention through workgroup memory", {
   );
   assert.equal(cases.length, 2 * sizes.length + 1);
   for (const one of cases) {
-    const got = await runOpCase(gpu, one);
-    assertOpClose(one, got, await runOpCase(reference, one));
-  }
-  await gpu.dispose();
-});
-
-Deno.test("webgpu computes attention by squares", {
-  ignore: noAdapter,
-}, async () => {
-  const reference = openReferenceBackend();
-  const gpu = await openTestGpu({ attention: () => ({ flow: "squares" }) });
-  const sizes = [
-    "B=1 T=13 H=6 Hkv=3 D=7", // heads that are no vectors, dropout
-    "B=1 T=128 H=2 Hkv=1 D=80", // whole tiles, heads that are cut in two
-  ];
-  for (const size of sizes) {
-    const [one] = opCases.filter(({ name }) =>
-      name.startsWith(`attention ${size}`)
-    );
     const got = await runOpCase(gpu, one);
     assertOpClose(one, got, await runOpCase(reference, one));
   }
@@ -85,12 +65,10 @@ Deno.test("webgpu computes attention's gradient from kept scores", {
 Deno.test("staged attention declares no more memory than STAGED_BYTES", () => {
   const attrs = { B: 1, T: 64, H: 1, Hkv: 1, D: 128, p: 0, site: 0 };
   const shape = attentionShape(attrs, "tall");
-  for (const text of [productMemory(shape), SQUARE_MEMORY]) {
-    let vectors = 0;
-    for (const [, type] of text.matchAll(/: ([^;]*);/g)) {
-      const sizes = [...type.matchAll(/, (\d+)>/g)].map(([, n]) => Number(n));
-      vectors += sizes.reduce((product, n) => product * n, 1);
-    }
-    assert.ok(16 * vectors <= STAGED_BYTES, `${16 * vectors} bytes`);
+  let vectors = 0;
+  for (const [, type] of productMemory(shape).matchAll(/: ([^;]*);/g)) {
+    const sizes = [...type.matchAll(/, (\d+)>/g)].map(([, n]) => Number(n));
+    vectors += sizes.reduce((product, n) => product * n, 1);
   }
+  assert.ok(16 * vectors <= STAGED_BYTES, `${16 * vectors} bytes`);
 });

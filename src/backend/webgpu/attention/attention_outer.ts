@@ -44,27 +44,25 @@ export const OUTER_PLACES = ["y", `y + ${OUTER_SIDE}u`];
 /**
  * WGSL: adds to the sums what the parts in workgroup memory give.
  *
- * @param options.rowsAt Depth u of the rows.
  * @param options.quads The places of the thread's groups of four rows.
  * @param options.vectors Vectors of columns.
- * @param options.isNeeded Whether depth u of group and vector adds anything.
+ * @param options.isNeeded Whether a group and a vector add anything.
  */
 export function addOuter(
   name: string,
-  { rowsAt = (u) => `rowPart[${u}]`, quads, vectors, isNeeded = () => true }: {
-    rowsAt?: (u: number) => string;
+  { quads, vectors, isNeeded = () => true }: {
     quads: readonly string[];
     vectors: number;
-    isNeeded?: (at: { quad: number; j: number; u: number }) => boolean;
+    isNeeded?: (at: { quad: number; j: number }) => boolean;
   },
 ): string {
   return lines(DEPTH, (u) => {
     const used = range(quads.length).map((quad) => ({
       quad,
-      columns: range(vectors).filter((j) => isNeeded({ quad, j, u })),
+      columns: range(vectors).filter((j) => isNeeded({ quad, j })),
     })).filter(({ columns }) => columns.length > 0);
     const rows = used.map(({ quad }) =>
-      `      let a${quad} = ${rowsAt(u)}[${quads[quad]}];`
+      `      let a${quad} = rowPart[${u}][${quads[quad]}];`
     );
     const columns = range(vectors).map((j) =>
       `      let b${j} = columnPart[${u}][x + ${OUTER_SIDE * j}u];`

@@ -25,11 +25,10 @@ export const MASKED = "-1e30f";
  * - `staged`: through workgroup memory;
  * - `tall`: so, for half as many threads with eight rows each, which read three
  *   vectors where the others read four, and need more registers;
- * - `squares`: forward alone: by squares of 8 x 8 per thread;
  * - `kept`: of the gradient alone: scores are kept in memory between products,
  *   each of which is by squares of 8 x 8 per thread.
  */
-export type AttentionFlow = "direct" | "staged" | "tall" | "squares" | "kept";
+export type AttentionFlow = "direct" | "staged" | "tall" | "kept";
 
 /** How attention or its gradient is computed. */
 export interface AttentionChoice {

@@ -20,7 +20,6 @@ import {
   attentionShape,
   dropoutTile,
 } from "../attention/attention_tile.ts";
-import { squareAttention } from "../attention/attention_squares.ts";
 import { bind, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
 import { dropoutFunctions, siteTable } from "../philox.ts";
@@ -35,9 +34,6 @@ export const attentionKernels: Kernels<"attention"> = {
       attrs,
       context.attention("attention", attrs).flow,
     );
-    if (shape.flow === "squares") {
-      return [squareAttention({ ...read, ...write }, shape, context)];
-    }
     const { T, H, D, p, threads } = shape;
     const vector = shape.vector ? ["qkv", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });
