@@ -191,7 +191,12 @@ async function openGpu(
   );
   try {
     const backend = await sources.openGpu(adapter, { precision });
-    const { noUnit } = backend.device;
+    const { noUnit, noRounding } = backend.device;
+    if (noRounding) {
+      warnings.push(
+        `Cannot round to bf16 by the device: ${noRounding}: using integers`,
+      );
+    }
     if (noUnit) {
       warnings.push(
         `Cannot multiply matrices on matrix units: ${noUnit}: using fp32 kernels`,

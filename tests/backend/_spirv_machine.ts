@@ -8,6 +8,7 @@
 
 import { BUILT_IN } from "../../src/backend/spirv/spirv.ts";
 import { EACH, EACH_GLSL } from "./_spirv_arithmetic.ts";
+import { BITS_IN, bitsOf, ofBits } from "./_spirv_bits.ts";
 import {
   type Accessor,
   type Leaf,
@@ -17,7 +18,7 @@ import {
 import { type Instruction, instructionsOf } from "./_spirv_reader.ts";
 
 type Type =
-  | { kind: "scalar"; name: "bool" | "f32" | "f16" | "u32" | "i32" | "u64" }
+  | { kind: "scalar"; name: keyof typeof BITS_IN | "bool" | "u64" }
   | { kind: "many"; of: Type; size: number } // vector or array
   | { kind: "struct"; members: Type[] }
   | { kind: "pointer"; to: Type; storage: number }
@@ -41,6 +42,8 @@ interface Fn {
 }
 
 const STORAGE_WORKGROUP = 4, STORAGE_PRIVATE = 6;
+/** The encoding of a float of 16 bits that is no f16. */
+const BFLOAT16 = 0;
 const BUILT_IN_OF = new Map<number, string>(
   Object.entries(BUILT_IN).map(([name, number]) => [number, name]),
 );
@@ -255,11 +258,7 @@ export class SpirvMachine {
       case "all":
         return (values[first] as boolean[]).every(Boolean);
       case "bitcast":
-        return each(
-          type,
-          [values[first]],
-          (x) => ofBits(bitsOf(x, this.#typeOf[first]), type),
-        );
+        return recast(values[first], this.#typeOf[first], type);
       case "extInst": {
         const compute = EACH_GLSL[second];
         if (!compute) throw new Error(`function ${second} is not known`);
@@ -299,8 +298,10 @@ export class SpirvMachine {
         const name = second === 64 ? "u64" : third ? "i32" : "u32";
         return is({ kind: "scalar", name });
       }
-      case "typeFloat":
-        return is({ kind: "scalar", name: second === 16 ? "f16" : "f32" });
+      case "typeFloat": {
+        const short = third === BFLOAT16 ? "bf16" : "f16";
+        return is({ kind: "scalar", name: second === 16 ? short : "f32" });
+      }
       case "typeVector":
         return is({ kind: "many", of: type(second), size: third });
       case "typeArray": {
@@ -322,7 +323,7 @@ export class SpirvMachine {
         return constant(
           operands.length === 4
             ? BigInt(third) + (BigInt(operands[3]) << 32n)
-            : ofBits(third, type(id)),
+            : ofBits(third, nameOf(type(id))),
         );
       case "constantComposite":
         return constant(operands.slice(2).map((id) => this.#constants[id]));
@@ -441,36 +442,30 @@ function asOne(leaf: Leaf, type: Type): Leaf {
       return leaf | 0;
     case "f16":
       return Math.f16round(leaf);
+    case "bf16":
+      return ofBits(bitsOf(leaf, "bf16"), "bf16");
     default:
       return leaf;
   }
 }
-
-const BITS = new DataView(new ArrayBuffer(4));
 
 function nameOf(type: Type): string {
   if (type.kind === "many") return nameOf(type.of);
   return type.kind === "scalar" ? type.name : type.kind;
 }
 
-function bitsOf(leaf: Leaf, type: Type): number {
-  if (nameOf(type) === "f32") BITS.setFloat32(0, leaf as number);
-  else BITS.setInt32(0, leaf as number);
-  return BITS.getUint32(0);
-}
-
-function ofBits(bits: number, type: Type): number {
-  BITS.setUint32(0, bits);
-  switch (nameOf(type)) {
-    case "f32":
-      return BITS.getFloat32(0);
-    case "f16":
-      return BITS.getFloat16(2);
-    case "i32":
-      return BITS.getInt32(0);
-    default:
-      return bits;
+/** The same bits as numbers of another type, more or fewer. */
+function recast(value: Value, from: Type, to: Type): Value {
+  const width = (type: Type) => BITS_IN[nameOf(type) as keyof typeof BITS_IN];
+  let bits = 0n;
+  for (const leaf of [value].flat().toReversed() as Leaf[]) {
+    bits = bits << BigInt(width(from)) | BigInt(bitsOf(leaf, nameOf(from)));
   }
+  return each(to, [], () => {
+    const leaf = Number(BigInt.asUintN(width(to), bits));
+    bits >>= BigInt(width(to));
+    return ofBits(leaf, nameOf(to));
+  });
 }
 
 /** How the numbers of a buffer are stored. */

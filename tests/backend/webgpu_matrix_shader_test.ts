@@ -130,7 +130,8 @@ function compileProduct(
     variant: { ...variant, splitK: 1 },
     partials: () => assert.fail("k is not split"),
   });
-  const text = shaderText(one, one.bindings.map(({ written }) => written));
+  const writable = one.bindings.map(({ written }) => written);
+  const text = shaderText(one, writable, { roundsToBf16: true });
   return compileShader(text);
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bfloatRounding } from "./bfloat.ts";
 import type { Binding, Dispatch } from "./dispatch.ts";
 import { twoByteAccess } from "./two_bytes.ts";
 
@@ -17,11 +18,14 @@ export interface PlacedDispatch {
 /** Compiles shaders of one device, each once. */
 export class PipelineCache {
   readonly #device: GPUDevice;
+  readonly #options: ShaderOptions;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   readonly #layouts = new Map<string, GPUPipelineLayout>();
 
-  constructor(device: GPUDevice) {
+  /** @param options As of {@linkcode shaderText}. */
+  constructor(device: GPUDevice, options: ShaderOptions = {}) {
     this.#device = device;
+    this.#options = options;
   }
 
   /** How many different shaders there are. */
@@ -31,7 +35,7 @@ export class PipelineCache {
 
   /** The pipeline of a dispatch. */
   get(placed: PlacedDispatch): GPUComputePipeline {
-    const text = shaderText(placed.dispatch, placed.writable);
+    const text = this.#text(placed);
     const known = this.#pipelines.get(text);
     if (known) return known;
     const descriptor = this.#descriptor(placed, text);
@@ -50,7 +54,7 @@ export class PipelineCache {
   ): Promise<void> {
     const missing = new Map<string, PlacedDispatch>();
     for (const placed of all) {
-      const text = shaderText(placed.dispatch, placed.writable);
+      const text = this.#text(placed);
       if (!this.#pipelines.has(text)) missing.set(text, placed);
     }
     const queue = missing.entries(); // which all workers take from
@@ -70,6 +74,10 @@ export class PipelineCache {
     const works = Array.from({ length: atOnce }, work);
     await Promise.allSettled(works);
     await Promise.all(works); // which throws the first failure
+  }
+
+  #text({ dispatch, writable }: PlacedDispatch): string {
+    return shaderText(dispatch, writable, this.#options);
   }
 
   #descriptor(
@@ -106,6 +114,12 @@ export class PipelineCache {
   }
 }
 
+/** What shaders may use of a device. */
+export interface ShaderOptions {
+  /** Whether it rounds to bf16 by itself; see bfloat.ts. */
+  readonly roundsToBf16?: boolean;
+}
+
 /**
  * The whole shader of a dispatch.
  *
@@ -117,13 +131,15 @@ export function shaderText(
     "bindings" | "code" | "enables"
   >,
   writable: readonly boolean[],
+  { roundsToBf16 = false }: ShaderOptions = {},
 ): string {
   const access = twoByteAccess(bindings, { code, writable });
   const declarations = bindings.map((binding, i) =>
     declaration(binding, i, writable[i])
   );
-  return directives([...access.enables, ...enables]) +
-    declarations.join("\n") + access.code;
+  const rounding = bfloatRounding(access.code, roundsToBf16);
+  return directives([...access.enables, ...enables, ...rounding.enables]) +
+    declarations.join("\n") + rounding.code + access.code;
 }
 
 function declaration(

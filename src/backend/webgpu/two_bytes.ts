@@ -262,21 +262,9 @@ const F16 = `
   let most = vec4<f32>(65504.0f);
   let numbers = vec4<f16>(select(v, clamp(v, -most, most), isFinite));`;
 
-/**
- * From `v` the `pairs` of bf16: rounds to the nearest, ties to even; a NaN
- * keeps a bit that says so.
- */
+/** From `v` the `pairs` of bf16; see bfloat.ts. */
 const BF16 = `
-  let bits = bitcast<vec4<u32>>(v);
-  let odd = (bits >> vec4<u32>(16u)) & vec4<u32>(1u);
-  let isNan = (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
-  let rounded = select(
-    bits + vec4<u32>(0x7fffu) + odd, bits | vec4<u32>(0x400000u), isNan,
-  );
-  let pairs = vec2<u32>(
-    (rounded.x >> 16u) | (rounded.y & 0xffff0000u),
-    (rounded.z >> 16u) | (rounded.w & 0xffff0000u),
-  );`;
+  let pairs = vec2<u32>(pack2x16bfloat(v.xy), pack2x16bfloat(v.zw));`;
 
 /** Of `pairs` of bf16 the numbers. */
 const FROM_BF16 = `bitcast<vec4<f32>>(vec4<u32>(

@@ -19,6 +19,8 @@ import type {
 } from "../backend.ts";
 import { withGeneration } from "../kernel_generation.ts";
 import type { FoundAdapter } from "./adapters.ts";
+import { BFLOAT16 } from "./bfloat.ts";
+import { whyNoRounding } from "./bfloat_self_test.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import { gemmCandidates } from "./gemm/gemm_choice.ts";
@@ -115,7 +117,8 @@ export interface WebGpuBackend extends Backend {
 }
 
 /**
- * Opens an adapter. A matrix unit of it that fails its test is not used.
+ * Opens an adapter. A matrix unit of it that fails its test is not used, nor
+ * is how it rounds.
  *
  * @throws {UserError} If the driver refuses.
  */
@@ -125,12 +128,12 @@ export async function openWebGpuBackend(
 ): Promise<WebGpuBackend> {
   const { precision = "fp32" } = options;
   const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
-  const backend = await openAdapter(adapter, { options, unit });
+  const backend = await openRounding(adapter, { options, unit });
   const noUnit = unit && await whyNoUnit(backend, unit);
   if (noUnit === null) return backend;
   // Opened anew, as its test may have left an error behind, or a lost device.
   await backend.dispose();
-  return await openAdapter(adapter, { options, unit: null, noUnit });
+  return await openRounding(adapter, { options, unit: null, noUnit });
 }
 
 /** What an open adapter is worked with. */
@@ -142,13 +145,34 @@ interface UnitOptions {
   readonly noUnit?: string;
 }
 
-async function openAdapter(
+/** What shaders round with. */
+interface RoundingOptions {
+  readonly roundsToBf16: boolean;
+  /** Why it is false, if the adapter says that it can. */
+  readonly noRounding?: string;
+}
+
+/** Opens an adapter, which rounds to bf16 itself if it is seen to do so. */
+async function openRounding(
   adapter: FoundAdapter,
   options: UnitOptions,
 ): Promise<WebGpuBackend> {
-  const gpu = await GpuDevice.open(adapter);
-  const readback = await Readback.open(gpu.device);
-  return new OpenWebGpu(gpu, { readback, ...options });
+  const { precision = "fp32" } = options.options;
+  const open = async () => {
+    const gpu = await GpuDevice.open(adapter);
+    return { gpu, readback: await Readback.open(gpu.device) };
+  };
+  const made = (
+    { gpu, readback }: Awaited<ReturnType<typeof open>>,
+    rounding: RoundingOptions,
+  ) => new OpenWebGpu(gpu, { readback, ...options, ...rounding });
+  const device = await open();
+  const can = precision !== "fp32" && adapter.info.features.includes(BFLOAT16);
+  const noRounding = can ? await whyNoRounding(device) : null;
+  if (noRounding === null) return made(device, { roundsToBf16: can });
+  await device.readback.dispose();
+  device.gpu.close();
+  return made(await open(), { roundsToBf16: false, noRounding });
 }
 
 class OpenWebGpu implements WebGpuBackend {
@@ -163,9 +187,10 @@ class OpenWebGpu implements WebGpuBackend {
 
   constructor(
     gpu: GpuDevice,
-    { readback, options, unit, noUnit }:
+    { readback, options, unit, noUnit, roundsToBf16, noRounding }:
       & { readback: Readback }
-      & UnitOptions,
+      & UnitOptions
+      & RoundingOptions,
   ) {
     this.#options = options;
     const { id, name, vendorId, deviceId, isSoftware, vulkan } = gpu.adapter;
@@ -184,6 +209,7 @@ class OpenWebGpu implements WebGpuBackend {
         "webgpu",
       ),
       ...noUnit !== undefined && { noUnit },
+      ...noRounding !== undefined && { noRounding },
       adapter: {
         ...{ vendorId, deviceId, isSoftware },
         ...pciAddress ? { pciAddress } : uuid && { uuid },
@@ -195,7 +221,7 @@ class OpenWebGpu implements WebGpuBackend {
       gpu.device.limits,
     );
     this.#readback = readback;
-    this.#pipelines = new PipelineCache(gpu.device);
+    this.#pipelines = new PipelineCache(gpu.device, { roundsToBf16 });
   }
 
   get limits(): { tensorBytes: number } {
