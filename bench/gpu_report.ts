@@ -10,7 +10,7 @@
  * with every op in a kernel of its own; each kind of kernel beside the least it
  * can take; ways to compute what leaves a choice: through Vulkan, where it is
  * there, then through WebGPU what is to be compared. With `HEARTH_PYTHON`,
- * PyTorch's eager step in fp32 and by bf16 autocast too.
+ * PyTorch's step in fp32 and by bf16 autocast too, eager and compiled.
  *
  * Each part is a process of its own; after each, DIR has `report.md` and
  * `results.json` of all so far. With `--only`, parts whose names have one of

@@ -57,7 +57,7 @@ async function measure(
   const { part, small, seconds } = given;
   if (part.kind === "pytorch") {
     return await measurePyTorch(await modelOf(part.model, { small }), {
-      ...{ seconds, bf16: part.precision === "bf16" },
+      ...{ seconds, bf16: part.precision === "bf16", compile: part.compile },
     });
   }
   const { precision } = part;
@@ -116,13 +116,17 @@ async function adapterOf(
   );
 }
 
-/** Eager steps on the card of NVIDIA's that Python sees. */
+/** Steps on the card of NVIDIA's that Python sees. */
 async function measurePyTorch(
   bench: BenchModel,
-  { seconds, bf16 }: { seconds: number; bf16: boolean },
+  { seconds, bf16, compile }: {
+    seconds: number;
+    bf16: boolean;
+    compile: boolean;
+  },
 ): Promise<Findings["pytorch"]> {
   const told = {
-    ...{ bench: "train", threads: readCpuInfo().cores, compile: false },
+    ...{ bench: "train", threads: readCpuInfo().cores, compile },
     ...{ tf32: false, bf16, device: "cuda" },
     ...{ seconds: 2 * seconds, shape: shapeOf(bench) },
   };
@@ -134,5 +138,5 @@ async function measurePyTorch(
   const lastLine = (bytes: Uint8Array) =>
     new TextDecoder().decode(bytes).trimEnd().split("\n").at(-1)!;
   if (!success) throw new Error(lastLine(stderr));
-  return JSON.parse(lastLine(stdout));
+  return { ...JSON.parse(lastLine(stdout)), compile };
 }

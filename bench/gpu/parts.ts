@@ -54,8 +54,10 @@ export type Part =
     | {
       readonly kind: "pytorch";
       readonly model: string;
-      /** Eager, in fp32 or by autocast. */
+      /** In fp32, or by autocast. */
       readonly precision: "fp32" | "bf16";
+      /** Or eager. */
+      readonly compile: boolean;
     }
   );
 
@@ -66,6 +68,7 @@ export interface Findings {
   readonly tuning: TuningFigures;
   readonly pytorch: {
     readonly torch: string;
+    readonly compile: boolean;
     readonly tokensPerSec: number;
     readonly step: { readonly medianMs: number };
   };
@@ -136,11 +139,11 @@ export function listParts(
     name: `${model} ${precision}, ${DRIVER_NAMES[best]}, tuning`,
     ...{ driver: best, model, precision, limitSec: hasVulkan ? 30 : 45 },
   });
-  const pytorch = (model: string): Part[] =>
+  const pytorch = (model: string, { compile = false } = {}): Part[] =>
     (withPyTorch ? ["fp32", "bf16"] as const : []).map((precision) => ({
       kind: "pytorch",
-      name: `${model} ${precision}, PyTorch eager`,
-      ...{ model, precision, limitSec: 45 },
+      name: `${model} ${precision}, PyTorch ${compile ? "compiled" : "eager"}`,
+      ...{ model, precision, compile, limitSec: compile ? 90 : 45 },
     }));
   const IN_TURN = { overlap: false, note: "one by one" };
   const APART = { fuse: false, note: "every op by itself" };
@@ -180,5 +183,9 @@ export function listParts(
       step(model, "fp32", { ...APART, byOp: true }),
     ]),
     ...second.map((model) => step(model, "fp32", APART)),
+    // Last, as it takes a while to compile.
+    ...[...first, ...second].flatMap((model) =>
+      pytorch(model, { compile: true })
+    ),
   ];
 }

@@ -47,14 +47,14 @@ export function formatOutcome(outcome: Outcome): string {
   }
 }
 
-/** Tokens per second of all steps, beside PyTorch's of the same kind. */
+/** Tokens per second of all steps, beside PyTorch's eager of the same kind. */
 function formatSteps(outcomes: readonly Outcome[]): string {
   /** PyTorch has no step in fp16 here: its bf16 is what that is set beside. */
   const key = (model?: string, precision?: string) =>
     `${model} ${precision === "fp32" ? precision : "bf16"}`;
   const peers = new Map(
     outcomes.flatMap((one) =>
-      one.kind === "pytorch"
+      one.kind === "pytorch" && !one.found.compile
         ? [[key(one.model, one.precision), one.found.tokensPerSec]]
         : []
     ),

@@ -118,25 +118,28 @@ Deno.test("formatReport() sets steps beside PyTorch's of the same kind", () => {
     name: string,
     precision: "fp32" | "bf16",
     tokensPerSec: number,
+    compile = false,
   ): Outcome => ({
     ...{ kind: "pytorch", name, model: "a", precision, tookSec: 1 },
-    found: { torch: "2", tokensPerSec, step: { medianMs: 33 } },
+    found: { torch: "2", compile, tokensPerSec, step: { medianMs: 33 } },
   });
   const report = formatReport([
     step("a fp32", "fp32", 550_000),
     step("a fp16", "fp16", 900_000),
     pytorch("a, PyTorch", "fp32", 500_000),
     pytorch("a bf16, PyTorch", "bf16", 1_000_000),
+    pytorch("a bf16, compiled", "bf16", 1_500_000, true),
     { kind: "failed", name: "b fp16", reason: "no shader-f16", tookSec: 1 },
   ]);
   assert.equal(
     report.split("```")[1],
     `text
-step              tokens/s     ms  at least  of PyTorch
-a fp32             550,000  32.00     30.00       1.100
-a fp16             900,000  32.00     30.00       0.900
-a, PyTorch         500,000  33.00                 1.000
-a bf16, PyTorch  1,000,000  33.00                 1.000
+step               tokens/s     ms  at least  of PyTorch
+a fp32              550,000  32.00     30.00       1.100
+a fp16              900,000  32.00     30.00       0.900
+a, PyTorch          500,000  33.00                 1.000
+a bf16, PyTorch   1,000,000  33.00                 1.000
+a bf16, compiled  1,500,000  33.00                 1.500
 `,
   );
   assert.match(report, /## b fp16\n\n```text\nfailed: no shader-f16\n/);
