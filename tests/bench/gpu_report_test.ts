@@ -79,6 +79,8 @@ Deno.test("listParts() begins with what is most worth knowing", () => {
     "a fp32, Vulkan, one by one",
     "a fp32, Vulkan, every op by itself",
     "b fp32, Vulkan, every op by itself",
+    ...["a fp32, PyTorch compiled", "a bf16, PyTorch compiled"],
+    ...["b fp32, PyTorch compiled", "b bf16, PyTorch compiled"],
   ]);
   assert.equal(new Set(names).size, names.length);
 });
