@@ -16,9 +16,9 @@ export const KERNEL_GENERATION = {
    * 2: sums, norms and activations fused into products; gradients of attention
    * apart. 3: gradients of attention from kept scores; products of up to four
    * rows in another order, as gradients of adapters are; other parts of k in
-   * products.
+   * products. 4: sums of columns by matrix units.
    */
-  webgpu: 3,
+  webgpu: 4,
 } as const;
 
 /** The name of kernels with their generation, but for the first ones. */

@@ -72,8 +72,8 @@ for (const arch of ["gpt2", "llama"] as const) {
     // Of each matrix, and of the head: forward, and the gradients of both
     // factors, each by one factor that is a gradient itself.
     const scaled = products.map((code) => ({
-      a: /packed\(aNext0 \* 16384f\)/.test(code),
-      b: /packed\(bNext0 \* 16384f\)/.test(code),
+      a: /packed\(aLow0 \* 16384f\)/.test(code),
+      b: /packed\(bLow0 \* 16384f\)/.test(code),
       result: code.includes(`* ${1 / 16384}f;`),
     }));
     const matrices = 5; // qkv, attProj, fc or gateUp, fcProj, head
@@ -86,7 +86,7 @@ for (const arch of ["gpt2", "llama"] as const) {
     assert.ok(back.every(({ a, b }) => a !== b));
     assert.ok(back.every(({ result }) => result));
     for (const code of productsOf(program, "bf16")) {
-      assert.doesNotMatch(code, /packed\([ab]Next\d \*/);
+      assert.doesNotMatch(code, /packed\([ab](Low|High)\d \*/);
     }
   });
 }
@@ -96,7 +96,7 @@ Deno.test("factors that are stored as the unit takes them are not rounded", () =
   const [qkv, , fc, fcProj] = productsOf(program, "bf16");
   for (const code of [qkv, fc, fcProj]) {
     assert.match(code, /aNext0 = raw_a\(/); // activations
-    assert.match(code, /packed\(bNext0\)/); // weights
+    assert.match(code, /packed\(bLow0\)/); // weights
   }
 });
 

@@ -86,13 +86,18 @@ export interface Bound<N extends string> {
  *
  * @param options.vector Names of tensors, or true for all of f32, that are
  * declared as vec4: their length is a multiple of 4.
+ * @param options.quads Of two bytes a number, those that are declared as
+ * eight numbers, {@linkcode QUAD}: their length is a multiple of 8.
  */
 export function bind<R extends string, W extends string>(
   tensors: {
     read: Partial<Record<R, GpuTensor>>;
     write: Partial<Record<W, GpuTensor>>;
   },
-  { vector = false }: { vector?: boolean | readonly string[] } = {},
+  { vector = false, quads = [] }: {
+    vector?: boolean | readonly string[];
+    quads?: readonly string[];
+  } = {},
 ): Bound<R | W> {
   const bindings: { -readonly [K in keyof Binding]: Binding[K] }[] = [];
   const names: Record<string, string> = {};
@@ -100,7 +105,9 @@ export function bind<R extends string, W extends string>(
     for (const [name, tensor] of Object.entries(given)) {
       if (!tensor) continue;
       const wide = typeof vector === "boolean" ? vector : vector.includes(name);
-      const type = elementType(tensor.dtype, wide);
+      const type = quads.includes(name)
+        ? QUAD
+        : elementType(tensor.dtype, wide);
       const known = bindings.find((binding) => isSame(binding.tensor, tensor));
       names[name] = known?.name ?? name;
       if (!known) {
@@ -118,6 +125,9 @@ export function bind<R extends string, W extends string>(
   add(tensors.write as NamedTensors, true);
   return { bindings, names: names as Record<R | W, string> };
 }
+
+/** What eight numbers of two bytes are in WGSL, as they are stored. */
+export const QUAD = "vec4<u32>";
 
 /** What an array of such numbers is made of in WGSL. */
 function elementType(dtype: StoredType, wide: boolean): string {

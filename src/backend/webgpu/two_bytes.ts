@@ -15,7 +15,7 @@
 
 import type { AnyCall, OpName, Ops } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
-import type { Binding, TwoBytes } from "./dispatch.ts";
+import { type Binding, QUAD, type TwoBytes } from "./dispatch.ts";
 import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
 
 /** Arithmetic that is asked for. */
@@ -147,8 +147,12 @@ export function twoByteAccess(
 ): { enables: readonly string[]; code: string } {
   const types = new Set<TwoBytes>();
   let { code } = options;
-  for (const [i, { name, tensor: { dtype } }] of bindings.entries()) {
+  for (const [i, { name, type, tensor: { dtype } }] of bindings.entries()) {
     if (dtype !== "bf16" && dtype !== "f16") continue;
+    if (type === QUAD) { // only read as it is stored
+      code = quadReader(name) + code;
+      continue;
+    }
     types.add(dtype);
     const isRaw = code.includes(`raw_${name}(`);
     code = reader(name, dtype) + (isRaw ? rawReader(name, dtype) : "") +
@@ -210,6 +214,13 @@ function rawReader(name: string, dtype: TwoBytes): string {
 fn raw_${name}(i: u32) -> vec2<u32> {
   return ${dtype === "f16" ? `bitcast<vec2<u32>>(${value})` : value};
 }
+`;
+}
+
+/** The same for eight numbers. */
+function quadReader(name: string): string {
+  return `
+fn raw_${name}(i: u32) -> ${QUAD} { return ${name}[i]; }
 `;
 }
 

@@ -29,6 +29,8 @@ export interface Factor {
   readonly vector: boolean;
   /** How its numbers are stored. */
   readonly dtype: StoredType;
+  /** Whether it is read eight numbers at a time, as they are stored. */
+  readonly quads: boolean;
 }
 
 /** Where a load begins, and whether it may go beyond the end. */
@@ -204,20 +206,24 @@ function transposed(row: (j: number) => string, i: number): string {
 }
 
 /**
- * Four neighbours along the size, where they are neighbours in memory.
+ * Four neighbours along the size, where they are neighbours in memory; eight
+ * where the factor is read so.
  *
  * Rows and columns beyond the end repeat the last: they only reach results
  * that are not stored. Depths beyond the end are 0.
  */
 export function loadAlongSize(
-  { name, size, tile, K, vector }: Factor,
+  { name, size, tile, K, vector, quads }: Factor,
   { o, k, guardK, raw = false }: LoadPlace,
 ): string {
+  const width = quads ? 8 : 4;
   const row = guardK ? `min(${k}, ${K - 1}u)` : `(${k})`;
   const guardSize = size % tile !== 0;
-  const first = guardSize ? `min(${o}, ${size - 4}u)` : `(${o})`;
+  const first = guardSize ? `min(${o}, ${size - width}u)` : `(${o})`;
   const value = vector
-    ? vectorAt(`${row} * ${size / 4}u + ${first} / 4u`, { name, raw })
+    ? vectorAt(`${row} * ${size / width}u + ${first} / ${width}u`, {
+      ...{ name, raw },
+    })
     : `vec4<f32>(${
       joined(
         4,
@@ -225,21 +231,29 @@ export function loadAlongSize(
         (j) => `${name}[${row} * ${size}u + min(${o} + ${j}u, ${size - 1}u)]`,
       )
     })`;
-  return guardK ? `select(${zero(raw)}, ${value}, ${k} < ${K}u)` : value;
+  return guardK ? `select(${zero(raw, quads)}, ${value}, ${k} < ${K}u)` : value;
 }
 
-/** Four neighbours along k of row `o + j`, where they are so in memory. */
+/**
+ * Four neighbours along k of row `o + j`, where they are so in memory; eight
+ * where the factor is read so.
+ */
 export function loadAlongK(
-  { name, size, tile, K, vector }: Factor,
+  { name, size, tile, K, vector, quads }: Factor,
   j: number,
   { o, k, guardK, raw = false }: LoadPlace,
 ): string {
   const guardSize = size % tile !== 0;
   const row = guardSize ? `min(${o} + ${j}u, ${size - 1}u)` : `(${o} + ${j}u)`;
   if (vector) {
-    const depth = guardK ? `min(${k}, ${K - 4}u)` : `(${k})`;
-    const value = vectorAt(`${row} * ${K / 4}u + ${depth} / 4u`, { name, raw });
-    return guardK ? `select(${zero(raw)}, ${value}, ${k} < ${K}u)` : value;
+    const width = quads ? 8 : 4;
+    const depth = guardK ? `min(${k}, ${K - width}u)` : `(${k})`;
+    const value = vectorAt(`${row} * ${K / width}u + ${depth} / ${width}u`, {
+      ...{ name, raw },
+    });
+    return guardK
+      ? `select(${zero(raw, quads)}, ${value}, ${k} < ${K}u)`
+      : value;
   }
   const numbers = range(4).map((i) => {
     const value = `${name}[${row} * ${K}u + min(${k} + ${i}u, ${K - 1}u)]`;
@@ -256,6 +270,6 @@ function vectorAt(
   return raw ? `raw_${name}(${index})` : `${name}[${index}]`;
 }
 
-function zero(raw: boolean): string {
-  return raw ? "vec2<u32>()" : "vec4<f32>()";
+function zero(raw: boolean, quads: boolean): string {
+  return quads ? "vec4<u32>()" : raw ? "vec2<u32>()" : "vec4<f32>()";
 }

@@ -9,6 +9,7 @@ import {
   bind,
   type Binding,
   type GpuTensor,
+  isSame,
   type Workgroups,
 } from "../dispatch.ts";
 import { range } from "../wgsl.ts";
@@ -60,21 +61,39 @@ export interface Summing {
   readonly before?: string;
 }
 
-/** The frame of a product; with k split, that of the parts. */
+/**
+ * The frame of a product; with k split, that of the parts.
+ *
+ * @param options.quads Factors that are to be read eight numbers of two bytes
+ * at a time, as they are stored, where rows allow.
+ */
 export function gemmFrame(
   { a, b, bias, addTo, out, sums, epilogue }: GemmTensors,
-  { shape, variant }: { shape: GemmShape; variant: GemmVariant },
+  { shape, variant, quads = {} }: {
+    shape: GemmShape;
+    variant: GemmVariant;
+    quads?: { readonly a?: boolean; readonly b?: boolean };
+  },
 ): GemmFrame {
   const { M, N, K, transA, transB } = shape;
   const { tileM, tileN, tileK, splitK } = variant;
   const fits = (n: number) => n % 4 === 0;
-  const vectorA = fits(transA ? M : K), vectorB = fits(transB ? K : N);
+  const lengthA = transA ? M : K, lengthB = transB ? K : N;
+  const vectorA = fits(lengthA), vectorB = fits(lengthB);
   const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
   const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
+  const others = Object.values({ ...read, ...write, ...epilogue?.whole });
+  /** A tensor that is bound for something else, too, is so in one way. */
+  const isQuads = (one: GpuTensor, other: GpuTensor, length: number) =>
+    length % 8 === 0 &&
+    [other, ...others].every((tensor) => !tensor || !isSame(tensor, one));
+  const quadsA = quads.a === true && isQuads(a, b, lengthA);
+  const quadsB = quads.b === true && isQuads(b, a, lengthB);
   const { bindings, names } = bind<string, string>({
     read: { a, b, ...read, ...epilogue?.whole } as Record<string, GpuTensor>,
     write: write as Record<string, GpuTensor>,
   }, {
+    quads: [...quadsA ? ["a"] : [], ...quadsB ? ["b"] : []],
     vector: [
       ...vectorA ? ["a"] : [],
       ...vectorB ? ["b"] : [],
@@ -93,10 +112,12 @@ export function gemmFrame(
     a: {
       ...{ name: names.a, size: M, K, tile: tileM },
       ...{ alongK: !transA, vector: vectorA, dtype: a.dtype },
+      quads: quadsA,
     },
     b: {
       ...{ name: names.b, size: N, K, tile: tileN },
       ...{ alongK: transB, vector: vectorB, dtype: b.dtype },
+      quads: quadsB,
     },
     summing: sums && {
       N,

@@ -18,7 +18,7 @@
 import type { Dispatch } from "../dispatch.ts";
 import { packing, unpacking } from "../two_bytes.ts";
 import { entry, f32, joined, range } from "../wgsl.ts";
-import { type Factor, loadAlongK, loadAlongSize } from "./gemm_factor.ts";
+import type { Factor } from "./gemm_factor.ts";
 import {
   type GemmFrame,
   gemmFrame,
@@ -27,17 +27,19 @@ import {
   type Summing,
 } from "./gemm_frame.ts";
 import type { GemmShape, GemmVariant, MatrixTile } from "./gemm_variant.ts";
+import {
+  EIGHT,
+  type MatrixLoad,
+  matrixLoad,
+  QUAD_BYTES,
+  rowsOf,
+} from "./matrix_load.ts";
 
 /**
- * Workgroup memory is an array of pairs of words: four numbers of two bytes,
- * or two of f32. Rows are so many longer than needed, 16 bytes of a tile and
- * 32 of results, that eight rows begin in different banks; units load and store
- * rows that begin at multiples of 16 bytes.
+ * Rows of results are so many quads longer than needed that four of them begin
+ * in different banks.
  */
-const TILE_PAD = 2, RESULT_PAD = 4;
-
-/** Bytes of a pair of words. */
-const PAIR = 8;
+const RESULT_PAD = 2;
 
 /** Threads of a workgroup. */
 export function matrixThreads(
@@ -52,15 +54,15 @@ export function matrixWorkgroupBytes(tile: MatrixTile): number {
   const most = (size: number) =>
     Math.max(
       ...[true, false].map((alongK) =>
-        rowsOf({ tile: size, alongK }, tileK).pairs
+        rowsOf({ tile: size, alongK }, tileK).size
       ),
     );
-  return PAIR * pairsOf(tile, most(tileM) + most(tileN));
+  return QUAD_BYTES * quadsOf(tile, most(tileM) + most(tileN));
 }
 
-/** Whether each thread loads vectors of one column of `b` only. */
+/** Whether each thread loads quads of the same columns of `b` only. */
 export function canMatrixSumColumns(tile: MatrixTile): boolean {
-  return matrixThreads(tile) % (tile.tileN / 4) === 0;
+  return matrixThreads(tile) % (tile.tileN / EIGHT) === 0;
 }
 
 /** As `gemmKernel`, by a variant of matrix units. */
@@ -75,31 +77,44 @@ export function matrixKernel(
   const { tileK, unit: { scalar } } = variant;
   // bf16 reaches as far as f32.
   const scales = scalar === "f16" && tensors.scales || { a: 1, b: 1 };
-  const frame = gemmFrame(tensors, { shape, variant });
+  const isRaw = (name: "a" | "b") =>
+    tensors[name].dtype === scalar && scales[name] === 1;
+  const frame = gemmFrame(tensors, {
+    ...{ shape, variant, quads: { a: isRaw("a"), b: isRaw("b") } },
+  });
   const { bindings, workgroups, summing } = frame;
-  const a = tileOf(frame.a, { variant, prefix: "a", scale: scales.a });
-  const b = tileOf(frame.b, { variant, prefix: "b", scale: scales.b });
-  const places = { a, b, firstOfB: a.rows.pairs };
+  const threads = matrixThreads(variant);
+  const load = (name: "a" | "b") =>
+    matrixLoad(frame[name], {
+      ...{ variant, threads, prefix: name, scale: scales[name] },
+    });
+  const a = load("a"), b = load("b");
+  const places = { a, b, firstOfB: a.rows.size };
   const take = (k: string) => a.take(k) + b.take(k);
   const last = (Math.ceil(K / tileK) - 1) * tileK;
-  const pairs = pairsOf(variant, a.rows.pairs + b.rows.pairs);
+  const quads = quadsOf(variant, a.rows.size + b.rows.size);
   const code = `${frame.declarations}${packing("packed", scalar)}${
     summing ? unpacking("unpacked", scalar) : ""
   }
-var<workgroup> tiles: array<vec2<u32>, ${pairs}>;
+var<workgroup> tiles: array<vec4<u32>, ${quads}>;
 ${
     entry(
-      matrixThreads(variant),
+      threads,
       `${frame.place}${begin(variant)}${a.begin}${b.begin}
   ${a.registers}${b.registers}${
         eachUnit(variant, (i, j) => `
   var c${i}_${j} = ${matrixType(variant, "C")}();`)
-      }${summing ? "\n  var columnSum = vec4<f32>();" : ""}
+      }${
+        summing
+          ? COLUMN_SUMS.map((sum) => `
+  var ${sum} = vec4<f32>();`).join("")
+          : ""
+      }
   let firstK = min(fromK, ${last}u);${take("firstK")}
   for (var k = fromK; k < toK; k += ${tileK}u) {${
         summing
           ? `
-    if (fromM == 0u) {${b.addUp("columnSum")}
+    if (fromM == 0u) {${b.addUp(COLUMN_SUMS)}
     }`
           : ""
       }${a.put("0u")}${b.put(`${places.firstOfB}u`)}
@@ -155,124 +170,17 @@ function begin({ tileN, subgroupM, subgroupN }: MatrixTile): string {
   let blockN = subgroup % ${across}u * ${subgroupN}u;`;
 }
 
-/** How a tile lies in workgroup memory, in pairs of words. */
-interface TileRows {
-  /** Vectors of four in a row. */
-  readonly vectors: number;
-  readonly count: number;
-  /** From one row to the next. */
-  readonly stride: number;
-  readonly pairs: number;
-}
-
-/** Rows of a tile are those of the factor in memory. */
-function rowsOf(
-  { tile, alongK }: Pick<Factor, "tile" | "alongK">,
-  tileK: number,
-): TileRows {
-  const [length, count] = alongK ? [tileK, tile] : [tile, tileK];
-  const vectors = length / 4, stride = vectors + TILE_PAD;
-  return { vectors, count, stride, pairs: count * stride };
-}
-
 /** Rows of results of one subgroup, one row of units high. */
 function resultRows({ subgroupN, unit }: MatrixTile) {
-  const stride = subgroupN / 2 + RESULT_PAD;
-  return { stride, pairs: unit.M * stride };
+  const stride = subgroupN / 4 + RESULT_PAD;
+  return { stride, quads: unit.M * stride };
 }
 
-/** Pairs of words that a workgroup needs. */
-function pairsOf(tile: MatrixTile, ofTiles: number): number {
+/** Quads that a workgroup needs. */
+function quadsOf(tile: MatrixTile, ofTiles: number): number {
   const threads = matrixThreads(tile);
-  const ofResults = threads / tile.unit.lanes * resultRows(tile).pairs;
+  const ofResults = threads / tile.unit.lanes * resultRows(tile).quads;
   return Math.max(ofTiles, ofResults, 2 * threads);
-}
-
-/** A factor's tile: how it gets into workgroup memory. */
-interface MatrixLoad {
-  readonly rows: TileRows;
-  readonly alongK: boolean;
-  /** WGSL before the loop: what each thread loads. */
-  readonly begin: string;
-  /** Variables for what is read before it is put into the tile. */
-  readonly registers: string;
-  /** Statements that read the part of this thread at depth `k`. */
-  take(k: string): string;
-  /** Statements that write it into the tile that begins at `first`. */
-  put(first: string): string;
-  /** Statements that add it to `sum`, of a factor that is not transposed. */
-  addUp(sum: string): string;
-}
-
-/** Shares a tile out among the threads, vector by vector. */
-function tileOf(
-  factor: Factor,
-  { variant, prefix, scale }: {
-    variant: MatrixTile;
-    prefix: "a" | "b";
-    scale: number;
-  },
-): MatrixLoad {
-  const { tileK, unit: { scalar } } = variant;
-  const { alongK, K, dtype } = factor;
-  const threads = matrixThreads(variant);
-  const rows = rowsOf(factor, tileK);
-  const count = rows.count * rows.vectors;
-  const guardK = K % tileK !== 0;
-  // What is stored as the unit takes it needs no rounding.
-  const raw = dtype === scalar && scale === 1;
-  const turns = range(Math.ceil(count / threads));
-  const first = prefix === "a" ? "fromM" : "fromN";
-  const name = (what: string, turn: number) => `${prefix}${what}${turn}`;
-  const all = (line: (turn: number) => string) =>
-    turns.map((turn) =>
-      (turn + 1) * threads <= count ? line(turn) : `
-    if (${name("Unit", turn)} < ${count}u) {${line(turn)}
-    }`
-    ).join("");
-  return {
-    rows,
-    alongK,
-    begin: turns.map((turn) => {
-      const unit = name("Unit", turn);
-      return `
-  let ${unit} = lane + ${turn * threads}u;
-  let ${name("Row", turn)} = ${unit} / ${rows.vectors}u;
-  let ${name("In", turn)} = ${unit} % ${rows.vectors}u;`;
-    }).join(""),
-    registers: turns.map((turn) => `
-  var ${name("Next", turn)} = ${raw ? "vec2<u32>()" : "vec4<f32>()"};`).join(
-      "",
-    ),
-    take: (k) =>
-      all((turn) => {
-        const row = name("Row", turn), within = `4u * ${name("In", turn)}`;
-        const value = alongK
-          ? loadAlongK(factor, 0, {
-            ...{ o: `${first} + ${row}`, k: `${k} + ${within}`, guardK, raw },
-          })
-          : loadAlongSize(factor, {
-            ...{ o: `${first} + ${within}`, k: `${k} + ${row}`, guardK, raw },
-          });
-        return `
-      ${name("Next", turn)} = ${value};`;
-      }),
-    put: (from) =>
-      all((turn) => {
-        const next = name("Next", turn);
-        const scaled = scale === 1 ? next : `${next} * ${f32(scale)}`;
-        return `
-    tiles[${from} + ${name("Row", turn)} * ${rows.stride}u + ${
-          name("In", turn)
-        }] = ${raw ? next : `packed(${scaled})`};`;
-      }),
-    addUp: (sum) =>
-      all((turn) => {
-        const next = name("Next", turn);
-        return `
-      ${sum} += ${raw ? `unpacked(${next})` : next};`;
-      }),
-  };
 }
 
 /** Multiplies the tiles that are in workgroup memory. */
@@ -294,11 +202,13 @@ function multiply(
   ) => {
     // Units read rows of a or columns of b where those lie along k.
     const isRow = alongK === (use === "A");
-    const offset = alongK ? along * stride + k / 4 : k * stride + along / 4;
+    const offset = alongK
+      ? along * stride + k / EIGHT
+      : k * stride + along / EIGHT;
     return `${isRow ? "coopLoad" : "coopLoadT"}<${
       matrixType(variant, use)
     }>(&tiles[${
-      from(alongK ? ` * ${stride}u` : " / 4u")
+      from(alongK ? ` * ${stride}u` : ` / ${EIGHT}u`)
     } + ${offset}u], ${stride}u)`;
   };
   const fromA = (step: string) => `blockM${step}`;
@@ -321,24 +231,28 @@ function multiply(
   }).join("");
 }
 
+/** Of a thread's eight columns. */
+const COLUMN_SUMS = ["lowSum", "highSum"] as const;
+
 /** Adds up what the threads have of each column, in their order. */
 function sumTile(
   b: Factor,
   { summing, variant }: { summing: Summing; variant: MatrixTile },
 ): string {
-  const quarter = b.tile / 4;
-  const count = quarter * variant.tileK;
+  const quarter = b.tile / 4, eighth = b.tile / EIGHT;
+  const count = eighth * variant.tileK;
   const threads = Math.min(matrixThreads(variant), count);
   const total = joined(
-    threads / quarter,
+    threads / eighth,
     " + ",
-    (i) => resultAt(`2u * lane + ${2 * i * quarter}u`),
+    (i) => resultAt(`lane + ${i * quarter}u`),
   );
+  const [low, high] = COLUMN_SUMS;
   return `
   if (fromM == 0u) {
     if (lane < ${threads}u) {
-      tiles[2u * lane] = bitcast<vec2<u32>>(columnSum.xy);
-      tiles[2u * lane + 1u] = bitcast<vec2<u32>>(columnSum.zw);
+      tiles[2u * lane] = bitcast<vec4<u32>>(${low});
+      tiles[2u * lane + 1u] = bitcast<vec4<u32>>(${high});
     }
     workgroupBarrier();
     if (lane < ${quarter}u) {
@@ -356,7 +270,7 @@ function storeResults(
   { variant, scale }: { variant: MatrixTile; scale: number },
 ): string {
   const { tileN, subgroupM, subgroupN, unit } = variant;
-  const { stride, pairs } = resultRows(variant);
+  const { stride, quads } = resultRows(variant);
   const threads = matrixThreads(variant), across = tileN / subgroupN;
   const quarter = subgroupN / 4; // vectors of a row
   const count = unit.M * quarter; // of a subgroup
@@ -364,8 +278,8 @@ function storeResults(
   const down = range(subgroupM / unit.M);
   return down.map((i) =>
     range(subgroupN / unit.N).map((j) => `
-  coopStore(c${i}_${j}, &tiles[subgroup * ${pairs}u + ${
-      j * unit.N / 2
+  coopStore(c${i}_${j}, &tiles[subgroup * ${quads}u + ${
+      j * unit.N / 4
     }u], ${stride}u);`).join("") + `
   workgroupBarrier();
   for (var index = lane; index < ${
@@ -374,7 +288,7 @@ function storeResults(
     let part = index / ${count}u;
     let partRow = index % ${count}u / ${quarter}u;
     let vector = index % ${quarter}u;
-    let from = part * ${pairs}u + partRow * ${stride}u + 2u * vector;
+    let from = part * ${quads}u + partRow * ${stride}u + vector;
     let result = ${resultAt("from")}${times};
     ${
       store("result", {
@@ -393,7 +307,7 @@ function storeResults(
   ).join("");
 }
 
-/** The four numbers of f32 from a pair of words on. */
+/** The four numbers of f32 of a quad. */
 function resultAt(at: string): string {
-  return `bitcast<vec4<f32>>(vec4<u32>(tiles[${at}], tiles[${at} + 1u]))`;
+  return `bitcast<vec4<f32>>(tiles[${at}])`;
 }
