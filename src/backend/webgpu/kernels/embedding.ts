@@ -19,7 +19,7 @@ import {
 } from "../dispatch.ts";
 import { elementwise } from "../elementwise.ts";
 import type { Kernels } from "../kernel.ts";
-import { entry } from "../wgsl.ts";
+import { entry, joined, lines } from "../wgsl.ts";
 
 /** No further row of the same id; rows are fewer than that. */
 const END = "0x7fffffffu";
@@ -30,6 +30,11 @@ const FIRST = "0x80000000u";
  * after another, and one character can be a fifth of all rows.
  */
 const CHUNK = 128;
+
+/** Ids that are asked for at once, while a row looks for its like. */
+const LOOKS = 8;
+/** Threads of a workgroup that adds up a chain, at most. */
+const MOST_THREADS = 256;
 
 /** Kernels that read token ids. */
 export const embeddingKernels: Kernels<
@@ -132,17 +137,33 @@ function linkRows(
   /** Sets `link` to the first match in a range of rows, if there is one. */
   const find = (first: string, end: string) => `
   link = ${END};
-  for (var next = ${first}; next < ${end}; next++) {
-    if (${names.ids}[next] == id) {
-      link = next;
-      break;
-    }
+  for (var next = ${first}; next < ${end}; next += ${LOOKS}u) {
+${
+    lines(LOOKS, (i) =>
+      `    let id${i} = ${names.ids}[min(next + ${i}u, ${rows - 1}u)];`)
+  }
+${
+    lines(LOOKS, (i) => {
+      const at = `next + ${LOOKS - 1 - i}u`; // the first one is the last word
+      return `    if (id${
+        LOOKS - 1 - i
+      } == id && ${at} < ${end}) { link = ${at}; }`;
+    })
+  }
+    if (link != ${END}) { break; }
   }`;
   /** Sets `head` if no row of a range, searched from its end, matches. */
   const isFirst = (first: string, end: string) => `
   head = ${FIRST};
-  for (var before = ${end}; before > ${first}; before--) {
-    if (${names.ids}[before - 1u] == id) {
+  for (var before = ${end}; before > ${first}; before = max(before, ${LOOKS}u) - ${LOOKS}u) {
+${
+    lines(LOOKS, (i) =>
+      `    let id${i} = ${names.ids}[max(before, ${i + 1}u) - ${i + 1}u];`)
+  }
+    if (${
+    joined(LOOKS, " ||\n      ", (i) =>
+      `(id${i} == id && before > ${first} + ${i}u)`)
+  }) {
       head = 0u;
       break;
     }
@@ -197,15 +218,16 @@ function addChains(
     { read: { terms, ids, links }, write: { out } },
     { vector: width === 4 },
   );
+  const threads = Math.min(MOST_THREADS, 32 * Math.ceil(CV / 32));
   const code = entry(
-    64,
+    threads,
     `
   let row = ${groupIndex(rows)};
   if (row >= ${rows}u) { return; }
   let start = ${names.links}[row];
   let id = ${names.ids}[row];
   if ((start & ${FIRST}) == 0u || id >= ${V}u) { return; }
-  for (var c = lane; c < ${CV}u; c += 64u) {
+  for (var c = lane; c < ${CV}u; c += ${threads}u) {
     var sum = ${names.terms}[row * ${CV}u + c];
     var next = start & ~${FIRST};
     while (next < ${rows}u) {
