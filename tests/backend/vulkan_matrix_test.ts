@@ -104,7 +104,9 @@ onUnits("all layouts", async (device) => {
   await gpu.dispose();
 });
 
-for (const tile of ["64x32x16 32x16 / 3", "32x64x32 16x32"]) {
+for (
+  const tile of ["64x32x16 32x16 / 3", "32x64x32 16x32", "64x32x16x2 32x16"]
+) {
   onUnits(`by ${tile}`, async (device) => {
     const gpu = await device.open(tile);
     for (const one of PRODUCTS.filter(({ name }) => / M=67 .*A/.test(name))) {
@@ -148,8 +150,15 @@ const SITES: Readonly<Record<string, Omit<GemmSite, "kind">>> = {
   "sums of columns": { shape: gradient, addTo: true, sums: { addTo: true } },
 };
 
+// The last of five parts of 32 has nothing.
+const TILES = [
+  "32x32x16 16x16",
+  "32x32x16 16x16 / 2",
+  "32x32x16x2 16x16 / 5",
+];
+
 for (const [what, site] of Object.entries(SITES)) {
-  for (const tile of ["32x32x16 16x16", "32x32x16 16x16 / 2"]) {
+  for (const tile of TILES) {
     onUnits(`${what}, by ${tile}`, async (device) => {
       const g = new Graph();
       recordSite(g, { kind: "matmul", ...site });

@@ -34,6 +34,7 @@ const LIMITS = {
 };
 const CARD = { isSoftware: false, vendor: "nvidia", unit: NVIDIA } as const;
 const LARGE = "128x128x32 64x64 matrix bf16 16x16x16 on 32 lanes";
+const LARGE_TWICE = LARGE.replace("x32 ", "x32x2 ");
 
 Deno.test("matrixUnitFor() takes units of the precision alone", () => {
   const short = { ...NVIDIA, K: 8 },
@@ -49,8 +50,9 @@ Deno.test("matrixUnitFor() takes units of the precision alone", () => {
 Deno.test("matrixCandidates() heeds the unit and the device", () => {
   const names = (unit: MatrixUnit, limits: Partial<GPUSupportedLimits>) =>
     matrixCandidates(unit, limits).map(formatGemm);
-  assert.equal(names(NVIDIA, LIMITS).length, 8);
+  assert.equal(names(NVIDIA, LIMITS).length, 13);
   assert.ok(names(NVIDIA, LIMITS).includes(LARGE));
+  assert.ok(names(NVIDIA, LIMITS).includes(LARGE_TWICE));
   assert.deepEqual(
     names(LAVAPIPE, { maxComputeWorkgroupStorageSize: 8192 }),
     ["32x32x32 16x16 matrix f16 8x8x8 on 8 lanes"],
@@ -70,6 +72,7 @@ Deno.test("matrixWorkgroupBytes() counts rows with their padding", () => {
   // 2 x 128 rows of 32 numbers, 80 bytes each, are the most of all layouts;
   // results are 4 subgroups x 16 rows x (64 + 8) numbers of 4 bytes.
   assert.equal(bytes(LARGE), 2 * 128 * 80);
+  assert.equal(bytes(LARGE_TWICE), 2 * 2 * 128 * 80);
   // Of 8 subgroups, results take more than 384 rows of 80 bytes.
   assert.equal(
     bytes("256x128x32 64x64 matrix bf16 16x16x16 on 32 lanes"),
@@ -88,8 +91,12 @@ Deno.test("variants of matrix units can be written and read", () => {
   assert.equal(variant.splitK, 4);
   assert.equal(variant.apart, true);
   assert.equal(formatVariant(variant), text);
-  const wrong = LARGE.replace("bf16", "f32");
-  assert.throws(() => parseGemm(wrong), TypeError);
+  // As versions wrote it that had one tile only.
+  assert.equal((parseGemm(LARGE) as MatrixTile).stages, 1);
+  assert.equal((parseGemm(LARGE_TWICE) as MatrixTile).stages, 2);
+  for (const [right, wrong] of [["bf16", "f32"], ["x32 ", "x32x3 "]]) {
+    assert.throws(() => parseGemm(LARGE.replace(right, wrong)), TypeError);
+  }
 });
 
 Deno.test("chooseGemm() takes units where there are any, but in software", () => {
@@ -97,12 +104,12 @@ Deno.test("chooseGemm() takes units where there are any, but in software", () =>
     const shape = { M, N, K, transA: false, transB: false };
     return formatVariant(chooseGemm(shape, { ...CARD, isSoftware }, LIMITS));
   };
-  assert.equal(choose(16384, 1152, 384), LARGE);
+  assert.equal(choose(16384, 1152, 384), LARGE_TWICE);
   // 6 x 6 tiles of 128, but with k in eight parts there are enough.
-  assert.equal(choose(768, 768, 8192), `${LARGE} / 7`);
+  assert.equal(choose(768, 768, 8192), `${LARGE_TWICE} / 7`);
   assert.equal(
     choose(768, 768, 768),
-    "64x64x32 32x32 matrix bf16 16x16x16 on 32 lanes",
+    "64x64x32x2 32x32 matrix bf16 16x16x16 on 32 lanes",
   );
   assert.equal(
     choose(20, 384, 384),
@@ -125,7 +132,7 @@ Deno.test("chooseSplit() splits k where there are few tiles of units", () => {
 Deno.test("tunedCandidates() try units first, and one way without", () => {
   const shape = { M: 768, N: 768, K: 8192, transA: false, transB: false };
   const flows = tunedCandidates(CARD, LIMITS, shape).map(({ flow }) => flow);
-  assert.deepEqual(flows, [...Array(8).fill("matrix"), "ahead"]);
+  assert.deepEqual(flows, [...Array(13).fill("matrix"), "ahead"]);
 });
 
 Deno.test("a device without the unit takes no variant of it from files", () => {

@@ -148,7 +148,7 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
   for (const [M, N, K, scalar, lanes] of UNITS) {
     const variant: MatrixTile = {
       ...{ tileM: 64, tileN: 32, tileK: 32, subgroupM: 32, subgroupN: 16 },
-      ...{ flow: "matrix", unit: { M, N, K, scalar, lanes } },
+      ...{ flow: "matrix", stages: 1, unit: { M, N, K, scalar, lanes } },
     };
     for (const layout of ["NN", "NT", "TN"] as const) {
       for (const [a, b] of [["f32", "bf16"], ["f16", "f32"]] as const) {

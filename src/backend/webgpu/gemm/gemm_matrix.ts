@@ -50,14 +50,14 @@ export function matrixThreads(
 
 /** Bytes of workgroup memory, at most. */
 export function matrixWorkgroupBytes(tile: MatrixTile): number {
-  const { tileM, tileN, tileK } = tile;
+  const { tileM, tileN, tileK, stages } = tile;
   const most = (size: number) =>
     Math.max(
       ...[true, false].map((alongK) =>
         rowsOf({ tile: size, alongK }, tileK).size
       ),
     );
-  return QUAD_BYTES * quadsOf(tile, most(tileM) + most(tileN));
+  return QUAD_BYTES * quadsOf(tile, stages * (most(tileM) + most(tileN)));
 }
 
 /** Whether each thread loads quads of the same columns of `b` only. */
@@ -74,7 +74,7 @@ export function matrixKernel(
   },
 ): Dispatch {
   const { M, N, K } = shape;
-  const { tileK, unit: { scalar } } = variant;
+  const { stages, unit: { scalar } } = variant;
   // bf16 reaches as far as f32.
   const scales = scalar === "f16" && tensors.scales || { a: 1, b: 1 };
   const isRaw = (name: "a" | "b") =>
@@ -89,14 +89,11 @@ export function matrixKernel(
       ...{ variant, threads, prefix: name, scale: scales[name] },
     });
   const a = load("a"), b = load("b");
-  const places = { a, b, firstOfB: a.rows.size };
-  const take = (k: string) => a.take(k) + b.take(k);
-  const last = (Math.ceil(K / tileK) - 1) * tileK;
-  const quads = quadsOf(variant, a.rows.size + b.rows.size);
+  const size = a.rows.size + b.rows.size;
   const code = `${frame.declarations}${packing("packed", scalar)}${
     summing ? unpacking("unpacked", scalar) : ""
   }
-var<workgroup> tiles: array<vec4<u32>, ${quads}>;
+var<workgroup> tiles: array<vec4<u32>, ${quadsOf(variant, stages * size)}>;
 ${
     entry(
       threads,
@@ -109,23 +106,9 @@ ${
           ? COLUMN_SUMS.map((sum) => `
   var ${sum} = vec4<f32>();`).join("")
           : ""
-      }
-  let firstK = min(fromK, ${last}u);${take("firstK")}
-  for (var k = fromK; k < toK; k += ${tileK}u) {${
-        summing
-          ? `
-    if (fromM == 0u) {${b.addUp(COLUMN_SUMS)}
-    }`
-          : ""
-      }${a.put("0u")}${b.put(`${places.firstOfB}u`)}
-    workgroupBarrier();
-    let next = k + ${tileK}u;
-    if (next < toK) {${take("next")}
-    }${multiply(variant, places)}
-    workgroupBarrier();
-  }${summing ? sumTile(frame.b, { summing, variant }) : ""}${
-        storeResults(frame, { variant, scale: 1 / (scales.a * scales.b) })
-      }`,
+      }${loop({ a, b, variant, K, sums: summing !== undefined })}${
+        summing ? sumTile(frame.b, { summing, variant }) : ""
+      }${storeResults(frame, { variant, scale: 1 / (scales.a * scales.b) })}`,
       { subgroup: true },
     )
   }`;
@@ -183,10 +166,68 @@ function quadsOf(tile: MatrixTile, ofTiles: number): number {
   return Math.max(ofTiles, ofResults, 2 * threads);
 }
 
-/** Multiplies the tiles that are in workgroup memory. */
+/**
+ * The loop over k. Tiles go through registers: what is read in one turn is put
+ * into workgroup memory in the next.
+ */
+function loop(
+  { a, b, variant, K, sums }: {
+    a: MatrixLoad;
+    b: MatrixLoad;
+    variant: MatrixTile;
+    K: number;
+    /** Whether columns of `b` are summed. */
+    sums: boolean;
+  },
+): string {
+  const { tileK, stages } = variant;
+  const firstOfB = a.rows.size, size = firstOfB + b.rows.size;
+  const take = (k: string) => a.take(k) + b.take(k);
+  const put = (tile: string) =>
+    (sums
+      ? `
+    if (fromM == 0u) {${b.addUp(COLUMN_SUMS)}
+    }`
+      : "") + a.put(tile) + b.put(`${tile} + ${firstOfB}u`);
+  const last = (Math.ceil(K / tileK) - 1) * tileK;
+  const first = `
+  let firstK = min(fromK, ${last}u);${take("firstK")}`;
+  if (stages === 1) {
+    return `${first}
+  for (var k = fromK; k < toK; k += ${tileK}u) {${put("0u")}
+    workgroupBarrier();
+    let next = k + ${tileK}u;
+    if (next < toK) {${take("next")}
+    }${multiply(variant, { a, b, tile: "0u" })}
+    workgroupBarrier();
+  }`;
+  }
+  // All have multiplied the other tile when they wait, so that it is free.
+  return `${first}
+  var tile = 0u;
+  if (fromK < toK) {${put("tile")}
+    let second = fromK + ${tileK}u;
+    if (second < toK) {${take("second")}
+    }
+  }
+  workgroupBarrier();
+  for (var k = fromK; k < toK; k += ${tileK}u) {
+    let other = ${size}u - tile;
+    let next = k + ${tileK}u;
+    if (next < toK) {${put("other")}
+    }
+    let afterNext = k + ${2 * tileK}u;
+    if (afterNext < toK) {${take("afterNext")}
+    }${multiply(variant, { a, b, tile: "tile" })}
+    workgroupBarrier();
+    tile = other;
+  }`;
+}
+
+/** Multiplies the tiles of both factors that begin at `tile`. */
 function multiply(
   variant: MatrixTile,
-  { a, b, firstOfB }: { a: MatrixLoad; b: MatrixLoad; firstOfB: number },
+  { a, b, tile }: { a: MatrixLoad; b: MatrixLoad; tile: string },
 ): string {
   const { tileK, subgroupM, subgroupN, unit } = variant;
   /** A unit at depth k, and so far along the size of the factor's block. */
@@ -211,8 +252,8 @@ function multiply(
       from(alongK ? ` * ${stride}u` : ` / ${EIGHT}u`)
     } + ${offset}u], ${stride}u)`;
   };
-  const fromA = (step: string) => `blockM${step}`;
-  const fromB = (step: string) => `${firstOfB}u + blockN${step}`;
+  const fromA = (step: string) => `${tile} + blockM${step}`;
+  const fromB = (step: string) => `${tile} + ${a.rows.size}u + blockN${step}`;
   return range(tileK / unit.K).map((depth) => {
     const k = depth * unit.K;
     return `

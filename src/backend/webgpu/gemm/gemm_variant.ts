@@ -67,6 +67,11 @@ export interface ThreadTile extends TileSizes {
  */
 export interface MatrixTile extends TileSizes {
   readonly flow: "matrix";
+  /**
+   * Tiles of each factor in workgroup memory: with two, one is put there while
+   * the other is multiplied, and the threads wait for each other once a tile.
+   */
+  readonly stages: 1 | 2;
   /** Rows and columns of one subgroup: multiples of the unit's. */
   readonly subgroupM: number;
   readonly subgroupN: number;

@@ -12,21 +12,29 @@ import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 import type { GemmShape, MatrixTile, MatrixUnit } from "./gemm_variant.ts";
 
 /**
- * Tiles, and the part of a subgroup, in the order in which they are tried: the
- * likeliest first, by counts. Of one subgroup, 64 x 64 takes 128 registers of
- * each of 32 threads for sums, and reads 8 KB of workgroup memory for 0.26
- * MFLOP; 64 x 32 takes half as many, in case a driver runs out, and reads half
- * as much again for each. Larger tiles read less from the cache.
+ * Tiles, and the part of a subgroup, in the words of {@linkcode formatMatrix},
+ * in the order in which they are tried: the likeliest first, by counts.
+ *
+ * Of one subgroup, 64 x 64 takes 128 registers of each of 32 threads for sums,
+ * and reads 8 KB of workgroup memory for 0.26 MFLOP; 64 x 32 takes half as
+ * many, and reads half as much again for each. Larger tiles read less from the
+ * cache; of twice as many subgroups, each thread has half of the next tile in
+ * registers.
  */
-const TILES: readonly Omit<MatrixTile, "flow" | "unit">[] = [
-  { tileM: 128, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 64 },
-  { tileM: 128, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 32 },
-  { tileM: 256, tileN: 128, tileK: 32, subgroupM: 64, subgroupN: 64 },
-  { tileM: 128, tileN: 64, tileK: 32, subgroupM: 64, subgroupN: 32 },
-  { tileM: 64, tileN: 64, tileK: 32, subgroupM: 32, subgroupN: 32 },
-  { tileM: 128, tileN: 256, tileK: 32, subgroupM: 64, subgroupN: 64 },
-  { tileM: 128, tileN: 128, tileK: 64, subgroupM: 64, subgroupN: 64 },
-  { tileM: 32, tileN: 32, tileK: 32, subgroupM: 16, subgroupN: 16 },
+const TILES = [
+  "128x128x32x2 64x64",
+  "128x128x32 64x64",
+  "128x128x32x2 64x32",
+  "256x128x32 64x64",
+  "128x64x32x2 64x32",
+  "128x128x64 64x32",
+  "128x256x32 64x64",
+  "128x128x32 64x32",
+  "64x64x32x2 32x32",
+  "128x64x32 64x32",
+  "256x128x16x2 64x64",
+  "64x64x32 32x32",
+  "32x32x32 16x16",
 ];
 
 /** Of a kind of precision, the unit that is used; null if there is none. */
@@ -57,7 +65,7 @@ export function matrixCandidates(
     maxComputeWorkgroupStorageSize: bytes = Infinity,
   }: Partial<GPUSupportedLimits>,
 ): MatrixTile[] {
-  return TILES.map((tile): MatrixTile => ({ ...tile, flow: "matrix", unit }))
+  return TILES.map((text) => parseMatrix(`${text} matrix ${formatUnit(unit)}`)!)
     .filter((tile) =>
       tile.subgroupM % unit.M === 0 && tile.subgroupN % unit.N === 0 &&
       tile.tileK % unit.K === 0 && matrixThreads(tile) <= threads &&
@@ -91,13 +99,13 @@ export function chooseMatrixTile(
 }
 
 /**
- * `128x128x32 64x64 matrix bf16 16x16x16 on 32 lanes`: tile, subgroup's part,
- * unit.
+ * `128x128x32x2 64x64 matrix bf16 16x16x16 on 32 lanes`: tile, of which there
+ * are two if it says so, subgroup's part, unit.
  */
 export function formatMatrix(tile: MatrixTile): string {
-  const { tileM, tileN, tileK, subgroupM, subgroupN, unit } = tile;
-  return `${tileM}x${tileN}x${tileK} ${subgroupM}x${subgroupN} matrix ` +
-    formatUnit(unit);
+  const { tileM, tileN, tileK, stages, subgroupM, subgroupN, unit } = tile;
+  return `${tileM}x${tileN}x${tileK}${stages === 1 ? "" : `x${stages}`} ` +
+    `${subgroupM}x${subgroupN} matrix ${formatUnit(unit)}`;
 }
 
 /** `bf16 16x16x16 on 32 lanes`. */
@@ -108,13 +116,16 @@ export function formatUnit({ M, N, K, scalar, lanes }: MatrixUnit): string {
 /** The opposite of {@linkcode formatMatrix}; null for another text. */
 export function parseMatrix(text: string): MatrixTile | null {
   const match = text.match(
-    /^(\d+)x(\d+)x(\d+) (\d+)x(\d+) matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
+    /^(\d+)x(\d+)x(\d+)(x2)? (\d+)x(\d+) matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
   );
   if (!match) return null;
-  const [tileM, tileN, tileK, subgroupM, subgroupN] = match.slice(1, 6)
-    .map(Number);
-  const scalar = match[6] as MatrixUnit["scalar"]; // the pattern has no others
-  const [M, N, K, lanes] = match.slice(7).map(Number);
-  const unit = { M, N, K, scalar, lanes };
-  return { tileM, tileN, tileK, subgroupM, subgroupN, flow: "matrix", unit };
+  const [tileM, tileN, tileK] = match.slice(1, 4).map(Number);
+  const stages = match[4] ? 2 : 1;
+  const [subgroupM, subgroupN] = match.slice(5, 7).map(Number);
+  const scalar = match[7] as MatrixUnit["scalar"]; // the pattern has no others
+  const [M, N, K, lanes] = match.slice(8).map(Number);
+  return {
+    ...{ tileM, tileN, tileK, stages, subgroupM, subgroupN, flow: "matrix" },
+    unit: { M, N, K, scalar, lanes },
+  };
 }
