@@ -17,6 +17,7 @@ import { matrixUnitFor } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,
+  type WebGpuOptions,
 } from "../../src/backend/webgpu/webgpu_backend.ts";
 
 /** A precision with the unit that it uses. */
@@ -25,7 +26,7 @@ export interface MatrixDevice {
   readonly unit: MatrixUnit;
   readonly adapter: FoundAdapter;
   /** Opens it; products are computed by `text` on its unit. */
-  open(text?: string): Promise<WebGpuBackend>;
+  open(text?: string, options?: WebGpuOptions): Promise<WebGpuBackend>;
 }
 
 function adapters(): FoundAdapter[] {
@@ -42,8 +43,9 @@ export const matrixDevices: readonly MatrixDevice[] = adapters()
     (["bf16", "fp16"] as const).flatMap((precision): MatrixDevice[] => {
       const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
       if (!unit) return [];
-      const open = (text = "32x32x16 16x16") =>
+      const open = (text = "32x32x16 16x16", options: WebGpuOptions = {}) =>
         openWebGpuBackend(adapter, {
+          ...options,
           precision,
           gemmVariant: () => onUnit(text, unit),
         });

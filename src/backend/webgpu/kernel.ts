@@ -6,7 +6,7 @@
 
 import type { AttentionAttrs, Call, OpName } from "../../graph/ops.ts";
 import type { AttentionChoice } from "./attention/attention_tile.ts";
-import type { Dispatch, GpuTensor } from "./dispatch.ts";
+import type { Dispatch, GpuTensor, TwoBytes } from "./dispatch.ts";
 import type { GemmShape, GemmVariant } from "./gemm/gemm_variant.ts";
 
 /** What a kernel may ask for beside its tensors. */
@@ -31,6 +31,8 @@ export interface KernelContext {
    * for gradients, with fp16, else 1.
    */
   factorScale(factor: GpuTensor): number;
+  /** The copy of a factor of f32 that a unit takes as it is, if there is one. */
+  copyOf(factor: GpuTensor, scalar: TwoBytes): GpuTensor | undefined;
   /** Memory for the time of this call, f32. */
   scratch(length: number): GpuTensor;
   /** Memory for the time of this call, u32. */

@@ -28,6 +28,7 @@ import {
   type Memory,
   type StoredType,
 } from "./dispatch.ts";
+import { FactorCopies, findFactorUses } from "./factor_copies.ts";
 import {
   findFlatUpdates,
   findSumChains,
@@ -99,6 +100,11 @@ export interface LowerOptions {
    * is so if absent. False is for comparisons.
    */
   readonly overlap?: boolean;
+  /**
+   * Whether factors that products on matrix units read often are rounded once,
+   * which is so if absent. False is for comparisons.
+   */
+  readonly copyFactors?: boolean;
 }
 
 /** Lowers all phases. */
@@ -138,6 +144,13 @@ function lowerPhase(
   const gradients = new Set([...findGradients(calls)].map(viewOf));
   const scale = precision === "fp16" ? gradientScale(calls) : 1;
   const factorScale = (factor: GpuTensor) => gradients.has(factor) ? scale : 1;
+  const uses = choices.copyFactors ?? true
+    ? findFactorUses(calls, {
+      ...{ fused, viewOf, factorScale },
+      gemmVariant: (shape) => choices.gemmVariant(shape, phase),
+    })
+    : [];
+  const copies = new FactorCopies(phase, uses);
   const chains = findSumChains(calls);
   // Calls that are part of a larger one, which stands where its last call is.
   const absorbed = new Set<AnyCall<PlacedTensor>>();
@@ -150,10 +163,11 @@ function lowerPhase(
     updateOf.set(update.calls.at(-1)!, update);
   }
   const fusedAt = new Map(fused.map((one) => [one.at, one]));
-  const dispatches = calls.flatMap((call, at) => {
-    if (absorbed.has(call)) return [];
+  const lowerCall = (call: AnyCall<PlacedTensor>, at: number): Dispatch[] => {
     const { op } = call;
-    const context = callContext({ phase, op, choices, factorScale });
+    const context = callContext({
+      ...{ phase, op, choices, factorScale, copies },
+    });
     const one = fusedAt.get(at);
     if (one) {
       for (const part of calls.slice(at, at + one.count)) absorbed.add(part);
@@ -162,18 +176,22 @@ function lowerPhase(
     const update = updateOf.get(call);
     if (update) {
       const { scale, hyper } = update.calls[0].in;
-      return flatAdamw(update, {
+      const arrays = {
         ...update.arrays,
         scale: viewOf(scale),
         hyper: viewOf(hyper),
-      }, context);
+      };
+      return [flatAdamw(update, arrays, context)];
     }
     const chain = chains.get(call);
     if (chain) return sumAll(chain, { updates, viewOf, context });
     // Call and kernel are of one op, which a lookup cannot express.
     const kernel = webgpuKernels[call.op] as Kernel<OpName>;
     return kernel(mapCall(call, viewOf), context);
-  });
+  };
+  const dispatches = calls.flatMap((call, at) =>
+    absorbed.has(call) ? [] : copies.around(lowerCall(call, at))
+  );
   return choices.overlap ?? true ? schedule(dispatches) : dispatches;
 }
 
@@ -299,11 +317,12 @@ function describeResults(
 }
 
 function callContext(
-  { phase, op, choices, factorScale }: {
+  { phase, op, choices, factorScale, copies }: {
     phase: string;
     op: OpName;
     choices: LowerOptions;
     factorScale: KernelContext["factorScale"];
+    copies: FactorCopies;
   },
 ): KernelContext {
   const scratch = (dtype: "f32" | "u32", length: number): GpuTensor => ({
@@ -329,6 +348,7 @@ function callContext(
     isSoftware: choices.isSoftware ?? false,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     factorScale,
+    copyOf: (factor, scalar) => copies.of(factor, scalar),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),
     table: (content) => ({

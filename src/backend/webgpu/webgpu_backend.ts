@@ -83,6 +83,8 @@ export interface WebGpuOptions {
   readonly fuse?: boolean;
   /** The same. */
   readonly overlap?: boolean;
+  /** The same. */
+  readonly copyFactors?: boolean;
 }
 
 /** A way that was timed. */

@@ -50,10 +50,16 @@ export function product(
   const variant = context.gemmVariant(shape);
   const together = sums && !variant.apart && sumsColumns(variant);
   const { a, b } = inputs;
+  const stored = (factor: GpuTensor) =>
+    variant.flow === "matrix"
+      ? context.copyOf(factor, variant.unit.scalar) ?? factor
+      : factor;
   return [
     ...sums && !together ? matmulKernels.sumRows(sums, context) : [],
     ...gemmDispatches({
       ...tensors,
+      a: stored(a),
+      b: together ? b : stored(b), // sums are of what is not rounded
       ...together && { sums: { ...sums.in, ...sums.out } },
       epilogue,
       scales: { a: context.factorScale(a), b: context.factorScale(b) },

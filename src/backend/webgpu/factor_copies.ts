@@ -1,0 +1,218 @@
+/**
+ * Copies in two bytes of factors that are stored in f32: weights, and the
+ * gradient of the residual stream.
+ *
+ * A matrix unit takes factors in two bytes, and each workgroup of a product
+ * reads and rounds its own tiles of them. A copy costs 6 bytes a number once
+ * and saves 2 at each of these reads, half of the registers that they go
+ * through, and their rounding. It has the same bits as what a product rounds
+ * by itself. It lasts to the end of its phase, or until its factor is written.
+ *
+ * @module
+ */
+
+import type { AnyCall } from "../../graph/ops.ts";
+import type { PlacedTensor } from "../../graph/program.ts";
+import type { Dispatch, GpuTensor, Memory, TwoBytes } from "./dispatch.ts";
+import { elementwise } from "./elementwise.ts";
+import { type Fused, type FusedProduct, inWords } from "./fusion.ts";
+import { sumsColumns } from "./gemm/gemm.ts";
+import {
+  type GemmShape,
+  type GemmVariant,
+  shapeOf,
+} from "./gemm/gemm_variant.ts";
+import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
+
+/** A factor of some products on matrix units, which is stored in f32. */
+export interface FactorUse {
+  readonly factor: GpuTensor;
+  /** What the unit takes. */
+  readonly scalar: TwoBytes;
+  /** How often each of its numbers is read. */
+  readonly reads: number;
+}
+
+/**
+ * As often a factor has to be read in a phase, at least. A weight's copy takes
+ * memory from its first product to its last, so that few rows, those of a
+ * prompt, are not worth it.
+ */
+const FEWEST_READS = { weight: 16, temporary: 6 };
+
+/** Most numbers of a temporary that is copied: not those of logits. */
+const MOST_NUMBERS = 2 ** 26;
+
+/**
+ * Neighbours in one piece of memory are copied by one dispatch if so many
+ * numbers at most are between them, and together they are so many at most: it
+ * then takes as long as some dispatches take to begin.
+ */
+const MOST_BETWEEN = 2 ** 16, MOST_TOGETHER = 2 ** 22;
+
+/** A part of a piece of memory, and where its copy goes. */
+interface Copied {
+  readonly source: GpuTensor;
+  readonly copy: GpuTensor;
+}
+
+/** The copies of one phase, made as its products ask for them. */
+export class FactorCopies {
+  readonly #parts = new Map<GpuTensor, Copied>();
+  /** Those that are worth as much as what they were made from. */
+  readonly #fresh = new Set<Copied>();
+  #made: Dispatch[] = [];
+
+  /** @param uses All of the phase. */
+  constructor(phase: string, uses: readonly FactorUse[]) {
+    for (const { scalar, factors } of worthCopying(uses)) {
+      for (const part of partsOf(factors)) {
+        const copied = copyOf(part, { phase, scalar });
+        for (const factor of part) this.#parts.set(factor, copied);
+      }
+    }
+  }
+
+  /** The copy of a factor as a unit takes it, if there is one. */
+  of(factor: GpuTensor, scalar: TwoBytes): GpuTensor | undefined {
+    const copied = this.#parts.get(factor);
+    if (copied?.copy.dtype !== scalar) return undefined;
+    const { source, copy } = copied;
+    if (!this.#fresh.has(copied)) {
+      this.#fresh.add(copied);
+      this.#made.push(elementwise("round", {
+        n: source.length,
+        read: { x: source },
+        write: { out: copy },
+        body: (at) => `${at.out} = ${at.x};`,
+      }));
+    }
+    const { dtype, memory } = copy;
+    const offset = (factor.offset - source.offset) / 2;
+    return { dtype, length: factor.length, memory, offset };
+  }
+
+  /** The dispatches of a call, behind those of the copies that it asked for. */
+  around(dispatches: readonly Dispatch[]): Dispatch[] {
+    const made = this.#made;
+    this.#made = [];
+    for (const { bindings } of dispatches) {
+      for (const { tensor, written } of bindings) {
+        if (!written) continue;
+        for (const copied of this.#fresh) {
+          if (copied.source.memory !== tensor.memory) continue;
+          this.#fresh.delete(copied);
+        }
+      }
+    }
+    return [...made, ...dispatches];
+  }
+}
+
+/** How the products on matrix units of a phase use factors in f32. */
+export function findFactorUses(
+  calls: readonly AnyCall<PlacedTensor>[],
+  { fused, viewOf, gemmVariant, factorScale }: {
+    fused: readonly Fused[];
+    viewOf: (tensor: PlacedTensor) => GpuTensor;
+    gemmVariant: (shape: GemmShape) => GemmVariant;
+    factorScale: (factor: GpuTensor) => number;
+  },
+): FactorUse[] {
+  const neighbours = new Map<unknown, FusedProduct>();
+  for (const { what } of fused) {
+    if ("product" in what) neighbours.set(what.product, what);
+  }
+  return calls.flatMap((call): FactorUse[] => {
+    if (call.op !== "matmul" || call.attrs.M <= MOST_GEMV_ROWS) return [];
+    const fusion = neighbours.get(call);
+    const shape = shapeOf(call.attrs, fusion && inWords(fusion));
+    const variant = gemmVariant(shape);
+    if (variant.flow !== "matrix") return [];
+    const { M, N, K, transA, transB } = shape;
+    const { unit: { scalar }, tileM, tileN } = variant;
+    // What is summed by the way is summed as it is.
+    const isSummed = fusion?.sums && !variant.apart && sumsColumns(variant);
+    const sides = [
+      { factor: viewOf(call.in.a), row: transA ? M : K, tiles: N / tileN },
+      ...isSummed ? [] : [{
+        factor: viewOf(call.in.b),
+        row: transB ? K : N,
+        tiles: M / tileM,
+      }],
+    ];
+    return sides.flatMap(({ factor, row, tiles }) => {
+      const fits = factor.dtype === "f32" && row % 4 === 0 &&
+        (scalar !== "f16" || factorScale(factor) === 1);
+      return fits ? [{ factor, scalar, reads: Math.ceil(tiles) }] : [];
+    });
+  });
+}
+
+/** Factors that are read often enough, by what units take. */
+function worthCopying(
+  uses: readonly FactorUse[],
+): { scalar: TwoBytes; factors: GpuTensor[] }[] {
+  const sums = new Map<GpuTensor, FactorUse>();
+  for (const use of uses) {
+    const before = sums.get(use.factor)?.reads ?? 0;
+    sums.set(use.factor, { ...use, reads: before + use.reads });
+  }
+  const worth = [...sums.values()].filter(({ factor, reads }) =>
+    isTemporary(factor)
+      ? reads >= FEWEST_READS.temporary && factor.length <= MOST_NUMBERS
+      : reads >= FEWEST_READS.weight
+  );
+  const groups = Map.groupBy(worth, ({ scalar }) => scalar);
+  return [...groups].map(([scalar, all]) => ({
+    scalar,
+    factors: all.map(({ factor }) => factor),
+  }));
+}
+
+function isTemporary({ memory: { lifetime } }: GpuTensor): boolean {
+  return typeof lifetime === "object";
+}
+
+/** Factors that are copied together. */
+function partsOf(factors: readonly GpuTensor[]): GpuTensor[][] {
+  const parts: GpuTensor[][] = [];
+  const memories = Map.groupBy(factors, ({ memory }) => memory);
+  for (const inOne of memories.values()) {
+    // Temporaries may have one place one after another.
+    if (isTemporary(inOne[0])) {
+      parts.push(...inOne.map((factor) => [factor]));
+      continue;
+    }
+    let part: GpuTensor[] = [];
+    for (const factor of inOne.toSorted((a, b) => a.offset - b.offset)) {
+      const fits = part.length > 0 && factor.offset - endOf(part.at(-1)!) <=
+          4 * MOST_BETWEEN &&
+        endOf(factor) - part[0].offset <= 4 * MOST_TOGETHER;
+      if (fits) part.push(factor);
+      else parts.push(part = [factor]);
+    }
+  }
+  return parts;
+}
+
+function endOf({ offset, length }: GpuTensor): number {
+  return offset + 4 * length;
+}
+
+function copyOf(
+  part: readonly GpuTensor[],
+  { phase, scalar }: { phase: string; scalar: TwoBytes },
+): Copied {
+  const [{ memory, offset, dtype }] = part;
+  const length = (endOf(part.at(-1)!) - offset) / 4;
+  const copy: Memory = {
+    name: `${memory.name} in ${scalar}`,
+    sizeBytes: 2 * length,
+    lifetime: { phase },
+  };
+  return {
+    source: { dtype, length, memory, offset },
+    copy: { dtype: scalar, length, memory: copy, offset: 0 },
+  };
+}
