@@ -72,6 +72,27 @@ Deno.test("chooseTwoBytes() leaves sums, statistics and logits in f32", () => {
   assert.ok(lines.includes("matmul out f32")); // logits, residual stream
 });
 
+Deno.test("chooseTwoBytes() halves what dropout leaves of a gradient", () => {
+  const config = tinyConfig({
+    model: { arch: "gpt2", nLayer: 1, nHead: 2, nEmbd: 16, dropout: 0.1 },
+  });
+  const { phases } = buildStepProgram(resolveModel(config.model, 12), {
+    ...config.train,
+    gradAccumSteps: 1,
+  });
+  for (const precision of ["bf16", "fp16"] as const) {
+    const types = chooseTwoBytes(phases.firstMicroStep, precision);
+    const stored = phases.firstMicroStep.filter(({ op }) => op === "dropout")
+      .map(({ out }) => types.get(Object.values(out)[0]) ?? "f32");
+    // What goes on in the residual stream is not: the embeddings, and both
+    // branches, forward; and back what becomes the embeddings' gradient.
+    assert.deepEqual(stored, [
+      ...["f32", "f32", "f32"],
+      ...["bf16", "bf16", "f32"],
+    ]);
+  }
+});
+
 Deno.test("chooseTwoBytes() halves what rope and SwiGLU work with", () => {
   const config = tinyConfig({
     model: { arch: "llama", nLayer: 1, nHead: 2, nEmbd: 16, seqLen: 8 },

@@ -54,7 +54,7 @@ const VECTORS: Vectors = {
   swigluBackward: ({ F }) => when(isWhole(F), "dOut", "x", "out"),
   attention: ({ D }) => when(isWhole(D), "qkv", "out"),
   attentionBackward: ({ D }) => when(isWhole(D), "dOut", "qkv", "out", "dQkv"),
-  dropout: ({ n }) => when(isWhole(n), "x"),
+  dropout: ({ n }) => when(isWhole(n), "x", "out"),
 };
 
 /**
