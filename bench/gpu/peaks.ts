@@ -33,7 +33,11 @@ export async function measurePeaks(
     ...tile,
     splitK: chooseSplit(shape, tile),
   }));
+  const { precision } = backend.device;
+  // As activations are stored, which most factors are.
+  const factors = precision && (precision === "bf16" ? "bf16" : "f16");
   const times = await timeGemm(backend, shape, {
+    factors,
     ...{ variants, rounds: 2, roundMs: 10, limitMs: 8000 },
   });
   const ms = Math.min(...times.flat());

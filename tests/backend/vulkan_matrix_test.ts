@@ -10,6 +10,7 @@ import {
   type GemmSite,
   recordSite,
 } from "../../src/backend/webgpu/tuning/kernel_sites.ts";
+import { encodeFloats } from "../../src/base/float_formats.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
@@ -132,6 +133,28 @@ async function expectProduct(
   assertOpClose(one, await runOpCase(gpu, one), want);
 }
 
+onUnits("factors that are stored as the unit takes them", async (device) => {
+  const { scalar } = device.unit;
+  const gpu = await device.open("32x32x16x2 16x16");
+  const stored = { a: scalar, b: scalar };
+  // Rows of whole eights, and not.
+  for (const sizes of [{ M: 72, N: 88, K: 104 }, { M: 76, N: 68, K: 100 }]) {
+    for (const layout of ["NN", "NT", "TN", "TT"]) {
+      const transA = layout[0] === "T", transB = layout[1] === "T";
+      const g = new Graph();
+      recordSite(g, { kind: "matmul", shape: { ...sizes, transA, transB } });
+      const program = plan({ g });
+      const got = await runSite(
+        { compile: (program) => gpu.compile(program, { stored }) },
+        ...[program, device, scalar] as const,
+      );
+      const want = await runSite(openReferenceBackend(), program, device);
+      expectNear(got, want);
+    }
+  }
+  await gpu.dispose();
+});
+
 const M = 74, N = 68, K = 100;
 const shape = { M, N, K, transA: false, transB: false };
 const gradient = { M, N, K, transA: true, transB: false };
@@ -167,18 +190,22 @@ for (const [what, site] of Object.entries(SITES)) {
       // Sums of columns are of numbers as they are: rounded, so that both are.
       const got = await runSite(gpu, program, device);
       const want = await runSite(openReferenceBackend(), program, device);
-      for (const [name, values] of Object.entries(want)) {
-        values.forEach((value, i) => {
-          // f32 sums of 100 terms, and functions of them.
-          const allowed = 2e-5 * Math.max(1, Math.abs(value));
-          const error = Math.abs(got[name][i] - value);
-          assert.ok(
-            error <= allowed,
-            `${name}[${i}]: ${got[name][i]}, ${value}`,
-          );
-        });
-      }
+      expectNear(got, want);
       await gpu.dispose();
+    });
+  }
+}
+
+/** f32 sums of 100 terms, and functions of them. */
+function expectNear(
+  got: Record<string, Float32Array>,
+  want: Record<string, Float32Array>,
+): void {
+  for (const [name, values] of Object.entries(want)) {
+    values.forEach((value, i) => {
+      const allowed = 2e-5 * Math.max(1, Math.abs(value));
+      const error = Math.abs(got[name][i] - value);
+      assert.ok(error <= allowed, `${name}[${i}]: ${got[name][i]}, ${value}`);
     });
   }
 }
@@ -188,6 +215,7 @@ async function runSite(
   backend: Pick<Backend, "compile">,
   program: Program,
   { unit }: MatrixDevice,
+  stored?: "bf16" | "f16",
 ): Promise<Record<string, Float32Array>> {
   const executable = await backend.compile(program);
   const tensors = [...program.persistent.values()];
@@ -198,6 +226,10 @@ async function runSite(
     const { data } = normal(i + 1, [...shape]);
     const numbers = data as Float32Array;
     const isFactor = name === "a" || name === "b";
+    if (isFactor && stored) {
+      const bytes = encodeFloats(numbers, stored === "f16" ? "F16" : "BF16");
+      return executable.write(name, new Uint32Array(bytes.buffer));
+    }
     executable.write(name, isFactor ? rounded(numbers, unit) : numbers);
   });
   await executable.run("g");

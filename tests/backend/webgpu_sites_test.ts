@@ -21,6 +21,7 @@ import {
   openWebGpuBackend,
   type WebGpuBackend,
 } from "../../src/backend/webgpu/webgpu_backend.ts";
+import { encodeFloats } from "../../src/base/float_formats.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
@@ -56,6 +57,64 @@ Deno.test("programSites() has each product with its neighbours once", () => {
       "attentionBackward 2x8x2x8 dropout",
     ]
   ) assert.ok(keys.includes(key), `${key} of ${keys.join(", ")}`);
+});
+
+Deno.test("programSites() says what is stored in two bytes", () => {
+  const stored = (precision: "fp32" | "bf16" | "fp16") =>
+    Object.fromEntries(
+      programSites(step({ dropout: 0.1 }), precision)
+        .map((site) => [siteKey(site), site.stored]),
+    );
+  const bf16 = stored("bf16"), fp16 = stored("fp16");
+  // Activations, but for what flows past all layers, weights and logits.
+  const fc = "16x64x16 NN > gelu kept", slope = "16x64x16 NT > geluBackward";
+  assert.deepEqual(bf16[fc], { a: "bf16", result: "bf16" });
+  assert.deepEqual(bf16["16x16x64 NN > dropout"], { a: "bf16" });
+  assert.deepEqual(bf16[slope], { result: "bf16", before: "bf16" });
+  assert.deepEqual(bf16["16x64x16 TN + sumRows"], {
+    ...{ a: "bf16", b: "bf16" },
+  });
+  assert.deepEqual(bf16["attentionBackward 2x8x2x8 dropout"], {
+    ...{ qkv: "bf16", out: "bf16", dOut: "bf16", dQkv: "bf16" },
+  });
+  // With fp16 gradients stay bf16.
+  assert.deepEqual(fp16[slope], { result: "bf16", before: "f16" });
+  assert.deepEqual(fp16[fc], { a: "f16", result: "f16" });
+  assert.deepEqual(stored("fp32")[fc], {});
+});
+
+Deno.test("webgpu: sites compute with tensors of two bytes", {
+  ignore: noAdapter,
+}, async () => {
+  const shape = { M: 12, N: 8, K: 20, transA: false, transB: true };
+  const g = new Graph();
+  recordSite(g, { kind: "matmul", shape });
+  const program = plan({ g });
+  const numbers = (name: string) => {
+    const { shape } = program.persistent.get(name)!;
+    return Float32Array.from(
+      { length: sizeOf(shape) },
+      (_, i) => Math.fround(i % 15 - 7), // which bf16 holds
+    );
+  };
+  const words = (name: string) =>
+    new Uint32Array(encodeFloats(numbers(name), "BF16").buffer);
+  const gpu = await openTestGpu();
+  const plain = await gpu.compile(program);
+  const stored = { a: "bf16", b: "bf16", out: "bf16" } as const;
+  const short = await gpu.compile(program, { stored });
+  for (const name of ["a", "b"]) {
+    plain.write(name, numbers(name));
+    short.write(name, words(name));
+    assert.deepEqual(await short.read(name), words(name));
+    assert.throws(() => short.write(name, numbers(name)), TypeError);
+  }
+  await plain.run("g");
+  await short.run("g");
+  const out = encodeFloats(await plain.read("out") as Float32Array, "BF16");
+  assert.ok(out.some((byte) => byte !== 0));
+  assert.deepEqual(await short.read("out"), new Uint32Array(out.buffer));
+  await gpu.dispose();
 });
 
 Deno.test("shrinkSite() takes rows away, in whole tiles", () => {

@@ -9,12 +9,7 @@ import { type Executable, KEPT_PLACES, type TensorData } from "../backend.ts";
 import { expectData } from "../expect_data.ts";
 import { collectIfDue, countSubmission } from "./collect.ts";
 import type { GpuDevice } from "./device.ts";
-import {
-  bytesPerNumber,
-  type Dispatch,
-  type GpuTensor,
-  type StoredType,
-} from "./dispatch.ts";
+import { bytesPerNumber, type Dispatch, type GpuTensor } from "./dispatch.ts";
 import type { LoweredProgram } from "./lower.ts";
 import { type MemoryPlan, placeOf } from "./memory_plan.ts";
 import type { PipelineCache } from "./pipelines.ts";
@@ -101,12 +96,11 @@ export class WebGpuExecutable implements Executable {
 
   write(name: string, data: TensorData): void {
     const tensor = this.#named(name);
-    const { dtype, length } = tensor;
-    const array = arrayOf(dtype);
-    expectData(name, data, { type: array, length });
+    const { type, length } = dataOf(tensor);
+    expectData(name, data, { type, length });
     const { buffer, offset } = placeOf(this.#plan, tensor);
     if (buffer === this.#plan.inputBuffer) {
-      new array(this.#inputs, offset, length).set(data);
+      new type(this.#inputs, offset, length).set(data);
       const { from, to } = this.#changed ?? { from: offset, to: offset };
       this.#changed = {
         from: Math.min(from, offset),
@@ -224,12 +218,13 @@ export class WebGpuExecutable implements Executable {
     this.#sendInputs();
     const bytes = await this.#readRanges(tensors.map((tensor) => {
       const { buffer, offset } = placeOf(this.#plan, tensor);
-      const sizeBytes = 4 * tensor.length;
+      const sizeBytes = 4 * dataOf(tensor).length;
       return { buffer: this.#buffers[buffer], offset, sizeBytes };
     }));
     let at = 0;
-    return tensors.map(({ dtype, length }) => {
-      const data = new (arrayOf(dtype))(bytes.slice(at, at + 4 * length));
+    return tensors.map((tensor) => {
+      const { type, length } = dataOf(tensor);
+      const data = new type(bytes.slice(at, at + 4 * length));
       at += 4 * length;
       return data;
     });
@@ -338,8 +333,12 @@ function record(
   pass.end();
 }
 
-function arrayOf(
-  dtype: StoredType, // of a persistent tensor, so never of two bytes
-): Float32ArrayConstructor | Uint32ArrayConstructor {
-  return dtype === "u32" ? Uint32Array : Float32Array;
+/** What a persistent tensor is written and read as. */
+function dataOf({ dtype, length }: GpuTensor): {
+  type: Float32ArrayConstructor | Uint32ArrayConstructor;
+  length: number;
+} {
+  if (dtype === "f32") return { type: Float32Array, length };
+  // Two numbers of two bytes are a word; see `LowerOptions.stored`.
+  return { type: Uint32Array, length: length * bytesPerNumber(dtype) / 4 };
 }

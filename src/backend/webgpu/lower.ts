@@ -10,7 +10,7 @@
  * @module
  */
 
-import { sizeBytesOf, tempBuffers } from "../../graph/liveness.ts";
+import { tempBuffers } from "../../graph/liveness.ts";
 import {
   type AnyCall,
   type AttentionAttrs,
@@ -27,6 +27,7 @@ import {
   type GpuTensor,
   type Memory,
   type StoredType,
+  type TwoBytes,
 } from "./dispatch.ts";
 import { FactorCopies, findFactorUses } from "./factor_copies.ts";
 import {
@@ -65,6 +66,9 @@ interface PlacedUpdate extends FlatUpdate {
   readonly arrays: Record<FlatRole, GpuTensor>;
 }
 
+/** By name, tensors that are not stored as the program has them. */
+export type StoredTensors = Readonly<Record<string, TwoBytes>>;
+
 /** How a product of many rows is computed: a pure function. */
 export type ChooseGemm = (shape: GemmShape, phase: string) => GemmVariant;
 
@@ -91,6 +95,11 @@ export interface LowerOptions {
   /** How activations are stored. */
   readonly precision: StoredPrecision;
   /**
+   * Persistent tensors that are stored in two bytes a number, by name. For
+   * timing: what they are written and read as are words of two numbers.
+   */
+  readonly stored?: StoredTensors;
+  /**
    * Whether neighbouring calls become one kernel where they can, and gradients
    * keep what saves computing it again. False is for comparisons.
    */
@@ -116,7 +125,10 @@ export function lower(
     maxBytes: choices.maxBindingBytes,
   })
     .map((update): PlacedUpdate => ({ ...update, arrays: arraysOf(update) }));
-  const persistent = persistentViews(program, updates);
+  const persistent = persistentViews(program, {
+    updates,
+    stored: choices.stored,
+  });
   const phases = new Map<string, readonly Dispatch[]>();
   for (const [phase, calls] of Object.entries(program.phases)) {
     phases.set(
@@ -229,7 +241,10 @@ function sumAll(
 
 function persistentViews(
   program: Program,
-  updates: readonly PlacedUpdate[],
+  { updates, stored = {} }: {
+    updates: readonly PlacedUpdate[];
+    stored?: StoredTensors;
+  },
 ): Map<string, GpuTensor> {
   const views = new Map<string, GpuTensor>();
   for (const { calls, starts, arrays } of updates) {
@@ -248,10 +263,9 @@ function persistentViews(
     if (views.has(name)) continue;
     const constant = kind === "input" && !written.has(name);
     const lifetime = constant ? "input" : "persistent";
-    views.set(
-      name,
-      view(tensor, { name, sizeBytes: sizeBytesOf(tensor), lifetime }),
-    );
+    const dtype = stored[name] ?? tensor.dtype;
+    const sizeBytes = sizeOf(tensor.shape) * bytesPerNumber(dtype);
+    views.set(name, view({ ...tensor, dtype }, { name, sizeBytes, lifetime }));
   }
   return views;
 }

@@ -42,6 +42,7 @@ import {
   type ChooseGemm,
   lower,
   type LoweredProgram,
+  type StoredTensors,
 } from "./lower.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Readback } from "./readback.ts";
@@ -85,6 +86,8 @@ export interface WebGpuOptions {
   readonly overlap?: boolean;
   /** The same. */
   readonly copyFactors?: boolean;
+  /** See `LowerOptions`. */
+  readonly stored?: StoredTensors;
 }
 
 /** A way that was timed. */
@@ -251,7 +254,7 @@ class OpenWebGpu implements WebGpuBackend {
     { recorded = {}, tune, limitMs = TUNE_MS, onTimed }:
       ChooseGpuKernelsOptions,
   ): Promise<KernelChoices> {
-    const sites = programSites(program);
+    const sites = programSites(program, this.#options.precision);
     const { adapter } = this.#gpu;
     const chosen = this.#chosen;
     chosen.take(recorded);

@@ -9,6 +9,7 @@ import {
   chooseSplit,
   formatGemm,
 } from "../../backend/webgpu/gemm/gemm_choice.ts";
+import type { TwoBytes } from "../../backend/webgpu/dispatch.ts";
 import { MOST_GEMV_ROWS } from "../../backend/webgpu/gemm/gemv.ts";
 import { timeGemm } from "../../backend/webgpu/tuning/time_kernels.ts";
 import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
@@ -33,6 +34,8 @@ export interface ProductFigures extends Product {
   /** On a GPU: how it was computed, and into how many parts k was split. */
   readonly variant?: string;
   readonly splitK?: number;
+  /** On a GPU: how both factors were stored. */
+  readonly factors?: "f32" | TwoBytes;
   readonly time: Timing;
   readonly gflops: number;
   /** At which the larger matrix is read: what limits a single row. */
@@ -68,13 +71,23 @@ export const PRODUCTS: readonly Product[] = [
 /** What a person may ask for: far more would not fit any memory. */
 const LONGEST_SIDE = 1 << 17;
 
-/** `512x768x3072` as M, N and K. @throws {UserError} */
+/**
+ * `512x768x3072` as M, N and K; `512x768x3072TN` where a factor is transposed.
+ *
+ * @throws {UserError}
+ */
 export function parseProduct(text: string): Product {
-  const [M, N, K, ...rest] = text.split("x").map(Number);
+  const [, sizes = "", layoutA, layoutB] =
+    text.match(/^(.*\d) ?([NT])([NT])$/) ?? [, text];
+  const [M, N, K, ...rest] = sizes.split("x").map(Number);
   const isSide = (n: number) =>
     Number.isInteger(n) && n >= 1 && n <= LONGEST_SIDE;
   if (rest.length === 0 && [M, N, K].every(isSide)) {
-    return { label: "asked for", M, N, K };
+    return {
+      ...{ label: "asked for", M, N, K },
+      ...layoutA === "T" && { transA: true },
+      ...layoutB === "T" && { transB: true },
+    };
   }
   throw new UserError(
     `Cannot multiply "${text}": expected MxNxK, each from 1 to ${LONGEST_SIDE}`,
@@ -86,7 +99,8 @@ export function parseProduct(text: string): Product {
 const ROUNDS = 5;
 
 /**
- * Times one product for at least `seconds`, each variant.
+ * Times one product for at least `seconds`, each variant; where activations are
+ * stored in two bytes, of factors of f32 and of those.
  *
  * @param options.variants On a GPU: all that it may choose from.
  */
@@ -99,7 +113,7 @@ export async function benchProduct(
     return [figuresOf(product, await timeOnCpu(backend, product, seconds))];
   }
   const gpu = backend as WebGpuBackend;
-  const { transA = false, transB = false } = product;
+  const { M, N, K, transA = false, transB = false } = product;
   const shape = { ...product, transA, transB };
   const chosen = variants
     ? gpu.gemmCandidates.map((tile) => ({
@@ -107,16 +121,29 @@ export async function benchProduct(
       splitK: chooseSplit(shape, tile),
     }))
     : [gpu.gemmVariant(shape)];
-  const times = await timeGemm(gpu, shape, {
-    variants: chosen,
-    rounds: ROUNDS,
-    roundMs: 1000 * seconds / ROUNDS,
-  });
-  return chosen.map((variant, i) => ({
-    ...figuresOf(product, summarize(times[i])),
-    ...product.M > MOST_GEMV_ROWS &&
-      { variant: formatGemm(variant), splitK: variant.splitK },
-  }));
+  const isTiled = M > MOST_GEMV_ROWS;
+  const isWhole = [transA ? M : K, transB ? K : N].every((n) => n % 4 === 0);
+  const { precision } = backend.device;
+  const twoBytes = isTiled && isWhole && precision
+    ? [precision === "bf16" ? "bf16" as const : "f16" as const]
+    : [];
+  const figures: ProductFigures[] = [];
+  for (const factors of [undefined, ...twoBytes]) {
+    const times = await timeGemm(gpu, shape, {
+      ...{ variants: chosen, factors, rounds: ROUNDS },
+      roundMs: 1000 * seconds / ROUNDS,
+    });
+    figures.push(...chosen.map((variant, i) => ({
+      ...figuresOf(product, summarize(times[i])),
+      ...isTiled &&
+        {
+          variant: formatGemm(variant),
+          splitK: variant.splitK,
+          factors: factors ?? "f32" as const,
+        },
+    })));
+  }
+  return figures;
 }
 
 async function timeOnCpu(
@@ -160,7 +187,9 @@ export function formatProducts(figures: readonly ProductFigures[]): string {
       ["spread", "right"],
       ["GFLOP/s", "right"],
       ["GB/s", "right"],
-      ...onGpu ? [["computed", "left"] as const] : [],
+      ...onGpu
+        ? [["factors", "left"] as const, ["computed", "left"] as const]
+        : [],
     ],
     figures.map((one) => [
       one.label,
@@ -172,7 +201,7 @@ export function formatProducts(figures: readonly ProductFigures[]): string {
       `${spreadPct(one.time).toFixed(1)} %`,
       one.gflops.toFixed(1),
       one.M === 1 ? one.gbPerSec.toFixed(1) : "",
-      ...onGpu ? [computed(one)] : [],
+      ...onGpu ? [one.factors ?? "", computed(one)] : [],
     ]),
   );
 }

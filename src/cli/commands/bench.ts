@@ -52,7 +52,10 @@ function addGemm(bench: CommandUnknownOpts, app: App): void {
   const command = bench.command("gemm")
     .summary("matrix products")
     .description("Time matrix products at the shapes of real models.")
-    .argument("[shapes...]", "MxNxK in place of those shapes")
+    .argument(
+      "[shapes...]",
+      "MxNxK in place of those shapes, MxNxKTN with A transposed",
+    )
     .option("--seconds <n>", `${SECONDS_HELP}, each`, seconds, 0.3)
     .option("--variants", "on a GPU: every way to compute them")
     .addHelpText(

@@ -75,7 +75,7 @@ Deno.test("hearth bench gemm --variants shows all that a GPU may take", {
     testAdapter.info.id,
   ];
   const { json, out } = await bench([...argv, "--seconds", "0"]);
-  assert.match(out, /^product .* computed\n/);
+  assert.match(out, /^product .* factors +computed\n/);
   const variants = json.products.map(({ variant }: ProductFigures) => variant);
   assert.ok(variants.includes("32x32x4 4x4 direct row"));
   assert.equal(new Set(variants).size, variants.length);
@@ -83,6 +83,20 @@ Deno.test("hearth bench gemm --variants shows all that a GPU may take", {
     const flops = gflops * time.medianMs * 1e6;
     assert.ok(Math.abs(flops / (2 * 8 * 12 * 16) - 1) < 1e-9);
   }
+});
+
+Deno.test("hearth bench gemm takes factors of both kinds in bf16", {
+  ignore: noAdapter,
+}, async () => {
+  const argv = ["gemm", "8x12x16TN", "8x6x16", "--precision", "bf16"];
+  const { json } = await bench([
+    ...[...argv, "--device", testAdapter.info.id, "--seconds", "0"],
+  ]);
+  // Rows of 6 are read one by one, which two bytes are not.
+  assert.deepEqual(
+    json.products.map(({ N, factors }: ProductFigures) => [N, factors]),
+    [[12, "f32"], [12, "bf16"], [6, "f32"]],
+  );
 });
 
 Deno.test("hearth bench ops accounts for the whole step", async () => {

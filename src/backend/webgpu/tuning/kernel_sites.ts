@@ -8,13 +8,16 @@
 
 import type { Graph } from "../../../graph/graph.ts";
 import type { AttentionAttrs } from "../../../graph/ops.ts";
-import type { Program } from "../../../graph/program.ts";
+import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { attentionFlops } from "../attention/attention_tile.ts";
+import type { TwoBytes } from "../dispatch.ts";
 import { findFused, type FusedProduct, inWords } from "../fusion.ts";
 import { shapeKey } from "../gemm/gemm_choice.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
 import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "../gemm/gemv.ts";
+import type { StoredTensors } from "../lower.ts";
+import { chooseTwoBytes, type StoredPrecision } from "../two_bytes.ts";
 
 /** A product with its neighbours. */
 export interface GemmSite {
@@ -29,12 +32,14 @@ export interface GemmSite {
   readonly after?: EpilogueCall<unknown>;
   /** Whether others read the results too. */
   readonly isRead?: boolean;
+  readonly stored?: StoredTensors;
 }
 
 /** Attention, or its gradient. */
 export interface AttentionSite {
   readonly kind: "attention" | "attentionBackward";
   readonly attrs: AttentionAttrs;
+  readonly stored?: StoredTensors;
 }
 
 /** What is chosen once for all calls of its sizes. */
@@ -58,8 +63,14 @@ export function attentionKey(
 /**
  * The sites of a program, most time first: by their operations, of which
  * attention makes so many less in a second.
+ *
+ * @param precision How activations are stored; `stored` of a site says which of
+ * its tensors are so, under the names of {@linkcode recordSite}.
  */
-export function programSites({ phases }: Program): KernelSite[] {
+export function programSites(
+  { phases }: Program,
+  precision: StoredPrecision = "fp32",
+): KernelSite[] {
   const sites = new Map<string, { site: KernelSite; work: number }>();
   const add = (site: KernelSite) => {
     const key = siteKey(site);
@@ -69,18 +80,20 @@ export function programSites({ phases }: Program): KernelSite[] {
   };
   for (const calls of Object.values(phases)) {
     const done = new Set<unknown>();
+    const twoBytes = chooseTwoBytes(calls, precision);
     for (const { what } of findFused(calls)) {
       if (!("product" in what)) continue;
       done.add(what.product);
-      add(gemmSite(what));
+      add(gemmSite(what, twoBytes));
     }
     for (const call of calls) {
       if (call.op === "attention" || call.op === "attentionBackward") {
-        add({ kind: call.op, attrs: call.attrs });
+        const stored = storedOf({ ...call.in, ...call.out }, twoBytes);
+        add({ kind: call.op, attrs: call.attrs, stored });
       }
       if (call.op === "matmul" && !done.has(call)) {
         if (call.attrs.M <= MOST_GEMV_ROWS) continue;
-        add(gemmSite({ product: call, isRead: false }));
+        add(gemmSite({ product: call, isRead: false }, twoBytes));
       }
     }
   }
@@ -157,7 +170,7 @@ function recordProduct(g: Graph, site: GemmSite): void {
         attrs: { ...after.attrs, n: M * N },
       });
       // What others read too is written; so many bytes are read here as well.
-      if (isRead) g.sumSquares(result);
+      if (isRead) g.sumRows(result, { out: g.state("read", [N]) });
       break;
     case "geluBackward":
       g.record("geluBackward", {
@@ -212,14 +225,38 @@ function recordAttention(g: Graph, { kind, attrs }: AttentionSite): void {
   });
 }
 
-function gemmSite(calls: FusedProduct): GemmSite {
-  const { product: { attrs, in: inputs }, sums, after, isRead } = calls;
+function gemmSite(
+  calls: FusedProduct,
+  twoBytes: ReadonlyMap<PlacedTensor, TwoBytes>,
+): GemmSite {
+  const { product, sums, after, isRead } = calls;
+  const { attrs, in: inputs } = product;
+  const tensors: Record<string, PlacedTensor | undefined> = {
+    ...{ a: inputs.a, b: inputs.b, addTo: inputs.addTo },
+    ...after ? { result: after.out.out } : { out: product.out.out },
+    ...(after?.op === "geluBackward" || after?.op === "swigluBackward") &&
+      { before: after.in.x },
+    ...after?.op === "dropout" && { residual: after.in.addTo },
+  };
   return {
     kind: "matmul",
     shape: shapeOf(attrs, inWords(calls)),
     bias: inputs.bias !== undefined,
     addTo: inputs.addTo !== undefined,
     ...sums && { sums: { addTo: sums.in.addTo !== undefined } },
-    ...{ after, isRead },
+    ...{ after, isRead, stored: storedOf(tensors, twoBytes) },
   };
+}
+
+/** Of the tensors of a site those that are stored in two bytes a number. */
+function storedOf(
+  tensors: Readonly<Record<string, PlacedTensor | undefined>>,
+  twoBytes: ReadonlyMap<PlacedTensor, TwoBytes>,
+): StoredTensors {
+  const stored: Record<string, TwoBytes> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const dtype = tensor && twoBytes.get(tensor);
+    if (dtype) stored[name] = dtype;
+  }
+  return stored;
 }

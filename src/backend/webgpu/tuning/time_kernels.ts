@@ -5,14 +5,16 @@
  * @module
  */
 
+import { encodeFloats } from "../../../base/float_formats.ts";
 import { Graph } from "../../../graph/graph.ts";
 import { plan } from "../../../graph/plan.ts";
 import type { Program } from "../../../graph/program.ts";
 import { sizeOf } from "../../../graph/tensor.ts";
 import type { Executable } from "../../backend.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
+import type { TwoBytes } from "../dispatch.ts";
 import type { GemmShape, GemmVariant } from "../gemm/gemm_variant.ts";
-import type { ChooseAttention, ChooseGemm } from "../lower.ts";
+import type { ChooseAttention, ChooseGemm, StoredTensors } from "../lower.ts";
 import type { KernelChoice } from "./kernel_choice.ts";
 import { type KernelSite, recordSite, siteFlops } from "./kernel_sites.ts";
 import type { KernelTrial } from "./tune_kernels.ts";
@@ -21,7 +23,12 @@ import type { KernelTrial } from "./tune_kernels.ts";
 interface KernelDevice {
   compile(
     program: Program,
-    options: { gemmVariant: ChooseGemm; attention: ChooseAttention },
+    options: {
+      gemmVariant: ChooseGemm;
+      attention: ChooseAttention;
+      stored?: StoredTensors;
+      copyFactors?: boolean;
+    },
   ): Promise<Executable>;
 }
 
@@ -68,16 +75,23 @@ export async function tryKernel(
   }
 }
 
-/** Milliseconds of a product alone; see {@linkcode timeKernels}. */
+/**
+ * Milliseconds of a product alone; see {@linkcode timeKernels}.
+ *
+ * @param options.factors How both are stored.
+ */
 export function timeGemm(
   device: KernelDevice,
   shape: GemmShape,
-  { variants, ...times }:
-    & { variants: readonly GemmVariant[] }
+  { variants, factors, ...times }:
+    & { variants: readonly GemmVariant[]; factors?: TwoBytes }
     & TimingOptions,
 ): Promise<number[][]> {
-  const site = { kind: "matmul", shape } as const;
-  return timeKernels(device, site, { ways: variants, ...times });
+  const stored = factors && { a: factors, b: factors };
+  const site = { kind: "matmul", shape, stored } as const;
+  // What is asked for is the time of this product, not of copies as well.
+  const copyFactors = false;
+  return timeKernels(device, site, { ways: variants, copyFactors, ...times });
 }
 
 /** How long something is timed. */
@@ -90,6 +104,8 @@ export interface TimingOptions {
   readonly roundMs: number;
   /** No round begins later than that; the first one does. */
   readonly limitMs?: number;
+  /** See `LowerOptions`. */
+  readonly copyFactors?: boolean;
 }
 
 /**
@@ -99,7 +115,7 @@ export interface TimingOptions {
 export async function timeKernels(
   device: KernelDevice,
   site: KernelSite,
-  { ways, rounds, roundMs, limitMs = Infinity }:
+  { ways, rounds, roundMs, limitMs = Infinity, copyFactors }:
     & { ways: readonly KernelChoice[] }
     & TimingOptions,
 ): Promise<number[][]> {
@@ -107,7 +123,7 @@ export async function timeKernels(
   const { executable, inARow, timedRuns } = await prepare(
     device,
     site,
-    { ways, submitFlops: SUBMIT_FLOPS },
+    { ways, submitFlops: SUBMIT_FLOPS, copyFactors },
   );
   try {
     const runs: number[] = [], times = ways.map((): number[] => []);
@@ -142,7 +158,11 @@ export async function compileKernels(
 async function compileWays(
   device: KernelDevice,
   site: KernelSite,
-  { ways, inARow }: { ways: readonly KernelChoice[]; inARow: number },
+  { ways, inARow, copyFactors = true }: {
+    ways: readonly KernelChoice[];
+    inARow: number;
+    copyFactors?: boolean;
+  },
 ): Promise<{ program: Program; executable: Executable }> {
   const graphs = ways.map((): Graph => {
     const g = new Graph();
@@ -160,6 +180,8 @@ async function compileWays(
   const executable = await device.compile(program, {
     gemmVariant: (_, phase) => ways[Number(phase)] as GemmVariant,
     attention: (_, phase) => ways[Number(phase)] as AttentionChoice,
+    stored: site.stored,
+    copyFactors,
   });
   return { program, executable };
 }
@@ -168,14 +190,15 @@ async function compileWays(
 async function prepare(
   device: KernelDevice,
   site: KernelSite,
-  { ways, submitFlops }: {
+  { ways, submitFlops, copyFactors }: {
     ways: readonly KernelChoice[];
     submitFlops: number;
+    copyFactors?: boolean;
   },
 ) {
   const inARow = timesInARow(site, submitFlops);
   const { program, executable } = await compileWays(device, site, {
-    ...{ ways, inARow },
+    ...{ ways, inARow, copyFactors },
   });
   try {
     // Zeros would be multiplied with less power, and so at higher clocks.
@@ -183,7 +206,8 @@ async function prepare(
       const length = sizeOf(shape);
       const isFactor = ["a", "b", "qkv", "dOut"].includes(name);
       if (isFactor && dtype === "f32" && length <= MOST_FILLED) {
-        executable.write(name, noise(length));
+        const dtype = site.stored?.[name];
+        executable.write(name, dtype ? words(length, dtype) : noise(length));
       }
     }
     const timed = async (phase: string, runs: number) => {
@@ -216,12 +240,28 @@ function timesInARow(site: KernelSite, submitFlops: number): number {
 
 /** Numbers from -1 to 1 that look random enough; they repeat. */
 function noise(length: number): Float32Array {
-  const numbers = new Float32Array(length);
-  const some = Math.min(length, 1 << 16);
-  for (let i = 0, bits = 1; i < some; i++) {
+  const some = new Float32Array(Math.min(length, 1 << 16));
+  for (let i = 0, bits = 1; i < some.length; i++) {
     bits = Math.imul(bits, 1664525) + 1013904223;
-    numbers[i] = (bits | 0) / 2 ** 31;
+    some[i] = (bits | 0) / 2 ** 31;
   }
-  for (let at = some; at < length; at *= 2) numbers.copyWithin(at, 0, at);
-  return numbers;
+  return repeated(some, new Float32Array(length));
+}
+
+/** The same of two bytes each, two to a word. */
+function words(length: number, dtype: TwoBytes): Uint32Array {
+  const some = encodeFloats(
+    noise(Math.min(length, 1 << 16)),
+    dtype === "f16" ? "F16" : "BF16",
+  );
+  return repeated(new Uint32Array(some.buffer), new Uint32Array(length / 2));
+}
+
+/** `all`, filled with `some` again and again. */
+function repeated<T extends Float32Array | Uint32Array>(some: T, all: T): T {
+  all.set(some);
+  for (let at = some.length; at < all.length; at *= 2) {
+    all.copyWithin(at, 0, at);
+  }
+  return all;
 }
