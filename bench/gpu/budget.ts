@@ -88,7 +88,7 @@ function lowerStep(
   return lower(buildStepProgram(model, train), {
     ...{ maxBindingBytes: MEMORY.maxBufferBytes, maxBindings: 16 },
     gemmVariant: (shape) => chooseGemm(shape, adapter),
-    attention: ({ op }) => chooseAttention(op, adapter, LIMITS),
+    attention: (call) => chooseAttention(call, { ...adapter, limits: LIMITS }),
     ...{ precision, fuse, overlap },
   });
 }

@@ -8,6 +8,7 @@
 
 import { listVulkanAdapters } from "../../src/backend/vulkan/adapters.ts";
 import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
+import { chooseAttention } from "../../src/backend/webgpu/attention/attention_choice.ts";
 import { parseVariant } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type {
   GemmVariant,
@@ -25,7 +26,7 @@ export interface MatrixDevice {
   readonly precision: "bf16" | "fp16";
   readonly unit: MatrixUnit;
   readonly adapter: FoundAdapter;
-  /** Opens it; products are computed by `text` on its unit. */
+  /** Opens it; products are computed by `text` on its unit, and attention. */
   open(text?: string, options?: WebGpuOptions): Promise<WebGpuBackend>;
 }
 
@@ -43,12 +44,18 @@ export const matrixDevices: readonly MatrixDevice[] = adapters()
     (["bf16", "fp16"] as const).flatMap((precision): MatrixDevice[] => {
       const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
       if (!unit) return [];
-      const open = (text = "32x32x16 16x16", options: WebGpuOptions = {}) =>
-        openWebGpuBackend(adapter, {
+      const open = async (
+        text = "32x32x16 16x16",
+        options: WebGpuOptions = {},
+      ) => {
+        const { limits } = (await adapter.request())!;
+        return await openWebGpuBackend(adapter, {
+          gemmVariant: () => onUnit(text, unit),
+          attention: (call) => chooseAttention(call, { unit, limits }),
           ...options,
           precision,
-          gemmVariant: () => onUnit(text, unit),
         });
+      };
       return [{ precision, unit, adapter, open }];
     })
   );
@@ -58,6 +65,19 @@ if (matrixDevices.length === 0) {
     "no matrix units: tests of products on them are skipped (Mesa 26 has them " +
       "in software)",
   );
+}
+
+/** A test for each precision with units; one that is skipped without any. */
+export function onUnits(
+  name: string,
+  test: (device: MatrixDevice) => Promise<void>,
+): void {
+  if (matrixDevices.length === 0) {
+    Deno.test({ name: `units: ${name}`, ignore: true, fn() {} });
+  }
+  for (const device of matrixDevices) {
+    Deno.test(`units of ${device.unit.scalar}: ${name}`, () => test(device));
+  }
 }
 
 /** `32x32x16 16x16`, perhaps in parts of k, by a unit. */

@@ -1,42 +1,86 @@
 /**
  * Which kernels compute attention and its gradient.
  *
+ * On matrix units only where activations are stored in two bytes, as products;
+ * see gemm/matrix_choice.ts.
+ *
  * @module
  */
 
+import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { AdapterInfo } from "../adapters.ts";
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import { formatUnit } from "../gemm/matrix_choice.ts";
+import {
+  canMatrixAttend,
+  matrixAttentionBytes,
+} from "./attention_matrix_forward.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
-import type { AttentionChoice } from "./attention_tile.ts";
+import type {
+  AttentionChoice,
+  MatrixAttention,
+  TileAttention,
+} from "./attention_tile.ts";
 
 /** What there is a choice for. */
 type AttentionOp = "attention" | "attentionBackward";
 
-const AGAIN = ", again";
-
-/** `staged`; `direct, again` where the gradient computes slopes twice. */
-export function formatAttention({ flow, again }: AttentionChoice): string {
-  return flow + (again ? AGAIN : "");
+/** What a call of it is, as far as that matters. */
+export interface AttentionCall {
+  readonly op: AttentionOp;
+  readonly attrs: Pick<AttentionAttrs, "D">;
 }
 
-/** What `text` means for an op, if a device can do it; else null. */
+/** What computes it. */
+export interface AttentionDevice {
+  readonly vendor?: AdapterInfo["vendor"];
+  /** Which takes many seconds to compile a shader of units. */
+  readonly isSoftware?: boolean;
+  /** That may be used, if any. */
+  readonly unit?: MatrixUnit | null;
+  readonly limits: Partial<GPUSupportedLimits>;
+}
+
+const AGAIN = ", again";
+
+/**
+ * `staged`; `direct, again` where the gradient computes slopes twice;
+ * `matrix 64x64 bf16 16x16x16 on 32 lanes`: queries, keys and unit.
+ */
+export function formatAttention(choice: AttentionChoice): string {
+  if (choice.flow === "matrix") {
+    const { queries, keys, unit } = choice;
+    return `matrix ${queries}x${keys} ${formatUnit(unit)}`;
+  }
+  return choice.flow + (choice.again ? AGAIN : "");
+}
+
+/** What `text` means, if a device can do it; else null. */
 export function knownAttention(
   op: AttentionOp,
   text: string,
-  limits: Partial<GPUSupportedLimits>,
+  device: AttentionDevice,
 ): AttentionChoice | null {
-  return attentionChoices(op, limits)
+  return attentionChoices(op, device)
     .find((choice) => formatAttention(choice) === text) ?? null;
 }
 
-/** All ways for a device. */
+/** All ways for a device, some perhaps not for heads of all sizes. */
 export function attentionChoices(
   op: AttentionOp,
-  limits: Partial<GPUSupportedLimits>,
+  device: AttentionDevice,
 ): AttentionChoice[] {
+  return [...matrixChoices(op, device), ...tileChoices(op, device)];
+}
+
+function tileChoices(
+  op: AttentionOp,
+  { limits }: AttentionDevice,
+): TileAttention[] {
   const flows = canStage(limits)
     ? ["staged", "tall", "direct"] as const
     : ["direct"] as const;
-  const choices = flows.map((flow): AttentionChoice => ({ flow }));
+  const choices = flows.map((flow): TileAttention => ({ flow }));
   if (op === "attention") return choices;
   return [
     { flow: "kept" },
@@ -45,36 +89,73 @@ export function attentionChoices(
   ];
 }
 
+/** Subgroups of a workgroup and keys at a time, the likeliest first. */
+const TILES = [[2, 64], [4, 64], [4, 32], [2, 32]] as const;
+
+/** Those on a matrix unit, the likeliest first. */
+function matrixChoices(
+  op: AttentionOp,
+  { unit, limits }: AttentionDevice,
+): MatrixAttention[] {
+  // Prompts and gradients go through workgroup memory where this does.
+  if (!unit || op !== "attention" || !canStage(limits)) return [];
+  return TILES.map(([subgroups, keys]): MatrixAttention => ({
+    ...{ flow: "matrix", unit, queries: subgroups * unit.lanes, keys },
+  })).filter(({ queries }) =>
+    queries <= (limits.maxComputeInvocationsPerWorkgroup ?? 256)
+  );
+}
+
+/** Those of them that can do a call. */
+function fitting(
+  { op, attrs }: AttentionCall,
+  device: AttentionDevice,
+): MatrixAttention[] {
+  const { maxComputeWorkgroupStorageSize: bytes = 0 } = device.limits;
+  return matrixChoices(op, device).filter((choice) =>
+    canMatrixAttend(attrs, choice.unit) &&
+    matrixAttentionBytes(attrs, choice) <= bytes
+  );
+}
+
 /**
- * What is taken without timing. On an NVIDIA H200 attention is faster through
- * workgroup memory, and its gradient where all scores are kept.
+ * What is taken without timing: a matrix unit, where there is one. Else, on an
+ * NVIDIA H200 attention is faster through workgroup memory, and its gradient
+ * where all scores are kept.
  */
 export function chooseAttention(
-  op: AttentionOp,
-  { vendor }: Pick<AdapterInfo, "vendor">,
-  limits: Partial<GPUSupportedLimits>,
+  call: AttentionCall,
+  device: AttentionDevice,
 ): AttentionChoice {
+  const [first] = device.isSoftware ? [] : fitting(call, device);
+  return first ?? chooseTile(call.op, device);
+}
+
+function chooseTile(
+  op: AttentionOp,
+  { vendor, limits }: AttentionDevice,
+): TileAttention {
   if (vendor !== "nvidia" || !canStage(limits)) return { flow: "direct" };
   return { flow: op === "attention" ? "staged" : "kept" };
 }
 
 /** What is worth timing, the likeliest first. */
 export function attentionWays(
-  op: AttentionOp,
-  adapter: Pick<AdapterInfo, "vendor">,
-  limits: Partial<GPUSupportedLimits>,
+  call: AttentionCall,
+  device: AttentionDevice,
 ): AttentionChoice[] {
-  const likely = chooseAttention(op, adapter, limits);
+  const likely = chooseTile(call.op, device);
   const isStaged = likely.flow !== "direct";
   // Slopes are cheap to keep, or dear, in all flows alike.
   const again = isStaged ? "staged" : "direct";
-  const rank = ({ flow, again }: AttentionChoice) =>
+  const rank = ({ flow, again }: TileAttention) =>
     again ? 2 : flow === likely.flow ? 0 : 1;
-  return attentionChoices(op, limits)
+  const tiles = tileChoices(call.op, device)
     // Where it is slower to do without workgroup memory, it is by far.
     .filter(({ flow }) => flow !== "direct" || !isStaged)
     .filter((choice) => !choice.again || choice.flow === again)
     .toSorted((a, b) => rank(a) - rank(b));
+  return [...fitting(call, device), ...tiles];
 }
 
 function canStage(

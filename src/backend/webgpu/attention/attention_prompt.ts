@@ -27,7 +27,7 @@ import {
 } from "./attention_heads.ts";
 import { queryPlace, storeRows } from "./attention_place.ts";
 import { productMemory } from "./attention_products.ts";
-import { attentionShape } from "./attention_tile.ts";
+import { attentionShape, withoutUnit } from "./attention_tile.ts";
 
 /** Threads of a workgroup that copies. */
 const COPY_THREADS = 256;
@@ -76,10 +76,9 @@ function attendCache(
   const { qkv, position } = inputs;
   const { T, S, H, Hkv, D } = attrs;
   const single = { T, H, Hkv, D, B: 1, p: 0, site: 0 };
-  const shape = attentionShape(
-    single,
-    context.attention("attention", single).flow,
-  );
+  const choice = context.attention("attention", single);
+  // Keys and values of a cache are f32, and are not rounded.
+  const shape = attentionShape(single, withoutUnit(choice, "staged").flow);
   const { tile, threads } = shape;
   const { bindings, names } = bind(
     { read: { qkv, position, kCache, vCache }, write: { out } },

@@ -12,6 +12,7 @@
  */
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { f32, joined, lines } from "../wgsl.ts";
 
 /** Vectors of a head that one workgroup makes results for. */
@@ -31,13 +32,34 @@ export const MASKED = "-1e30f";
 export type AttentionFlow = "direct" | "staged" | "tall" | "kept";
 
 /** How attention or its gradient is computed. */
-export interface AttentionChoice {
+export type AttentionChoice = TileAttention | MatrixAttention;
+
+/** In f32, tile by tile, each thread its part. */
+export interface TileAttention {
   readonly flow: AttentionFlow;
   /**
    * Whether the gradient computes the slopes of scores twice, where there would
    * be memory to keep them.
    */
   readonly again?: boolean;
+}
+
+/** By a matrix unit: factors are rounded to two bytes, sums are f32. */
+export interface MatrixAttention {
+  readonly flow: "matrix";
+  readonly unit: MatrixUnit;
+  /** Rows of a workgroup: a multiple of the unit's lanes. */
+  readonly queries: number;
+  /** Columns that are in workgroup memory at a time. */
+  readonly keys: number;
+}
+
+/** The choice where a call can use no unit: another flow then. */
+export function withoutUnit(
+  choice: AttentionChoice,
+  flow: AttentionFlow,
+): TileAttention {
+  return choice.flow === "matrix" ? { flow } : choice;
 }
 
 /** Sizes of a call, and how it is cut into workgroups. */

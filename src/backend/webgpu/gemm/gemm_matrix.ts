@@ -127,8 +127,8 @@ ${
 }
 
 /** The type of one unit: left or right factor, or result. */
-function matrixType(
-  { unit: { M, N, K, scalar } }: MatrixTile,
+export function matrixType(
+  { unit: { M, N, K, scalar } }: Pick<MatrixTile, "unit">,
   use: "A" | "B" | "C",
 ): string {
   const sides = { A: `${M}x${K}`, B: `${K}x${N}`, C: `${M}x${N}` };

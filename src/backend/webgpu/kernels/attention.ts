@@ -16,9 +16,14 @@ import {
 import { queryPlace, storeRows } from "../attention/attention_place.ts";
 import { productMemory } from "../attention/attention_products.ts";
 import {
+  canMatrixAttend,
+  matrixAttention,
+} from "../attention/attention_matrix_forward.ts";
+import {
   attentionFlops,
   attentionShape,
   dropoutTile,
+  withoutUnit,
 } from "../attention/attention_tile.ts";
 import { bind, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
@@ -30,10 +35,13 @@ export const attentionKernels: Kernels<"attention"> = {
   attention({ in: inputs, out: write, attrs }, context) {
     const site = inputs.rng && siteTable(attrs, context);
     const read = { ...inputs, site };
-    const shape = attentionShape(
-      attrs,
-      context.attention("attention", attrs).flow,
-    );
+    const choice = context.attention("attention", attrs);
+    if (choice.flow === "matrix" && canMatrixAttend(attrs, choice.unit)) {
+      return [matrixAttention({ ...read, ...write }, attrs, {
+        ...{ choice, context },
+      })];
+    }
+    const shape = attentionShape(attrs, withoutUnit(choice, "staged").flow);
     const { T, H, D, p, threads } = shape;
     const vector = shape.vector ? ["qkv", "out"] : [];
     const { bindings, names } = bind({ read, write }, { vector });

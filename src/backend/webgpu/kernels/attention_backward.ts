@@ -29,6 +29,7 @@ import {
 import {
   type AttentionShape,
   attentionShape,
+  withoutUnit,
 } from "../attention/attention_tile.ts";
 import {
   bind,
@@ -48,7 +49,10 @@ export const MOST_KEPT_BYTES = 2 ** 28;
 export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
   attentionBackward({ in: inputs, out: { dQkv }, attrs }, context) {
     const { dOut, qkv, out, lse, rng } = inputs;
-    const { flow, again } = context.attention("attentionBackward", attrs);
+    const { flow, again } = withoutUnit(
+      context.attention("attentionBackward", attrs),
+      "kept",
+    );
     const shape = attentionShape(attrs, flow);
     const { B, T, H, tile } = shape;
     const rowDots = context.scratch(B * H * T);

@@ -9,6 +9,7 @@ import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { KernelChoices } from "../../backend.ts";
 import type { AdapterInfo } from "../adapters.ts";
 import {
+  type AttentionDevice,
   attentionWays,
   chooseAttention,
   formatAttention,
@@ -56,6 +57,7 @@ export class ChosenKernels {
   readonly #limits: Partial<GPUSupportedLimits>;
   /** By the keys of sites. */
   readonly #gemm = new Map<string, GemmVariant>();
+  readonly #device: AttentionDevice;
   readonly #attention = new Map<string, AttentionChoice>();
 
   constructor(
@@ -64,6 +66,7 @@ export class ChosenKernels {
   ) {
     this.#adapter = adapter;
     this.#limits = limits;
+    this.#device = { ...adapter, limits };
   }
 
   /** Takes what is said to be best, as far as it is known and can run. */
@@ -73,7 +76,7 @@ export class ChosenKernels {
       const op = key.startsWith("attentionBackward ")
         ? "attentionBackward"
         : "attention";
-      const attention = knownAttention(op, text, this.#limits);
+      const attention = knownAttention(op, text, this.#device);
       if (variant) this.#gemm.set(key, variant);
       else if (attention) this.#attention.set(key, attention);
     }
@@ -90,7 +93,7 @@ export class ChosenKernels {
   /** How attention, or its gradient, is computed. */
   attention(op: AttentionSite["kind"], attrs: AttentionAttrs): AttentionChoice {
     return this.#attention.get(attentionKey(op, attrs)) ??
-      chooseAttention(op, this.#adapter, this.#limits);
+      chooseAttention({ op, attrs }, this.#device);
   }
 
   /** Whether a site is known. */
@@ -125,7 +128,7 @@ export class ChosenKernels {
    */
   ways(site: KernelSite, best: readonly GemmTile[]): KernelChoice[] {
     if (site.kind !== "matmul") {
-      return attentionWays(site.kind, this.#adapter, this.#limits);
+      return attentionWays({ op: site.kind, ...site }, this.#device);
     }
     return this.#gemmWays(site, best);
   }

@@ -100,14 +100,11 @@ function kernelText(): string {
     maxComputeInvocationsPerWorkgroup: 1024,
     maxComputeWorkgroupStorageSize: 65536,
   };
-  const product = new Graph(), attention = new Graph();
+  const product = new Graph();
   const side = 256;
   const shape = { M: side, N: side, K: side, transA: false, transB: false };
   const attrs = { B: 1, T: 128, H: 1, Hkv: 1, D: 64, p: 0.5, site: 0 };
   recordSite(product, { kind: "matmul", shape, sums: { addTo: false } });
-  for (const kind of ["attention", "attentionBackward"] as const) {
-    recordSite(attention, { kind, attrs });
-  }
   const textOf = (g: Graph, choice: KernelChoice) =>
     lower(plan({ g }), {
       ...{ maxBindingBytes: 2 ** 27, maxBindings: 8 },
@@ -119,9 +116,13 @@ function kernelText(): string {
     ...[...gemmCandidates(limits), ...matrixCandidates(SOME_UNIT, limits)].map(
       (tile) => textOf(product, { ...tile, splitK: 1 }),
     ),
-    ...(["attention", "attentionBackward"] as const).flatMap((op) =>
-      attentionChoices(op, limits).map((choice) => textOf(attention, choice))
-    ),
+    ...(["attention", "attentionBackward"] as const).flatMap((kind) => {
+      const attention = new Graph();
+      recordSite(attention, { kind, attrs });
+      return attentionChoices(kind, { limits, unit: SOME_UNIT }).map((choice) =>
+        textOf(attention, choice)
+      );
+    }),
   ].join();
 }
 

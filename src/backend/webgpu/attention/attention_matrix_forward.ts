@@ -1,0 +1,374 @@
+/**
+ * Attention forward on matrix units ("tensor cores"): softmax over keys as they
+ * come (Dao et al. 2022, https://arxiv.org/abs/2205.14135), for a tile of
+ * queries, of which each subgroup has as many rows as it has threads.
+ *
+ * Queries, keys and values are multiplied in two bytes a number, as they are
+ * stored; so are probabilities, which are rounded to that; sums are f32. Which
+ * thread holds what of a unit is the driver's affair. So scores go through
+ * workgroup memory, where each thread reads one row: its softmax needs no other
+ * thread. What results shrink by as larger scores come gets to the units as a
+ * matrix whose columns are all alike. Only the subgroup itself reads what it
+ * writes there, so that workgroups wait for keys and values alone.
+ *
+ * Counted for units of 16 on 32 lanes and heads of 64: of 32 queries and 64
+ * keys, 16 KB of workgroup memory are read for keys and values, 24 KB are
+ * written and read for scores and probabilities, for 0.5 MFLOP.
+ *
+ * Formulas: ../kernels/attention.ts. Powers are of 2, and what they are taken
+ * of is scaled by log2(e).
+ *
+ * @module
+ */
+
+import type { AttentionAttrs } from "../../../graph/ops.ts";
+import {
+  bind,
+  type Dispatch,
+  type GpuTensor,
+  groupIndex,
+  groups,
+} from "../dispatch.ts";
+import { matrixType } from "../gemm/gemm_matrix.ts";
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { KernelContext } from "../kernel.ts";
+import { dropoutFunctions } from "../philox.ts";
+import { packing } from "../two_bytes.ts";
+import { entry, f32, joined, lines, range } from "../wgsl.ts";
+import { packed } from "./attention_heads.ts";
+import {
+  attentionFlops,
+  dropoutVector,
+  MASKED,
+  type MatrixAttention,
+} from "./attention_tile.ts";
+
+/** Keys whose scores a subgroup has in workgroup memory at a time. */
+const STEP = 32;
+/** Numbers in 16 bytes, which workgroup memory is an array of. */
+const HALVES = 8, FLOATS = 4;
+/** Where in a row of scores, once used, its shrink factor is for the units. */
+const FACTORS_AT = STEP / HALVES;
+
+/** The longest heads: twice as many registers as there are were needed. */
+const MOST_D = 128;
+
+/** Whether there is a way for heads of a size. */
+export function canMatrixAttend(
+  { D }: Pick<AttentionAttrs, "D">,
+  { M, N, K, lanes }: MatrixUnit,
+): boolean {
+  return D <= MOST_D && D % N === 0 && D % K === 0 && lanes % M === 0 &&
+    N <= STEP - FACTORS_AT * FLOATS && STEP % N === 0 && STEP % K === 0;
+}
+
+/** Bytes of workgroup memory. */
+export function matrixAttentionBytes(
+  { D }: Pick<AttentionAttrs, "D">,
+  { queries, keys }: MatrixAttention,
+): number {
+  const vectors = Math.max(2 * keys, queries) * rowOf(D / HALVES) +
+    queries * SCORE_ROW;
+  return 16 * vectors;
+}
+
+/** Rows of an odd number of vectors: eight of them begin in other banks. */
+function rowOf(vectors: number): number {
+  return vectors + 1 - vectors % 2;
+}
+
+const SCORE_ROW = rowOf(STEP / FLOATS);
+
+/** Outputs and the logarithms of sums. */
+export function matrixAttention(
+  { out, lse, ...read }:
+    & Record<"qkv" | "out" | "lse", GpuTensor>
+    & { rng?: GpuTensor; site?: GpuTensor },
+  attrs: AttentionAttrs,
+  { choice, context }: { choice: MatrixAttention; context: KernelContext },
+): Dispatch {
+  const { B, T, H, Hkv, D } = attrs;
+  const { unit, queries, keys } = choice;
+  const { M, N, K, lanes, scalar } = unit;
+  const isRaw = read.qkv.dtype === scalar;
+  const { bindings, names } = bind(
+    { read, write: { out, lse } },
+    { vector: isRaw ? ["out"] : ["qkv", "out"], quads: isRaw ? ["qkv"] : [] },
+  );
+  const { qkv, rng } = names;
+  const tiles = Math.ceil(T / queries);
+  const workgroups = B * H * tiles;
+  const threads = queries; // each has a row
+  const vectors = D / HALVES, row = rowOf(vectors);
+  const firstValue = keys * row;
+  const firstScore = Math.max(2 * keys, queries) * row;
+  const heads = packed(attrs), perRow = heads.width / HALVES;
+  const type = (use: "A" | "B" | "C") => matrixType({ unit }, use);
+  const down = range(lanes / M); // units of a subgroup's rows
+  const across = range(D / N); // of a head's columns
+  const scale = f32(Math.LOG2E / Math.sqrt(D));
+  /** Copies rows of heads; `at` says where the row begins in memory. */
+  const copy = (
+    rows: number,
+    parts: readonly { to: number; from: string }[],
+    begin: string,
+  ) => {
+    const count = rows * vectors;
+    return lines(Math.ceil(count / threads), (turn) => {
+      const index = `index${turn}`;
+      const isWhole = (turn + 1) * threads <= count;
+      const rowAt = `min(${begin} + ${index} / ${vectors}u, ${T - 1}u)`;
+      return `    {
+      let ${index} = lane + ${turn * threads}u;
+      let at = (first + ${rowAt}) * ${perRow}u + ${index} % ${vectors}u;
+      let to = ${index} / ${vectors}u * ${row}u + ${index} % ${vectors}u;
+${isWhole ? "" : `      if (${index} < ${count}u) {\n`}${
+        parts.map(({ to, from }) =>
+          `      tiles[to + ${to}u] = eight(at + (${from}) / ${HALVES}u);`
+        ).join("\n")
+      }${isWhole ? "" : "\n      }"}
+    }`;
+    });
+  };
+  const eachUnit = (line: (i: number, j: number) => string) =>
+    down.flatMap((i) => across.map((j) => line(i, j))).join("\n");
+  /** Where the scores of the subgroup's unit i begin. */
+  const scoresOf = (i: number, vector: number | string) =>
+    `&tiles[scores + ${i * M * SCORE_ROW}u + ${vector}u]`;
+  /** Loads what each row is multiplied by. */
+  const loadFactors = (name: string) =>
+    down.map((i) =>
+      `let ${name}${i} = coopLoad<${type("C")}>(${
+        scoresOf(i, FACTORS_AT)
+      }, ${SCORE_ROW}u);`
+    ).join("\n");
+  const putFactor = (value: string) =>
+    lines(
+      N / FLOATS,
+      (v) =>
+        `      tiles[own + ${FACTORS_AT + v}u] = ` +
+        `bitcast<vec4<u32>>(vec4<f32>(${value}));`,
+    );
+  const number = range(STEP / FLOATS);
+  const code = `
+${rng ? dropoutFunctions({ p: attrs.p, site: names.site, rng }, context) : ""}
+${packing("packed", scalar)}
+fn eight(i: u32) -> vec4<u32> {
+  return ${
+    isRaw
+      ? `raw_${qkv}(i)`
+      : `vec4<u32>(packed(${qkv}[2u * i]), packed(${qkv}[2u * i + 1u]))`
+  };
+}
+var<workgroup> tiles: array<vec4<u32>, ${
+    matrixAttentionBytes(attrs, choice) / 16
+  }>;
+${
+    entry(
+      threads,
+      `
+  var work = ${groupIndex(workgroups)};
+  if (work >= ${workgroups}u) { return; }
+  let tile = ${tiles - 1}u - work % ${tiles}u; // the longest first
+  work /= ${tiles}u;
+  let h = work % ${H}u;
+  let hkv = h * ${Hkv}u / ${H}u;
+  let first = work / ${H}u * ${T}u;
+  let fromQ = tile * ${queries}u;
+  let firstRow = fromQ + subgroup * ${lanes}u;
+  let q = firstRow + sublane;
+  let scores = ${firstScore}u + subgroup * ${lanes * SCORE_ROW}u;
+  let own = scores + sublane * ${SCORE_ROW}u;
+  // 1. Queries, which stay in registers.
+${copy(queries, [{ to: 0, from: heads.query("h") }], "fromQ")}
+  workgroupBarrier();
+${
+        down.flatMap((i) =>
+          range(D / K).map((d) =>
+            `  let q${i}_${d} = coopLoad<${
+              type("A")
+            }>(&tiles[(subgroup * ${lanes}u + ${i * M}u) * ${row}u + ${
+              d * K / HALVES
+            }u], ${row}u);`
+          )
+        ).join("\n")
+      }
+${eachUnit((i, j) => `  var o${i}_${j} = ${type("C")}();`)}
+  var top = ${MASKED};
+  var sum = 0.0f;
+  let behind = min(fromQ + ${queries}u, ${T}u);
+  for (var begin = 0u; begin < behind; begin += ${keys}u) {
+    workgroupBarrier();
+${
+        copy(keys, [
+          { to: 0, from: heads.key("hkv") },
+          { to: firstValue, from: heads.value("hkv") },
+        ], "begin")
+      }
+    workgroupBarrier();
+    for (var step = 0u; step < ${keys}u; step += ${STEP}u) {
+      let k = begin + step;
+      if (k >= min(firstRow + ${lanes}u, ${T}u)) { break; }
+      // 2. Scores.
+${
+        range(STEP / N).map((j) =>
+          `      {
+${lines(down.length, (i) => `        var s${i} = ${type("C")}();`)}
+${
+            range(D / K).map((d) =>
+              `        let keys${d} = coopLoadT<${type("B")}>(&tiles[(step + ${
+                j * N
+              }u) * ${row}u + ${d * K / HALVES}u], ${row}u);
+${
+                lines(
+                  down.length,
+                  (i) =>
+                    `        s${i} = coopMultiplyAdd(q${i}_${d}, keys${d}, s${i});`,
+                )
+              }`
+            ).join("\n")
+          }
+${
+            lines(down.length, (i) =>
+              `        coopStore(s${i}, ${
+                scoresOf(i, j * N / FLOATS)
+              }, ${SCORE_ROW}u);`)
+          }
+      }`
+        ).join("\n")
+      }
+      subgroupBarrier();
+      // 3. Probabilities of the thread's own row, later positions masked.
+${
+        number.map((v) =>
+          `      var p${v} = bitcast<vec4<f32>>(tiles[own + ${v}u]);`
+        ).join("\n")
+      }
+      if (k + ${STEP - 1}u > firstRow) {
+        let quad = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
+${
+        number.map((v) =>
+          `        p${v} = select(vec4<f32>(${MASKED}), p${v}, quad + vec4<u32>(${
+            v * FLOATS
+          }u) <= vec4<u32>(q));`
+        ).join("\n")
+      }
+      }
+      let most = ${
+        number.slice(1).reduce((all, v) => `max(${all}, p${v})`, "p0")
+      };
+      let before = top;
+      top = max(top, ${scale} * max(max(most.x, most.y), max(most.z, most.w)));
+      let shrink = exp2(before - top);
+${
+        number.map((v) =>
+          `      p${v} = exp2(fma(p${v}, vec4<f32>(${scale}), vec4<f32>(-top)));`
+        ).join("\n")
+      }
+      let quads = ${joined(number.length, " + ", (v) => `p${v}`)};
+      sum = fma(sum, shrink, dot(quads, vec4<f32>(1.0f)));
+${
+        rng
+          ? number.map((v) =>
+            `      p${v} *= ${
+              dropoutVector(
+                attrs,
+                `(work * ${T}u + q) * ${T}u + k + ${v * FLOATS}u`,
+              )
+            };`
+          ).join("\n")
+          : ""
+      }
+${
+        range(STEP / HALVES).map((v) =>
+          `      tiles[own + ${v}u] = vec4<u32>(packed(p${2 * v}), packed(p${
+            2 * v + 1
+          }));`
+        ).join("\n")
+      }
+${putFactor("shrink")}
+      subgroupBarrier();
+      // 4. Probabilities times values.
+      {
+${loadFactors("factors")}
+${eachUnit((i, j) => `        o${i}_${j} = o${i}_${j} * factors${i};`)}
+      }
+${
+        range(STEP / K).map((d) =>
+          `      {
+${
+            lines(down.length, (i) =>
+              `        let probs${i} = coopLoad<${type("A")}>(${
+                scoresOf(i, d * K / HALVES)
+              }, ${SCORE_ROW}u);`)
+          }
+${
+            across.map((j) =>
+              `        let values${j} = coopLoad<${
+                type("B")
+              }>(&tiles[${firstValue}u + (step + ${d * K}u) * ${row}u + ${
+                j * N / HALVES
+              }u], ${row}u);
+${
+                lines(
+                  down.length,
+                  (i) =>
+                    `        o${i}_${j} = coopMultiplyAdd(probs${i}, values${j}, o${i}_${j});`,
+                )
+              }`
+            ).join("\n")
+          }
+      }`
+        ).join("\n")
+      }
+      subgroupBarrier();
+    }
+  }
+  // 5. Results, some columns at a time.
+${putFactor("1.0f / sum")}
+  subgroupBarrier();
+${loadFactors("inverse")}
+${
+        range(Math.ceil(D / STEP)).map((part) => {
+          const columns = Math.min(STEP, D - part * STEP);
+          const quads = columns / FLOATS;
+          return `  subgroupBarrier();
+${
+            range(columns / N).map((j) =>
+              lines(down.length, (i) =>
+                `  coopStore(o${i}_${part * STEP / N + j} * inverse${i}, ${
+                  scoresOf(i, j * N / FLOATS)
+                }, ${SCORE_ROW}u);`)
+            ).join("\n")
+          }
+  subgroupBarrier();
+  for (var index = sublane; index < ${lanes * quads}u; index += ${lanes}u) {
+    let row = firstRow + index / ${quads}u;
+    if (row < ${T}u) {
+      let result = bitcast<vec4<f32>>(tiles[scores + index / ${quads}u * ${SCORE_ROW}u + index % ${quads}u]);
+      ${names.out}[((first + row) * ${H * D}u + h * ${D}u) / 4u + ${
+            part * STEP / FLOATS
+          }u + index % ${quads}u] = result;
+    }
+  }`;
+        }).join("\n")
+      }
+  if (q < ${T}u) {
+    ${names.lse}[work * ${T}u + q] = ${f32(Math.LN2)} * (top + log2(sum));
+  }`,
+      { subgroup: true },
+    )
+  }`;
+  return {
+    label: "attention",
+    enables: [
+      "wgpu_cooperative_matrix",
+      "subgroups",
+      ...scalar === "f16" ? ["f16"] : [],
+    ],
+    bindings,
+    code,
+    workgroups: groups(workgroups),
+    flops: attentionFlops(attrs, 2),
+  };
+}

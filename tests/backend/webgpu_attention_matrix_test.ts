@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
+import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
+import {
+  type AttentionDevice,
+  attentionWays,
+  chooseAttention,
+  formatAttention,
+  knownAttention,
+} from "../../src/backend/webgpu/attention/attention_choice.ts";
+import {
+  canMatrixAttend,
+  matrixAttention,
+  matrixAttentionBytes,
+} from "../../src/backend/webgpu/attention/attention_matrix_forward.ts";
+import type { MatrixAttention } from "../../src/backend/webgpu/attention/attention_tile.ts";
+import type {
+  GpuTensor,
+  StoredType,
+} from "../../src/backend/webgpu/dispatch.ts";
+import type { MatrixUnit } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
+import type { KernelContext } from "../../src/backend/webgpu/kernel.ts";
+import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
+import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
+import { instructionsOf } from "./_spirv_reader.ts";
+import { validate, validatorYear } from "./_spirv_val.ts";
+
+const NVIDIA: MatrixUnit = {
+  ...{ M: 16, N: 16, K: 16, scalar: "bf16", lanes: 32 },
+};
+const UNITS: readonly MatrixUnit[] = [
+  NVIDIA,
+  { ...NVIDIA, scalar: "f16" },
+  { ...NVIDIA, N: 8, scalar: "f16" }, // another of NVIDIA's
+  { ...NVIDIA, M: 8, lanes: 16 }, // Intel's
+  { M: 8, N: 8, K: 8, scalar: "f16", lanes: 8 }, // that of Mesa's software
+];
+const LIMITS = {
+  maxComputeInvocationsPerWorkgroup: 1024,
+  maxComputeWorkgroupStorageSize: 48 << 10,
+};
+const CARD: AttentionDevice = {
+  ...{ vendor: "nvidia", unit: NVIDIA, limits: LIMITS },
+};
+
+/** The shader of a call, as SPIR-V. */
+function compile(
+  choice: MatrixAttention,
+  { D, p, dtype }: { D: number; p: number; dtype: StoredType },
+) {
+  const attrs = { B: 2, T: 100, H: 4, Hkv: 2, D, p, site: 1 };
+  const tensor = (name: string, dtype: StoredType, length: number) => ({
+    ...{ dtype, length, offset: 0 },
+    memory: { name, sizeBytes: 4 * length, lifetime: "persistent" },
+  } satisfies GpuTensor);
+  const one = matrixAttention(
+    {
+      qkv: tensor("qkv", dtype, 200 * 8 * D),
+      out: tensor("out", dtype, 200 * 4 * D),
+      lse: tensor("lse", "f32", 800),
+      ...p > 0 && {
+        rng: tensor("rng", "u32", 4),
+        site: tensor("site", "f32", 1),
+      },
+    },
+    attrs,
+    { choice, context: { hasU64: true } as KernelContext },
+  );
+  return compileShader(
+    shaderText(one, one.bindings.map(({ written }) => written)),
+  );
+}
+
+Deno.test("attention by units of all makers becomes SPIR-V", async () => {
+  const modules: Uint32Array<ArrayBuffer>[] = [];
+  for (const unit of UNITS) {
+    const { M, N, K, lanes, scalar } = unit;
+    for (const [D, p] of [[16, 0], [80, 0.1]]) {
+      for (const dtype of [scalar, "f32"] as const) {
+        const choice: MatrixAttention = {
+          ...{ flow: "matrix", unit, queries: 2 * lanes, keys: 32 },
+        };
+        const { words, workgroupSize, capabilities } = compile(
+          choice,
+          { D, p, dtype },
+        );
+        modules.push(words);
+        assert.deepEqual(workgroupSize, [2 * lanes, 1, 1]);
+        assert.ok(capabilities.includes("cooperativeMatrix"));
+        const products = instructionsOf(words)
+          .filter(({ op }) => op === "cooperativeMatrixMulAdd");
+        // Of a row of each thread with 32 keys: scores, D deep, and results.
+        assert.equal(
+          products.length,
+          lanes / M * (32 / N * D / K + D / N * 32 / K),
+        );
+      }
+    }
+  }
+  if (validatorYear !== null && validatorYear >= 2025) {
+    await validate(modules, { target: "vulkan1.3" });
+  }
+});
+
+Deno.test("attention declares as much workgroup memory as it says", () => {
+  for (
+    const [queries, keys, D] of [[64, 64, 64], [128, 32, 64], [64, 32, 80]]
+  ) {
+    const choice: MatrixAttention = {
+      ...{ flow: "matrix", unit: NVIDIA, queries, keys },
+    };
+    // Rows of 16 bytes more than their numbers: heads in two bytes, 32 scores.
+    const row = 2 * D + 16;
+    const bytes = Math.max(2 * keys, queries) * row + queries * (4 * 32 + 16);
+    assert.equal(matrixAttentionBytes({ D }, choice), bytes);
+    const { words } = compile(choice, { D, p: 0, dtype: "bf16" });
+    const all = instructionsOf(words);
+    const lengths = all.filter(({ op }) => op === "typeArray")
+      .map(({ operands }) =>
+        all.find((one) =>
+          one.op === "constant" && one.operands[1] === operands[2]
+        )?.operands[2]
+      );
+    assert.deepEqual(lengths, [bytes / 16]);
+  }
+});
+
+const attrs = { B: 64, T: 256, H: 6, Hkv: 6, D: 64, p: 0.2, site: 0 };
+const DEFAULT = "matrix 64x64 bf16 16x16x16 on 32 lanes";
+
+Deno.test("chooseAttention() takes the unit where heads fit it", () => {
+  const choose = (D: number, device: AttentionDevice = CARD) =>
+    formatAttention(chooseAttention({ op: "attention", attrs: { D } }, device));
+  assert.equal(choose(64), DEFAULT);
+  assert.equal(choose(16), DEFAULT);
+  assert.equal(choose(24), "staged"); // no multiple of 16
+  assert.equal(choose(144), "staged"); // too long
+  // Keys and values of 128 numbers, 64 at a time, take 35 KB; scores 9 KB.
+  assert.equal(choose(128), DEFAULT);
+  const small = { ...LIMITS, maxComputeWorkgroupStorageSize: 32 << 10 };
+  assert.equal(
+    choose(128, { ...CARD, limits: small }),
+    "matrix 64x32 bf16 16x16x16 on 32 lanes",
+  );
+  assert.equal(choose(64, { ...CARD, unit: null }), "staged");
+  assert.equal(choose(64, { ...CARD, isSoftware: true }), "staged");
+  const back = { op: "attentionBackward", attrs } as const;
+  assert.equal(formatAttention(chooseAttention(back, CARD)), "kept");
+  assert.ok(!canMatrixAttend({ D: 64 }, { ...NVIDIA, M: 32, lanes: 16 }));
+});
+
+Deno.test("attentionWays() tries all tiles of the unit, then other flows", () => {
+  const ways = attentionWays({ op: "attention", attrs }, CARD);
+  assert.deepEqual(ways.map(formatAttention), [
+    DEFAULT,
+    "matrix 128x64 bf16 16x16x16 on 32 lanes",
+    "matrix 128x32 bf16 16x16x16 on 32 lanes",
+    "matrix 64x32 bf16 16x16x16 on 32 lanes",
+    ...["staged", "tall"],
+  ]);
+});
+
+Deno.test("a device without the unit takes no attention of it from files", () => {
+  assert.ok(knownAttention("attention", DEFAULT, CARD));
+  const others = [null, { ...NVIDIA, lanes: 64 }];
+  for (const unit of others) {
+    const device = { ...CARD, unit };
+    assert.equal(knownAttention("attention", DEFAULT, device), null);
+  }
+  assert.equal(knownAttention("attentionBackward", DEFAULT, CARD), null);
+  const info: Partial<AdapterInfo> = { isSoftware: false, vendor: "nvidia" };
+  const takes = (unit: MatrixUnit | null, text: string) => {
+    const chosen = new ChosenKernels({ ...info, unit } as AdapterInfo, LIMITS);
+    chosen.take({ "attention 64x256x6x64 dropout": text });
+    return formatAttention(chosen.attention("attention", attrs));
+  };
+  const other = "matrix 128x32 bf16 16x16x16 on 32 lanes";
+  assert.equal(takes(NVIDIA, other), other);
+  assert.equal(takes(null, other), "staged");
+  assert.equal(takes(NVIDIA, "tall"), "tall");
+});
