@@ -1,10 +1,19 @@
 /** Factors of matrix units that are rounded once for several products. */
 
 import assert from "node:assert/strict";
-import type { Dispatch } from "../../src/backend/webgpu/dispatch.ts";
+import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
+import type {
+  Dispatch,
+  GpuTensor,
+  StoredType,
+} from "../../src/backend/webgpu/dispatch.ts";
 import { parseVariant } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import type { KernelContext } from "../../src/backend/webgpu/kernel.ts";
+import { normKernels } from "../../src/backend/webgpu/kernels/norms.ts";
 import { lower, type LoweredProgram } from "../../src/backend/webgpu/lower.ts";
+import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
+import { encodeFloats } from "../../src/base/float_formats.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
@@ -13,6 +22,7 @@ import { buildStepProgram } from "../../src/train/step_program.ts";
 import { tinyConfig } from "../train/_helpers.ts";
 import { matrixDevices } from "./_matrix_units.ts";
 import { normal } from "./_op_inputs.ts";
+import { SpirvMachine } from "./_spirv_machine.ts";
 
 /** The first phase of a step, or another program, on units or not. */
 function lowered(
@@ -35,6 +45,8 @@ function lowered(
 }
 
 const isCopy = ({ label }: Dispatch) => label === "round";
+const isTemporary = ({ memory }: GpuTensor) =>
+  typeof memory.lifetime === "object";
 const tensorOf = ({ bindings }: Dispatch, name: string) =>
   bindings.find((binding) => binding.name === name)!.tensor;
 
@@ -54,9 +66,7 @@ Deno.test("a step on units rounds its weights once, together", () => {
   const program = step({ nEmbd: 64 });
   const { all, persistent } = lowered(program);
   const copies = all.filter(isCopy);
-  const weights = copies.filter((one) =>
-    tensorOf(one, "x").memory.lifetime === "persistent"
-  );
+  const weights = copies.filter((one) => !isTemporary(tensorOf(one, "x")));
   // All lie in one array, with less between them than is worth a dispatch.
   assert.equal(weights.length, 1);
   const source = tensorOf(weights[0], "x"), copy = tensorOf(weights[0], "out");
@@ -91,29 +101,68 @@ Deno.test("a step on units rounds its weights once, together", () => {
   assert.ok(!lowered(program, { tile }).all.some(isCopy));
 });
 
-Deno.test("a gradient of the residual stream is rounded once for its readers", () => {
+Deno.test("a gradient of the residual stream is rounded as it is made", () => {
   // Three tiles across for the input's gradient, three for the weight's.
   const program = step({ nEmbd: 96, dropout: 0, bias: false });
   const copied = (precision: StoredPrecision) => {
-    const all = lowered(program, { precision }).all;
-    return all.filter(isCopy).filter((one) =>
-      typeof tensorOf(one, "x").memory.lifetime === "object"
-    ).map((one) => {
-      const { memory, dtype } = tensorOf(one, "out");
-      const readers = all.filter(({ bindings, label }) =>
-        label === "matmul" &&
-        bindings.some(({ tensor }) => tensor.memory === memory)
-      );
-      const at = all.indexOf(one);
-      // At once, for what takes its place comes later.
-      assert.ok(readers.every((reader) => all.indexOf(reader) - at <= 3));
-      return `${dtype} ${readers.length}`;
+    const { all } = lowered(program, { precision });
+    return all.flatMap((one) => {
+      const copies = isCopy(one)
+        ? isTemporary(tensorOf(one, "x")) ? [tensorOf(one, "out")] : []
+        : one.bindings.filter(({ name }) => name === "rounded")
+          .map(({ tensor }) => tensor);
+      return copies.map(({ memory, dtype }) => {
+        const readers = all.filter(({ bindings, label }) =>
+          label === "matmul" &&
+          bindings.some(({ tensor }) => tensor.memory === memory)
+        );
+        return `${one.label} ${dtype} ${readers.length}`;
+      });
     });
   };
-  // Of attProj and fcProj in both layers, and that of the logits.
-  assert.deepEqual(copied("bf16"), Array(2 * 2 + 1).fill("bf16 2"));
+  // That of the logits; then of attProj and fcProj in both layers.
+  assert.deepEqual(copied("bf16"), [
+    "round bf16 2",
+    ...Array(2 * 2).fill("layerNormBackward bf16 2"),
+  ]);
   // Units of f16 take gradients times a power of two.
   assert.deepEqual(copied("fp16"), []);
+});
+
+Deno.test("layerNormBackward() writes its result and the copy of it", () => {
+  const rows = 3, C = 24;
+  const tensor = (name: string, length: number, dtype: StoredType = "f32") => ({
+    ...{ dtype, length, offset: 0 },
+    memory: { name, sizeBytes: 4 * length, lifetime: { phase: "g" } },
+  });
+  const matrix = (name: string) => tensor(name, rows * C);
+  const out = matrix("out"), rounded = tensor("rounded", rows * C, "bf16");
+  const context: Partial<KernelContext> = {
+    copyBeside: (result) => result === out ? rounded : undefined,
+  };
+  const [dispatch] = normKernels.layerNormBackward({
+    op: "layerNormBackward",
+    in: {
+      ...{ dOut: matrix("dOut"), x: matrix("x"), addTo: matrix("addTo") },
+      ...{ weight: tensor("weight", C) },
+      ...{ mean: tensor("mean", rows), rstd: tensor("rstd", rows) },
+    },
+    out: { out },
+    attrs: { rows, C },
+  }, context as KernelContext);
+  const writable = dispatch.bindings.map(({ written }) => written);
+  const buffers = new Map(dispatch.bindings.map(({ name, tensor }, i) => {
+    const { dtype, length } = tensor;
+    const bytes = dtype === "bf16"
+      ? new Uint8Array(2 * length)
+      : new Uint8Array(normal(i, [length]).data.buffer as ArrayBuffer);
+    return [name, bytes];
+  }));
+  const { words } = compileShader(shaderText(dispatch, writable));
+  new SpirvMachine(words).run(dispatch.workgroups, [...buffers.values()]);
+  const exact = new Float32Array(buffers.get("out")!.buffer);
+  assert.ok(new Set(exact).size > 50);
+  assert.deepEqual(buffers.get("rounded"), encodeFloats(exact, "BF16"));
 });
 
 Deno.test("what is summed by the way is read as it is", () => {

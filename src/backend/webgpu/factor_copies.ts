@@ -61,6 +61,8 @@ export class FactorCopies {
   readonly #parts = new Map<GpuTensor, Copied>();
   /** Those that are worth as much as what they were made from. */
   readonly #fresh = new Set<Copied>();
+  /** Those that the dispatches of this call write. */
+  readonly #pending = new Set<Copied>();
   #made: Dispatch[] = [];
 
   /** @param uses All of the phase. */
@@ -92,6 +94,14 @@ export class FactorCopies {
     return { dtype, length: factor.length, memory, offset };
   }
 
+  /** The copy of a result, if the kernel that makes it is to write it too. */
+  beside(result: GpuTensor): GpuTensor | undefined {
+    const copied = this.#parts.get(result);
+    if (!copied || !isTemporary(result)) return undefined;
+    this.#pending.add(copied);
+    return copied.copy;
+  }
+
   /** The dispatches of a call, behind those of the copies that it asked for. */
   around(dispatches: readonly Dispatch[]): Dispatch[] {
     const made = this.#made;
@@ -105,6 +115,8 @@ export class FactorCopies {
         }
       }
     }
+    for (const copied of this.#pending) this.#fresh.add(copied);
+    this.#pending.clear();
     return [...made, ...dispatches];
   }
 }

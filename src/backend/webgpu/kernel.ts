@@ -33,6 +33,8 @@ export interface KernelContext {
   factorScale(factor: GpuTensor): number;
   /** The copy of a factor of f32 that a unit takes as it is, if there is one. */
   copyOf(factor: GpuTensor, scalar: TwoBytes): GpuTensor | undefined;
+  /** The same of a result, if its kernel is to round it by the way. */
+  copyBeside(result: GpuTensor): GpuTensor | undefined;
   /** Memory for the time of this call, f32. */
   scratch(length: number): GpuTensor;
   /** Memory for the time of this call, u32. */

@@ -363,6 +363,7 @@ function callContext(
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),
     factorScale,
     copyOf: (factor, scalar) => copies.of(factor, scalar),
+    copyBeside: (result) => copies.beside(result),
     scratch: (length) => scratch("f32", length),
     scratchU32: (length) => scratch("u32", length),
     table: (content) => ({

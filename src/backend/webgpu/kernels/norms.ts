@@ -146,18 +146,21 @@ export function normInput(
   const { addTo, mean } = { mean: undefined, ...inputs };
   const shape = rowShape(C);
   const vector = shape.width === 4
-    ? ["dOut", "x", "weight", "addTo", "out", "dropped"]
+    ? ["dOut", "x", "weight", "addTo", "out", "rounded", "dropped"]
     : [];
   // Where nobody else reads the result, what is left of it takes its place.
   const dropped = dropout?.out.out;
   const isKept = !dropped || !isSame(dropped, out);
+  const rounded = isKept && shape.width === 4
+    ? context.copyBeside(out)
+    : undefined;
   const read = {
     ...inputs,
     rng: dropout?.in.rng,
     site: dropout && siteTable(dropout.attrs, context),
   };
   const { bindings, names } = bind<string, string>(
-    { read, write: { ...isKept && { out }, dropped } },
+    { read, write: { ...isKept && { out }, rounded, dropped } },
     { vector },
   );
   const { rng, site } = names;
@@ -196,6 +199,7 @@ export function normInput(
             `let dx = ${addTo ? `${names.addTo}[i] + ` : ""}` +
             `scale * (g${j} - averageG - n${j} * averageGn);
     ${isKept ? `${names.out}[i] = dx;` : ""}
+    ${rounded ? `${names.rounded}[i] = dx;` : ""}
     ${dropped ? `${names.dropped}[i] = dx * dropout4(i);` : ""}`,
         )
       }`,
