@@ -84,11 +84,13 @@ export type {
   TensorData,
 } from "./src/backend/backend.ts";
 export type { GemmChoice } from "./src/backend/cpu/kernels.ts";
-export type { Precision } from "./src/backend/devices.ts";
+export type { Precision } from "./src/backend/device_sources.ts";
+export type { GpuDriver } from "./src/backend/gpu_cards.ts";
 export type {
   AdapterListing,
   CommonListing,
   CpuListing,
+  WayListing,
 } from "./src/backend/list_devices.ts";
 export type { ProductShape } from "./src/backend/measure.ts";
 export type {

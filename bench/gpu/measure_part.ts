@@ -100,10 +100,11 @@ async function adapterOf(
   { adapter: wanted }: PartSettings,
 ): Promise<FoundAdapter> {
   const adapters = await adaptersOf(driver);
-  // `gpu:1` is `vulkan:1` there, `software` is `vulkan:software`.
-  const asked = driver === "vulkan"
-    ? wanted?.replace(/^(gpu:|vulkan:)?/, "vulkan:")
-    : wanted;
+  // `gpu:1` is `vulkan:1` or `webgpu:1`; `software` is WebGPU's.
+  const place = wanted?.replace(/^(gpu|vulkan|webgpu):/, "");
+  const asked = driver === "vulkan" || /^\d/.test(place ?? "")
+    ? place && `${driver}:${place}`
+    : place;
   const found = adapters.find(({ info: { id } }) =>
     asked === undefined || id === asked
   );

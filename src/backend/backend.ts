@@ -11,7 +11,7 @@ import type { AdapterInfo } from "./webgpu/adapters.ts";
 export interface DeviceInfo {
   /** Which executor; that of WebGPU works through Vulkan as well. */
   readonly backend: "reference" | "cpu" | "webgpu" | "vulkan";
-  /** How to ask for it again: `cpu`, `gpu:0`, `vulkan:0`, `software` … */
+  /** How to ask for it again: `cpu`, `webgpu:0`, `vulkan:0`, `software` … */
   readonly id: string;
   /** What it is called: the CPU's or the adapter's own name. */
   readonly name: string;

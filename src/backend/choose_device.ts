@@ -1,38 +1,49 @@
 /**
  * Which device a request such as `gpu:1` or `RTX` means; pure.
  *
- * A request names a group of devices, and with `:N` the one at place N of it,
- * counted from 0: `gpu` are the real adapters, `cuda` those by NVIDIA,
- * `software` those that run on the CPU, and any other word those with it in
- * their name. Software is never the answer to `auto` or `gpu`: it looks like a
- * GPU and is slower than the CPU's own kernels.
+ * A request names a group of cards, and with `:N` the one at place N of it,
+ * counted from 0: `gpu` are the real ones, `cuda` those by NVIDIA, `software`
+ * those that run on the CPU, and any other word those with it in their name.
+ * Software is never the answer to `auto` or `gpu`: it looks like a GPU and is
+ * slower than the CPU's own kernels.
  *
- * `vulkan` are the real devices that are worked with through their drivers
- * themselves, and `vulkan:` before any of these means the same among those;
- * without it they are never taken.
+ * Such a request takes a card in its usual way. `vulkan:` and `webgpu:` before
+ * it name the way; alone they mean the first card that it leads to, and with a
+ * number card N: `vulkan:1` and `webgpu:1` are `gpu:1`.
  *
  * @module
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
-import type { AdapterInfo } from "./webgpu/adapters.ts";
+import { DRIVER_NAMES, type GpuCard, type GpuDriver } from "./gpu_cards.ts";
+import type { FoundAdapter } from "./webgpu/adapters.ts";
 
 /** What a machine has. */
 export interface AvailableDevices {
   /** The name of its CPU. */
   readonly cpu: string;
-  /** In order of preference, as `listAdapters` gives them. */
-  readonly adapters: readonly AdapterInfo[];
-  /** Why there is no Vulkan, where that was asked for and is not there. */
+  /** In order of preference, as `joinCards` gives them. */
+  readonly cards: readonly GpuCard[];
+  /** Why there is no Vulkan, where that was looked for and is not there. */
   readonly noVulkan?: string | null;
 }
 
 /** The device that is taken. */
 export interface ChosenDevice {
   /** Null is the CPU. */
-  readonly adapter: AdapterInfo | null;
+  readonly card: GpuCard | null;
+  /** In which ways, best first; empty for the CPU. */
+  readonly ways: readonly FoundAdapter[];
   /** What the user should know: it is not what was asked for, say. */
   readonly warnings: readonly string[];
+}
+
+/** What a request can mean; `cpu` is null where the CPU is not meant. */
+interface Candidates {
+  readonly cpu: string | null;
+  readonly cards: readonly GpuCard[];
+  /** The way that is asked for; null is the usual one. */
+  readonly driver: GpuDriver | null;
 }
 
 /** Lists of words as in `gpu:0 (NVIDIA A30), cpu (AMD EPYC 7763)`. */
@@ -40,31 +51,41 @@ const SEPARATOR = ", ";
 
 /**
  * The device for `request`, or the next best with a warning: the best real
- * adapter, else the CPU.
+ * card, else the CPU.
  *
  * @throws {UserError} With exit code 2, if `strict` and it is not there.
  */
 export function chooseDevice(
   request: string,
-  available: AvailableDevices,
+  { cpu, cards, noVulkan }: AvailableDevices,
   { strict = false }: { strict?: boolean } = {},
 ): ChosenDevice {
-  const wanted = request.trim().toLowerCase();
-  const best =
-    available.adapters.find((one) =>
-      isReal(one) && (isVulkanRequest(wanted) || !one.vulkan)
-    ) ?? null;
-  if (wanted === "auto") return { adapter: best, warnings: [] };
-  const found = findDevice(wanted, available);
-  if (found !== undefined) {
-    return { adapter: found, warnings: found ? noteSoftware(found) : [] };
-  }
+  const { driver, rest } = splitRequest(request);
+  const candidates = { cpu: driver ? null : cpu, cards, driver };
+  const best = cards.find((card) => isReal(card) && has(card, driver)) ??
+    cards.find((card) => isReal(card) && has(card, null)) ?? null;
+  const take = (card: GpuCard | null, warnings: string[] = []) => {
+    const named = card && driver ? card[driver] : null;
+    // The same card in another way is nearer to what was asked than the CPU.
+    const others = card?.usual.filter((one) => one !== named) ?? [];
+    const isSpare = named === null || !strict && driver === "vulkan";
+    return {
+      card,
+      ways: [...named ? [named] : [], ...isSpare ? others : []],
+      warnings,
+    };
+  };
+  if (driver === null && rest === "auto") return take(best);
+  const found = findDevice(rest, candidates);
+  if (found === null) return take(null);
+  if (found && has(found, driver)) return take(found, noteSoftware(found));
 
-  const { noVulkan } = available;
-  const reason = noVulkan ? `: ${noVulkan}; ` : ", ";
-  const problem = `Cannot use device "${request}"${reason}this machine ` +
-    `offers ${describeDevices(available)}`;
-  const missesGpu = best === null && !wanted.endsWith("software");
+  const why = driver === "vulkan" && noVulkan
+    ? noVulkan
+    : found && whyNot(found, driver);
+  const problem = `Cannot use device "${request}"${why ? `: ${why};` : ","} ` +
+    `this machine offers ${describeDevices(candidates, cpu)}`;
+  const missesGpu = best === null && !rest.endsWith("software");
   if (strict) {
     throw new UserError(problem, {
       hint: missesGpu
@@ -74,91 +95,108 @@ export function chooseDevice(
       exitCode: EXIT.usage,
     });
   }
-  const taken = best ? `${best.id} (${best.name})` : "cpu";
-  const why = missesGpu ? "; hearth doctor tells why there is no GPU" : "";
-  return { adapter: best, warnings: [`${problem}: using ${taken}${why}`] };
+  const taken = best ? `${idOf(best, driver)} (${best.name})` : "cpu";
+  const doctor = missesGpu ? "; hearth doctor tells why there is no GPU" : "";
+  return take(best, [`${problem}: using ${taken}${doctor}`]);
+}
+
+/** The way that a request names, if it does. */
+export function driverOf(request: string): GpuDriver | null {
+  return splitRequest(request).driver;
+}
+
+function splitRequest(
+  request: string,
+): { driver: GpuDriver | null; rest: string } {
+  const wanted = request.trim().toLowerCase();
+  const [, driver, rest] = /^(vulkan|webgpu)(?::(.*))?$/.exec(wanted) ?? [];
+  if (!driver) return { driver: null, rest: wanted };
+  return {
+    driver: driver as GpuDriver,
+    rest: /^\d+$/.test(rest) ? `gpu:${rest}` : rest || "gpu",
+  };
+}
+
+/** Whether a card can be taken in a way; null is the usual one. */
+function has(card: GpuCard, driver: GpuDriver | null): boolean {
+  return driver ? card[driver] !== null : card.usual.length > 0;
+}
+
+/** How to ask for a card in a way, or at all where that does not lead to it. */
+function idOf(card: GpuCard, driver: GpuDriver | null): string {
+  return driver && card[driver]?.info.id || card.id;
+}
+
+function whyNot(
+  { id, name, vulkan }: GpuCard,
+  driver: GpuDriver | null,
+): string {
+  return driver
+    ? `${DRIVER_NAMES[driver]} does not show ${id} (${name})`
+    : `${id} (${name}) is shown by Vulkan alone, as ${vulkan!.info.id}`;
 }
 
 /** Every device with its id and name, best first. */
 function describeDevices(
-  { cpu, adapters }: AvailableDevices,
+  { cards, driver }: Candidates,
+  cpu: string,
 ): string {
+  const named = (card: GpuCard) => `${idOf(card, driver)} (${card.name}`;
   return [
-    ...adapters.filter(isReal).map(({ id, name }) => `${id} (${name})`),
+    ...cards.filter(isReal).map((card) => `${named(card)})`),
     `cpu (${cpu})`,
-    ...adapters.filter(({ isSoftware }) => isSoftware)
-      .map(({ id, name }) => `${id} (${name}, runs on the CPU)`),
+    ...cards.filter(({ isSoftware }) => isSoftware)
+      .map((card) => `${named(card)}, runs on the CPU)`),
   ].join(SEPARATOR);
-}
-
-/** Whether a request is for a device through its driver itself. */
-export function isVulkanRequest(request: string): boolean {
-  return /^vulkan(:|$)/i.test(request.trim());
 }
 
 /** The device meant; null is the CPU, undefined none that is there. */
 function findDevice(
   wanted: string,
-  { cpu, adapters }: AvailableDevices,
-): AdapterInfo | null | undefined {
-  if (!isVulkanRequest(wanted)) {
-    const others = adapters.filter(({ vulkan }) => !vulkan);
-    return findAmong(wanted, { cpu, adapters: others });
-  }
-  const [, rest = "gpu"] = /^vulkan:(.+)/.exec(wanted) ?? [];
-  const part = /^\d+$/.test(rest) ? `gpu:${rest}` : rest;
-  return findAmong(part, {
-    cpu: null,
-    adapters: adapters.filter(({ vulkan }) => vulkan),
-  });
-}
-
-/** What a request can mean; `cpu` is null where the CPU is not meant. */
-interface Candidates {
-  readonly cpu: string | null;
-  readonly adapters: readonly AdapterInfo[];
-}
-
-function findAmong(
-  wanted: string,
-  available: Candidates,
-): AdapterInfo | null | undefined {
+  candidates: Candidates,
+): GpuCard | null | undefined {
   // Names hold colons too, so the whole request is a name before it is a place.
-  const whole = members(wanted, available);
-  if (whole.length > 0) return whole[0];
+  const whole = members(wanted, candidates);
+  if (whole.length > 0) {
+    const isThere = (card: GpuCard | null) =>
+      card === null || has(card, candidates.driver);
+    return whole.find(isThere) ?? whole[0];
+  }
   const [, group, place] = /^(.+):(\d+)$/.exec(wanted) ?? [];
-  return group ? members(group, available)[Number(place)] : undefined;
+  return group ? members(group, candidates)[Number(place)] : undefined;
 }
 
 /** The devices of a group, best first; null is the CPU. */
 function members(
   group: string,
-  { cpu, adapters }: Candidates,
-): (AdapterInfo | null)[] {
+  { cpu, cards }: Candidates,
+): (GpuCard | null)[] {
   switch (group) {
     case "":
       return [];
     case "cpu":
       return cpu === null ? [] : [null];
     case "gpu":
-      return adapters.filter(isReal);
+      return cards.filter(isReal);
     case "cuda":
-      return adapters.filter(({ vendor }) => vendor === "nvidia");
+      return cards.filter((card) => isReal(card) && card.vendor === "nvidia");
     case "software":
-      return adapters.filter(({ isSoftware }) => isSoftware);
+      return cards.filter(({ isSoftware }) => isSoftware);
   }
-  const isCalled = (name: string) => name.toLowerCase().includes(group);
+  const isCalled = (name = "") => name.toLowerCase().includes(group);
   return [
-    ...adapters.filter(({ name }) => isCalled(name)),
+    ...cards.filter(({ name, vulkan, webgpu }) =>
+      [name, vulkan?.info.name, webgpu?.info.name].some(isCalled)
+    ),
     ...cpu !== null && isCalled(cpu) ? [null] : [],
   ];
 }
 
-function isReal({ isSoftware }: AdapterInfo): boolean {
+function isReal({ isSoftware }: GpuCard): boolean {
   return !isSoftware;
 }
 
-function noteSoftware({ id, name, isSoftware }: AdapterInfo): string[] {
+function noteSoftware({ id, name, isSoftware }: GpuCard): string[] {
   if (!isSoftware) return [];
   return [
     `Device ${id} (${name}) is no GPU: it computes on the CPU, slower than ` +

@@ -11,21 +11,23 @@
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
 import type { Backend } from "./backend.ts";
-import { chooseDevice, isVulkanRequest } from "./choose_device.ts";
+import { chooseDevice, type ChosenDevice, driverOf } from "./choose_device.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
-import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { type GemmChoice, loadKernels } from "./cpu/kernels.ts";
+import {
+  type DeviceSources,
+  findCards,
+  type FoundCards,
+  type Precision,
+  SYSTEM_DEVICES,
+} from "./device_sources.ts";
 import { makerOfUnseen } from "./diagnose_gpu.ts";
-import { type Card, listCards } from "./gpu_findings.ts";
-import { measureSpeed } from "./measure.ts";
-import { type FoundAdapter, listAdapters } from "./webgpu/adapters.ts";
-
-/** Arithmetic of matrix products. */
-export type Precision = "fp32" | "bf16" | "fp16";
+import { DRIVER_NAMES, lacksVulkan, NO_NEW_VULKAN } from "./gpu_cards.ts";
+import type { FoundAdapter } from "./webgpu/adapters.ts";
 
 /** What the user asked for. */
 export interface DeviceChoice {
-  /** See choose_device.ts: `auto`, `cpu`, `gpu:N`, `vulkan:N`, a name … */
+  /** See choose_device.ts: `auto`, `cpu`, `gpu:N`, `webgpu:N`, a name … */
   readonly device: string;
   /** CPU threads; 0 or absent is one per physical core. */
   readonly threads?: number;
@@ -33,11 +35,17 @@ export interface DeviceChoice {
   readonly gemm?: GemmChoice;
   /** Absent is fp32. */
   readonly precision?: Precision;
-  /** Whether to fail where a warning would do. */
+  /**
+   * Whether to fail where a warning would do. It is about the card asked for,
+   * and about the way to it only where that is asked for.
+   */
   readonly strict?: boolean;
   /** What there is to do: with it, `auto` also considers the CPU. */
   readonly work?: StepWork;
-  /** What `auto` meant before, for a run that goes on: it stays with that. */
+  /**
+   * What computed before, for a run that goes on: `auto` stays with CPU or GPU,
+   * and a card is taken in the same way, unless another one is asked for.
+   */
   readonly previous?: Backend["device"]["backend"];
 }
 
@@ -50,42 +58,6 @@ export interface OpenedDevice {
   /** How it was decided. */
   readonly notes: string[];
 }
-
-/** Where devices come from; tests bring their own. */
-export interface DeviceSources {
-  listAdapters(): Promise<FoundAdapter[]>;
-  /**
-   * Those that can be worked with through their drivers themselves.
-   *
-   * @throws {Error} If there is no Vulkan; with the reason, in one line.
-   */
-  listVulkan(): Promise<FoundAdapter[]>;
-  /** Of the PCI bus, whether or not a driver shows them. */
-  listCards(): Card[];
-  openCpu: typeof openCpuBackend;
-  openGpu(
-    adapter: FoundAdapter,
-    options: { precision: Precision },
-  ): Promise<Backend>;
-  measureSpeed: typeof measureSpeed;
-}
-
-/** The devices of this machine. */
-export const SYSTEM_DEVICES: DeviceSources = {
-  listAdapters,
-  async listVulkan() {
-    const { listVulkanAdapters } = await import("./vulkan/adapters.ts");
-    return listVulkanAdapters();
-  },
-  listCards,
-  openCpu: openCpuBackend,
-  async openGpu(adapter, options) {
-    // Only who opens an adapter needs the generators of shaders.
-    const { openWebGpuBackend } = await import("./webgpu/webgpu_backend.ts");
-    return await openWebGpuBackend(adapter, options);
-  },
-  measureSpeed,
-};
 
 /** What the parts of {@linkcode openBackend} work with. */
 interface Opening {
@@ -106,12 +78,16 @@ export async function openBackend(
   sources: DeviceSources = SYSTEM_DEVICES,
 ): Promise<OpenedDevice> {
   const warnings: string[] = [];
-  const { adapter, notes } = await findAdapter({ choice, sources, warnings });
-  const onGpu: Opening = { choice, sources, warnings: [...warnings] };
   const onCpu: Opening = { choice, sources, warnings };
-  const gpu = adapter && await openGpu(adapter, onGpu, onCpu);
+  const { ways, notes } = await findWays(onCpu);
+  const { gpu, failures, ...onGpu } = await openGpu(ways, onCpu);
+  warnings.push(...failures);
   if (!gpu) return { backend: await openCpu(onCpu), warnings, notes };
-  const takeGpu = { backend: gpu, warnings: onGpu.warnings, notes: [] };
+  const takeGpu = {
+    backend: gpu,
+    warnings: [...warnings, ...onGpu.warnings],
+    notes,
+  };
   if (!isProbed(choice)) return takeGpu;
 
   await using opened = new AsyncDisposableStack();
@@ -126,33 +102,34 @@ export async function openBackend(
   if (!result) return takeGpu;
   notes.push(result.note);
   await (result.faster === "cpu" ? gpu : cpu).dispose();
-  return result.faster === "cpu"
-    ? { backend: cpu, warnings, notes }
-    : { ...takeGpu, notes };
+  return result.faster === "cpu" ? { backend: cpu, warnings, notes } : takeGpu;
 }
 
-/** The adapter that is meant; null is the CPU. And what to know about it. */
-async function findAdapter(
-  { choice, sources, warnings }: Opening,
-): Promise<{ adapter: FoundAdapter | null; notes: string[] }> {
-  const isCpu = /^\s*cpu(:0)?\s*$/i.test(choice.device) ||
-    isAuto(choice) && choice.previous === "cpu";
+/** The ways to the card that is meant; none is the CPU. And what to know. */
+async function findWays(
+  opening: Opening,
+): Promise<{ ways: readonly FoundAdapter[]; notes: string[] }> {
+  const { choice, sources, warnings } = opening;
+  const { device, previous } = choice;
+  const isCpu = /^\s*cpu(:0)?\s*$/i.test(device) ||
+    isAuto(choice) && previous === "cpu";
   // Who wants the CPU has no use for drivers being loaded.
-  const vulkan = isVulkanRequest(choice.device)
-    ? await listVulkan(sources)
-    : { found: [], problem: null };
-  const found = [
-    ...vulkan.found,
-    ...isCpu ? [] : await sources.listAdapters(),
-  ];
-  const chosen = chooseDevice(isCpu ? "cpu" : choice.device, {
-    cpu: readCpuInfo().name,
-    adapters: found.map(({ info }) => info),
-    noVulkan: vulkan.problem,
-  }, choice);
+  const found: FoundCards = isCpu
+    ? { cards: [], noVulkan: null }
+    : await findCards(sources, {
+      vulkan: driverOf(device) === "vulkan" || previous === "vulkan",
+    });
+  const { cards, noVulkan } = found;
+  const cpu = readCpuInfo().name;
+  const chosen = chooseDevice(
+    isCpu ? "cpu" : device,
+    { cpu, cards, noVulkan },
+    choice,
+  );
   warnings.push(...chosen.warnings);
-  const adapter = found.find(({ info }) => info === chosen.adapter) ?? null;
-  const isMissed = adapter === null && !isCpu && isAuto(choice);
+  if (chosen.card) return goOn(chosen, opening, noVulkan);
+
+  const isMissed = !isCpu && isAuto(choice);
   const maker = isMissed
     ? makerOfUnseen({ cards: sources.listCards(), adapters: [] })
     : null;
@@ -160,60 +137,89 @@ async function findAdapter(
     `Device auto takes the CPU: there is a card by ${maker}, but no driver ` +
     "shows it; hearth doctor says why",
   ];
-  return { adapter, notes };
+  return { ways: [], notes };
 }
 
-/** The devices of Vulkan's drivers, or why there is no Vulkan. */
-export async function listVulkan(
-  sources: Pick<DeviceSources, "listVulkan">,
-): Promise<{ found: FoundAdapter[]; problem: string | null }> {
-  try {
-    return { found: await sources.listVulkan(), problem: null };
-  } catch (error) {
-    return { found: [], problem: errorMessage(error) };
+/** The ways to a card, for a run that goes on the one that it went before. */
+function goOn(
+  { card, ways }: ChosenDevice,
+  { choice: { device, previous }, sources: { os }, warnings }: Opening,
+  noVulkan: string | null,
+): { ways: readonly FoundAdapter[]; notes: string[] } {
+  if (driverOf(device) || !card) return { ways, notes: [] };
+  const same = previous === "vulkan" || previous === "webgpu"
+    ? card[previous]
+    : null;
+  const isOther = same !== null && same !== ways.at(0);
+  if (same === null && lacksVulkan(card, os)) {
+    const why = noVulkan ?? NO_NEW_VULKAN;
+    warnings.push(
+      `Cannot use ${card.id} (${card.name}) through Vulkan: ${why}: using ` +
+        "WebGPU",
+    );
   }
+  return {
+    ways: same ? [same, ...ways.filter((one) => one !== same)] : ways,
+    notes: isOther && card.usual.length > 0
+      ? [
+        `Device ${card.id} (${card.name}) goes on through ${nameOf(same)} ` +
+        "as before, for the same last bits; " +
+        `--device ${nameOf(card.usual[0]).toLowerCase()} changes over`,
+      ]
+      : [],
+  };
 }
 
-/** Opens an adapter; null if it does not open, with a warning for the CPU. */
+function nameOf({ info }: FoundAdapter): string {
+  return DRIVER_NAMES[info.vulkan ? "vulkan" : "webgpu"];
+}
+
+/** Opens a card in the first way that works; null if none does. */
 async function openGpu(
-  adapter: FoundAdapter,
-  opening: Opening,
-  onCpu: Opening,
-): Promise<Backend | null> {
-  const { choice, sources, warnings } = opening;
-  const { id, name, features } = adapter.info;
-  const precision = usePrecision(
-    (wanted) =>
-      wanted === "fp16" && !features.includes("shader-f16")
-        ? `${name} lacks shader-f16`
-        : null,
-    opening,
-  );
-  try {
-    const backend = await sources.openGpu(adapter, { precision });
-    const { noUnit, noRounding } = backend.device;
-    if (noRounding) {
-      warnings.push(
-        `Cannot round to bf16 by the device: ${noRounding}: using integers`,
-      );
+  ways: readonly FoundAdapter[],
+  { choice, sources }: Pick<Opening, "choice" | "sources">,
+): Promise<{ gpu: Backend | null; failures: string[]; warnings: string[] }> {
+  const failures: string[] = [];
+  for (const [i, way] of ways.entries()) {
+    const opening: Opening = { choice, sources, warnings: [] };
+    const precision = usePrecision(
+      (wanted) => whyNotOnGpu(wanted, way),
+      opening,
+    );
+    try {
+      const gpu = await sources.openGpu(way, { precision });
+      const warnings = [...opening.warnings, ...lackingOf(gpu)];
+      return { gpu, failures, warnings };
+    } catch (cause) {
+      const { id, name } = way.info;
+      const problem = cause instanceof UserError
+        ? cause.message
+        : `Cannot open ${id} (${name}): ${errorMessage(cause)}`;
+      const next = ways.at(i + 1);
+      if (!next && choice.strict) {
+        const hint = "type hearth doctor, or leave out --strict-device";
+        throw new UserError(problem, { hint, exitCode: EXIT.usage, cause });
+      }
+      failures.push(`${problem}: using ${next ? nameOf(next) : "cpu"}`);
     }
-    if (noUnit) {
-      warnings.push(
-        `Cannot multiply matrices on matrix units: ${noUnit}: using fp32 kernels`,
-      );
-    }
-    return backend;
-  } catch (cause) {
-    const problem = cause instanceof UserError
-      ? cause.message
-      : `Cannot open ${id} (${name}): ${errorMessage(cause)}`;
-    if (choice.strict) {
-      const hint = "type hearth doctor, or leave out --strict-device";
-      throw new UserError(problem, { hint, exitCode: EXIT.usage, cause });
-    }
-    onCpu.warnings.push(`${problem}: using cpu`);
-    return null;
   }
+  return { gpu: null, failures, warnings: [] };
+}
+
+/** What a card was said to do, and does not. */
+function lackingOf({ device: { noRounding, noUnit } }: Backend): string[] {
+  const problems = [];
+  if (noRounding) {
+    problems.push(
+      `Cannot round to bf16 by the device: ${noRounding}: using integers`,
+    );
+  }
+  if (noUnit) {
+    problems.push(
+      `Cannot multiply matrices on matrix units: ${noUnit}: using fp32 kernels`,
+    );
+  }
+  return problems;
 }
 
 /** Opens the CPU, with native code where it was asked for and runs. */
@@ -300,6 +306,16 @@ function usePrecision(
     { hint: "use --precision fp32", opening },
   );
   return "fp32";
+}
+
+/** Why an adapter cannot compute in `precision`, or null. */
+function whyNotOnGpu(
+  precision: Precision,
+  { info: { name, features } }: FoundAdapter,
+): string | null {
+  return precision === "fp16" && !features.includes("shader-f16")
+    ? `${name} lacks shader-f16`
+    : null;
 }
 
 /** Why the CPU cannot compute in `precision`, or null. */

@@ -86,8 +86,7 @@ export function uselessVariables({ env }: GpuFindings): GpuProblem[] {
       problem:
         `CUDA_VISIBLE_DEVICES=${env.CUDA_VISIBLE_DEVICES} is set and does ` +
         "not apply: Vulkan does not know it",
-      fix: "use --device gpu:N or a name; see docs/tuning.md for several " +
-        "equal cards",
+      fix: "use --device cuda:N, by the numbers of hearth devices",
     }]
     : [];
 }

@@ -9,9 +9,23 @@ import type { Backend } from "./backend.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
 import { loadKernels } from "./cpu/kernels.ts";
-import { type DeviceSources, listVulkan, SYSTEM_DEVICES } from "./devices.ts";
+import {
+  type DeviceSources,
+  findCards,
+  SYSTEM_DEVICES,
+} from "./device_sources.ts";
+import {
+  type GpuCard,
+  type GpuDriver,
+  lacksVulkan,
+  NO_NEW_VULKAN,
+} from "./gpu_cards.ts";
 import { measureSpeed, type ProductShape } from "./measure.ts";
-import { type AdapterInfo, pciId } from "./webgpu/adapters.ts";
+import {
+  type AdapterInfo,
+  type FoundAdapter,
+  pciId,
+} from "./webgpu/adapters.ts";
 
 /** What every device has. */
 export interface CommonListing {
@@ -43,14 +57,34 @@ export interface CpuListing extends CommonListing {
   readonly noNative: string | null;
 }
 
-/** A graphics adapter. */
+/** A way to a graphics card. */
+export interface WayListing {
+  /** `vulkan:0`, `webgpu:0` …: what `--device` takes for this way alone. */
+  readonly id: string;
+  /** What it leads through; the kernels are the same. */
+  readonly backend: GpuDriver;
+  /** Whether it is taken unless another one is asked for. */
+  readonly isUsual: boolean;
+  /** Measured this way; see those of the card. */
+  readonly gflops: number | null;
+  /** Why it was not measured though it should be, or null. */
+  readonly problem: string | null;
+  /** What is shown of the card: limits, features, ids. */
+  readonly adapter: AdapterInfo;
+}
+
+/** A graphics card. Its speed, limits and features are those of its first way. */
 export interface AdapterListing extends CommonListing {
-  /** What it is reached through; the kernels are the same. */
-  readonly backend: "webgpu" | "vulkan";
+  /** The first of its ways. */
+  readonly backend: GpuDriver;
   /** As drivers and `lspci -n` name it: `10de:2330`; null if unknown. */
   readonly pciId: string | null;
-  /** What WebGPU tells of it: limits, features, ids. */
+  /** What is shown of it that way: limits, features, ids. */
   readonly adapter: AdapterInfo;
+  /** The usual one first; never empty. */
+  readonly ways: readonly WayListing[];
+  /** Why its usual way is not the better one, which others have; or null. */
+  readonly noVulkan: string | null;
 }
 
 /** A device of this machine. */
@@ -70,44 +104,72 @@ const CPU_SHAPE: ProductShape = { M: 512, K: 512, N: 512 };
 /** Large enough to fill a GPU, and 60 ms on a slow one. */
 const GPU_SHAPE: ProductShape = { M: 2048, K: 2048, N: 2048 };
 
-/** All devices: real adapters, the CPU, and adapters that run on the CPU. */
+/** All devices: real cards, the CPU, and adapters that run on the CPU. */
 export async function listDevices(
-  { measure = false, memoryOf, sources = SYSTEM_DEVICES }: ListOptions = {},
+  options: ListOptions = {},
 ): Promise<DeviceListing[]> {
-  const webGpu = await sources.listAdapters();
-  const { found: vulkan } = await listVulkan(sources);
-  const requests = new Map([
-    ...requestsOf(webGpu.map(({ info }) => info)),
-    ...requestsOf(vulkan.map(({ info }) => info)),
-  ]);
-  const adapters: AdapterListing[] = [];
-  for (const one of [...webGpu, ...vulkan]) { // in turn: they are timed
-    const { info } = one;
-    adapters.push({
-      id: info.id,
-      backend: info.vulkan ? "vulkan" : "webgpu",
-      name: info.name,
-      memoryBytes: info.isSoftware
-        ? Deno.systemMemoryInfo().total
-        : info.vulkan?.memoryBytes ?? await memoryOf?.(info) ?? null,
-      ...measure
-        ? await timed(
-          () => sources.openGpu(one, { precision: "fp32" }),
-          info.isSoftware ? CPU_SHAPE : GPU_SHAPE,
-        )
-        : UNTIMED,
-      requests: requests.get(info)!,
-      pciId: pciId(info),
-      adapter: info,
+  const { measure = false, sources = SYSTEM_DEVICES } = options;
+  const { cards, noVulkan } = await findCards(sources, {
+    vulkan: sources.os !== "darwin", // it has Metal in its place
+  });
+  const requests = requestsOf(cards);
+  const listings: AdapterListing[] = [];
+  for (const card of cards) { // in turn: they are timed
+    listings.push({
+      ...await describeCard(card, options),
+      requests: requests.get(card)!,
+      noVulkan: lacksVulkan(card, sources.os)
+        ? noVulkan ?? NO_NEW_VULKAN
+        : null,
     });
   }
   const cpu = await describeCpu({ measure });
   const isSoftware = ({ adapter }: AdapterListing) => adapter.isSoftware;
   return [
-    ...adapters.filter((one) => !isSoftware(one)),
+    ...listings.filter((one) => !isSoftware(one)),
     cpu,
-    ...adapters.filter(isSoftware),
+    ...listings.filter(isSoftware),
   ];
+}
+
+async function describeCard(
+  card: GpuCard,
+  { measure = false, memoryOf, sources = SYSTEM_DEVICES }: ListOptions,
+): Promise<Omit<AdapterListing, "requests" | "noVulkan">> {
+  const { id, name, isSoftware, vulkan, webgpu, usual } = card;
+  const found = [vulkan, webgpu].filter((one) => one !== null)
+    .sort((a, b) => rank(card, a) - rank(card, b));
+  const ways: WayListing[] = [];
+  for (const one of found) {
+    ways.push({
+      id: one.info.id,
+      backend: one === vulkan ? "vulkan" : "webgpu",
+      isUsual: one === usual.at(0),
+      ...measure
+        ? await timed(
+          () => sources.openGpu(one, { precision: "fp32" }),
+          isSoftware ? CPU_SHAPE : GPU_SHAPE,
+        )
+        : UNTIMED,
+      adapter: one.info,
+    });
+  }
+  const [{ backend, gflops, problem, adapter }] = ways;
+  return {
+    ...{ id, backend, name, gflops, problem },
+    memoryBytes: isSoftware
+      ? Deno.systemMemoryInfo().total
+      : adapter.vulkan?.memoryBytes ?? await memoryOf?.(adapter) ??
+        vulkan?.info.vulkan?.memoryBytes ?? null,
+    pciId: pciId(adapter),
+    ...{ adapter, ways },
+  };
+}
+
+/** The usual ways first. */
+function rank({ usual }: GpuCard, way: FoundAdapter): number {
+  const place = usual.indexOf(way);
+  return place < 0 ? usual.length : place;
 }
 
 const UNTIMED = { gflops: null, problem: null };
@@ -149,23 +211,24 @@ async function timed(
   }
 }
 
-/** What means each of a list: its id, its place among NVIDIA's, its name. */
-function requestsOf(
-  adapters: readonly AdapterInfo[],
-): Map<AdapterInfo, string[]> {
-  const nvidia = adapters.filter(({ vendor }) => vendor === "nvidia");
-  return new Map(adapters.map((one) => {
-    const { id, name, vulkan } = one;
+/** What means each card: its id, its place among NVIDIA's, its name. */
+function requestsOf(cards: readonly GpuCard[]): Map<GpuCard, string[]> {
+  const nvidia = cards.filter(({ vendor, isSoftware }) =>
+    vendor === "nvidia" && !isSoftware
+  );
+  return new Map(cards.map((one) => {
+    const { id, name, usual, vulkan } = one;
+    const byVulkan = usual.length === 0 ? "vulkan:" : "";
     const place = nvidia.indexOf(one);
     // The words of the name that tell it from the others, such as A30.
     const words = name.replace(/ \(.*/, "").trim().split(/\s+/);
     const isTelling = (word: string) =>
-      adapters.filter((other) => other.name.includes(word)).length === 1;
+      cards.filter((other) => other.name.includes(word)).length === 1;
     const word = words.toReversed().find(isTelling);
     return [one, [
-      id,
-      ...place >= 0 && !vulkan ? [`cuda:${place}`] : [],
-      ...word ? [vulkan ? `vulkan:${word}` : word] : [],
+      byVulkan ? vulkan!.info.id : id,
+      ...place >= 0 ? [`${byVulkan}cuda:${place}`] : [],
+      ...word ? [byVulkan + word] : [],
     ]];
   }));
 }

@@ -12,7 +12,9 @@ export interface HearthConfig {
   seed: number;
   /** Run or checkpoint whose model is trained on; absent for a new model. */
   from?: string;
-  /** `auto`, `cpu`, `gpu:N`, `cuda:N`, `vulkan:N`, or part of a device's name. */
+  /**
+   * `auto`, `cpu`, `gpu:N`, `cuda:N`, `vulkan:N`, `webgpu:N`, or part of a name.
+   */
   device: string;
   /** Fail where a missing device or precision would only be warned of. */
   strictDevice: boolean;

@@ -193,7 +193,7 @@ export const configSchema = z.strictObject({
     "run or checkpoint whose model is trained on; default: a new model",
   ),
   device: z.string().min(1).default("auto").describe(
-    "auto, cpu, gpu:N, cuda:N, vulkan:N or part of a device's name",
+    "auto, cpu, gpu:N, cuda:N, vulkan:N, webgpu:N or part of a name",
   ),
   strictDevice: z.boolean().default(false).describe(
     "fail when the device or precision asked for is not there",

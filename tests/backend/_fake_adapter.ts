@@ -1,3 +1,9 @@
+import {
+  describe,
+  type FoundAdapter,
+  type VulkanFacts,
+} from "../../src/backend/webgpu/adapters.ts";
+
 /** An adapter that only describes itself. */
 export function adapter(
   {
@@ -30,4 +36,29 @@ export function adapter(
     limits,
     features: new Set(features),
   } as unknown as GPUAdapter;
+}
+
+/** The same, as its Vulkan driver shows it. */
+export function vulkanAdapter(
+  gpu: GPUAdapter,
+  { pciAddress, ...facts }: Partial<VulkanFacts> & { pciAddress?: string } = {},
+): FoundAdapter {
+  const info = describe(gpu, "vulkan");
+  return {
+    info: {
+      id: "vulkan:9", // numbers are given to cards
+      ...info,
+      ...pciAddress && { pciAddress },
+      uuid: "0".repeat(32),
+      vulkan: {
+        driver: "fake 1.0",
+        isNvidiaDriver: info.vendor === "nvidia",
+        driverVersion: 1,
+        memoryBytes: 24e9,
+        place: 0,
+        ...facts,
+      },
+    },
+    request: () => Promise.resolve(null),
+  };
 }

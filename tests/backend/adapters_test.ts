@@ -46,14 +46,14 @@ async function ids(gpu: AdapterSource): Promise<string[]> {
 Deno.test("listAdapters() puts real adapters first and counts them", async () => {
   assert.deepEqual(
     await ids(source({ fast: a30, frugal: iris, software: llvmpipe })),
-    ["gpu:0 nvidia", "gpu:1 intel", "software mesa"],
+    ["webgpu:0 nvidia", "webgpu:1 intel", "software mesa"],
   );
 });
 
 Deno.test("listAdapters() merges answers that mean one adapter", async () => {
   assert.deepEqual(
     await ids(source({ fast: a30, frugal: a30 })),
-    ["gpu:0 nvidia"],
+    ["webgpu:0 nvidia"],
   );
 });
 

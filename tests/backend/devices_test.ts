@@ -1,41 +1,17 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../src/backend/backend.ts";
 import { estimateWork } from "../../src/backend/auto_device.ts";
-import {
-  type DeviceSources,
-  openBackend,
-  type Precision,
-  SYSTEM_DEVICES,
-} from "../../src/backend/devices.ts";
+import type {
+  DeviceSources,
+  Precision,
+} from "../../src/backend/device_sources.ts";
+import { openBackend } from "../../src/backend/devices.ts";
 import { listDevices } from "../../src/backend/list_devices.ts";
-import {
-  describe,
-  type FoundAdapter,
-  listAdapters,
-} from "../../src/backend/webgpu/adapters.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { loadKernels } from "../../src/backend/cpu/kernels.ts";
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
-import { adapter } from "./_fake_adapter.ts";
+import { type Choice, choose, CPU_ONLY, gpuMachine } from "./_gpu_machine.ts";
 
 const { name, cores } = readCpuInfo();
-
-type Choice = Parameters<typeof openBackend>[0];
-
-/** A machine without graphics adapters. */
-const CPU_ONLY: DeviceSources = {
-  ...SYSTEM_DEVICES,
-  listAdapters: () => Promise.resolve([]),
-  listVulkan: () => Promise.reject(new Error("libvulkan.so.1 is missing")),
-  listCards: () => [],
-};
-
-/** Opens and closes; what matters is which device it was, and what was said. */
-async function choose(choice: Choice, sources = CPU_ONLY) {
-  const { backend, warnings, notes } = await openBackend(choice, sources);
-  await backend.dispose();
-  return { ...backend.device, warnings, notes };
-}
 
 for (const device of ["auto", "cpu", " CPU ", name, name.slice(1, 4)]) {
   Deno.test(`openBackend() takes the CPU when asked for "${device}"`, async () => {
@@ -176,78 +152,6 @@ Deno.test({
   },
 });
 
-/** A machine with an A30 and a software adapter, whose GPU computes nothing. */
-function gpuMachine(
-  {
-    fails,
-    gflops = { cpu: 100, gpu: 1000 },
-    callUs = { cpu: 1, gpu: 10 },
-    features,
-  }: {
-    fails?: string;
-    features?: string[];
-    gflops?: { cpu: number; gpu: number };
-    callUs?: { cpu: number; gpu: number };
-  } = {},
-) {
-  const events: string[] = [];
-  const a30 = adapter({
-    ...{ name: "NVIDIA A30", vendor: 0x10de, device: 0x20b7, features },
-  });
-  const slow = adapter({ name: "llvmpipe (LLVM 15)", isFallback: true });
-  const sources: DeviceSources = {
-    listCards: () => [],
-    listVulkan: () => {
-      events.push("list vulkan");
-      return Promise.resolve(VULKAN_A30S);
-    },
-    listAdapters() {
-      events.push("list");
-      return listAdapters({
-        requestAdapter: (wish) =>
-          Promise.resolve(wish?.forceFallbackAdapter ? slow : a30),
-      });
-    },
-    openCpu: (options) => {
-      events.push("open cpu");
-      return SYSTEM_DEVICES.openCpu(options);
-    },
-    openGpu({ info }, { precision }) {
-      events.push(`open ${info.id} ${precision}`);
-      if (fails) return Promise.reject(new Error(fails));
-      const { id, name } = info;
-      const device = { backend: "webgpu", id, name, kernels: "wgsl" } as const;
-      return Promise.resolve({
-        device,
-        dispose: () => Promise.resolve(void events.push(`close ${id}`)),
-      } as Backend);
-    },
-    measureSpeed({ device }) {
-      const kind = device.backend === "cpu" ? "cpu" : "gpu";
-      events.push(`measure ${kind}`);
-      return Promise.resolve({ gflops: gflops[kind], callUs: callUs[kind] });
-    },
-  };
-  return { sources, events };
-}
-
-/** Two equal cards, as their driver names them. */
-const VULKAN_A30S: FoundAdapter[] = [0, 1].map((n) => ({
-  info: {
-    id: `vulkan:${n}`,
-    ...describe(
-      adapter({ name: "NVIDIA A30", vendor: 0x10de, device: 0x20b7 }),
-      "vulkan",
-    ),
-    uuid: `${n}`.repeat(32),
-    vulkan: {
-      driverVersion: 1,
-      memoryBytes: 24e9,
-    },
-  },
-  request: () => Promise.resolve(null),
-}));
-
 const tiny = estimateWork({ B: 8, T: 128, C: 128, L: 4, parameterCount: 1e6 });
 const large = estimateWork({
   B: 8,
@@ -260,28 +164,12 @@ const large = estimateWork({
 Deno.test("openBackend() takes the GPU unasked, and closes it", async () => {
   const { sources, events } = gpuMachine();
   const chosen = await choose({ device: "auto" }, sources);
-  assert.equal(chosen.id, "gpu:0");
-  assert.deepEqual(events, ["list", "open gpu:0 fp32", "close gpu:0"]);
+  assert.equal(chosen.id, "vulkan:0");
+  assert.equal(chosen.backend, "vulkan");
+  assert.deepEqual(events, [
+    ...["list", "list vulkan", "open vulkan:0 fp32", "close vulkan:0"],
+  ]);
   assert.deepEqual([chosen.warnings, chosen.notes], [[], []]);
-});
-
-Deno.test("openBackend() takes the driver's own devices when asked", async () => {
-  for (
-    const [device, id] of [
-      ["vulkan", "vulkan:0"],
-      ["Vulkan:1", "vulkan:1"],
-      ["vulkan:a30:1", "vulkan:1"],
-      ["vulkan:cuda", "vulkan:0"],
-      ["a30", "gpu:0"],
-    ]
-  ) {
-    const { sources } = gpuMachine();
-    const chosen = await choose({ device }, sources);
-    assert.deepEqual([chosen.id, chosen.warnings], [id, []], device);
-  }
-  const { sources, events } = gpuMachine();
-  await choose({ device: "gpu" }, sources);
-  assert.ok(!events.includes("list vulkan")); // no driver is loaded for nothing
 });
 
 Deno.test("openBackend() says why there is no Vulkan", async () => {
@@ -313,7 +201,8 @@ Deno.test("openBackend() takes the CPU when the GPU does not open", async () => 
   const { id, warnings } = await choose({ device: "gpu" }, sources);
   assert.equal(id, "cpu");
   assert.deepEqual(warnings, [
-    "Cannot open gpu:0 (NVIDIA A30): out of memory: using cpu",
+    "Cannot open vulkan:0 (NVIDIA A30): out of memory: using WebGPU",
+    "Cannot open webgpu:0 (NVIDIA A30): out of memory: using cpu",
   ]);
   await assert.rejects(
     openBackend({ device: "gpu", strict: true }, sources),
@@ -325,13 +214,15 @@ Deno.test("openBackend() computes in fp16 where the adapter has it", async () =>
   const opened = async (precision: Precision, features: string[]) => {
     const { sources, events } = gpuMachine({ features });
     const { warnings } = await choose({ device: "gpu", precision }, sources);
-    return [events[1], ...warnings];
+    return [events[2], ...warnings];
   };
-  assert.deepEqual(await opened("fp16", ["shader-f16"]), ["open gpu:0 fp16"]);
-  assert.deepEqual(await opened("bf16", []), ["open gpu:0 bf16"]);
+  assert.deepEqual(await opened("fp16", ["shader-f16"]), [
+    "open vulkan:0 fp16",
+  ]);
+  assert.deepEqual(await opened("bf16", []), ["open vulkan:0 bf16"]);
   const problem = "Cannot compute in fp16: NVIDIA A30 lacks shader-f16";
   assert.deepEqual(await opened("fp16", []), [
-    "open gpu:0 fp32",
+    "open vulkan:0 fp32",
     `${problem}: using fp32`,
   ]);
   const { sources } = gpuMachine({ features: [] });
@@ -351,18 +242,18 @@ Deno.test("openBackend() times both devices for a small model", async () => {
   const { id, warnings, notes } = await choose(choice, onCpu.sources);
   assert.equal(id, "cpu");
   assert.deepEqual(onCpu.events, [
-    ...["list", "open gpu:0 fp32", "open cpu"],
-    ...["measure gpu", "measure cpu", "close gpu:0"],
+    ...["list", "list vulkan", "open vulkan:0 fp32", "open cpu"],
+    ...["measure gpu", "measure cpu", "close vulkan:0"],
   ]);
   assert.deepEqual(warnings, []);
   assert.deepEqual(notes, [
     "Device auto takes the CPU for this small model: cpu about 70 ms a " +
-    "micro-step, gpu:0 (NVIDIA A30) about 232 ms",
+    "micro-step, vulkan:0 (NVIDIA A30) about 232 ms",
   ]);
 
   const onGpu = await choose(choice, gpuMachine().sources);
-  assert.equal(onGpu.id, "gpu:0");
-  assert.match(onGpu.notes[0], /takes the GPU .*: gpu:0/);
+  assert.equal(onGpu.id, "vulkan:0");
+  assert.match(onGpu.notes[0], /takes the GPU .*: vulkan:0/);
 });
 
 Deno.test("openBackend() warns of what the device taken lacks, no other", async () => {
@@ -377,12 +268,12 @@ Deno.test("openBackend() warns of what the device taken lacks, no other", async 
   assert.equal(onCpu.id, "cpu");
   assert.deepEqual(onCpu.warnings, [lacking]);
   const onGpu = await choose(choice, gpuMachine().sources);
-  assert.equal(onGpu.id, "gpu:0");
+  assert.equal(onGpu.id, "vulkan:0");
   assert.deepEqual(onGpu.warnings, []);
   const failed = gpuMachine({ fails: "it is gone" });
   const instead = await choose({ ...choice, device: "gpu" }, failed.sources);
-  assert.match(instead.warnings[0], /^Cannot open gpu:0 [^:]*: it is gone/);
-  assert.deepEqual(instead.warnings.slice(1), [lacking]);
+  assert.match(instead.warnings[0], /^Cannot open vulkan:0 .*: it is gone/);
+  assert.deepEqual(instead.warnings.slice(2), [lacking]);
 });
 
 Deno.test("openBackend() takes the GPU where a strict choice rules out the CPU", async () => {
@@ -392,7 +283,7 @@ Deno.test("openBackend() takes the GPU where a strict choice rules out the CPU",
     openCpu: () => Promise.reject(new UserError("no", { hint: "" })),
   };
   const choice = { device: "auto", work: tiny, strict: true };
-  assert.equal((await choose(choice, lacking)).id, "gpu:0");
+  assert.equal((await choose(choice, lacking)).id, "vulkan:0");
 });
 
 Deno.test("openBackend() closes both devices when timing them fails", async () => {
@@ -405,7 +296,7 @@ Deno.test("openBackend() closes both devices when timing them fails", async () =
     openBackend({ device: "auto", work: tiny }, failing),
     /the device is lost/,
   );
-  assert.equal(events.at(-1), "close gpu:0"); // and the CPU's workers, or leak
+  assert.equal(events.at(-1), "close vulkan:0"); // and the CPU's workers, or leak
 });
 
 for (
@@ -415,13 +306,13 @@ for (
     ["a run that goes on", {
       device: "auto",
       work: tiny,
-      previous: "webgpu",
+      previous: "vulkan",
     }],
   ] satisfies [string, Choice][]
 ) {
   Deno.test(`openBackend() times nothing for ${what}`, async () => {
     const { sources, events } = gpuMachine({ gflops: { cpu: 1e9, gpu: 1 } });
-    assert.equal((await choose(choice, sources)).id, "gpu:0");
+    assert.equal((await choose(choice, sources)).id, "vulkan:0");
     assert.ok(!events.includes("measure gpu"));
   });
 }
@@ -431,45 +322,4 @@ Deno.test("openBackend() stays with the CPU that auto has taken before", async (
   const choice = { device: "auto", work: large, previous: "cpu" } as const;
   assert.equal((await choose(choice, sources)).id, "cpu");
   assert.deepEqual(events, ["open cpu"]);
-});
-
-Deno.test("listDevices() describes the CPU, and measures it when asked", async () => {
-  const [cpu] = await listDevices({ measure: true, sources: CPU_ONLY });
-  assert.ok(cpu.backend === "cpu");
-  assert.equal(cpu.id, "cpu");
-  assert.equal(cpu.name, name);
-  assert.equal(cpu.cores, cores);
-  assert.ok(cpu.memoryBytes! > 1e8);
-  assert.ok(cpu.gflops! > 0.1, `${cpu.gflops} GFLOP/s`);
-  assert.equal(cpu.kernels, loadKernels().label);
-  assert.equal((await listDevices({ sources: CPU_ONLY }))[0].gflops, null);
-});
-
-Deno.test("listDevices() says what means each device, and what it has", async () => {
-  const devices = await listDevices({
-    sources: gpuMachine().sources,
-    memoryOf: ({ name }) => Promise.resolve(name === "NVIDIA A30" ? 24e9 : 1),
-  });
-  const memoryBytes = Deno.systemMemoryInfo().total;
-  assert.deepEqual(
-    devices.map(({ id, requests, memoryBytes }) => ({
-      id,
-      requests,
-      memoryBytes,
-    })),
-    [
-      { id: "gpu:0", requests: ["gpu:0", "cuda:0", "A30"], memoryBytes: 24e9 },
-      { id: "vulkan:0", requests: ["vulkan:0"], memoryBytes: 24e9 },
-      { id: "vulkan:1", requests: ["vulkan:1"], memoryBytes: 24e9 },
-      { id: "cpu", requests: ["cpu"], memoryBytes },
-      { id: "software", requests: ["software", "llvmpipe"], memoryBytes },
-    ],
-  );
-});
-
-Deno.test("listDevices() says why a device cannot be measured", async () => {
-  const { sources } = gpuMachine({ fails: "the driver has hung up" });
-  const [gpu] = await listDevices({ measure: true, sources });
-  assert.equal(gpu.gflops, null);
-  assert.equal(gpu.problem, "the driver has hung up");
 });

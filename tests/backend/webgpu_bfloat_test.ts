@@ -1,7 +1,8 @@
 /** How shaders round to bf16, and devices that say they do it. */
 
 import assert from "node:assert/strict";
-import { openBackend, SYSTEM_DEVICES } from "../../src/backend/devices.ts";
+import { SYSTEM_DEVICES } from "../../src/backend/device_sources.ts";
+import { openBackend } from "../../src/backend/devices.ts";
 import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
 import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
 import { bfloatRounding } from "../../src/backend/webgpu/bfloat.ts";
@@ -115,7 +116,8 @@ for (const [what, { change, reason }] of Object.entries(DEVICES)) {
     ignore: noAdapter,
     async fn() {
       let changed = 0;
-      const vulkan = { driverVersion: 1, memoryBytes: 1e9 };
+      const facts = { driver: "fake", isNvidiaDriver: true, place: 0 };
+      const vulkan = { ...facts, driverVersion: 1, memoryBytes: 1e9 };
       const features = [...testAdapter.info.features, "bfloat16"];
       const info = { ...testAdapter.info, id: "vulkan:0", vulkan, features };
       const adapter: FoundAdapter = withShaders({
@@ -134,7 +136,8 @@ for (const [what, { change, reason }] of Object.entries(DEVICES)) {
           listVulkan: () => Promise.resolve([adapter]),
         },
       );
-      assert.equal(changed, 1);
+      // Where it is right, the first product rounds so as well.
+      assert.equal(changed > 1, reason === undefined, `${changed} shaders`);
       const { noRounding = "" } = backend.device;
       assert.match(noRounding, reason ?? /^$/);
       assert.deepEqual(

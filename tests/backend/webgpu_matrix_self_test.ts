@@ -1,7 +1,8 @@
-/** Matrix units that a device says to have and does not, on any adapter. */
+/** What a device says to do and does not, on any adapter. */
 
 import assert from "node:assert/strict";
-import { openBackend, SYSTEM_DEVICES } from "../../src/backend/devices.ts";
+import { SYSTEM_DEVICES } from "../../src/backend/device_sources.ts";
+import { openBackend } from "../../src/backend/devices.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
 import type { MatrixUnit } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
@@ -35,17 +36,19 @@ const FAULTS: Record<
   },
 };
 
-/** The test adapter, with a unit; its shaders are changed. */
+/** The test adapter as a card with a unit; some of its shaders are changed. */
 function withUnit(
   change: (code: string, device: GPUDevice) => string,
+  isChanged = (code: string) => code.includes("coop_mat"),
 ): FoundAdapter {
-  const vulkan = { driverVersion: 1, memoryBytes: 1e9 };
+  const facts = { driver: "fake", isNvidiaDriver: true, place: 0 };
+  const vulkan = { ...facts, driverVersion: 1, memoryBytes: 1e9 };
   // Software is not taken for a card.
   const like = { id: "vulkan:0", vulkan, isSoftware: false };
   const info = { ...testAdapter.info, ...like };
   return withShaders(
     { info: { ...info, matrixUnits: [unit] }, request: testAdapter.request },
-    (code, device) => code.includes("coop_mat") ? change(code, device) : code,
+    (code, device) => isChanged(code) ? change(code, device) : code,
   );
 }
 
@@ -90,9 +93,36 @@ Deno.test({
         withUnit(() => assert.fail("a shader for units")),
         { precision },
       );
-      assert.equal(gpu.pipelineCount, 0);
       assert.equal(gpu.device.noUnit, undefined);
       await gpu.dispose();
     }
   },
 });
+
+for (const [what, { change }] of Object.entries(FAULTS)) {
+  Deno.test({
+    name: `openBackend() takes WebGPU where a driver's shader ${what}`,
+    ignore: noAdapter,
+    async fn() {
+      const { info } = withUnit(change);
+      const webgpu = { ...info, id: "webgpu:0", vulkan: undefined };
+      const { backend, warnings } = await openBackend({ device: "auto" }, {
+        ...SYSTEM_DEVICES,
+        os: "linux",
+        listAdapters: () => Promise.resolve([{ ...testAdapter, info: webgpu }]),
+        listVulkan: () => Promise.resolve([withUnit(change, () => true)]),
+        listCards: () => [{ vendorId: 0x10de, deviceId: 1, driver: null }],
+      });
+      assert.deepEqual(
+        [backend.device.backend, backend.device.id],
+        ["webgpu", "webgpu:0"],
+      );
+      assert.equal(warnings.length, 1);
+      assert.match(
+        warnings[0],
+        /^Cannot use vulkan:0 \(.*\): a product failed its self-test.*: using WebGPU$/s,
+      );
+      await backend.dispose();
+    },
+  });
+}

@@ -212,7 +212,7 @@ Deno.test("parseFileLayer() says what a setting of a wrong type may be", async (
     [
       'device: ""',
       'train.yaml:1:9: device is "": expected a text of at least one character',
-      "device is: auto, cpu, gpu:N, cuda:N, vulkan:N or part of a device's name",
+      "device is: auto, cpu, gpu:N, cuda:N, vulkan:N, webgpu:N or part of a name",
     ],
     [
       "data:\n  dataset:\n    - a.txt\n    - {source: b.txt, weight: -1}\n",

@@ -14,7 +14,7 @@ import { openInstance, physicalDevices } from "./instance.ts";
 import { memoryBytesOf } from "./memory.ts";
 import { describeDevice, type PhysicalDevice } from "./physical_device.ts";
 
-/** The order in which devices are numbered. */
+/** Which kinds come first. */
 const PREFERENCE: readonly PhysicalDevice["kind"][] = [
   "discrete",
   "integrated",
@@ -22,8 +22,14 @@ const PREFERENCE: readonly PhysicalDevice["kind"][] = [
   "cpu",
 ];
 
+/** What decides about the number of a device. */
+type Numbered = Pick<
+  PhysicalDevice,
+  "kind" | "vendorId" | "deviceId" | "pciAddress"
+>;
+
 /**
- * All devices that can serve, real ones first, in the order of their ids:
+ * All devices that can serve, in the order of {@linkcode numberDevices}:
  * `vulkan:0`, `vulkan:1` … and `vulkan:software`. Devices of drivers below
  * Vulkan 1.3 are left out.
  *
@@ -32,14 +38,13 @@ const PREFERENCE: readonly PhysicalDevice["kind"][] = [
 export function listVulkanAdapters(): FoundAdapter[] {
   chooseApi(); // which also quiets a layer of Mesa's
   const instance = openInstance();
-  const found = physicalDevices(instance)
-    .map((handle) => describeDevice(instance, handle))
-    .filter((physical) => physical !== null)
-    .toSorted((a, b) =>
-      PREFERENCE.indexOf(a.kind) - PREFERENCE.indexOf(b.kind)
-    );
+  const found = physicalDevices(instance).flatMap((handle, place) => {
+    const physical = describeDevice(instance, handle);
+    if (!physical) return [];
+    return [{ ...physical, memoryBytes: memoryBytesOf(physical), place }];
+  });
   const counts = { vulkan: 0, software: 0 };
-  return found.map((physical) => {
+  return numberDevices(found).map((physical) => {
     // The one place where our objects take the place of WebGPU's.
     const open = () => new VulkanAdapter(physical) as unknown as GPUAdapter;
     const info = describe(open(), "vulkan");
@@ -56,11 +61,39 @@ export function listVulkanAdapters(): FoundAdapter[] {
         uuid: physical.uuid,
         matrixUnits: physical.matrixUnits,
         vulkan: {
+          driver: physical.driver,
+          isNvidiaDriver: physical.isNvidiaDriver,
           driverVersion: physical.driverVersion,
-          memoryBytes: memoryBytesOf(physical),
+          memoryBytes: physical.memoryBytes,
+          place: physical.place,
         },
       },
       request: () => Promise.resolve(open()),
     };
   });
+}
+
+/**
+ * Devices in the order of their numbers: cards before chips that share the
+ * machine's memory, of models with more memory first, and equal ones by their
+ * places on the PCI bus, as nvidia-smi has them. Pure.
+ */
+export function numberDevices<T extends Numbered & { memoryBytes: number }>(
+  devices: readonly T[],
+): T[] {
+  const model = ({ vendorId, deviceId }: T) => `${vendorId}:${deviceId}`;
+  // Equal cards can tell sizes that differ a little.
+  const gibibytes = new Map<string, number>();
+  for (const one of devices) {
+    const size = Math.round(one.memoryBytes / 2 ** 30);
+    const known = gibibytes.get(model(one)) ?? 0;
+    gibibytes.set(model(one), Math.max(size, known));
+  }
+  // Domains have four digits or more; who tells no address comes last.
+  const place = ({ pciAddress }: T) => pciAddress?.padStart(16, "0") ?? "~";
+  return devices.toSorted((a, b) =>
+    PREFERENCE.indexOf(a.kind) - PREFERENCE.indexOf(b.kind) ||
+    gibibytes.get(model(b))! - gibibytes.get(model(a))! ||
+    (place(a) < place(b) ? -1 : place(a) > place(b) ? 1 : 0)
+  );
 }

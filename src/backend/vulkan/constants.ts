@@ -11,6 +11,9 @@ export const PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU = 1;
 export const PHYSICAL_DEVICE_TYPE_DISCRETE_GPU = 2;
 export const PHYSICAL_DEVICE_TYPE_CPU = 4;
 
+/** The maker's own, not Mesa's NVK. */
+export const DRIVER_ID_NVIDIA_PROPRIETARY = 4;
+
 export const QUEUE_COMPUTE_BIT = 2;
 /** VK_SUBGROUP_FEATURE_: basic, vote, arithmetic, ballot, shuffle, relative. */
 export const SUBGROUP_OPERATIONS = 0x3f;

@@ -8,6 +8,7 @@ import { formatPciAddress } from "../../base/pci_address.ts";
 import type { MatrixUnit } from "../webgpu/gemm/gemm_variant.ts";
 import {
   API_VERSION_1_3,
+  DRIVER_ID_NVIDIA_PROPRIETARY,
   PHYSICAL_DEVICE_TYPE_CPU,
   PHYSICAL_DEVICE_TYPE_DISCRETE_GPU,
   PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU,
@@ -22,6 +23,7 @@ import { scratch } from "./native_memory.ts";
 import { textOf } from "./struct.ts";
 import {
   PhysicalDeviceCooperativeMatrixFeatures,
+  PhysicalDeviceDriverProperties,
   PhysicalDeviceFeatures2,
   PhysicalDevicePCIBusInfoProperties,
   PhysicalDeviceProperties2,
@@ -66,6 +68,9 @@ export interface PhysicalDevice {
   readonly deviceId: number;
   /** In the way of its driver. */
   readonly driverVersion: number;
+  /** Its name and version in words, such as `NVIDIA 580.95.05`. */
+  readonly driver: string;
+  readonly isNvidiaDriver: boolean;
   /** In hexadecimal; the same for WebGPU, CUDA and the system's tools. */
   readonly uuid: string;
   /** On the PCI bus, as `0000:65:00.0`; null if its driver does not tell. */
@@ -108,8 +113,11 @@ export function describeDevice(
     const extensions = readExtensions(instance, handle);
     const hasPlace = extensions.has(PCI_BUS_INFO);
     const pci = scratch.write(PhysicalDevicePCIBusInfoProperties, {});
-    const p13 = scratch.write(PhysicalDeviceVulkan13Properties, {
+    const driver = scratch.write(PhysicalDeviceDriverProperties, {
       pNext: hasPlace ? pci : 0n,
+    });
+    const p13 = scratch.write(PhysicalDeviceVulkan13Properties, {
+      pNext: driver,
     });
     const p11 = scratch.write(PhysicalDeviceVulkan11Properties, { pNext: p13 });
     const p = scratch.write(PhysicalDeviceProperties2, { pNext: p11 });
@@ -143,6 +151,7 @@ export function describeDevice(
       vendorId: properties.vendorID!,
       deviceId: properties.deviceID!,
       driverVersion: properties.driverVersion!,
+      ...readDriver(driver),
       uuid: Uint8Array.from(more.deviceUUID).toHex(),
       pciAddress: hasPlace ? readPciAddress(pci) : null,
       subgroupSize: more.subgroupSize,
@@ -180,6 +189,19 @@ export function describeDevice(
       queueFamily: queue.index,
     };
   });
+}
+
+function readDriver(
+  properties: bigint,
+): Pick<PhysicalDevice, "driver" | "isNvidiaDriver"> {
+  const { driverID, driverName, driverInfo } = scratch.read(
+    PhysicalDeviceDriverProperties,
+    properties,
+  );
+  return {
+    driver: `${textOf(driverName)} ${textOf(driverInfo)}`.trim(),
+    isNvidiaDriver: driverID === DRIVER_ID_NVIDIA_PROPRIETARY,
+  };
 }
 
 function readPciAddress(properties: bigint): string {

@@ -111,6 +111,13 @@ export const PhysicalDeviceVulkan13Properties = chained(54, {
   maxBufferSize: "u64",
 });
 
+export const PhysicalDeviceDriverProperties = chained(1000196000, {
+  driverID: "u32",
+  driverName: ["u8", 256],
+  driverInfo: ["u8", 256],
+  conformanceVersion: ["u8", 4],
+});
+
 /** Of VK_EXT_pci_bus_info. */
 export const PhysicalDevicePCIBusInfoProperties = chained(1000212000, {
   pciDomain: "u32",

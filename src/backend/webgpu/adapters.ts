@@ -3,8 +3,8 @@
  *
  * WebGPU has no list of adapters; it answers a wish with one. So the three
  * wishes there are (fast, frugal, software) are asked for, and answers that
- * mean the same adapter are merged. Of several equal cards the system shows
- * one: which one, the variables in docs/tuning.md decide.
+ * mean the same adapter are merged. Of several equal cards it shows the first
+ * that the system names: which one, the variables in docs/tuning.md decide.
  *
  * @module
  */
@@ -24,7 +24,10 @@ export type GpuVendor =
 
 /** An adapter as it describes itself, for people and for `--json`. */
 export interface AdapterInfo {
-  /** How to ask for it: `gpu:0`, `gpu:1` …, `software`, `software:1` … */
+  /**
+   * How to ask for it and nothing else: `webgpu:0`, `vulkan:0` …; the number is
+   * that of the card. Of those that run on the CPU, `software` is WebGPU's.
+   */
   readonly id: string;
   /** Its own name, such as `NVIDIA A30` or `llvmpipe (LLVM 15.0.6, …)`. */
   readonly name: string;
@@ -56,10 +59,16 @@ export interface AdapterInfo {
 
 /** What its driver tells of a device, and WebGPU does not. */
 export interface VulkanFacts {
+  /** Its name and version in words, such as `NVIDIA 580.95.05`. */
+  readonly driver: string;
+  /** Whether the driver is NVIDIA's own, not Mesa's for its cards. */
+  readonly isNvidiaDriver: boolean;
   /** As a number, each driver in its own way. */
   readonly driverVersion: number;
   /** Of its own memory; for a device without, of what it shares. */
   readonly memoryBytes: number;
+  /** At which place the loader names it: it tells WebGPU's of equal cards. */
+  readonly place: number;
 }
 
 /** An adapter that can be opened. */
@@ -131,11 +140,11 @@ export async function listAdapters(
     // The first wish gets nothing, or software, only where there is no more.
     if (found.length === 0 || found[0].info.isSoftware) break;
   }
-  const counts = { gpu: 0, software: 0 };
+  const counts = { webgpu: 0, software: 0 };
   return found
     .sort((a, b) => Number(a.info.isSoftware) - Number(b.info.isSoftware))
     .map(({ info, request }) => {
-      const kind = info.isSoftware ? "software" : "gpu";
+      const kind = info.isSoftware ? "software" : "webgpu";
       const n = counts[kind]++;
       const id = kind === "software" && n === 0 ? kind : `${kind}:${n}`;
       return { info: { id, ...info }, request };

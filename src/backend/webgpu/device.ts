@@ -50,10 +50,14 @@ export class GpuDevice {
       if (!adapter) throw new Error("the adapter is gone");
       return new GpuDevice(info, await requestDevice(adapter));
     } catch (cause) {
-      throw new UserError(`Cannot open ${info.name}: ${errorMessage(cause)}`, {
-        hint: "use --device cpu, or type hearth doctor",
-        cause,
-      });
+      const { id, name } = info;
+      throw new UserError(
+        `Cannot open ${id} (${name}): ${errorMessage(cause)}`,
+        {
+          hint: "use --device cpu, or type hearth doctor",
+          cause,
+        },
+      );
     }
   }
 

@@ -35,7 +35,7 @@ import {
   matrixCandidates,
   matrixUnitFor,
 } from "./gemm/matrix_choice.ts";
-import { whyNoUnit } from "./gemm/matrix_self_test.ts";
+import { whyNoProducts, whyNoUnit } from "./gemm/matrix_self_test.ts";
 import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
 import {
   type ChooseAttention,
@@ -125,7 +125,8 @@ export interface WebGpuBackend extends Backend {
  * Opens an adapter. A matrix unit of it that fails its test is not used, nor
  * is how it rounds.
  *
- * @throws {UserError} If the driver refuses.
+ * @throws {UserError} If the driver refuses, or fails at a product; only
+ * those are asked for one that WebGPU does not stand between.
  */
 export async function openWebGpuBackend(
   adapter: FoundAdapter,
@@ -134,11 +135,25 @@ export async function openWebGpuBackend(
   const { precision = "fp32" } = options;
   const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
   const backend = await openRounding(adapter, { options, unit });
-  const noUnit = unit && await whyNoUnit(backend, unit);
+  if (!unit) return await expectProducts(adapter, backend);
+  const noUnit = await whyNoUnit(backend, unit);
   if (noUnit === null) return backend;
   // Opened anew, as its test may have left an error behind, or a lost device.
   await backend.dispose();
-  return await openRounding(adapter, { options, unit: null, noUnit });
+  const without = await openRounding(adapter, { options, unit: null, noUnit });
+  return await expectProducts(adapter, without);
+}
+
+async function expectProducts(
+  { info: { id, name, vulkan } }: FoundAdapter,
+  backend: WebGpuBackend,
+): Promise<WebGpuBackend> {
+  const problem = vulkan ? await whyNoProducts(backend) : null;
+  if (problem === null) return backend;
+  await backend.dispose();
+  throw new UserError(`Cannot use ${id} (${name}): ${problem}`, {
+    hint: "use --device webgpu or cpu, or type hearth doctor",
+  });
 }
 
 /** What an open adapter is worked with. */

@@ -1,9 +1,11 @@
 /** `hearth devices`: what can be trained on. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { DRIVER_NAMES } from "../../backend/gpu_cards.ts";
 import type {
   AdapterListing,
   DeviceListing,
+  WayListing,
 } from "../../backend/list_devices.ts";
 import { formatBytes, formatCount } from "../../base/format.ts";
 import type { App } from "../app.ts";
@@ -17,7 +19,8 @@ export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
     .summary("list what can be trained on")
     .description(
       "List the devices of this machine, what they can do, and what to give " +
-        "to --device for them. A matrix product is timed on each.",
+        "to --device for them. A matrix product is timed on each. A GPU is " +
+        "used through Vulkan or WebGPU; vulkan:N and webgpu:N ask for one.",
     )
     .option("--no-measure", "time nothing: the answer comes at once")
     .addHelpText(
@@ -33,7 +36,7 @@ export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
       });
       if (app.json) return app.printJson(devices);
       app.print(formatDevices(devices, app.io.columns()));
-      for (const { id, problem } of devices) {
+      for (const { id, problem } of devices.flatMap(waysOf)) {
         if (problem !== null) app.note(`${id}: cannot be measured: ${problem}`);
       }
       for (const one of devices) {
@@ -58,6 +61,7 @@ export function formatDevices(
       ["name", "left"],
       ["memory", "right"],
       ...isMeasured ? [["GFLOP/s", "right"] as const] : [],
+      ["through", "left"],
       ["ask for it by", "left"],
     ],
     devices.map((one) => [
@@ -65,6 +69,7 @@ export function formatDevices(
       one.name,
       formatBytes(one.memoryBytes),
       ...isMeasured ? [formatCount(one.gflops)] : [],
+      one.backend === "cpu" ? "" : DRIVER_NAMES[one.backend],
       one.requests.join(", "),
     ]),
   );
@@ -81,6 +86,13 @@ function isGpu(device: DeviceListing): boolean {
   return device.backend !== "cpu" && !device.adapter.isSoftware;
 }
 
+/** What is measured: the ways to a card, or the CPU. */
+function waysOf(
+  device: DeviceListing,
+): readonly Pick<WayListing, "id" | "problem">[] {
+  return device.backend === "cpu" ? [device] : device.ways;
+}
+
 /** What does not fit a table: one text for each line. */
 function detailsOf(device: DeviceListing): string[] {
   if (device.backend === "cpu") {
@@ -93,19 +105,35 @@ function detailsOf(device: DeviceListing): string[] {
 }
 
 function adapterDetails(
-  { backend, adapter, pciId }: AdapterListing,
+  { adapter, pciId, ways, noVulkan }: AdapterListing,
 ): string[] {
-  const { api, isSoftware, subgroupSizes, limits, features } = adapter;
-  const { pciAddress } = adapter;
+  const { isSoftware, subgroupSizes } = adapter;
+  const pciAddress = ways.map((way) => way.adapter.pciAddress).find(Boolean);
   const [least, most] = subgroupSizes ?? [];
   const facts = [
     isSoftware ? "no GPU: computes on the CPU, only if asked for" : "GPU",
     ...pciId ? [pciId + (pciAddress ? ` at ${pciAddress}` : "")] : [],
-    ...api ? [`through ${api}`] : [],
-    ...backend === "vulkan" ? ["without WebGPU"] : [],
     ...subgroupSizes
       ? [`subgroups of ${least === most ? least : `${least} to ${most}`}`]
       : [],
+  ];
+  return [
+    facts.join(", "),
+    ...ways.flatMap(wayDetails),
+    ...noVulkan === null ? [] : [`not through Vulkan: ${noVulkan}`],
+  ];
+}
+
+function wayDetails(
+  { id, backend, isUsual, gflops, adapter }: WayListing,
+): string[] {
+  const { api, limits, features, vulkan } = adapter;
+  const by = vulkan?.driver ?? api;
+  const facts = [
+    `through ${DRIVER_NAMES[backend]} (${id})`,
+    ...isUsual ? ["the default"] : [],
+    ...by ? [vulkan ? `driver ${by}` : `on ${by}`] : [],
+    ...gflops === null ? [] : [`${formatCount(gflops)} GFLOP/s`],
   ];
   return [
     facts.join(", "),

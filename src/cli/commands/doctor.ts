@@ -6,6 +6,7 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { GpuProblem } from "../../backend/diagnose_gpu.ts";
+import { DRIVER_NAMES } from "../../backend/gpu_cards.ts";
 import type {
   AdapterListing,
   CpuListing,
@@ -125,7 +126,7 @@ async function checkDevices(): Promise<Check[]> {
     return [
       ...await Promise.all(devices.map(checkDevice)).then((all) => all.flat()),
       ...await checkGpu(devices),
-      ...await checkVulkan(),
+      ...await checkVulkan(devices),
     ];
   } catch (error) {
     return [{ name: "devices", verdict: "bad", text: errorMessage(error) }];
@@ -146,7 +147,7 @@ async function checkDevice(device: DeviceListing): Promise<Check[]> {
     return [{ name: id, verdict, text }];
   }
   const { lookAtGpu } = await import("../../run/telemetry/gpu_sampler.ts");
-  return [{ name: id, verdict, text: name }, {
+  return [{ name: id, verdict, text: name }, wayCheck(device), {
     name: `${id} figures`,
     verdict,
     text: formatFigures(adapter, await lookAtGpu(adapter)),
@@ -176,7 +177,7 @@ async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
   const diagnosis = await import("../../backend/diagnose_gpu.ts");
   const { hasWebGpu } = await import("../../backend/webgpu/adapters.ts");
   const adapters = devices.flatMap((device) =>
-    device.backend === "webgpu" ? [device.adapter] : []
+    device.backend === "cpu" ? [] : [device.adapter]
   );
   const webGpu = { hasWebGpu: hasWebGpu(), adapters };
   const findings = gatherGpuFindings(webGpu);
@@ -186,15 +187,37 @@ async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
   ].map(gpuCheck);
 }
 
-/** Why --device vulkan cannot be used; macOS has Metal in its place. */
-async function checkVulkan(): Promise<Check[]> {
-  if (Deno.build.os === "darwin") return [];
-  const { listVulkan, SYSTEM_DEVICES } = await import(
-    "../../backend/devices.ts"
+/** Through what a card is used, and why not through Vulkan; pure. */
+export function wayCheck(
+  { id, ways, noVulkan }: Pick<AdapterListing, "id" | "ways" | "noVulkan">,
+): Check {
+  const name = `${id} used`;
+  const usual = ways.find(({ isUsual }) => isUsual);
+  if (noVulkan !== null) {
+    const text = "through WebGPU, slower than Vulkan would be: " + noVulkan;
+    return { name, verdict: "warn", text };
+  }
+  const others = ways.filter((one) => one !== usual).map((one) =>
+    `through ${DRIVER_NAMES[one.backend]} by --device ${one.id}`
   );
-  const { found, problem } = await listVulkan(SYSTEM_DEVICES);
-  if (found.length > 0) return [];
-  const why = problem ?? "no driver shows a device of Vulkan 1.3 or newer";
+  const text = usual
+    ? [`through ${DRIVER_NAMES[usual.backend]}`, ...others].join("; ")
+    : `only ${others.join(", ")}: it is not shown by WebGPU`;
+  return { name, verdict: "ok", text };
+}
+
+/** Why --device vulkan cannot be used; macOS has Metal in its place. */
+async function checkVulkan(
+  devices: readonly DeviceListing[],
+): Promise<Check[]> {
+  const { findCards, SYSTEM_DEVICES } = await import(
+    "../../backend/device_sources.ts"
+  );
+  const isShown = (one: DeviceListing) =>
+    one.backend !== "cpu" && one.ways.some((way) => way.backend === "vulkan");
+  if (Deno.build.os === "darwin" || devices.some(isShown)) return [];
+  const { noVulkan } = await findCards(SYSTEM_DEVICES, { vulkan: true });
+  const why = noVulkan ?? "no driver shows a device of Vulkan 1.3 or newer";
   const text = `--device vulkan has no effect: ${why}`;
   return [{ name: "vulkan", verdict: "ok", text }];
 }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import type { DeviceListing } from "../../../src/backend/list_devices.ts";
+import type {
+  AdapterListing,
+  DeviceListing,
+} from "../../../src/backend/list_devices.ts";
 import { formatDevices } from "../../../src/cli/commands/devices.ts";
 
 const cpu: DeviceListing = {
@@ -16,17 +19,14 @@ const cpu: DeviceListing = {
   noNative: null,
 };
 
-const gpu: DeviceListing = {
-  id: "gpu:0",
+const webgpu: AdapterListing["ways"][0] = {
+  id: "webgpu:0",
   backend: "webgpu",
-  name: "NVIDIA A30",
-  memoryBytes: 25769803776,
+  isUsual: true,
   gflops: 5210,
   problem: null,
-  requests: ["gpu:0", "cuda:0", "A30"],
-  pciId: "10de:20b7",
   adapter: {
-    id: "gpu:0",
+    id: "webgpu:0",
     name: "NVIDIA A30",
     isSoftware: false,
     vendor: "nvidia",
@@ -44,14 +44,55 @@ const gpu: DeviceListing = {
   },
 };
 
+const gpu: AdapterListing = {
+  id: "gpu:0",
+  backend: "webgpu",
+  name: "NVIDIA A30",
+  memoryBytes: 25769803776,
+  gflops: 5210,
+  problem: null,
+  requests: ["gpu:0", "cuda:0", "A30"],
+  pciId: "10de:20b7",
+  adapter: webgpu.adapter,
+  ways: [webgpu],
+  noVulkan: null,
+};
+
+/** The same card with its driver. */
+const vulkan: AdapterListing["ways"][0] = {
+  ...webgpu,
+  id: "vulkan:0",
+  backend: "vulkan",
+  gflops: 5100,
+  adapter: {
+    ...webgpu.adapter,
+    id: "vulkan:0",
+    pciAddress: "0000:18:00.0",
+    features: ["bfloat16", "shader-f16"],
+    matrixUnits: [
+      { M: 16, N: 16, K: 16, scalar: "f16", lanes: 32 },
+      { M: 16, N: 8, K: 16, scalar: "f16", lanes: 32 },
+      { M: 16, N: 16, K: 16, scalar: "bf16", lanes: 32 },
+    ],
+    vulkan: {
+      driver: "NVIDIA 580.95.05",
+      isNvidiaDriver: true,
+      driverVersion: 1,
+      memoryBytes: 24e9,
+      place: 0,
+    },
+  },
+};
+
 Deno.test("formatDevices() shows a table, and what each device can do", () => {
   assert.equal(
     formatDevices([gpu, cpu], 72),
-    `device  name             memory  GFLOP/s  ask for it by
-gpu:0   NVIDIA A30      25.8 GB    5,210  gpu:0, cuda:0, A30
-cpu     AMD EPYC 7763  128.0 GB    2,310  cpu
+    `device  name             memory  GFLOP/s  through  ask for it by
+gpu:0   NVIDIA A30      25.8 GB    5,210  WebGPU   gpu:0, cuda:0, A30
+cpu     AMD EPYC 7763  128.0 GB    2,310           cpu
 
-gpu:0  GPU, 10de:20b7, through vulkan, subgroups of 32
+gpu:0  GPU, 10de:20b7, subgroups of 32
+       through WebGPU (webgpu:0), the default, on vulkan, 5,210 GFLOP/s
        limits: buffer 2.1 GB, binding 2.1 GB, workgroup 1,024 threads
        with 49.2 kB
        features: shader-f16, timestamp-query
@@ -59,20 +100,38 @@ cpu    32 cores, 64 hardware threads; native avx2`,
   );
 });
 
-Deno.test("formatDevices() says where equal cards are", () => {
-  const cards = ["0000:18:00.0", "0000:2a:00.0"].map((pciAddress, n) => ({
-    ...gpu,
-    id: `vulkan:${n}`,
-    adapter: { ...gpu.adapter, pciAddress },
-  }));
-  const lines = formatDevices(cards, 90).split("\n");
-  assert.deepEqual(lines.filter((line) => line.includes("GPU,")), [
-    "vulkan:0  GPU, 10de:20b7 at 0000:18:00.0, through vulkan, subgroups of 32",
-    "vulkan:1  GPU, 10de:20b7 at 0000:2a:00.0, through vulkan, subgroups of 32",
-  ]);
+Deno.test("formatDevices() shows a card once, with both ways to it", () => {
+  const ways = [vulkan, { ...webgpu, isUsual: false }];
+  const card = { ...gpu, ...vulkan, id: "gpu:0", ways };
+  assert.equal(
+    formatDevices([card], 90),
+    `device  name         memory  GFLOP/s  through  ask for it by
+gpu:0   NVIDIA A30  25.8 GB    5,100  Vulkan   gpu:0, cuda:0, A30
+
+gpu:0  GPU, 10de:20b7 at 0000:18:00.0, subgroups of 32
+       through Vulkan (vulkan:0), the default, driver NVIDIA 580.95.05, 5,100 GFLOP/s
+       limits: buffer 2.1 GB, binding 2.1 GB, workgroup 1,024 threads with 49.2 kB
+       features: bfloat16, shader-f16
+       matrix units: f16 16x16x16 16x8x16, bf16 16x16x16
+       through WebGPU (webgpu:0), on vulkan, 5,210 GFLOP/s
+       limits: buffer 2.1 GB, binding 2.1 GB, workgroup 1,024 threads with 49.2 kB
+       features: shader-f16, timestamp-query`,
+  );
+});
+
+Deno.test("formatDevices() says why a card is not used through Vulkan", () => {
+  const lines = formatDevices([{ ...gpu, noVulkan: "no loader" }], 90);
+  assert.match(lines, /\n {7}not through Vulkan: no loader$/);
 });
 
 Deno.test("formatDevices() leaves out what is not known", () => {
+  const adapter = {
+    ...gpu.adapter,
+    isSoftware: true,
+    api: null,
+    subgroupSizes: [4, 128] as const,
+    features: [],
+  };
   const software: DeviceListing = {
     ...gpu,
     id: "software",
@@ -81,20 +140,16 @@ Deno.test("formatDevices() leaves out what is not known", () => {
     gflops: null,
     requests: ["software"],
     pciId: null,
-    adapter: {
-      ...gpu.adapter,
-      isSoftware: true,
-      api: null,
-      subgroupSizes: [4, 128],
-      features: [],
-    },
+    adapter,
+    ways: [{ ...webgpu, id: "software", gflops: null, adapter }],
   };
   assert.equal(
     formatDevices([software], 200),
-    `device    name      memory  ask for it by
-software  llvmpipe     n/a  software
+    `device    name      memory  through  ask for it by
+software  llvmpipe     n/a  WebGPU   software
 
 software  no GPU: computes on the CPU, only if asked for, subgroups of 4 to 128
+          through WebGPU (software), the default
           limits: buffer 2.1 GB, binding 2.1 GB, workgroup 1,024 threads with 49.2 kB
           features: none`,
   );

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import type { GpuDriver } from "../../../src/backend/gpu_cards.ts";
+import type { AdapterListing } from "../../../src/backend/list_devices.ts";
 import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
 import {
   formatFigures,
   gpuCheck,
   kernelCheck,
+  wayCheck,
 } from "../../../src/cli/commands/doctor.ts";
 
 Deno.test("kernelCheck() warns only where native code is missed", () => {
@@ -55,5 +58,34 @@ Deno.test("formatFigures() leaves out what the system does not tell", () => {
   assert.equal(
     formatFigures({ vendor: "apple" }, NO_GPU_SAMPLE),
     "none: this system does not tell",
+  );
+});
+
+Deno.test("wayCheck() says how a card is used, and what is in the way", () => {
+  const way = (backend: GpuDriver, isUsual: boolean) => ({
+    ...{ id: `${backend}:0`, backend, isUsual, gflops: null, problem: null },
+    adapter: {} as AdapterListing["adapter"],
+  });
+  const text = (
+    ways: AdapterListing["ways"],
+    noVulkan: string | null = null,
+  ) => {
+    const check = wayCheck({ id: "gpu:0", ways, noVulkan });
+    assert.equal(check.name, "gpu:0 used");
+    return `${check.verdict}: ${check.text}`;
+  };
+  assert.equal(
+    text([way("vulkan", true), way("webgpu", false)]),
+    "ok: through Vulkan; through WebGPU by --device webgpu:0",
+  );
+  assert.equal(text([way("webgpu", true)]), "ok: through WebGPU");
+  assert.equal(
+    text([way("vulkan", false)]),
+    "ok: only through Vulkan by --device vulkan:0: it is not shown by WebGPU",
+  );
+  assert.equal(
+    text([way("webgpu", true)], "libvulkan.so.1 is missing"),
+    "warn: through WebGPU, slower than Vulkan would be: libvulkan.so.1 is " +
+      "missing",
   );
 });

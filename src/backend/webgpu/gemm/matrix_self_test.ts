@@ -1,9 +1,9 @@
 /**
- * A quick test of a matrix unit, before it is trusted with a run: a driver may
- * show one that it cannot compile shaders for, or that computes something else.
+ * A quick test of a device's products, before it is trusted with a run: a
+ * driver may not compile what it should, or compute something else.
  *
- * Two products, made as all others are. The first loads rows of both factors
- * into units, the second columns, and takes its left factor as the first stored
+ * Two products, made as all others are, on a matrix unit or without. The first
+ * loads rows of both factors into units, the second columns, and takes its left factor as the first stored
  * it, in two bytes. Factors are integers that bf16 and f16 hold, and sums are
  * below 2^24, so that f32 gives the same in every order; sums of less would not
  * be the same.
@@ -20,9 +20,9 @@ import type { ChooseGemm } from "../lower.ts";
 import type { GemmTile, MatrixUnit } from "./gemm_variant.ts";
 import { formatUnit } from "./matrix_choice.ts";
 
-/** A device whose products may use a unit. */
-interface UnitDevice {
-  /** Those on the unit among them. */
+/** A device that multiplies. */
+interface ProductDevice {
+  /** Those on a unit among them. */
   readonly gemmCandidates: readonly GemmTile[];
   compile(
     program: Program,
@@ -41,20 +41,39 @@ const MOST = { a: 2, b: 1, c: 127 };
 
 /** Why products cannot be made on a unit, or null. */
 export async function whyNoUnit(
-  device: UnitDevice,
+  device: ProductDevice,
   unit: MatrixUnit,
 ): Promise<string | null> {
   const failed = `${formatUnit(unit)} failed its self-test`;
+  return await whyWrong(device, { onUnit: true, failed });
+}
+
+/** Why products cannot be made without a unit, or null. */
+export async function whyNoProducts(
+  device: ProductDevice,
+): Promise<string | null> {
+  const failed = "a product failed its self-test";
+  return await whyWrong(device, { onUnit: false, failed });
+}
+
+async function whyWrong(
+  device: ProductDevice,
+  { onUnit, failed }: { onUnit: boolean; failed: string },
+): Promise<string | null> {
   try {
-    return await unitIsRight(device) ? null : failed;
+    return await isRight(device, { onUnit }) ? null : failed;
   } catch (error) { // its shaders do not compile, or the device was lost
     return `${failed} (${errorMessage(error)})`;
   }
 }
 
-async function unitIsRight(device: UnitDevice): Promise<boolean> {
+async function isRight(
+  device: ProductDevice,
+  { onUnit }: { onUnit: boolean },
+): Promise<boolean> {
   // The smallest compiles soonest.
-  const [tile] = device.gemmCandidates.filter(({ flow }) => flow === "matrix")
+  const [tile] = device.gemmCandidates
+    .filter(({ flow }) => (flow === "matrix") === onUnit)
     .toSorted((a, b) => a.tileM * a.tileN - b.tileM * b.tileN);
   if (!tile) throw new Error("no tile fits the device");
   const g = new Graph();

@@ -1,0 +1,92 @@
+/**
+ * Where the devices of a machine come from; tests bring their own.
+ *
+ * @module
+ */
+
+import { errorMessage } from "../base/errors.ts";
+import type { Backend } from "./backend.ts";
+import { openCpuBackend } from "./cpu/cpu_backend.ts";
+import { type GpuCard, hasVulkanWay, joinCards } from "./gpu_cards.ts";
+import { type Card, listCards } from "./gpu_findings.ts";
+import { measureSpeed } from "./measure.ts";
+import { type FoundAdapter, listAdapters } from "./webgpu/adapters.ts";
+
+/** Arithmetic of matrix products. */
+export type Precision = "fp32" | "bf16" | "fp16";
+
+/** What the machine is asked for. */
+export interface DeviceSources {
+  /** The system, which decides about the usual way to a card. */
+  readonly os: typeof Deno.build.os;
+  listAdapters(): Promise<FoundAdapter[]>;
+  /**
+   * Those that can be worked with through their drivers themselves.
+   *
+   * @throws {Error} If there is no Vulkan; with the reason, in one line.
+   */
+  listVulkan(): Promise<FoundAdapter[]>;
+  /** Of the PCI bus, whether or not a driver shows them. */
+  listCards(): Card[];
+  openCpu: typeof openCpuBackend;
+  openGpu(
+    adapter: FoundAdapter,
+    options: { precision: Precision },
+  ): Promise<Backend>;
+  measureSpeed: typeof measureSpeed;
+}
+
+/** The devices of this machine. */
+export const SYSTEM_DEVICES: DeviceSources = {
+  os: Deno.build.os,
+  listAdapters,
+  async listVulkan() {
+    const { listVulkanAdapters } = await import("./vulkan/adapters.ts");
+    return listVulkanAdapters();
+  },
+  listCards,
+  openCpu: openCpuBackend,
+  async openGpu(adapter, options) {
+    // Only who opens an adapter needs the generators of shaders.
+    const { openWebGpuBackend } = await import("./webgpu/webgpu_backend.ts");
+    return await openWebGpuBackend(adapter, options);
+  },
+  measureSpeed,
+};
+
+/** The cards of a machine. */
+export interface FoundCards {
+  readonly cards: GpuCard[];
+  /** Why there is no Vulkan, where it was looked for and is not there. */
+  readonly noVulkan: string | null;
+}
+
+const NVIDIA = 0x10de;
+
+/**
+ * Looks for cards. Vulkan's drivers are asked where they may be the usual way
+ * to a card, and where `vulkan` says so.
+ */
+export async function findCards(
+  sources: Pick<
+    DeviceSources,
+    "os" | "listAdapters" | "listVulkan" | "listCards"
+  >,
+  { vulkan = false }: { vulkan?: boolean } = {},
+): Promise<FoundCards> {
+  const { os } = sources;
+  const webgpu = await sources.listAdapters();
+  const isAsked = vulkan || hasVulkanWay(os) && (
+        // Beside two other GPUs, WebGPU does not show it.
+        webgpu.some(({ info }) => info.vendor === "nvidia") ||
+        sources.listCards().some(({ vendorId }) => vendorId === NVIDIA)
+      );
+  let found: FoundAdapter[] = [];
+  let noVulkan = null;
+  try {
+    if (isAsked) found = await sources.listVulkan();
+  } catch (error) {
+    noVulkan = errorMessage(error);
+  }
+  return { cards: joinCards({ os, webgpu, vulkan: found }), noVulkan };
+}

@@ -1,0 +1,124 @@
+/** A card that WebGPU and Vulkan show, in one way or the other. */
+
+import assert from "node:assert/strict";
+import type { DeviceSources } from "../../src/backend/device_sources.ts";
+import { openBackend } from "../../src/backend/devices.ts";
+import { UserError } from "../../src/base/errors.ts";
+import { type Choice, choose, gpuMachine } from "./_gpu_machine.ts";
+
+Deno.test("openBackend() takes a card in its usual way, or as asked", async () => {
+  for (
+    const [device, id] of [
+      ["gpu", "vulkan:0"],
+      ["cuda:1", "vulkan:1"],
+      ["a30", "vulkan:0"],
+      ["vulkan", "vulkan:0"],
+      ["Vulkan:1", "vulkan:1"],
+      ["vulkan:a30:1", "vulkan:1"],
+      ["vulkan:cuda", "vulkan:0"],
+      ["webgpu", "webgpu:0"],
+      ["webgpu:0", "webgpu:0"],
+      ["software", "software"],
+    ]
+  ) {
+    const { sources } = gpuMachine();
+    const chosen = await choose({ device }, sources);
+    const warnings = device === "software" ? 1 : 0;
+    assert.deepEqual(
+      [chosen.id, chosen.warnings.length],
+      [id, warnings],
+      device,
+    );
+  }
+});
+
+Deno.test("openBackend() stays with WebGPU on other systems", async () => {
+  const { sources, events } = gpuMachine({ os: "windows" });
+  const chosen = await choose({ device: "auto" }, sources);
+  assert.equal(chosen.id, "webgpu:0");
+  assert.deepEqual([chosen.warnings, chosen.notes], [[], []]);
+  // No driver is loaded for nothing.
+  assert.deepEqual(events, ["list", "open webgpu:0 fp32", "close webgpu:0"]);
+  assert.equal((await choose({ device: "vulkan" }, sources)).id, "vulkan:0");
+});
+
+Deno.test("openBackend() asks Vulkan for a card that WebGPU leaves out", async () => {
+  const { sources } = gpuMachine();
+  const hidden: DeviceSources = {
+    ...sources,
+    listAdapters: () => Promise.resolve([]),
+    listCards: () => [{ vendorId: 0x10de, deviceId: 0x20b7, driver: "nvidia" }],
+  };
+  assert.equal((await choose({ device: "auto" }, hidden)).id, "vulkan:0");
+});
+
+Deno.test("openBackend() takes WebGPU where there is no Vulkan", async () => {
+  const missing = gpuMachine({ vulkan: new Error("the loader is missing") });
+  for (const strict of [false, true]) {
+    const device = strict ? "cuda:0" : "auto";
+    const chosen = await choose({ device, strict }, missing.sources);
+    assert.equal(chosen.id, "webgpu:0");
+    assert.deepEqual(chosen.warnings, [
+      "Cannot use gpu:0 (NVIDIA A30) through Vulkan: the loader is missing: " +
+      "using WebGPU",
+    ]);
+  }
+  const asked = await choose({ device: "webgpu" }, missing.sources);
+  assert.deepEqual(asked.warnings, []);
+  const old = await choose(
+    { device: "auto" },
+    gpuMachine({ vulkan: () => [] }).sources,
+  );
+  assert.deepEqual(old.warnings, [
+    "Cannot use gpu:0 (NVIDIA A30) through Vulkan: its driver shows none of " +
+    "version 1.3 or newer: using WebGPU",
+  ]);
+});
+
+Deno.test("openBackend() takes the same card in another way", async () => {
+  const fails = { fails: "no such thing", failing: /^vulkan/ };
+  const said = "Cannot open vulkan:0 (NVIDIA A30): no such thing";
+  for (const device of ["auto", "gpu:0", "vulkan:0"]) {
+    const chosen = await choose({ device }, gpuMachine(fails).sources);
+    assert.equal(chosen.id, "webgpu:0");
+    assert.deepEqual(chosen.warnings, [`${said}: using WebGPU`]);
+  }
+  const strict = true;
+  // Strict is about the card, and the way where that is asked for.
+  const { sources } = gpuMachine(fails);
+  assert.equal(
+    (await choose({ device: "gpu:0", strict }, sources)).id,
+    "webgpu:0",
+  );
+  await assert.rejects(
+    openBackend({ device: "vulkan:0", strict }, sources),
+    (error) => error instanceof UserError && error.message === said,
+  );
+  // WebGPU shows no second one.
+  const { id, warnings } = await choose({ device: "gpu:1" }, sources);
+  assert.equal(id, "cpu");
+  assert.deepEqual(warnings, [
+    "Cannot open vulkan:1 (NVIDIA A30): no such thing: using cpu",
+  ]);
+});
+
+Deno.test("openBackend() goes on in the way that it went before", async () => {
+  const { sources } = gpuMachine();
+  const opened = async (device: string, previous: Choice["previous"]) => {
+    const { id, warnings, notes } = await choose({ device, previous }, sources);
+    assert.deepEqual(warnings, []);
+    return [id, ...notes];
+  };
+  const note = "Device gpu:0 (NVIDIA A30) goes on through WebGPU as before, " +
+    "for the same last bits; --device vulkan changes over";
+  assert.deepEqual(await opened("gpu:0", "webgpu"), ["webgpu:0", note]);
+  assert.deepEqual(await opened("auto", "webgpu"), ["webgpu:0", note]);
+  assert.deepEqual(await opened("auto", "vulkan"), ["vulkan:0"]);
+  assert.deepEqual(await opened("vulkan", "webgpu"), ["vulkan:0"]);
+  assert.deepEqual(await opened("webgpu", "vulkan"), ["webgpu:0"]);
+  assert.deepEqual(await opened("gpu:1", "webgpu"), ["vulkan:1"]);
+  assert.deepEqual(await opened("gpu", "cpu"), ["vulkan:0"]);
+  const other = gpuMachine({ os: "windows" }).sources;
+  const same = await choose({ device: "gpu", previous: "vulkan" }, other);
+  assert.equal(same.id, "vulkan:0"); // it had been asked for
+});
