@@ -49,8 +49,8 @@ const FAULTS: Readonly<Record<string, (code: string) => string>> = {
     ),
   "gives sums of the digits of f16": (code) =>
     code.replaceAll(
-      /let result = bitcast<vec4<f32>>\((.*)\);/g,
-      "let result = bitcast<vec4<f32>>($1 & vec4<u32>(0xffffe000u));",
+      /(let result\d+ = bitcast<vec4<f32>>)\((.*)\);/g,
+      "$1($2 & vec4<u32>(0xffffe000u));",
     ),
   "does not compile": () => "no shader",
 };
@@ -93,7 +93,12 @@ onUnits("all layouts", async (device) => {
 });
 
 for (
-  const tile of ["64x32x16 32x16 / 3", "32x64x32 16x32", "64x32x16x2 32x16"]
+  const tile of [
+    "64x32x16 32x16 / 3",
+    "32x64x32 16x32",
+    "64x32x16x2 32x16",
+    "32x96x16 16x48",
+  ]
 ) {
   onUnits(`by ${tile}`, async (device) => {
     const gpu = await device.open(tile);
@@ -160,9 +165,11 @@ const SITES: Readonly<Record<string, Omit<GemmSite, "kind">>> = {
   "sums of columns": { shape: gradient, addTo: true, sums: { addTo: true } },
 };
 
-// The last of five parts of 32 has nothing.
+// Threads store one column of vectors each, or several. The last of five parts
+// of 32 has nothing.
 const TILES = [
   "32x32x16 16x16",
+  "32x96x16 16x48",
   "32x32x16 16x16 / 2",
   "32x32x16x2 16x16 / 5",
 ];

@@ -135,12 +135,26 @@ function compileProduct(
   return compileShader(text);
 }
 
+const SUBGROUP = 3;
+
+/** Who waits at each barrier from the first unit of results on. */
+function endingScopes(all: ReturnType<typeof instructionsOf>) {
+  const constants = new Map(
+    all.filter(({ op }) => op === "constant")
+      .map(({ operands: [, id, value] }) => [id, value]),
+  );
+  const first = all.findIndex(({ op }) => op === "cooperativeMatrixStore");
+  return all.slice(first).filter(({ op }) => op === "controlBarrier")
+    .map(({ operands: [scope] }) => constants.get(scope));
+}
+
 const UNITS = [
   [16, 16, 16, "f16", 32],
   [16, 16, 16, "bf16", 32],
   [16, 8, 16, "f16", 32], // NVIDIA's, too
   [8, 16, 16, "bf16", 16], // Intel's
   [8, 8, 8, "f16", 8], // that of Mesa's software
+  [8, 8, 16, "f16", 64], // more threads than a row of units has vectors
 ] as const;
 
 Deno.test("products by units of all makers become SPIR-V", async () => {
@@ -174,6 +188,8 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
           deep * (down + across),
         );
         assert.equal(count("cooperativeMatrixStore"), down * across);
+        // Results are passed on within a subgroup, before and behind reading.
+        assert.deepEqual(endingScopes(all), [SUBGROUP, SUBGROUP]);
       }
     }
   }

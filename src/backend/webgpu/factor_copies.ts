@@ -22,7 +22,7 @@ import {
   type GemmVariant,
   shapeOf,
 } from "./gemm/gemm_variant.ts";
-import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
+import { MOST_GEMV_ROWS } from "./gemm/gemv_plan.ts";
 
 /** A factor of some products on matrix units, which is stored in f32. */
 export interface FactorUse {

@@ -21,7 +21,7 @@ import type { AnyCall, Call } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import { fewRowsAt, type FusedFewRows } from "./fusion_few_rows.ts";
 import type { EpilogueCall } from "./gemm/gemm_epilogue.ts";
-import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
+import { MOST_GEMV_ROWS } from "./gemm/gemv_plan.ts";
 import { countReaders, endsWith, type Readers } from "./neighbours.ts";
 
 /** A product with its neighbours. */

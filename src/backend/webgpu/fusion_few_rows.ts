@@ -9,7 +9,8 @@
 import type { AnyCall, Call } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import type { EpilogueCall } from "./gemm/gemm_epilogue.ts";
-import { MOST_GEMV_ROWS, storesVectors } from "./gemm/gemv.ts";
+import { storesVectors } from "./gemm/gemv.ts";
+import { MOST_GEMV_ROWS } from "./gemm/gemv_plan.ts";
 import { canNormalize, type NormCall } from "./gemm/gemv_norm.ts";
 import { canPair, type PairCall } from "./gemm/gemv_pairs.ts";
 import { shapeOf } from "./gemm/gemm_variant.ts";

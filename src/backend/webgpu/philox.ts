@@ -81,7 +81,8 @@ export function siteTable(
 /**
  * `dropout4(block)`: what elements 4 * block and the next three are multiplied
  * by, and `dropout1(element)`. `rng` is the array of the call's rng words,
- * `site` the one of {@linkcode siteTable}.
+ * `site` the one of {@linkcode siteTable}; `dropoutBy(block, rng, site)` takes
+ * what was read of both.
  */
 export function dropoutFunctions(
   { p, site, rng }: { p: number; site: string; rng: string },
@@ -90,16 +91,16 @@ export function dropoutFunctions(
   const threshold = Math.floor(p * 2 ** 32);
   const keep = f32(1 / (1 - p));
   return `${philoxFunction({ hasU64 })}
-fn dropout4(block: u32) -> vec4<f32> {
-  let words = philox(
-    vec4<u32>(block, u32(${site}[0]), ${rng}[2], ${rng}[3]),
-    vec2<u32>(${rng}[0], ${rng}[1]),
-  );
+fn dropoutBy(block: u32, rngWords: vec4<u32>, site: u32) -> vec4<f32> {
+  let words = philox(vec4<u32>(block, site, rngWords.zw), rngWords.xy);
   return select(
     vec4<f32>(0.0f),
     vec4<f32>(${keep}),
     words >= vec4<u32>(${threshold}u),
   );
+}
+fn dropout4(block: u32) -> vec4<f32> {
+  return dropoutBy(block, ${rngWords(rng)}, ${siteNumber(site)});
 }
 fn dropout1(element: u32) -> f32 {
   let four = dropout4(element >> 2u);
@@ -108,4 +109,14 @@ fn dropout1(element: u32) -> f32 {
   return select(low, high, (element & 2u) == 2u);
 }
 `;
+}
+
+/** WGSL: the words of a call's rng. */
+export function rngWords(rng: string): string {
+  return `vec4<u32>(${rng}[0], ${rng}[1], ${rng}[2], ${rng}[3])`;
+}
+
+/** WGSL: what a {@linkcode siteTable} holds. */
+export function siteNumber(site: string): string {
+  return `u32(${site}[0])`;
 }

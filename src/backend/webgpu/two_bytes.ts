@@ -15,8 +15,13 @@
 
 import type { AnyCall, OpName, Ops } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
-import { type Binding, QUAD, type TwoBytes } from "./dispatch.ts";
-import { MOST_GEMV_ROWS } from "./gemm/gemv.ts";
+import {
+  type Binding,
+  type GpuTensor,
+  QUAD,
+  type TwoBytes,
+} from "./dispatch.ts";
+import { MOST_GEMV_ROWS } from "./gemm/gemv_plan.ts";
 
 /** Arithmetic that is asked for. */
 export type StoredPrecision = "fp32" | "bf16" | "fp16";
@@ -154,11 +159,42 @@ export function twoByteAccess(
       continue;
     }
     types.add(dtype);
-    const isRaw = code.includes(`raw_${name}(`);
-    code = reader(name, dtype) + (isRaw ? rawReader(name, dtype) : "") +
+    const calls = (prefix: string) => code.includes(`${prefix}_${name}(`);
+    code = reader(name, dtype) +
+      (calls("raw") ? rawReader(name, dtype) : "") +
+      (calls("stored") ? storedReader(name, dtype) : "") +
       (options.writable[i] ? writer(name, dtype) : "") + withCalls(code, name);
   }
   return { enables: types.has("f16") ? ["f16"] : [], code };
+}
+
+/** Vectors of a tensor in the fewest registers, to be read ahead of their use. */
+export interface StoredVectors {
+  /** What holds one, in WGSL. */
+  readonly type: string;
+  /** WGSL that reads vector `at`. */
+  readonly read: (at: string) => string;
+  /** WGSL of the four numbers. */
+  readonly numbers: (stored: string) => string;
+}
+
+/** Those of `tensor`, bound as vectors to the variable `name`. */
+export function storedVectors(
+  { dtype }: GpuTensor,
+  name: string,
+): StoredVectors {
+  if (dtype !== "bf16" && dtype !== "f16") {
+    return {
+      type: "vec4<f32>",
+      read: (at) => `${name}[${at}]`,
+      numbers: (stored) => stored,
+    };
+  }
+  return {
+    type: storedType(dtype),
+    read: (at) => `stored_${name}(${at})`,
+    numbers: (stored) => `of_${name}(${stored})`,
+  };
 }
 
 /** `x[i] = v;` becomes `write_x(i, v);`, and `x[i]` elsewhere `read_x(i)`. */
@@ -221,6 +257,22 @@ fn raw_${name}(i: u32) -> vec2<u32> {
 function quadReader(name: string): string {
   return `
 fn raw_${name}(i: u32) -> ${QUAD} { return ${name}[i]; }
+`;
+}
+
+/** What four numbers are stored as. */
+function storedType(dtype: TwoBytes): string {
+  return dtype === "f16" ? "vec4<f16>" : "vec2<u32>";
+}
+
+/** For {@linkcode storedVectors}: naga casts no words to numbers of f16. */
+function storedReader(name: string, dtype: TwoBytes): string {
+  const type = storedType(dtype);
+  return `
+fn stored_${name}(i: u32) -> ${type} { return ${name}[i]; }
+fn of_${name}(pairs: ${type}) -> vec4<f32> {
+  return ${dtype === "f16" ? "vec4<f32>(pairs)" : FROM_BF16};
+}
 `;
 }
 

@@ -15,6 +15,7 @@ import {
   groups,
 } from "../dispatch.ts";
 import { entry, joined } from "../wgsl.ts";
+import { finishAt } from "./gemm_epilogue.ts";
 import type { GemmTensors } from "./gemm_frame.ts";
 import { canSumColumns, gemmKernel } from "./gemm_kernel.ts";
 import { canMatrixSumColumns, matrixKernel } from "./gemm_matrix.ts";
@@ -92,7 +93,8 @@ function sumParts(
   );
   const n = M * N / width, all = rows * N / width;
   const count = Math.ceil(all / 256);
-  const code = (epilogue?.declare(names) ?? "") + entry(
+  const ending = epilogue?.code(names);
+  const code = (ending?.declarations ?? "") + entry(
     256,
     `
   let at = ${groupIndex(count)} * 256u + lane;
@@ -111,7 +113,7 @@ function sumParts(
   let v = sum${bias ? ` + ${names.bias}[at % ${N / width}u]` : ""}${
       addTo ? ` + ${names.addTo}[at]` : ""
     };
-  ${epilogue ? "finish(at, v);" : `${names.out}[at] = v;`}`,
+  ${ending ? finishAt(ending, { at: "at", v: "v" }) : `${names.out}[at] = v;`}`,
   );
   return { label: "matmul", bindings, code, workgroups: groups(count) };
 }

@@ -9,8 +9,14 @@ import type { Call } from "../../../graph/ops.ts";
 import type { GpuTensor } from "../dispatch.ts";
 import { geluOf } from "../gelu.ts";
 import type { KernelContext } from "../kernel.ts";
-import { dropoutFunctions, siteTable } from "../philox.ts";
+import {
+  dropoutFunctions,
+  rngWords,
+  siteNumber,
+  siteTable,
+} from "../philox.ts";
 import { sigmoid, SWIGLU_SLOPES } from "../sigmoid.ts";
+import { storedVectors } from "../two_bytes.ts";
 
 /** Ops that a product can end with. */
 export type EpilogueOp =
@@ -29,12 +35,45 @@ export interface Epilogue {
   readonly write: Record<string, GpuTensor | undefined>;
   /** Read as a whole. */
   readonly whole: Record<string, GpuTensor | undefined>;
+  /** The parts of WGSL. @param names Variables of the tensors. */
+  readonly code: (names: Record<string, string>) => EpilogueCode;
+}
+
+/** How one is written, around the sums. */
+export interface EpilogueCode {
   /**
-   * WGSL: `finish(at, v)`, which stores vector `at` of the results.
-   *
-   * @param names Variables of the tensors.
+   * Declares `finish(at, v, …inputs, …settings)`, which stores vector `at` of
+   * the results.
    */
-  readonly declare: (names: Record<string, string>) => string;
+  readonly declarations: string;
+  /** What it reads for each vector, which may be done ahead. */
+  readonly inputs: readonly Read[];
+  /** WGSL of what it reads that is the same for all. */
+  readonly settings: readonly string[];
+}
+
+/** A read of one vector. */
+export interface Read {
+  readonly type: string;
+  /** WGSL; `at` is the vector of the results. */
+  readonly read: (at: string) => string;
+}
+
+/**
+ * WGSL that calls `finish` for vector `at` of the results.
+ *
+ * @param given Variables of what was read before; else it is read there.
+ */
+export function finishAt(
+  { inputs, settings }: EpilogueCode,
+  { at, v }: { at: string; v: string },
+  given?: { inputs: readonly string[]; settings: readonly string[] },
+): string {
+  const args = [
+    ...given?.inputs ?? inputs.map(({ read }) => read(at)),
+    ...given?.settings ?? settings,
+  ];
+  return `finish(${[at, v, ...args].join(", ")});`;
 }
 
 /**
@@ -47,8 +86,8 @@ export function epilogueOf(
   { kept, context }: { kept?: GpuTensor; context: KernelContext },
 ): Epilogue {
   const write = { kept, result: call.out.out };
-  const finish = (body: string) => `
-fn finish(at: u32, v: vec4<f32>) {
+  const finish = (body: string, parameters: readonly string[] = []) => `
+fn finish(${["at: u32", "v: vec4<f32>", ...parameters].join(", ")}) {
   ${body}
 }
 `;
@@ -59,14 +98,18 @@ fn finish(at: u32, v: vec4<f32>) {
         read: {},
         write,
         whole: {},
-        declare: (names) => `
+        code: (names) => ({
+          inputs: [],
+          settings: [],
+          declarations: `
 alias V = vec4<f32>;
 ${functions}${
-          finish(`
+            finish(`
   let x = v;
   ${kept ? `${names.kept}[at] = x;` : ""}
   ${names.result}[at] = ${value};`)
-        }`,
+          }`,
+        }),
       };
     }
     case "geluBackward": {
@@ -75,14 +118,24 @@ ${functions}${
         read: { before: call.in.x },
         write,
         whole: {},
-        declare: (names) => `
+        code: (names) => {
+          const before = storedVectors(call.in.x, names.before);
+          return {
+            inputs: [before],
+            settings: [],
+            declarations: `
 alias V = vec4<f32>;
 ${functions}${
-          finish(`
-  let x = ${names.before}[at];
+              finish(
+                `
+  let x = ${before.numbers("stored")};
   ${slope}
-  ${names.result}[at] = v * slope;`)
-        }`,
+  ${names.result}[at] = v * slope;`,
+                [`stored: ${before.type}`],
+              )
+            }`,
+          };
+        },
       };
     }
     case "swigluBackward": {
@@ -91,16 +144,36 @@ ${functions}${
         read: { before: call.in.x },
         write,
         whole: {},
-        declare: (names) =>
-          sigmoid(4) + finish(`
-  let atGate = at / ${quarter}u * ${2 * quarter}u + at % ${quarter}u;
-  let atUp = atGate + ${quarter}u;
-  let gate = ${names.before}[atGate];
-  let up = ${names.before}[atUp];
+        code: (names) => {
+          const { type, read, numbers } = storedVectors(
+            call.in.x,
+            names.before,
+          );
+          return {
+            inputs: [
+              { type, read: (at) => read(`gateOf(${at})`) },
+              { type, read: (at) => read(`gateOf(${at}) + ${quarter}u`) },
+            ],
+            settings: [],
+            declarations: `${sigmoid(4)}
+fn gateOf(at: u32) -> u32 {
+  return at / ${quarter}u * ${2 * quarter}u + at % ${quarter}u;
+}
+${
+              finish(
+                `
+  let atGate = gateOf(at);
+  let gate = ${numbers("storedGate")};
+  let up = ${numbers("storedUp")};
   let dy = v;
   ${SWIGLU_SLOPES}
   ${names.result}[atGate] = toGate;
-  ${names.result}[atUp] = toUp;`),
+  ${names.result}[atGate + ${quarter}u] = toUp;`,
+                [`storedGate: ${type}`, `storedUp: ${type}`],
+              )
+            }`,
+          };
+        },
       };
     }
     case "dropout": {
@@ -110,12 +183,28 @@ ${functions}${
         read: { residual: addTo },
         write,
         whole: { rng, site: siteTable(attrs, context) },
-        declare: (names) =>
-          dropoutFunctions({ p, site: names.site, rng: names.rng }, context) +
-          finish(`
+        code: (names) => {
+          const residual = addTo && storedVectors(addTo, names.residual);
+          return {
+            inputs: residual ? [residual] : [],
+            settings: [rngWords(names.rng), siteNumber(names.site)],
+            declarations: dropoutFunctions(
+              { p, site: names.site, rng: names.rng },
+              context,
+            ) +
+              finish(
+                `
   ${names.result}[at] = ${
-            addTo ? `${names.residual}[at] + ` : ""
-          }v * dropout4(at);`),
+                  residual ? `${residual.numbers("stored")} + ` : ""
+                }v * dropoutBy(at, rngWords, siteNumber);`,
+                [
+                  ...residual ? [`stored: ${residual.type}`] : [],
+                  "rngWords: vec4<u32>",
+                  "siteNumber: u32",
+                ],
+              ),
+          };
+        },
       };
     }
   }

@@ -1,6 +1,6 @@
 /**
  * What all tiled products have in common, however they multiply: what they
- * bind, which tile a workgroup has, and how results and sums are stored.
+ * bind, which tile a workgroup has, and where results and sums go.
  *
  * @module
  */
@@ -12,9 +12,10 @@ import {
   isSame,
   type Workgroups,
 } from "../dispatch.ts";
-import { range } from "../wgsl.ts";
+import { storedVectors } from "../two_bytes.ts";
 import type { Epilogue } from "./gemm_epilogue.ts";
 import type { Factor } from "./gemm_factor.ts";
+import type { Results, Summing } from "./gemm_store.ts";
 import type { GemmShape, GemmVariant } from "./gemm_variant.ts";
 
 /** The tensors of a product. */
@@ -47,18 +48,7 @@ export interface GemmFrame {
   /** WGSL: where the tile begins, `fromM`, `fromN`, `fromK`, and `toK`. */
   readonly place: string;
   readonly workgroups: Workgroups;
-  /** WGSL: stores four neighbours of a row, from `row` and `column` on. */
-  store(value: string, place: { row: string; column: string }): string;
-}
-
-/** Where sums over the rows of `b` go. */
-export interface Summing {
-  readonly N: number;
-  readonly out: string;
-  /** What their numbers begin behind. */
-  readonly base: string;
-  /** What they are added to. */
-  readonly before?: string;
+  readonly results: Results;
 }
 
 /**
@@ -100,6 +90,7 @@ export function gemmFrame(
       ...fits(N) ? Object.keys({ ...read, ...write }) : [],
     ],
   });
+  const ending = epilogue?.code(names);
   const part = M * N + (sums ? N : 0);
   const base = splitK > 1 ? `group.z * ${part}u + ` : "";
   const perSplit = Math.ceil(K / splitK / tileK) * tileK;
@@ -125,77 +116,20 @@ export function gemmFrame(
       base: splitK > 1 ? `${base}${M * N}u + ` : "",
       before: sums.addTo && names.sumsBefore,
     },
-    declarations: epilogue?.declare(names) ?? "",
+    declarations: ending?.declarations ?? "",
     place: `
   let fromM = group.${alongM ? "x" : "y"} * ${tileM}u;
   let fromN = group.${alongM ? "y" : "x"} * ${tileN}u;
   let fromK = group.z * ${perSplit}u;
   let toK = min(fromK + ${perSplit}u, ${K}u);`,
     workgroups: alongM ? [tilesM, tilesN, splitK] : [tilesN, tilesM, splitK],
-    store: (value, place) =>
-      store(value, {
-        ...place,
-        shape,
-        guardRow: M % tileM !== 0,
-        guardColumn: N % tileN !== 0,
-        base,
-        out: names.out,
-        bias: bias && names.bias,
-        addTo: addTo && names.addTo,
-        put: epilogue && "finish(at, v);",
-      }),
+    results: {
+      ...{ shape, base, out: names.out },
+      bias: bias && names.bias,
+      addTo: addTo && storedVectors(addTo, names.addTo),
+      ending,
+      guardRow: M % tileM !== 0,
+      guardColumn: N % tileN !== 0,
+    },
   };
-}
-
-/** WGSL: stores `sum`, of four columns from `column` on. */
-export function storeSum(
-  sum: string,
-  { N, out, base, before }: Summing,
-): string {
-  return `if (column < ${N}u) {
-      let at = (${base}column) / 4u;
-      ${out}[at] = ${before ? `${before}[at] + ` : ""}${sum};
-    }`;
-}
-
-/** Stores four neighbours of a row of the result. */
-function store(
-  value: string,
-  { row, column, shape: { M, N }, guardRow, guardColumn, base, ...to }: {
-    row: string;
-    column: string;
-    shape: GemmShape;
-    guardRow: boolean;
-    guardColumn: boolean;
-    base: string;
-    out: string;
-    bias?: string;
-    addTo?: string;
-    /** The statement for the sum, `v`, in place of writing it to `out`. */
-    put?: string;
-  },
-): string {
-  const { out, bias, addTo, put = `${out}[at] = v;` } = to;
-  const guards = [
-    ...guardRow ? [`row < ${M}u`] : [],
-    ...guardColumn ? [`column < ${N}u`] : [],
-  ];
-  const plus = (at: string, n: string) =>
-    (bias ? ` + ${bias}[${n}]` : "") + (addTo ? ` + ${addTo}[${at}]` : "");
-  const body = N % 4 === 0
-    ? `let at = (${base}row * ${N}u + column) / 4u;
-      let v = ${value}${plus("at", "column / 4u")};
-      ${put}`
-    : range(4).map((j) => `
-      if (column + ${j}u < ${N}u) {
-        let at = ${base}row * ${N}u + column + ${j}u;
-        ${out}[at] = ${value}.${"xyzw"[j]}${plus("at", `column + ${j}u`)};
-      }`).join("");
-  return `{
-    let row = ${row};
-    let column = ${column};
-    ${guards.length > 0 ? `if (${guards.join(" && ")}) ` : ""}{
-      ${body}
-    }
-  }`;
 }

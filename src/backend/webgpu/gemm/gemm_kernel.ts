@@ -23,12 +23,8 @@ import {
   paddedVectors,
   tileLoad,
 } from "./gemm_factor.ts";
-import {
-  gemmFrame,
-  type GemmTensors,
-  storeSum,
-  type Summing,
-} from "./gemm_frame.ts";
+import { gemmFrame, type GemmTensors } from "./gemm_frame.ts";
+import { storeFour, storeSum, type Summing } from "./gemm_store.ts";
 import type { GemmShape, GemmVariant, ThreadTile } from "./gemm_variant.ts";
 
 /** Threads of a workgroup. */
@@ -74,10 +70,10 @@ export function gemmKernel(
     ? { declarations: "", loop: directLoop({ a, b }, variant, summing) }
     : tiledLoop({ a, b }, variant, summing);
   const stores = squares.map(({ i, r, j, c }) =>
-    frame.store(c, {
+    storeFour(c, {
       row: `fromM + ${i * tileM / down.length + r}u + 4u * y`,
       column: `fromN + ${j * tileN / across.length}u + 4u * x`,
-    })
+    }, frame.results)
   );
   const code = `${frame.declarations}
 ${declarations}

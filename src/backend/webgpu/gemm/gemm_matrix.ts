@@ -5,9 +5,8 @@
  * Tiles of both factors go through workgroup memory in two bytes a number, as
  * they lie in device memory: a unit loads rows or columns alike. Numbers that
  * are stored otherwise are rounded on the way. Each subgroup holds a block of
- * results as units of f32; at the end they go through workgroup memory once
- * more, one row of units at a time, to be stored as all products are. The next
- * tile is read while this one is used. Compute bound.
+ * results as units of f32, which matrix_results.ts stores. The next tile is
+ * read while this one is used. Compute bound.
  *
  * Extension: VK_KHR_cooperative_matrix; shape of the kernel: J. Bolz's
  * https://github.com/jeffbolznv/vk_cooperative_matrix_perf.
@@ -17,15 +16,10 @@
 
 import type { Dispatch } from "../dispatch.ts";
 import { packing, unpacking } from "../two_bytes.ts";
-import { entry, f32, joined, range } from "../wgsl.ts";
+import { entry, joined, range } from "../wgsl.ts";
 import type { Factor } from "./gemm_factor.ts";
-import {
-  type GemmFrame,
-  gemmFrame,
-  type GemmTensors,
-  storeSum,
-  type Summing,
-} from "./gemm_frame.ts";
+import { gemmFrame, type GemmTensors } from "./gemm_frame.ts";
+import { storeSum, type Summing } from "./gemm_store.ts";
 import type { GemmShape, GemmVariant, MatrixTile } from "./gemm_variant.ts";
 import {
   EIGHT,
@@ -34,12 +28,7 @@ import {
   QUAD_BYTES,
   rowsOf,
 } from "./matrix_load.ts";
-
-/**
- * Rows of results are so many quads longer than needed that four of them begin
- * in different banks.
- */
-const RESULT_PAD = 2;
+import { resultAt, resultQuads, storeUnits } from "./matrix_results.ts";
 
 /** Threads of a workgroup. */
 export function matrixThreads(
@@ -108,7 +97,9 @@ ${
           : ""
       }${loop({ a, b, variant, K, sums: summing !== undefined })}${
         summing ? sumTile(frame.b, { summing, variant }) : ""
-      }${storeResults(frame, { variant, scale: 1 / (scales.a * scales.b) })}`,
+      }${
+        storeUnits(frame.results, { variant, scale: 1 / (scales.a * scales.b) })
+      }`,
       { subgroup: true },
     )
   }`;
@@ -153,16 +144,10 @@ function begin({ tileN, subgroupM, subgroupN }: MatrixTile): string {
   let blockN = subgroup % ${across}u * ${subgroupN}u;`;
 }
 
-/** Rows of results of one subgroup, one row of units high. */
-function resultRows({ subgroupN, unit }: MatrixTile) {
-  const stride = subgroupN / 4 + RESULT_PAD;
-  return { stride, quads: unit.M * stride };
-}
-
 /** Quads that a workgroup needs. */
 function quadsOf(tile: MatrixTile, ofTiles: number): number {
   const threads = matrixThreads(tile);
-  const ofResults = threads / tile.unit.lanes * resultRows(tile).quads;
+  const ofResults = threads / tile.unit.lanes * resultQuads(tile);
   return Math.max(ofTiles, ofResults, 2 * threads);
 }
 
@@ -303,52 +288,4 @@ function sumTile(
     }
     workgroupBarrier();
   }`;
-}
-
-/** Stores the units of all subgroups, one row of them after another. */
-function storeResults(
-  { store }: GemmFrame,
-  { variant, scale }: { variant: MatrixTile; scale: number },
-): string {
-  const { tileN, subgroupM, subgroupN, unit } = variant;
-  const { stride, quads } = resultRows(variant);
-  const threads = matrixThreads(variant), across = tileN / subgroupN;
-  const quarter = subgroupN / 4; // vectors of a row
-  const count = unit.M * quarter; // of a subgroup
-  const times = scale === 1 ? "" : ` * ${f32(scale)}`;
-  const down = range(subgroupM / unit.M);
-  return down.map((i) =>
-    range(subgroupN / unit.N).map((j) => `
-  coopStore(c${i}_${j}, &tiles[subgroup * ${quads}u + ${
-      j * unit.N / 4
-    }u], ${stride}u);`).join("") + `
-  workgroupBarrier();
-  for (var index = lane; index < ${
-      threads / unit.lanes * count
-    }u; index += ${threads}u) {
-    let part = index / ${count}u;
-    let partRow = index % ${count}u / ${quarter}u;
-    let vector = index % ${quarter}u;
-    let from = part * ${quads}u + partRow * ${stride}u + vector;
-    let result = ${resultAt("from")}${times};
-    ${
-      store("result", {
-        row: `fromM + part / ${across}u * ${subgroupM}u + ${
-          i * unit.M
-        }u + partRow`,
-        column: `fromN + part % ${across}u * ${subgroupN}u + 4u * vector`,
-      })
-    }
-  }${
-      i + 1 < down.length
-        ? `
-  workgroupBarrier();`
-        : ""
-    }`
-  ).join("");
-}
-
-/** The four numbers of f32 of a quad. */
-function resultAt(at: string): string {
-  return `bitcast<vec4<f32>>(tiles[${at}])`;
 }

@@ -19,16 +19,13 @@ import {
   groups,
 } from "../dispatch.ts";
 import { entry, joined, lines } from "../wgsl.ts";
-import type { Epilogue } from "./gemm_epilogue.ts";
+import { type Epilogue, finishAt } from "./gemm_epilogue.ts";
 import type { GemmTensors } from "./gemm_frame.ts";
 import type { GemmShape } from "./gemm_variant.ts";
 import { type Ask, multiply } from "./gemv_depth.ts";
 import { normalizeRows, type RowNorm } from "./gemv_norm.ts";
 import { pairColumn, type PairEnding } from "./gemv_pairs.ts";
 import { type GemvPlan, gemvPlan } from "./gemv_plan.ts";
-
-/** Rows that are worth it; more are faster in tiles. */
-export const MOST_GEMV_ROWS = 4;
 
 /** The tensors of a product, and what is done at once with them. */
 export interface GemvTensors extends Omit<GemmTensors, "sums" | "epilogue"> {
@@ -48,7 +45,7 @@ export function storesVectors(
   return N % 4 === 0 && (!transB || K % 4 === 0);
 }
 
-/** One dispatch for a product of at most {@linkcode MOST_GEMV_ROWS} rows. */
+/** One dispatch for a product of at most `MOST_GEMV_ROWS` rows. */
 export function gemvDispatch(
   { a, b, bias, addTo, out, norm, ending }: GemvTensors,
   given: GemmShape,
@@ -87,7 +84,11 @@ export function gemvDispatch(
   const stored = { shape, plan, names, bias, addTo, ending };
   const code = `${sums.declare}
 ${rows?.declare ?? ""}
-${ending?.declare(names) ?? ""}
+${
+    ending && "apart" in ending
+      ? ending.declare(names)
+      : ending?.code(names).declarations ?? ""
+  }
 ${
     entry(
       threads,
@@ -239,7 +240,8 @@ function store(
   const at = `${m * vectors}u + first + lane`;
   if (ending) {
     return `${value}
-    finish(${at}, v);`;
+    let at = ${at};
+    ${finishAt(ending.code(names), { at: "at", v: "v" })}`;
   }
   if (width === 1 || storesVectors(shape)) {
     return `${value}

@@ -11,6 +11,9 @@
 
 import type { GemmShape } from "./gemm_variant.ts";
 
+/** Rows that are worth it; more are faster in tiles. */
+export const MOST_GEMV_ROWS = 4;
+
 /** Everything that the order of its sums follows from. */
 export interface GemvPlan {
   /**

@@ -12,7 +12,8 @@ import type { Dispatch, GpuTensor } from "../dispatch.ts";
 import { gemmDispatches, sumsColumns } from "../gemm/gemm.ts";
 import type { Epilogue } from "../gemm/gemm_epilogue.ts";
 import { shapeOf } from "../gemm/gemm_variant.ts";
-import { gemvDispatch, MOST_GEMV_ROWS } from "../gemm/gemv.ts";
+import { gemvDispatch } from "../gemm/gemv.ts";
+import { MOST_GEMV_ROWS } from "../gemm/gemv_plan.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 
 /** Kernels of the linear ops. */

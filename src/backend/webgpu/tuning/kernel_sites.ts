@@ -15,7 +15,7 @@ import { findFused, type FusedProduct, inWords } from "../fusion.ts";
 import { shapeKey } from "../gemm/gemm_choice.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
 import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
-import { MOST_GEMV_ROWS } from "../gemm/gemv.ts";
+import { MOST_GEMV_ROWS } from "../gemm/gemv_plan.ts";
 import type { StoredTensors } from "../lower.ts";
 import { chooseTwoBytes, type StoredPrecision } from "../two_bytes.ts";
 
