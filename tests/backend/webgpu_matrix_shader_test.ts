@@ -164,11 +164,17 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
       ...{ tileM: 64, tileN: 32, tileK: 32, subgroupM: 32, subgroupN: 16 },
       ...{ flow: "matrix", stages: 1, unit: { M, N, K, scalar, lanes } },
     };
+    const odd = { M: 100, N: 68, K: 44 }, eights = { M: 104, N: 72, K: 48 };
+    const cases = [
+      { a: "f32", b: "bf16", stages: 1, ...odd },
+      { a: "f16", b: "f32", stages: 2, ...odd },
+      { a: scalar, b: scalar, stages: 2, ...eights },
+    ] as const;
     for (const layout of ["NN", "NT", "TN"] as const) {
-      for (const [a, b] of [["f32", "bf16"], ["f16", "f32"]] as const) {
-        const { words, workgroupSize, capabilities } = compileProduct(variant, {
-          ...{ M: 100, N: 68, K: 44, layout, a, b },
-        });
+      for (const { stages, ...one } of cases) {
+        const { words, workgroupSize, capabilities } = compileProduct({
+          ...{ ...variant, stages },
+        }, { ...one, layout });
         modules.push(words);
         assert.deepEqual(workgroupSize, [4 * lanes, 1, 1]);
         assert.ok(capabilities.includes("cooperativeMatrix"));
