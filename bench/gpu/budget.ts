@@ -87,6 +87,7 @@ function lowerStep(
   const train = { ...config.train, gradAccumSteps: 1 };
   return lower(buildStepProgram(model, train), {
     ...{ maxBindingBytes: MEMORY.maxBufferBytes, maxBindings: 16 },
+    workgroupBytes: LIMITS.maxComputeWorkgroupStorageSize,
     gemmVariant: (shape) => chooseGemm(shape, adapter),
     attention: (call) => chooseAttention(call, { ...adapter, limits: LIMITS }),
     ...{ precision, fuse, overlap },

@@ -127,6 +127,7 @@ Deno.test("attention declares as much workgroup memory as it says", () => {
 
 const attrs = { B: 64, T: 256, H: 6, Hkv: 6, D: 64, p: 0.2, site: 0 };
 const DEFAULT = "matrix 64x64 bf16 16x16x16 on 32 lanes";
+const GRADIENT = "matrix 16x32 bf16 16x16x16 on 32 lanes";
 
 Deno.test("chooseAttention() takes the unit where heads fit it", () => {
   const choose = (D: number, device: AttentionDevice = CARD) =>
@@ -145,7 +146,7 @@ Deno.test("chooseAttention() takes the unit where heads fit it", () => {
   assert.equal(choose(64, { ...CARD, unit: null }), "staged");
   assert.equal(choose(64, { ...CARD, isSoftware: true }), "staged");
   const back = { op: "attentionBackward", attrs } as const;
-  assert.equal(formatAttention(chooseAttention(back, CARD)), "kept");
+  assert.equal(formatAttention(chooseAttention(back, CARD)), GRADIENT);
   assert.ok(!canMatrixAttend({ D: 64 }, { ...NVIDIA, M: 32, lanes: 16 }));
 });
 
@@ -178,4 +179,24 @@ Deno.test("a device without the unit takes no attention of it from files", () =>
   assert.equal(takes(NVIDIA, other), other);
   assert.equal(takes(null, other), "staged");
   assert.equal(takes(NVIDIA, "tall"), "tall");
+});
+
+Deno.test("the gradient of attention has tiles of its own", () => {
+  const op = "attentionBackward";
+  const ways = (D: number, device = CARD) =>
+    attentionWays({ op, attrs: { D } }, device).map(formatAttention);
+  const others = ["kept", "staged", "tall", "staged, again"];
+  assert.deepEqual(ways(64), [
+    GRADIENT,
+    "matrix 16x16 bf16 16x16x16 on 32 lanes",
+    "matrix 32x16 bf16 16x16x16 on 32 lanes",
+    "matrix 32x32 bf16 16x16x16 on 32 lanes",
+    ...others,
+  ]);
+  // Heads that are no multiple of a side, or too long.
+  for (const D of [8, 40, 144]) assert.deepEqual(ways(D), others);
+  assert.ok(knownAttention(op, GRADIENT, CARD));
+  assert.equal(knownAttention("attention", GRADIENT, CARD), null);
+  assert.equal(knownAttention(op, DEFAULT, CARD), null);
+  assert.equal(knownAttention(op, GRADIENT, { ...CARD, unit: null }), null);
 });

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
 import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
+import {
+  canMatrixGradient,
+  gradientTiles,
+} from "../../src/backend/webgpu/attention/attention_matrix_part.ts";
+import type { MatrixGradientTile } from "../../src/backend/webgpu/attention/attention_tile.ts";
 import type {
   GpuTensor,
   StoredType,
@@ -7,12 +12,17 @@ import type {
 import { gemmDispatches } from "../../src/backend/webgpu/gemm/gemm.ts";
 import { parseVariant } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { MatrixTile } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
+import { formatUnit } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
 import { lower } from "../../src/backend/webgpu/lower.ts";
 import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
+import { recordSite } from "../../src/backend/webgpu/tuning/kernel_sites.ts";
 import {
   gradientScale,
   type StoredPrecision,
 } from "../../src/backend/webgpu/two_bytes.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import type { AttentionAttrs } from "../../src/graph/ops.ts";
+import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
@@ -196,6 +206,57 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
         assert.equal(count("cooperativeMatrixStore"), down * across);
         // Results are passed on within a subgroup, before and behind reading.
         assert.deepEqual(endingScopes(all), [SUBGROUP, SUBGROUP]);
+      }
+    }
+  }
+  if (validatorYear !== null && validatorYear >= MATRIX_YEAR) {
+    await validate(modules, { target: "vulkan1.3" });
+  }
+});
+
+/** The dispatches of attention's gradient by a tile, as modules. */
+function compileGradient(
+  tile: MatrixGradientTile,
+  attrs: AttentionAttrs,
+): ReturnType<typeof compileShader>[] {
+  const g = new Graph();
+  recordSite(g, { kind: "attentionBackward", attrs });
+  const { phases } = lower(plan({ g }), {
+    ...{ maxBindingBytes: 2 ** 30, maxBindings: 16, fuse: true },
+    ...{ workgroupBytes: 49152, precision: "fp32" },
+    attention: () => tile,
+    gemmVariant: () => assert.fail("there is no product"),
+  });
+  return phases.get("g")!.map((one) =>
+    compileShader(shaderText(one, one.bindings.map(({ written }) => written)))
+  );
+}
+
+Deno.test("attention's gradient by units of all makers becomes SPIR-V", async () => {
+  const modules: Uint32Array<ArrayBuffer>[] = [];
+  const limits = {
+    maxComputeWorkgroupStorageSize: 49152,
+    maxComputeInvocationsPerWorkgroup: 1024,
+  };
+  const size = { B: 2, T: 70, H: 4, Hkv: 2, p: 0.1, site: 3 };
+  for (const [M, N, K, scalar, lanes] of UNITS) {
+    const unit = { M, N, K, scalar, lanes };
+    for (const D of [16, 64, 128]) {
+      const tiles = gradientTiles(unit, limits)
+        .filter((tile) => canMatrixGradient({ D }, tile, 49152));
+      assert.ok(tiles.length > 0, `${D} by ${formatUnit(unit)}`);
+      for (const tile of tiles.slice(0, D === 64 ? 4 : 1)) {
+        const [, keys, queries] = compileGradient(tile, { ...size, D });
+        modules.push(keys.words, queries.words);
+        const products = ({ words }: typeof keys) =>
+          instructionsOf(words)
+            .filter(({ op }) => op === "cooperativeMatrixMulAdd").length;
+        const work = M * N * K;
+        // Four products of a subgroup's rows with the queries of a step, and
+        // one of 64 keys with its rows of queries.
+        assert.equal(products(keys) * work, 4 * tile.rows * tile.step * D);
+        assert.equal(products(queries) * work, 64 * tile.rows * D);
+        assert.ok(keys.capabilities.includes("cooperativeMatrix"));
       }
     }
   }

@@ -15,6 +15,8 @@ export interface KernelContext {
   readonly mostKeptBytes: number;
   /** Most tensors that a dispatch may bind. */
   readonly mostBindings: number;
+  /** Most workgroup memory of a dispatch. */
+  readonly workgroupBytes: number;
   /** Whether shaders may use u64, which WebGPU by itself has not. */
   readonly hasU64: boolean;
   /** Whether a CPU computes: workgroups, idle ones too, and barriers are dear. */

@@ -84,6 +84,8 @@ export interface LowerOptions {
   readonly maxBindingBytes: number;
   /** How many of them at once. */
   readonly maxBindings: number;
+  /** Workgroup memory; absent is what every WebGPU device has. */
+  readonly workgroupBytes?: number;
   readonly gemmVariant: ChooseGemm;
   readonly attention: ChooseAttention;
   /** Most that a gradient of attention keeps; see {@linkcode MOST_KEPT_BYTES}. */
@@ -115,6 +117,9 @@ export interface LowerOptions {
    */
   readonly copyFactors?: boolean;
 }
+
+/** The least that `maxComputeWorkgroupStorageSize` may be. */
+const WORKGROUP_BYTES = 16384;
 
 /** Lowers all phases. */
 export function lower(
@@ -358,6 +363,7 @@ function callContext(
       )
       : 0,
     mostBindings: choices.maxBindings,
+    workgroupBytes: choices.workgroupBytes ?? WORKGROUP_BYTES,
     hasU64: choices.hasU64 ?? false,
     isSoftware: choices.isSoftware ?? false,
     gemmVariant: (shape) => choices.gemmVariant(shape, phase),

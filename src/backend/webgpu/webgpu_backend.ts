@@ -365,6 +365,7 @@ class OpenWebGpu implements WebGpuBackend {
     return lower(program, {
       maxBindingBytes: this.#gpu.maxBindingBytes,
       maxBindings: this.#gpu.device.limits.maxStorageBuffersPerShaderStage,
+      workgroupBytes: this.#gpu.device.limits.maxComputeWorkgroupStorageSize,
       gemmVariant: (shape) => this.gemmVariant(shape),
       attention: ({ op, attrs }) => this.#chosen.attention(op, attrs),
       hasU64: this.#gpu.hasU64,

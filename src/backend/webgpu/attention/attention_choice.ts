@@ -15,10 +15,12 @@ import {
   canMatrixAttend,
   matrixAttentionBytes,
 } from "./attention_matrix_forward.ts";
+import { canMatrixGradient, gradientTiles } from "./attention_matrix_part.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type {
   AttentionChoice,
   MatrixAttention,
+  MatrixGradientTile,
   TileAttention,
 } from "./attention_tile.ts";
 
@@ -45,12 +47,17 @@ const AGAIN = ", again";
 
 /**
  * `staged`; `direct, again` where the gradient computes slopes twice;
- * `matrix 64x64 bf16 16x16x16 on 32 lanes`: queries, keys and unit.
+ * `matrix 64x64 bf16 16x16x16 on 32 lanes`: queries, keys and unit, or of the
+ * gradient rows of a subgroup, the queries that it takes at a time, and unit.
  */
 export function formatAttention(choice: AttentionChoice): string {
   if (choice.flow === "matrix") {
     const { queries, keys, unit } = choice;
     return `matrix ${queries}x${keys} ${formatUnit(unit)}`;
+  }
+  if (choice.flow === "matrixGradient") {
+    const { rows, step, unit } = choice;
+    return `matrix ${rows}x${step} ${formatUnit(unit)}`;
   }
   return choice.flow + (choice.again ? AGAIN : "");
 }
@@ -96,9 +103,10 @@ const TILES = [[2, 64], [4, 64], [4, 32], [2, 32]] as const;
 function matrixChoices(
   op: AttentionOp,
   { unit, limits }: AttentionDevice,
-): MatrixAttention[] {
-  // Prompts and gradients go through workgroup memory where this does.
-  if (!unit || op !== "attention" || !canStage(limits)) return [];
+): (MatrixAttention | MatrixGradientTile)[] {
+  // Other heads, and prompts, go through workgroup memory where this does.
+  if (!unit || !canStage(limits)) return [];
+  if (op === "attentionBackward") return gradientTiles(unit, limits);
   return TILES.map(([subgroups, keys]): MatrixAttention => ({
     ...{ flow: "matrix", unit, queries: subgroups * unit.lanes, keys },
   })).filter(({ queries }) =>
@@ -110,11 +118,13 @@ function matrixChoices(
 function fitting(
   { op, attrs }: AttentionCall,
   device: AttentionDevice,
-): MatrixAttention[] {
+): (MatrixAttention | MatrixGradientTile)[] {
   const { maxComputeWorkgroupStorageSize: bytes = 0 } = device.limits;
   return matrixChoices(op, device).filter((choice) =>
-    canMatrixAttend(attrs, choice.unit) &&
-    matrixAttentionBytes(attrs, choice) <= bytes
+    choice.flow === "matrixGradient"
+      ? canMatrixGradient(attrs, choice, bytes)
+      : canMatrixAttend(attrs, choice.unit) &&
+        matrixAttentionBytes(attrs, choice) <= bytes
   );
 }
 

@@ -32,7 +32,10 @@ export const MASKED = "-1e30f";
 export type AttentionFlow = "direct" | "staged" | "tall" | "kept";
 
 /** How attention or its gradient is computed. */
-export type AttentionChoice = TileAttention | MatrixAttention;
+export type AttentionChoice =
+  | TileAttention
+  | MatrixAttention
+  | MatrixGradientTile;
 
 /** In f32, tile by tile, each thread its part. */
 export interface TileAttention {
@@ -54,12 +57,22 @@ export interface MatrixAttention {
   readonly keys: number;
 }
 
+/** The gradient by a matrix unit. */
+export interface MatrixGradientTile {
+  readonly flow: "matrixGradient";
+  readonly unit: MatrixUnit;
+  /** Keys of a subgroup, and later queries of one. */
+  readonly rows: number;
+  /** Queries that it goes through at a time. */
+  readonly step: number;
+}
+
 /** The choice where a call can use no unit: another flow then. */
 export function withoutUnit(
   choice: AttentionChoice,
   flow: AttentionFlow,
 ): TileAttention {
-  return choice.flow === "matrix" ? { flow } : choice;
+  return "unit" in choice ? { flow } : choice;
 }
 
 /** Sizes of a call, and how it is cut into workgroups. */

@@ -8,6 +8,7 @@
  * dq_i = sum_j ds_ij k_j / sqrt(D);  dk_j = sum_i ds_ij q_i / sqrt(D).
  * The second dispatch keeps ds for the third where that is not too large, and
  * faster; else the third computes it again, by two more products and all exps.
+ * On matrix units it is always kept, as they take it, in two bytes.
  * Oracle: ../../reference/attention.ts.
  *
  * @module
@@ -26,6 +27,13 @@ import {
   type KeptPart,
   keptSlopes,
 } from "../attention/attention_slopes.ts";
+import { matrixKeyGradients } from "../attention/attention_matrix_gradients.ts";
+import {
+  canMatrixGradient,
+  type MatrixPart,
+  slopesLength,
+} from "../attention/attention_matrix_part.ts";
+import { matrixQueryGradients } from "../attention/attention_matrix_queries.ts";
 import {
   type AttentionShape,
   attentionShape,
@@ -38,6 +46,7 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 import { siteTable } from "../philox.ts";
 import { entry, range } from "../wgsl.ts";
@@ -49,10 +58,8 @@ export const MOST_KEPT_BYTES = 2 ** 28;
 export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
   attentionBackward({ in: inputs, out: { dQkv }, attrs }, context) {
     const { dOut, qkv, out, lse, rng } = inputs;
-    const { flow, again } = withoutUnit(
-      context.attention("attentionBackward", attrs),
-      "kept",
-    );
+    const choice = context.attention("attentionBackward", attrs);
+    const { flow, again } = withoutUnit(choice, "kept");
     const shape = attentionShape(attrs, flow);
     const { B, T, H, tile } = shape;
     const rowDots = context.scratch(B * H * T);
@@ -62,6 +69,26 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
       : undefined;
     const site = rng && siteTable(attrs, context);
     const first = dotRows({ dOut, out, rowDots }, shape);
+    if (
+      choice.flow === "matrixGradient" &&
+      canMatrixGradient(attrs, choice, context.workgroupBytes)
+    ) {
+      const { unit } = choice;
+      const parts = matrixParts(shape, { unit, context });
+      if (parts) {
+        // bf16 reaches as far as f32.
+        const scale = unit.scalar === "f16" ? context.factorScale(dOut) : 1;
+        const made = { shape, tile: choice, scale };
+        const read = { dOut, qkv, lse, rng, site, rowDots };
+        return [
+          first,
+          ...parts.flatMap((part) => [
+            matrixKeyGradients({ ...read, dQkv, part }, made, context),
+            matrixQueryGradients({ qkv, dQkv, part }, made, context),
+          ]),
+        ];
+      }
+    }
     if (flow === "kept") {
       const parts = keptParts(shape, context);
       if (parts) {
@@ -86,23 +113,45 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
   },
 };
 
-/**
- * The sequences in parts of which there is memory to keep the scores; null
- * where there is none for a single one.
- */
+/** Parts of which there is memory to keep the scores; null if there is none. */
 function keptParts(
   shape: AttentionShape,
   context: KernelContext,
 ): KeptPart[] | null {
-  const { B } = shape;
   const bytes = 2 * 4 * keptLength(shape, 1);
+  const parts = sequenceParts(shape, { bytes, context });
+  if (!parts) return null;
+  const kept = context.scratch(2 * keptLength(shape, parts[0].sequences));
+  return parts.map((part) => ({ ...part, kept }));
+}
+
+/** The same of slopes in two bytes. */
+function matrixParts(
+  shape: AttentionShape,
+  { unit, context }: { unit: MatrixUnit; context: KernelContext },
+): MatrixPart[] | null {
+  const bytes = 2 * slopesLength(shape, 1);
+  const parts = sequenceParts(shape, { bytes, context });
+  if (!parts) return null;
+  const length = slopesLength(shape, parts[0].sequences);
+  const memory = context.scratch(length / 2);
+  const slopes: GpuTensor = { ...memory, dtype: unit.scalar, length };
+  return parts.map((part) => ({ ...part, slopes }));
+}
+
+/**
+ * The sequences in parts of which there is memory to keep so many bytes of
+ * each; null where there is none for a single one.
+ */
+function sequenceParts(
+  { B }: AttentionShape,
+  { bytes, context }: { bytes: number; context: KernelContext },
+): { sequences: number; start?: GpuTensor }[] | null {
   const most = Math.floor(context.mostKeptBytes / bytes);
   if (most === 0) return null;
   const count = Math.ceil(B / most), sequences = Math.ceil(B / count);
-  const kept = context.scratch(2 * keptLength(shape, sequences));
   return range(Math.ceil(B / sequences)).map((part) => ({
     sequences,
-    kept,
     start: count > 1
       ? context.table(Float32Array.of(part * sequences))
       : undefined,

@@ -108,6 +108,7 @@ function kernelText(): string {
   const textOf = (g: Graph, choice: KernelChoice) =>
     lower(plan({ g }), {
       ...{ maxBindingBytes: 2 ** 27, maxBindings: 8 },
+      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
       gemmVariant: () => choice as GemmVariant, // the product's is one
       attention: () => choice as AttentionChoice, // and attention's is one
       ...{ precision: "fp32", fuse: true },

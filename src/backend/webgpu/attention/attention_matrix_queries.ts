@@ -1,0 +1,157 @@
+/**
+ * The gradient of attention's queries on matrix units, from kept slopes: one
+ * product, a workgroup for each tile of queries, with the keys before it.
+ *
+ * Formulas: ../kernels/attention_backward.ts.
+ *
+ * @module
+ */
+
+import {
+  bind,
+  type Dispatch,
+  type GpuTensor,
+  groupIndex,
+  groups,
+} from "../dispatch.ts";
+import { matrixType } from "../gemm/gemm_matrix.ts";
+import type { KernelContext } from "../kernel.ts";
+import { packing } from "../two_bytes.ts";
+import { entry, f32, range } from "../wgsl.ts";
+import { GRADIENT_LABEL } from "./attention_gradients.ts";
+import { keyHeads, packed } from "./attention_heads.ts";
+import {
+  gradientThreads,
+  MATRIX_TILE,
+  type MatrixGradient,
+  type MatrixPart,
+  ownPairs,
+  queryBuffers,
+  slopesAt,
+  storeUnits,
+  subgroupsOf,
+} from "./attention_matrix_part.ts";
+import { matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
+import { attentionFlops } from "./attention_tile.ts";
+
+/** Keys of {@linkcode matrixKeyGradients} come first, as they make slopes. */
+export function matrixQueryGradients(
+  { part: { sequences, start, slopes }, qkv, dQkv }:
+    & Record<"qkv" | "dQkv", GpuTensor>
+    & { part: MatrixPart },
+  { shape, tile, scale }: MatrixGradient,
+  context: KernelContext,
+): Dispatch {
+  const { B, T, H, Hkv, D, tiles } = shape, { unit } = tile;
+  const { bindings, names } = bind(
+    { read: { slopes, qkv, start }, write: { dQkv } },
+    { vector: ["slopes", "qkv", "dQkv"] },
+  );
+  const workgroups = sequences * H * tiles;
+  const threads = gradientThreads(tile);
+  const ds = matrixRows({
+    array: names.slopes,
+    at: (o) =>
+      `4u * (${
+        slopesAt(shape, { queryTile: "tile", keyTile: "keyTile" })
+      } + ${o} * ${MATRIX_TILE / 4}u)`,
+  }, {
+    ...{ prefix: "nextDs", rows: MATRIX_TILE, numbers: MATRIX_TILE },
+    ...{ threads, unit, dtype: slopes.dtype },
+  });
+  const k = matrixRows(keyHeads(names.qkv, shape, "fromK").keys, {
+    ...{ prefix: "nextK", rows: MATRIX_TILE, numbers: D },
+    ...{ threads, unit, dtype: qkv.dtype },
+  });
+  const ofOne = ds.pairs + k.pairs;
+  const buffers = queryBuffers(shape, context.workgroupBytes);
+  const ofResults = subgroupsOf(tile) * ownPairs(tile);
+  const memory = Math.max(buffers * ofOne, ofResults);
+  const [A, Bt, C] = (["A", "B", "C"] as const)
+    .map((use) => matrixType({ unit }, use));
+  const down = range(tile.rows / unit.M), across = range(D / unit.N);
+  const take = (keyTile: string) => `
+    {
+      let keyTile = ${keyTile};
+      let fromK = keyTile * ${MATRIX_TILE}u;${ds.take}${k.take}
+    }`;
+  const compute = range(MATRIX_TILE / unit.K).map((depth) => `
+    if (keyTile < tile || ${depth * unit.K}u < ownRow + ${tile.rows}u) {${
+    down.map((i) => `
+      let row${i} = coopLoadT<${A}>(&tiles[buffer + ${
+      depth * unit.K * ds.stride + i * unit.M / 4
+    }u + ownRow / 4u], ${ds.stride}u);`).join("")
+  }${
+    across.map((n) => `
+      let column${n} = coopLoad<${Bt}>(&tiles[buffer + ${
+      ds.pairs + depth * unit.K * k.stride + n * unit.N / 4
+    }u], ${k.stride}u);${
+      down.map((i) => `
+      dq${i}_${n} = coopMultiplyAdd(row${i}, column${n}, dq${i}_${n});`)
+        .join("")
+    }`).join("")
+  }
+    }`).join("");
+  const { width, query } = packed(shape);
+  const code = `
+${packing("packed", unit.scalar)}
+var<workgroup> tiles: array<vec2<u32>, ${memory}>;
+${
+    entry(
+      threads,
+      `
+  var work = ${groupIndex(workgroups)};
+  if (work >= ${workgroups}u) { return; }
+  let tile = ${tiles - 1}u - work % ${tiles}u; // the longest first
+  work /= ${tiles}u;
+  let h = work % ${H}u;
+  let hkv = h * ${Hkv}u / ${H}u;
+  let sequence = work / ${H}u;
+  let b = sequence${start ? ` + u32(${names.start}[0])` : ""};
+  if (b >= ${B}u) { return; }
+  let first = b * ${T}u;
+  let ownRow = subgroup * ${tile.rows}u;
+  let own = subgroup * ${ownPairs(tile)}u;${
+        down.flatMap((i) =>
+          across.map((n) => `
+  var dq${i}_${n} = ${C}();`)
+        ).join("")
+      }${ds.registers}${k.registers}${take("0u")}
+  for (var keyTile = 0u; keyTile <= tile; keyTile++) {
+    let buffer = ${buffers === 2 ? `keyTile % 2u * ${ofOne}u` : "0u"};${
+        ds.put("buffer")
+      }${k.put(`buffer + ${ds.pairs}u`)}
+    workgroupBarrier();
+    if (keyTile < tile) {${take("keyTile + 1u")}
+    }${compute}${
+        buffers === 2 ? "" : `
+    workgroupBarrier();`
+      }
+  }${
+        buffers === 2
+          ? `
+  workgroupBarrier();`
+          : ""
+      }${
+        storeUnits({
+          ...{ sums: "dq", tile, D, row: `tile * ${MATRIX_TILE}u + ownRow`, T },
+          store: (row, vector, sum) =>
+            `${names.dQkv}[((first + ${row}) * ${width}u + ${
+              query("h")
+            }) / 4u + ${vector}] = ${sum} * ${
+              f32(1 / (Math.sqrt(D) * scale))
+            };`,
+        })
+      }`,
+      { subgroup: true },
+    )
+  }`;
+  return {
+    label: GRADIENT_LABEL,
+    enables: matrixEnables(unit),
+    bindings,
+    code,
+    workgroups: groups(workgroups),
+    flops: attentionFlops({ ...shape, B: sequences }, 1),
+  };
+}

@@ -1,0 +1,116 @@
+/**
+ * What attention on matrix units has in common: how rows of heads get into
+ * workgroup memory in two bytes a number, and how results are read from there.
+ *
+ * Workgroup memory is an array `tiles` of pairs of words, as in
+ * ../gemm/gemm_matrix.ts: four numbers of two bytes, or two of f32.
+ *
+ * @module
+ */
+
+import type { GpuTensor } from "../dispatch.ts";
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import { f32, range } from "../wgsl.ts";
+import type { Heads } from "./attention_heads.ts";
+
+/**
+ * Rows are so many pairs longer than needed, 16 bytes of factors and 32 of
+ * results, that eight rows begin in different banks.
+ */
+const FACTOR_PAD = 2, RESULT_PAD = 4;
+
+/** Pairs from one row of so many numbers of two bytes to the next. */
+export function factorStride(numbers: number): number {
+  return numbers / 4 + FACTOR_PAD;
+}
+
+/** The same of so many numbers of f32. */
+export function resultStride(numbers: number): number {
+  return numbers / 2 + RESULT_PAD;
+}
+
+/** Bytes of a pair of words. */
+export const PAIR = 8;
+
+/** WGSL: the four numbers of f32 from a pair of words on. */
+export function resultAt(at: string): string {
+  return `bitcast<vec4<f32>>(vec4<u32>(tiles[${at}], tiles[${at} + 1u]))`;
+}
+
+/** Extensions that shaders with units need. */
+export function matrixEnables({ scalar }: MatrixUnit): string[] {
+  return [
+    "wgpu_cooperative_matrix",
+    "subgroups",
+    ...scalar === "f16" ? ["f16"] : [],
+  ];
+}
+
+/** Rows that all threads of a workgroup bring into workgroup memory. */
+export interface MatrixRows {
+  /** Pairs from row to row, and of all. */
+  readonly stride: number;
+  readonly pairs: number;
+  /** Declares variables for what is read before it is put into place. */
+  readonly registers: string;
+  /** Statements that read the part of this thread. */
+  readonly take: string;
+  /** Statements that write it to the rows that begin at pair `first`. */
+  put(first: string): string;
+}
+
+/**
+ * Shares rows out among the threads, four numbers at a time; needs a function
+ * `packed` for the unit, where numbers are not stored as it takes them.
+ *
+ * @param heads Where they lie; the array is bound as vectors.
+ * @param options.scale What numbers are multiplied by, a power of two.
+ */
+export function matrixRows(
+  { array, at }: Heads,
+  { prefix, rows, numbers, threads, unit, dtype, scale = 1 }: {
+    prefix: string;
+    rows: number;
+    /** Numbers of a row: a multiple of 4. */
+    numbers: number;
+    threads: number;
+    unit: Pick<MatrixUnit, "scalar">;
+    dtype: GpuTensor["dtype"];
+    scale?: number;
+  },
+): MatrixRows {
+  const vectors = numbers / 4, count = rows * vectors;
+  const stride = factorStride(numbers);
+  const isRaw = dtype === unit.scalar && scale === 1;
+  const index = (turn: number) => `(lane + ${turn * threads}u)`;
+  const row = (turn: number) => `${index(turn)} / ${vectors}u`;
+  const within = (turn: number) => `${index(turn)} % ${vectors}u`;
+  const each = (line: (turn: number) => string) =>
+    range(Math.ceil(count / threads)).map((turn) =>
+      (turn + 1) * threads <= count ? line(turn) : `
+    if (${index(turn)} < ${count}u) {${line(turn)}
+    }`
+    ).join("");
+  return {
+    stride,
+    pairs: rows * stride,
+    registers: range(Math.ceil(count / threads)).map((turn) => `
+  var ${prefix}${turn} = ${isRaw ? "vec2<u32>()" : "vec4<f32>()"};`).join(""),
+    take: each((turn) => {
+      const place = `(${at(`(${row(turn)})`)}) / 4u + ${within(turn)}`;
+      return `
+    ${prefix}${turn} = ${
+        isRaw ? `raw_${array}(${place})` : `${array}[${place}]`
+      };`;
+    }),
+    put: (first) =>
+      each((turn) => {
+        const value = `${prefix}${turn}`;
+        const times = scale === 1 ? "" : ` * ${f32(scale)}`;
+        return `
+    tiles[${first} + ${row(turn)} * ${stride}u + ${within(turn)}] = ${
+          isRaw ? value : `packed(${value}${times})`
+        };`;
+      }),
+  };
+}
