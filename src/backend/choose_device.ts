@@ -75,7 +75,7 @@ export function chooseDevice(
       warnings,
     };
   };
-  if (driver === null && rest === "auto") return take(best);
+  if (isAuto(request)) return take(best);
   const found = findDevice(rest, candidates);
   if (found === null) return take(null);
   if (found && has(found, driver)) return take(found, noteSoftware(found));
@@ -103,6 +103,16 @@ export function chooseDevice(
 /** The way that a request names, if it does. */
 export function driverOf(request: string): GpuDriver | null {
   return splitRequest(request).driver;
+}
+
+/** Whether the best device is asked for, whatever that is. */
+export function isAuto(request: string): boolean {
+  return request.trim().toLowerCase() === "auto";
+}
+
+/** Whether a request names one card of several by its place. */
+export function isNumbered(request: string): boolean {
+  return /:\d+$/.test(request.trim());
 }
 
 function splitRequest(

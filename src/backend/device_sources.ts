@@ -19,6 +19,8 @@ export type Precision = "fp32" | "bf16" | "fp16";
 export interface DeviceSources {
   /** The system, which decides about the usual way to a card. */
   readonly os: typeof Deno.build.os;
+  /** A variable of the environment. */
+  env(name: string): string | undefined;
   listAdapters(): Promise<FoundAdapter[]>;
   /**
    * Those that can be worked with through their drivers themselves.
@@ -39,6 +41,13 @@ export interface DeviceSources {
 /** The devices of this machine. */
 export const SYSTEM_DEVICES: DeviceSources = {
   os: Deno.build.os,
+  env(name) {
+    try {
+      return Deno.env.get(name);
+    } catch {
+      return undefined; // not permitted
+    }
+  },
   listAdapters,
   async listVulkan() {
     const { listVulkanAdapters } = await import("./vulkan/adapters.ts");

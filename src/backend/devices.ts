@@ -2,8 +2,8 @@
  * Opens the device that a request such as `gpu:0` means, in the precision
  * asked for, or the next best with a warning.
  *
- * Which device that is, choose_device.ts decides; whether a small model is
- * better off on the CPU, auto_device.ts.
+ * Which card that is and the ways to it, device_ways.ts finds out; whether a
+ * small model is better off on the CPU, auto_device.ts.
  *
  * @module
  */
@@ -11,18 +11,14 @@
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
 import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
 import type { Backend } from "./backend.ts";
-import { chooseDevice, type ChosenDevice, driverOf } from "./choose_device.ts";
-import { readCpuInfo } from "./cpu/cores.ts";
+import { isAuto } from "./choose_device.ts";
 import { type GemmChoice, loadKernels } from "./cpu/kernels.ts";
 import {
   type DeviceSources,
-  findCards,
-  type FoundCards,
   type Precision,
   SYSTEM_DEVICES,
 } from "./device_sources.ts";
-import { makerOfUnseen } from "./diagnose_gpu.ts";
-import { DRIVER_NAMES, lacksVulkan, NO_NEW_VULKAN } from "./gpu_cards.ts";
+import { driverName, findWays } from "./device_ways.ts";
 import type { FoundAdapter } from "./webgpu/adapters.ts";
 
 /** What the user asked for. */
@@ -77,9 +73,8 @@ export async function openBackend(
   choice: DeviceChoice,
   sources: DeviceSources = SYSTEM_DEVICES,
 ): Promise<OpenedDevice> {
-  const warnings: string[] = [];
+  const { ways, warnings, notes } = await findWays(choice, sources);
   const onCpu: Opening = { choice, sources, warnings };
-  const { ways, notes } = await findWays(onCpu);
   const { gpu, failures, ...onGpu } = await openGpu(ways, onCpu);
   warnings.push(...failures);
   if (!gpu) return { backend: await openCpu(onCpu), warnings, notes };
@@ -103,75 +98,6 @@ export async function openBackend(
   notes.push(result.note);
   await (result.faster === "cpu" ? gpu : cpu).dispose();
   return result.faster === "cpu" ? { backend: cpu, warnings, notes } : takeGpu;
-}
-
-/** The ways to the card that is meant; none is the CPU. And what to know. */
-async function findWays(
-  opening: Opening,
-): Promise<{ ways: readonly FoundAdapter[]; notes: string[] }> {
-  const { choice, sources, warnings } = opening;
-  const { device, previous } = choice;
-  const isCpu = /^\s*cpu(:0)?\s*$/i.test(device) ||
-    isAuto(choice) && previous === "cpu";
-  // Who wants the CPU has no use for drivers being loaded.
-  const found: FoundCards = isCpu
-    ? { cards: [], noVulkan: null }
-    : await findCards(sources, {
-      vulkan: driverOf(device) === "vulkan" || previous === "vulkan",
-    });
-  const { cards, noVulkan } = found;
-  const cpu = readCpuInfo().name;
-  const chosen = chooseDevice(
-    isCpu ? "cpu" : device,
-    { cpu, cards, noVulkan },
-    choice,
-  );
-  warnings.push(...chosen.warnings);
-  if (chosen.card) return goOn(chosen, opening, noVulkan);
-
-  const isMissed = !isCpu && isAuto(choice);
-  const maker = isMissed
-    ? makerOfUnseen({ cards: sources.listCards(), adapters: [] })
-    : null;
-  const notes = maker === null ? [] : [
-    `Device auto takes the CPU: there is a card by ${maker}, but no driver ` +
-    "shows it; hearth doctor says why",
-  ];
-  return { ways: [], notes };
-}
-
-/** The ways to a card, for a run that goes on the one that it went before. */
-function goOn(
-  { card, ways }: ChosenDevice,
-  { choice: { device, previous }, sources: { os }, warnings }: Opening,
-  noVulkan: string | null,
-): { ways: readonly FoundAdapter[]; notes: string[] } {
-  if (driverOf(device) || !card) return { ways, notes: [] };
-  const same = previous === "vulkan" || previous === "webgpu"
-    ? card[previous]
-    : null;
-  const isOther = same !== null && same !== ways.at(0);
-  if (same === null && lacksVulkan(card, os)) {
-    const why = noVulkan ?? NO_NEW_VULKAN;
-    warnings.push(
-      `Cannot use ${card.id} (${card.name}) through Vulkan: ${why}: using ` +
-        "WebGPU",
-    );
-  }
-  return {
-    ways: same ? [same, ...ways.filter((one) => one !== same)] : ways,
-    notes: isOther && card.usual.length > 0
-      ? [
-        `Device ${card.id} (${card.name}) goes on through ${nameOf(same)} ` +
-        "as before, for the same last bits; " +
-        `--device ${nameOf(card.usual[0]).toLowerCase()} changes over`,
-      ]
-      : [],
-  };
-}
-
-function nameOf({ info }: FoundAdapter): string {
-  return DRIVER_NAMES[info.vulkan ? "vulkan" : "webgpu"];
 }
 
 /** Opens a card in the first way that works; null if none does. */
@@ -200,7 +126,7 @@ async function openGpu(
         const hint = "type hearth doctor, or leave out --strict-device";
         throw new UserError(problem, { hint, exitCode: EXIT.usage, cause });
       }
-      failures.push(`${problem}: using ${next ? nameOf(next) : "cpu"}`);
+      failures.push(`${problem}: using ${next ? driverName(next) : "cpu"}`);
     }
   }
   return { gpu: null, failures, warnings: [] };
@@ -272,7 +198,8 @@ function isProbed(
   choice: DeviceChoice,
 ): choice is DeviceChoice & { work: StepWork } {
   const { work, previous } = choice;
-  return isAuto(choice) && !previous && work !== undefined && isSmallWork(work);
+  return isAuto(choice.device) && !previous && work !== undefined &&
+    isSmallWork(work);
 }
 
 async function compare(
@@ -286,10 +213,6 @@ async function compare(
   };
   const { id, name } = gpu.device;
   return compareDevices(work, speeds, { cpu: "cpu", gpu: `${id} (${name})` });
-}
-
-function isAuto({ device }: DeviceChoice): boolean {
-  return device.trim().toLowerCase() === "auto";
 }
 
 /** The precision asked for, or fp32 with a warning. */

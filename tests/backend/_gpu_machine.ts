@@ -18,6 +18,7 @@ export const CPU_ONLY: DeviceSources = {
   listAdapters: () => Promise.resolve([]),
   listVulkan: () => Promise.reject(new Error("libvulkan.so.1 is missing")),
   listCards: () => [],
+  env: () => undefined,
 };
 
 /** Opens and closes; what matters is which device it was, and what was said. */
@@ -34,6 +35,7 @@ export async function choose(choice: Choice, sources = CPU_ONLY) {
 export function gpuMachine(
   {
     os = "linux",
+    env = {},
     fails,
     failing = /^/,
     vulkan = VULKAN_A30S,
@@ -42,6 +44,7 @@ export function gpuMachine(
     features,
   }: {
     os?: typeof Deno.build.os;
+    env?: Record<string, string>;
     fails?: string;
     /** Which ways fail with that. */
     failing?: RegExp;
@@ -58,6 +61,7 @@ export function gpuMachine(
   const slow = adapter({ name: "llvmpipe (LLVM 15)", isFallback: true });
   const sources: DeviceSources = {
     os,
+    env: (name) => env[name],
     listCards: () => [],
     listVulkan: () => {
       events.push("list vulkan");

@@ -110,7 +110,7 @@ Deno.test("openBackend() goes on in the way that it went before", async () => {
     return [id, ...notes];
   };
   const note = "Device gpu:0 (NVIDIA A30) goes on through WebGPU as before, " +
-    "for the same last bits; --device vulkan changes over";
+    "for the same last bits; --device vulkan:0 changes over";
   assert.deepEqual(await opened("gpu:0", "webgpu"), ["webgpu:0", note]);
   assert.deepEqual(await opened("auto", "webgpu"), ["webgpu:0", note]);
   assert.deepEqual(await opened("auto", "vulkan"), ["vulkan:0"]);
@@ -121,4 +121,32 @@ Deno.test("openBackend() goes on in the way that it went before", async () => {
   const other = gpuMachine({ os: "windows" }).sources;
   const same = await choose({ device: "gpu", previous: "vulkan" }, other);
   assert.equal(same.id, "vulkan:0"); // it had been asked for
+});
+
+Deno.test("openBackend() says that CUDA's variable has no effect", async () => {
+  const notes = async (device: string, value: string) => {
+    const { sources } = gpuMachine({ env: { CUDA_VISIBLE_DEVICES: value } });
+    return (await choose({ device }, sources)).notes;
+  };
+  const note = (value: string, instead: string) => [
+    `CUDA_VISIBLE_DEVICES=${value} has no effect here: the GPU is gpu:0 ` +
+    `(NVIDIA A30); ${instead}`,
+  ];
+  const second = "--device cuda:1 takes the one it names";
+  assert.deepEqual(await notes("auto", "1"), note("1", second));
+  assert.deepEqual(await notes("vulkan", "1"), note("1", second));
+  assert.deepEqual(await notes("a30", "7, 1"), note("7, 1", second));
+  const cpu = "--device cpu leaves GPUs alone";
+  assert.deepEqual(await notes("gpu", ""), note("", cpu));
+  assert.deepEqual(await notes("gpu", "-1,0"), note("-1,0", cpu));
+  assert.deepEqual(
+    await notes("cuda", "MIG-1"),
+    note("MIG-1", "hearth devices shows what there is"),
+  );
+  for (const fits of ["0", "1,0", "GPU-00000000-00", "gpu-0"]) {
+    assert.deepEqual(await notes("auto", fits), [], fits);
+  }
+  for (const asked of ["cuda:0", "gpu:1", "cpu", "software"]) {
+    assert.deepEqual(await notes(asked, "1"), [], asked);
+  }
 });

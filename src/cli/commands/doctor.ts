@@ -123,8 +123,10 @@ async function checkDevices(): Promise<Check[]> {
   const { listDevices } = await import("../../backend/list_devices.ts");
   try {
     const devices = await listDevices();
+    const checks: Check[] = [];
+    for (const one of devices) checks.push(...await checkDevice(one));
     return [
-      ...await Promise.all(devices.map(checkDevice)).then((all) => all.flat()),
+      ...checks,
       ...await checkGpu(devices),
       ...await checkVulkan(devices),
     ];
@@ -147,11 +149,15 @@ async function checkDevice(device: DeviceListing): Promise<Check[]> {
     return [{ name: id, verdict, text }];
   }
   const { lookAtGpu } = await import("../../run/telemetry/gpu_sampler.ts");
-  return [{ name: id, verdict, text: name }, wayCheck(device), {
-    name: `${id} figures`,
-    verdict,
-    text: formatFigures(adapter, await lookAtGpu(adapter)),
-  }];
+  return [
+    { name: id, verdict, text: name },
+    wayCheck(device, await tryWay(device)),
+    {
+      name: `${id} figures`,
+      verdict,
+      text: formatFigures(adapter, await lookAtGpu(adapter)),
+    },
+  ];
 }
 
 /** What the system tells of a GPU, for `status` while it trains; pure. */
@@ -187,12 +193,36 @@ async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
   ].map(gpuCheck);
 }
 
-/** Through what a card is used, and why not through Vulkan; pure. */
+/** Why the usual way to a card does not open, or null; it is tried. */
+async function tryWay({ ways }: AdapterListing): Promise<string | null> {
+  const { openBackend } = await import("../../backend/devices.ts");
+  const device = ways.find(({ isUsual }) => isUsual)?.id;
+  if (!device) return null;
+  try {
+    const { backend } = await openBackend({ device, strict: true });
+    await backend.dispose();
+    return null;
+  } catch (error) {
+    return errorMessage(error);
+  }
+}
+
+/**
+ * Through what a card is used, and why not through Vulkan; pure.
+ *
+ * @param problem Why its usual way does not open, or null.
+ */
 export function wayCheck(
   { id, ways, noVulkan }: Pick<AdapterListing, "id" | "ways" | "noVulkan">,
+  problem: string | null = null,
 ): Check {
   const name = `${id} used`;
   const usual = ways.find(({ isUsual }) => isUsual);
+  if (problem !== null) {
+    const isSpare = usual?.backend === "vulkan" && ways.length > 1;
+    const text = `${problem}: ${isSpare ? "WebGPU" : "the CPU"} is used`;
+    return { name, verdict: "warn", text };
+  }
   if (noVulkan !== null) {
     const text = "through WebGPU, slower than Vulkan would be: " + noVulkan;
     return { name, verdict: "warn", text };

@@ -69,13 +69,20 @@ Deno.test("wayCheck() says how a card is used, and what is in the way", () => {
   const text = (
     ways: AdapterListing["ways"],
     noVulkan: string | null = null,
+    problem: string | null = null,
   ) => {
-    const check = wayCheck({ id: "gpu:0", ways, noVulkan });
+    const check = wayCheck({ id: "gpu:0", ways, noVulkan }, problem);
     assert.equal(check.name, "gpu:0 used");
     return `${check.verdict}: ${check.text}`;
   };
+  const both = [way("vulkan", true), way("webgpu", false)];
+  assert.equal(text(both, null, "It fails"), "warn: It fails: WebGPU is used");
   assert.equal(
-    text([way("vulkan", true), way("webgpu", false)]),
+    text([way("webgpu", true)], null, "It fails"),
+    "warn: It fails: the CPU is used",
+  );
+  assert.equal(
+    text(both),
     "ok: through Vulkan; through WebGPU by --device webgpu:0",
   );
   assert.equal(text([way("webgpu", true)]), "ok: through WebGPU");

@@ -1,0 +1,135 @@
+/**
+ * The ways to the card that a request means, best first.
+ *
+ * Which card that is, choose_device.ts decides; here drivers are asked for what
+ * there is, and a run that goes on is kept in its way.
+ *
+ * @module
+ */
+
+import type { Backend } from "./backend.ts";
+import {
+  chooseDevice,
+  type ChosenDevice,
+  driverOf,
+  isAuto,
+  isNumbered,
+} from "./choose_device.ts";
+import { readCpuInfo } from "./cpu/cores.ts";
+import { CUDA_VARIABLE, cudaNote } from "./cuda_variable.ts";
+import {
+  type DeviceSources,
+  findCards,
+  type FoundCards,
+} from "./device_sources.ts";
+import { makerOfUnseen } from "./diagnose_gpu.ts";
+import {
+  DRIVER_NAMES,
+  type GpuCard,
+  lacksVulkan,
+  NO_NEW_VULKAN,
+} from "./gpu_cards.ts";
+import type { FoundAdapter } from "./webgpu/adapters.ts";
+
+/** What decides about the card and the way. */
+export interface WayChoice {
+  /** See choose_device.ts. */
+  readonly device: string;
+  readonly strict?: boolean;
+  /** What computed before, for a run that goes on. */
+  readonly previous?: Backend["device"]["backend"];
+}
+
+/** How to come to a device. */
+export interface FoundWays {
+  /** Best first; none for the CPU. */
+  readonly ways: readonly FoundAdapter[];
+  /** It is not what was asked for, or slower than it could be. */
+  readonly warnings: string[];
+  /** How it was decided. */
+  readonly notes: string[];
+}
+
+/**
+ * The ways to the device that a choice means, or to the next best.
+ *
+ * @throws {UserError} With exit code 2, if `strict` and it is not there.
+ */
+export async function findWays(
+  choice: WayChoice,
+  sources: DeviceSources,
+): Promise<FoundWays> {
+  const { device, previous } = choice;
+  const isCpu = /^\s*cpu(:0)?\s*$/i.test(device) ||
+    isAuto(device) && previous === "cpu";
+  // Who wants the CPU has no use for drivers being loaded.
+  const found: FoundCards = isCpu
+    ? { cards: [], noVulkan: null }
+    : await findCards(sources, {
+      vulkan: driverOf(device) === "vulkan" || previous === "vulkan",
+    });
+  const cpu = readCpuInfo().name;
+  const chosen = chooseDevice(
+    isCpu ? "cpu" : device,
+    { cpu, ...found },
+    choice,
+  );
+  const { card, ways } = chosen;
+  const warnings = [...chosen.warnings];
+  if (card) {
+    const cuda = isNumbered(device) ? null : cudaNote(
+      sources.env(CUDA_VARIABLE),
+      { card, cards: found.cards },
+    );
+    const notes = cuda === null ? [] : [cuda];
+    if (driverOf(device)) return { ways, warnings, notes };
+    const usual = usualWays(chosen, choice, card);
+    if (!usual.isKept && lacksVulkan(card, sources.os)) {
+      warnings.push(
+        `Cannot use ${card.id} (${card.name}) through Vulkan: ` +
+          `${found.noVulkan ?? NO_NEW_VULKAN}: using WebGPU`,
+      );
+    }
+    return { ways: usual.ways, warnings, notes: [...notes, ...usual.notes] };
+  }
+  const isMissed = !isCpu && isAuto(device);
+  const maker = isMissed
+    ? makerOfUnseen({ cards: sources.listCards(), adapters: [] })
+    : null;
+  const notes = maker === null ? [] : [
+    `Device auto takes the CPU: there is a card by ${maker}, but no driver ` +
+    "shows it; hearth doctor says why",
+  ];
+  return { ways: [], warnings, notes };
+}
+
+/** The ways to a card; of a run that goes on, first the one that it went. */
+function usualWays(
+  { ways }: ChosenDevice,
+  { previous }: WayChoice,
+  card: GpuCard,
+): Pick<FoundWays, "ways" | "notes"> & { isKept: boolean } {
+  const kept = previous === "vulkan" || previous === "webgpu"
+    ? card[previous]
+    : null;
+  if (!kept) return { ways, notes: [], isKept: false };
+  const usual = card.usual.at(0);
+  return {
+    ways: [kept, ...ways.filter((one) => one !== kept)],
+    isKept: true,
+    notes: usual && usual !== kept
+      ? [
+        `Device ${card.id} (${card.name}) goes on through ${
+          driverName(kept)
+        } ` +
+        `as before, for the same last bits; --device ${usual.info.id} ` +
+        "changes over",
+      ]
+      : [],
+  };
+}
+
+/** What a way leads through, for people. */
+export function driverName({ info }: FoundAdapter): string {
+  return DRIVER_NAMES[info.vulkan ? "vulkan" : "webgpu"];
+}
