@@ -99,6 +99,7 @@ const OTHERS = [
   "64x32x16x2 32x16",
   "32x96x16 16x48",
   "32x48x16x2 32x24",
+  "32x32x16x3 16x32 / 2",
 ];
 for (const tile of OTHERS) {
   onUnits(`by ${tile}`, async (device) => {
@@ -173,6 +174,7 @@ const TILES = [
   "32x96x16 16x48",
   "32x32x16 16x16 / 2",
   "32x32x16x2 16x16 / 5",
+  "32x32x16x3 16x16 / 5",
 ];
 
 for (const [what, site] of Object.entries(SITES)) {

@@ -50,7 +50,7 @@ Deno.test("matrixUnitFor() takes units of the precision alone", () => {
 Deno.test("matrixCandidates() heeds the unit and the device", () => {
   const names = (unit: MatrixUnit, limits: Partial<GPUSupportedLimits>) =>
     matrixCandidates(unit, limits).map(formatGemm);
-  assert.equal(names(NVIDIA, LIMITS).length, 13);
+  assert.equal(names(NVIDIA, LIMITS).length, 14);
   assert.ok(names(NVIDIA, LIMITS).includes(LARGE));
   assert.ok(names(NVIDIA, LIMITS).includes(LARGE_TWICE));
   assert.deepEqual(
@@ -73,6 +73,9 @@ Deno.test("matrixWorkgroupBytes() counts rows with their padding", () => {
   // results are 4 subgroups x 16 rows x (64 + 8) numbers of 4 bytes.
   assert.equal(bytes(LARGE), 2 * 128 * 80);
   assert.equal(bytes(LARGE_TWICE), 2 * 2 * 128 * 80);
+  // The third is in registers.
+  const thrice = LARGE.replace("x32 ", "x16x3 ");
+  assert.equal(bytes(thrice), 2 * 2 * 128 * 48);
   // Of 8 subgroups, results take more than 384 rows of 80 bytes.
   assert.equal(
     bytes("256x128x32 64x64 matrix bf16 16x16x16 on 32 lanes"),
@@ -94,7 +97,9 @@ Deno.test("variants of matrix units can be written and read", () => {
   // As versions wrote it that had one tile only.
   assert.equal((parseGemm(LARGE) as MatrixTile).stages, 1);
   assert.equal((parseGemm(LARGE_TWICE) as MatrixTile).stages, 2);
-  for (const [right, wrong] of [["bf16", "f32"], ["x32 ", "x32x3 "]]) {
+  const thrice = parseGemm(LARGE.replace("x32 ", "x16x3 "));
+  assert.equal((thrice as MatrixTile).stages, 3);
+  for (const [right, wrong] of [["bf16", "f32"], ["x32 ", "x32x4 "]]) {
     assert.throws(() => parseGemm(LARGE.replace(right, wrong)), TypeError);
   }
 });
@@ -127,12 +132,16 @@ Deno.test("chooseSplit() splits k where there are few tiles of units", () => {
   assert.equal(split(4096, 4096, 4096), 1);
   assert.equal(split(384, 1536, 16384), 7); // 3 x 12 tiles of 256
   assert.equal(split(128, 128, 512), 2); // at least 8 tiles deep
+  // Half as many of those that a core has one of at a time: 3 x 6 of 128.
+  const wide = LARGE.replace("128x128x32 ", "128x256x16x3 ");
+  const gradient = { M: 384, N: 1536, K: 16384, transA: true, transB: false };
+  assert.equal(chooseSplit(gradient, parseGemm(wide)), 7);
 });
 
 Deno.test("tunedCandidates() try units first, and one way without", () => {
   const shape = { M: 768, N: 768, K: 8192, transA: false, transB: false };
   const flows = tunedCandidates(CARD, LIMITS, shape).map(({ flow }) => flow);
-  assert.deepEqual(flows, [...Array(13).fill("matrix"), "ahead"]);
+  assert.deepEqual(flows, [...Array(14).fill("matrix"), "ahead"]);
 });
 
 Deno.test("a device without the unit takes no variant of it from files", () => {

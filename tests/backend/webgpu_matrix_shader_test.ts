@@ -178,6 +178,7 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
     const cases = [
       { a: "f32", b: "bf16", stages: 1, ...odd },
       { a: "f16", b: "f32", stages: 2, ...odd },
+      { a: "f32", b: "f32", stages: 3, ...odd },
       { a: scalar, b: scalar, stages: 2, ...eights },
     ] as const;
     for (const layout of ["NN", "NT", "TN"] as const) {
@@ -193,8 +194,9 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
         const all = instructionsOf(words);
         const count = (name: string) =>
           all.filter(({ op }) => op === name).length;
-        // Of a subgroup's 32 x 16, 32 deep.
-        const down = 32 / M, across = 16 / N, deep = 32 / K;
+        // Of a subgroup's 32 x 16, 32 deep; even and odd tiles apart.
+        const turns = stages === 3 ? 2 : 1;
+        const down = 32 / M, across = 16 / N, deep = turns * 32 / K;
         assert.equal(
           count("cooperativeMatrixMulAdd"),
           down * across * deep,

@@ -202,8 +202,11 @@ function parseThreads(text: string): ThreadTile {
   return { tileM, tileN, tileK, threadM, threadN, flow, lanes };
 }
 
+/** Cores of a large device, almost. */
+const LARGE_DEVICE = 128;
+
 /** So many tiles are enough for all cores of a large device, twice. */
-export const ENOUGH_TILES = 256;
+export const ENOUGH_TILES = 2 * LARGE_DEVICE;
 
 /**
  * Into how many parts k is split: as many as fill a large device, where they
@@ -214,7 +217,9 @@ export function chooseSplit(shape: GemmShape, tile: GemmTile): number {
   const { M, N, K } = shape;
   const tiles = Math.ceil(M / tile.tileM) * Math.ceil(N / tile.tileN);
   const deep = Math.floor(K / (8 * tile.tileK));
-  const wanted = Math.floor(ENOUGH_TILES / tiles);
+  // Of the largest, a core has registers for one at a time.
+  const isLarge = tile.tileM * tile.tileN > 128 * 128;
+  const wanted = Math.floor((isLarge ? 1 : 2) * LARGE_DEVICE / tiles);
   return Math.max(1, Math.min(wanted, deep, MOST_SPLITS));
 }
 

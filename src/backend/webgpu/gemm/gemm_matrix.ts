@@ -39,14 +39,14 @@ export function matrixThreads(
 
 /** Bytes of workgroup memory, at most. */
 export function matrixWorkgroupBytes(tile: MatrixTile): number {
-  const { tileM, tileN, tileK, stages } = tile;
+  const { tileM, tileN, tileK } = tile;
   const most = (size: number) =>
     Math.max(
       ...[true, false].map((alongK) =>
         rowsOf({ tile: size, alongK }, tileK).size
       ),
     );
-  return QUAD_BYTES * quadsOf(tile, stages * (most(tileM) + most(tileN)));
+  return QUAD_BYTES * quadsOf(tile, most(tileM) + most(tileN));
 }
 
 /** Whether each thread loads quads of the same columns of `b` only. */
@@ -63,7 +63,7 @@ export function matrixKernel(
   },
 ): Dispatch {
   const { M, N, K } = shape;
-  const { stages, unit: { scalar } } = variant;
+  const { unit: { scalar } } = variant;
   // bf16 reaches as far as f32.
   const scales = scalar === "f16" && tensors.scales || { a: 1, b: 1 };
   const isRaw = (name: "a" | "b") =>
@@ -78,16 +78,16 @@ export function matrixKernel(
       ...{ variant, threads, prefix: name, scale: scales[name] },
     });
   const a = load("a"), b = load("b");
-  const size = a.rows.size + b.rows.size;
+  const quads = quadsOf(variant, a.rows.size + b.rows.size);
   const code = `${frame.declarations}${packing("packed", scalar)}${
     summing ? unpacking("unpacked", scalar) : ""
   }
-var<workgroup> tiles: array<vec4<u32>, ${quadsOf(variant, stages * size)}>;
+var<workgroup> tiles: array<vec4<u32>, ${quads}>;
 ${
     entry(
       threads,
       `${frame.place}${begin(variant)}${a.begin}${b.begin}
-  ${a.registers}${b.registers}${
+  ${[...a.parts, ...b.parts].map(({ registers }) => registers).join("")}${
         eachUnit(variant, (i, j) => `
   var c${i}_${j} = ${matrixType(variant, "C")}();`)
       }${
@@ -144,16 +144,17 @@ function begin({ tileN, subgroupM, subgroupN }: MatrixTile): string {
   let blockN = subgroup % ${across}u * ${subgroupN}u;`;
 }
 
-/** Quads that a workgroup needs. */
+/** Quads that a workgroup needs, whose tiles are so long together. */
 function quadsOf(tile: MatrixTile, ofTiles: number): number {
   const threads = matrixThreads(tile);
   const ofResults = threads / tile.unit.lanes * resultQuads(tile);
-  return Math.max(ofTiles, ofResults, 2 * threads);
+  const held = tile.stages === 1 ? 1 : 2;
+  return Math.max(held * ofTiles, ofResults, 2 * threads);
 }
 
 /**
  * The loop over k. Tiles go through registers: what is read in one turn is put
- * into workgroup memory in the next.
+ * into workgroup memory in the next, or the one after.
  */
 function loop(
   { a, b, variant, K, sums }: {
@@ -167,13 +168,15 @@ function loop(
 ): string {
   const { tileK, stages } = variant;
   const firstOfB = a.rows.size, size = firstOfB + b.rows.size;
-  const take = (k: string) => a.take(k) + b.take(k);
-  const put = (tile: string) =>
+  const take = (k: string, part = 0) =>
+    a.parts[part].take(k) + b.parts[part].take(k);
+  const put = (tile: string, part = 0) =>
     (sums
       ? `
-    if (fromM == 0u) {${b.addUp(COLUMN_SUMS)}
+    if (fromM == 0u) {${b.parts[part].addUp(COLUMN_SUMS)}
     }`
-      : "") + a.put(tile) + b.put(`${tile} + ${firstOfB}u`);
+      : "") +
+    a.parts[part].put(tile) + b.parts[part].put(`${tile} + ${firstOfB}u`);
   const last = (Math.ceil(K / tileK) - 1) * tileK;
   const first = `
   let firstK = min(fromK, ${last}u);${take("firstK")}`;
@@ -187,25 +190,47 @@ function loop(
     workgroupBarrier();
   }`;
   }
+  const ifAny = (name: string, k: string, then: string) => `
+    let ${name} = ${k};
+    if (${name} < toK) {${then}
+    }`;
   // All have multiplied the other tile when they wait, so that it is free.
-  return `${first}
+  if (stages === 2) {
+    return `${first}
   var tile = 0u;
-  if (fromK < toK) {${put("tile")}
-    let second = fromK + ${tileK}u;
-    if (second < toK) {${take("second")}
+  if (fromK < toK) {${put("tile")}${
+      ifAny("second", `fromK + ${tileK}u`, take("second"))
     }
   }
   workgroupBarrier();
   for (var k = fromK; k < toK; k += ${tileK}u) {
-    let other = ${size}u - tile;
-    let next = k + ${tileK}u;
-    if (next < toK) {${put("other")}
+    let other = ${size}u - tile;${
+      ifAny("next", `k + ${tileK}u`, put("other"))
+    }${ifAny("afterNext", `k + ${2 * tileK}u`, take("afterNext"))}${
+      multiply(variant, { a, b, tile: "tile" })
     }
-    let afterNext = k + ${2 * tileK}u;
-    if (afterNext < toK) {${take("afterNext")}
-    }${multiply(variant, { a, b, tile: "tile" })}
     workgroupBarrier();
     tile = other;
+  }`;
+  }
+  // Even tiles and odd ones have registers of their own, and so a turn each.
+  const turn = (parity: 0 | 1) => {
+    const other = 1 - parity;
+    const at = (tiles: number) => `k + ${(parity + tiles) * tileK}u`;
+    return `${ifAny("next", at(1), put(`${other * size}u`, other))}${
+      ifAny("third", at(3), take("third", other))
+    }${multiply(variant, { a, b, tile: `${parity * size}u` })}
+    workgroupBarrier();`;
+  };
+  return `${first}
+  if (fromK < toK) {${ifAny("second", `fromK + ${tileK}u`, take("second", 1))}${
+    put("0u")
+  }${ifAny("third", `fromK + ${2 * tileK}u`, take("third"))}
+  }
+  workgroupBarrier();
+  for (var k = fromK; k < toK; k += ${2 * tileK}u) {${turn(0)}
+    if (k + ${tileK}u < toK) {${turn(1)}
+    }
   }`;
 }
 

@@ -68,10 +68,11 @@ export interface ThreadTile extends TileSizes {
 export interface MatrixTile extends TileSizes {
   readonly flow: "matrix";
   /**
-   * Tiles of each factor in workgroup memory: with two, one is put there while
-   * the other is multiplied, and the threads wait for each other once a tile.
+   * Tiles of each factor on the way. With two in workgroup memory, one is put
+   * there while the other is multiplied, and the threads wait for each other
+   * once a tile; the third is read one tile earlier, into registers.
    */
-  readonly stages: 1 | 2;
+  readonly stages: 1 | 2 | 3;
   /** Rows and columns of one subgroup: multiples of the unit's. */
   readonly subgroupM: number;
   readonly subgroupN: number;

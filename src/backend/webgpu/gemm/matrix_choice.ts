@@ -25,12 +25,13 @@ import type { GemmShape, MatrixTile, MatrixUnit } from "./gemm_variant.ts";
 const TILES = [
   "128x128x32x2 64x64",
   "128x128x32 64x64",
-  "128x192x16x2 64x48",
+  "128x256x16x3 64x64",
+  "128x192x16x3 64x48",
   "128x256x16x2 64x64",
   "128x128x32x2 64x32",
   "128x192x32 64x48",
-  "256x128x16x2 64x64",
-  "128x128x16x2 64x64",
+  "256x128x16x3 64x64",
+  "128x128x16x3 64x64",
   "256x128x32 64x64",
   "128x64x32x2 64x32",
   "128x128x64 64x32",
@@ -100,8 +101,8 @@ export function chooseMatrixTile(
 }
 
 /**
- * `128x128x32x2 64x64 matrix bf16 16x16x16 on 32 lanes`: tile, of which there
- * are two if it says so, subgroup's part, unit.
+ * `128x128x32x2 64x64 matrix bf16 16x16x16 on 32 lanes`: tile, of which so many
+ * are on the way if it says so, subgroup's part, unit.
  */
 export function formatMatrix(tile: MatrixTile): string {
   const { tileM, tileN, tileK, stages, subgroupM, subgroupN, unit } = tile;
@@ -117,11 +118,12 @@ export function formatUnit({ M, N, K, scalar, lanes }: MatrixUnit): string {
 /** The opposite of {@linkcode formatMatrix}; null for another text. */
 export function parseMatrix(text: string): MatrixTile | null {
   const match = text.match(
-    /^(\d+)x(\d+)x(\d+)(x2)? (\d+)x(\d+) matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
+    /^(\d+)x(\d+)x(\d+)(?:x([23]))? (\d+)x(\d+) matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
   );
   if (!match) return null;
   const [tileM, tileN, tileK] = match.slice(1, 4).map(Number);
-  const stages = match[4] ? 2 : 1;
+  // The pattern has no others.
+  const stages = Number(match[4] ?? 1) as MatrixTile["stages"];
   const [subgroupM, subgroupN] = match.slice(5, 7).map(Number);
   const scalar = match[7] as MatrixUnit["scalar"]; // the pattern has no others
   const [M, N, K, lanes] = match.slice(8).map(Number);

@@ -55,9 +55,15 @@ export interface MatrixLoad {
   readonly alongK: boolean;
   /** WGSL before the loop: what each thread loads. */
   readonly begin: string;
-  /** Variables for what is read before it is put into the tile. */
+  /** One part of a tile for each that is on the way to it. */
+  readonly parts: readonly MatrixPart[];
+}
+
+/** What a thread has read of a tile, before it is put there. */
+export interface MatrixPart {
+  /** Its variables. */
   readonly registers: string;
-  /** Statements that read the part of this thread at depth `k`. */
+  /** Statements that read it at depth `k`. */
   take(k: string): string;
   /** Statements that write it into the tile that begins at `first`. */
   put(first: string): string;
@@ -99,68 +105,75 @@ export function matrixLoad(
     }`
     ).join("");
   const { begin, rowOf, quadOf } = shares({ prefix, rows, threads });
-  const whole = (turn: number) => `${prefix}Next${turn}`;
-  const low = (turn: number) => `${prefix}Low${turn}`;
-  const high = (turn: number) => `${prefix}High${turn}`;
   const half = raw ? "vec2<u32>" : "vec4<f32>";
   const numbers = (name: string) => raw ? `unpacked(${name})` : name;
   const words = (name: string) =>
     raw ? name : `packed(${scale === 1 ? name : `${name} * ${f32(scale)}`})`;
+  const part = (name: string): MatrixPart => {
+    const whole = (turn: number) => `${name}Next${turn}`;
+    const low = (turn: number) => `${name}Low${turn}`;
+    const high = (turn: number) => `${name}High${turn}`;
+    return {
+      registers: turns.map((turn) =>
+        isWhole
+          ? `
+  var ${whole(turn)} = vec4<u32>();`
+          : `
+  var ${low(turn)} = ${half}();
+  var ${high(turn)} = ${half}();`
+      ).join(""),
+      take: (k) =>
+        all((turn) => {
+          const at = (behind: number) => {
+            const within = `${EIGHT}u * ${quadOf(turn)}` +
+              (behind === 0 ? "" : ` + ${behind}u`);
+            const row = rowOf(turn);
+            const place = (o: string, k: string): LoadPlace => ({
+              ...{ o, k, guardK, raw },
+            });
+            return alongK
+              ? loadAlongK(
+                factor,
+                0,
+                place(`${first} + ${row}`, `${k} + ${within}`),
+              )
+              : loadAlongSize(
+                factor,
+                place(`${first} + ${within}`, `${k} + ${row}`),
+              );
+          };
+          return isWhole
+            ? `
+      ${whole(turn)} = ${at(0)};`
+            : `
+      ${low(turn)} = ${at(0)};
+      ${high(turn)} = ${at(4)};`;
+        }),
+      put: (from) =>
+        all((turn) => `
+    tiles[${from} + (${rowOf(turn)}) * ${rows.stride}u + ${quadOf(turn)}] = ${
+          isWhole
+            ? whole(turn)
+            : `vec4<u32>(${words(low(turn))}, ${words(high(turn))})`
+        };`),
+      addUp: ([lowSum, highSum]) =>
+        all((turn) => {
+          const [ofLow, ofHigh] = isWhole
+            ? [`${whole(turn)}.xy`, `${whole(turn)}.zw`]
+            : [low(turn), high(turn)];
+          return `
+      ${lowSum} += ${numbers(ofLow)};
+      ${highSum} += ${numbers(ofHigh)};`;
+        }),
+    };
+  };
   return {
     rows,
     alongK,
     begin: begin(turns),
-    registers: turns.map((turn) =>
-      isWhole
-        ? `
-  var ${whole(turn)} = vec4<u32>();`
-        : `
-  var ${low(turn)} = ${half}();
-  var ${high(turn)} = ${half}();`
-    ).join(""),
-    take: (k) =>
-      all((turn) => {
-        const at = (behind: number) => {
-          const within = `${EIGHT}u * ${quadOf(turn)}` +
-            (behind === 0 ? "" : ` + ${behind}u`);
-          const row = rowOf(turn);
-          const place = (o: string, k: string): LoadPlace => ({
-            ...{ o, k, guardK, raw },
-          });
-          return alongK
-            ? loadAlongK(
-              factor,
-              0,
-              place(`${first} + ${row}`, `${k} + ${within}`),
-            )
-            : loadAlongSize(
-              factor,
-              place(`${first} + ${within}`, `${k} + ${row}`),
-            );
-        };
-        return isWhole
-          ? `
-      ${whole(turn)} = ${at(0)};`
-          : `
-      ${low(turn)} = ${at(0)};
-      ${high(turn)} = ${at(4)};`;
-      }),
-    put: (from) =>
-      all((turn) => `
-    tiles[${from} + (${rowOf(turn)}) * ${rows.stride}u + ${quadOf(turn)}] = ${
-        isWhole
-          ? whole(turn)
-          : `vec4<u32>(${words(low(turn))}, ${words(high(turn))})`
-      };`),
-    addUp: ([lowSum, highSum]) =>
-      all((turn) => {
-        const [ofLow, ofHigh] = isWhole
-          ? [`${whole(turn)}.xy`, `${whole(turn)}.zw`]
-          : [low(turn), high(turn)];
-        return `
-      ${lowSum} += ${numbers(ofLow)};
-      ${highSum} += ${numbers(ofHigh)};`;
-      }),
+    parts: range(variant.stages === 3 ? 2 : 1).map((i) =>
+      part(i === 0 ? prefix : `${prefix}Later`)
+    ),
   };
 }
 
