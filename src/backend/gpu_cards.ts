@@ -44,6 +44,9 @@ export interface ShownAdapters {
   readonly vulkan: readonly FoundAdapter[];
 }
 
+/** How Mesa's drivers call NVIDIA's cards: NVK, and Direct3D's in WSL. */
+const BY_MESA = /\(NVK |Direct3D12/;
+
 /** Where cards by NVIDIA are worked with through their drivers themselves. */
 const VULKAN_SYSTEM = "linux";
 
@@ -79,14 +82,14 @@ export function hasVulkanWay(os: ShownAdapters["os"]): boolean {
 
 /**
  * Whether Vulkan should show a card and does not, so that something is in its
- * way; Mesa's driver for NVIDIA's cards was not measured.
+ * way; Mesa's drivers for NVIDIA's cards were not measured.
  */
 export function lacksVulkan(
   card: GpuCard,
   os: ShownAdapters["os"],
 ): boolean {
   return hasVulkanWay(os) && card.vendor === "nvidia" && !card.vulkan &&
-    !card.isSoftware && !/\(NVK /.test(card.name);
+    !card.isSoftware && !BY_MESA.test(card.name);
 }
 
 /** Why a card has no way through Vulkan, if Vulkan is there. */

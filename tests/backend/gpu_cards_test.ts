@@ -141,6 +141,11 @@ Deno.test("lacksVulkan() is about NVIDIA's own driver on Linux", () => {
     lacksVulkan(joinCards({ os, webgpu: [shown(gpu)], vulkan: [] })[0], os);
   assert.equal(lacking(h200), true);
   assert.equal(lacking(nvk), false);
+  const wsl = adapter({
+    name: "Microsoft Direct3D12 (NVIDIA RTX A2000)",
+    vendor: 0x10de,
+  });
+  assert.equal(lacking(wsl), false);
   assert.equal(lacking(radeon), false);
   assert.equal(lacking(h200, "windows"), false);
 });
