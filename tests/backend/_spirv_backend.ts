@@ -83,9 +83,13 @@ class Loaded implements Executable {
     const tensor = this.#named(name);
     const copy = this.#bytes(tensor).slice().buffer;
     return Promise.resolve(
-      tensor.dtype === "u32"
-        ? new Uint32Array(copy, 0, tensor.length)
-        : new Float32Array(copy, 0, tensor.length),
+      tensor.dtype === "f32"
+        ? new Float32Array(copy, 0, tensor.length)
+        : new Uint32Array(
+          copy,
+          0,
+          tensor.length * bytesPerNumber(tensor.dtype) / 4,
+        ),
     );
   }
 

@@ -70,7 +70,9 @@ Deno.test("programSites() says what is stored in two bytes", () => {
   const fc = "16x64x16 NN > gelu kept", slope = "16x64x16 NT > geluBackward";
   assert.deepEqual(bf16[fc], { a: "bf16", result: "bf16" });
   assert.deepEqual(bf16["16x16x64 NN > dropout"], { a: "bf16" });
-  assert.deepEqual(bf16[slope], { result: "bf16", before: "bf16" });
+  assert.deepEqual(bf16[slope], {
+    ...{ a: "bf16", result: "bf16", before: "bf16" },
+  });
   assert.deepEqual(bf16["16x64x16 TN + sumRows"], {
     ...{ a: "bf16", b: "bf16" },
   });
@@ -78,7 +80,9 @@ Deno.test("programSites() says what is stored in two bytes", () => {
     ...{ qkv: "bf16", out: "bf16", dOut: "bf16", dQkv: "bf16" },
   });
   // With fp16 gradients stay bf16.
-  assert.deepEqual(fp16[slope], { result: "bf16", before: "f16" });
+  assert.deepEqual(fp16[slope], {
+    ...{ a: "bf16", result: "bf16", before: "f16" },
+  });
   assert.deepEqual(fp16[fc], { a: "f16", result: "f16" });
   assert.deepEqual(stored("fp32")[fc], {});
 });

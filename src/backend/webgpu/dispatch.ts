@@ -32,8 +32,10 @@ export type TwoBytes = "bf16" | "f16";
 /** A tensor as a kernel sees it. */
 export interface GpuTensor {
   readonly dtype: StoredType;
-  /** Elements. */
+  /** Elements, with those that fill up rows. */
   readonly length: number;
+  /** From one row to the next, where rows are filled up with zeros. */
+  readonly row?: number;
   /** Shared with the tensors whose place this one takes. */
   readonly memory: Memory;
   /** Where it begins in the memory, in bytes; a multiple of 256. */
@@ -135,6 +137,28 @@ function elementType(dtype: StoredType, wide: boolean): string {
   if (dtype === "f32") return wide ? "vec4<f32>" : "f32";
   if (wide) return dtype === "f16" ? "vec4<f16>" : "vec2<u32>";
   throw new TypeError(`Cannot read ${dtype} one by one`);
+}
+
+/**
+ * Numbers from one row of a matrix to the next. Of two bytes, eight are read at
+ * once, so that rows that are no multiple of four are filled up.
+ */
+export function rowOf(shape: readonly number[], dtype: StoredType): number {
+  const row = shape.at(-1) ?? 1;
+  return bytesPerNumber(dtype) === 2 && row % 4 !== 0
+    ? Math.ceil(row / 8) * 8
+    : row;
+}
+
+/** Numbers of a tensor as it is stored. */
+export function storedLength(
+  shape: readonly number[],
+  dtype: StoredType,
+): number {
+  return shape.slice(0, -1).reduce(
+    (product, side) => product * side,
+    rowOf(shape, dtype),
+  );
 }
 
 /** Bytes of one number. */

@@ -26,6 +26,8 @@ import {
   type Dispatch,
   type GpuTensor,
   type Memory,
+  rowOf,
+  storedLength,
   type StoredType,
   type TwoBytes,
 } from "./dispatch.ts";
@@ -269,7 +271,8 @@ function persistentViews(
     const constant = kind === "input" && !written.has(name);
     const lifetime = constant ? "input" : "persistent";
     const dtype = stored[name] ?? tensor.dtype;
-    const sizeBytes = sizeOf(tensor.shape) * bytesPerNumber(dtype);
+    const sizeBytes = storedLength(tensor.shape, dtype) *
+      bytesPerNumber(dtype);
     views.set(name, view({ ...tensor, dtype }, { name, sizeBytes, lifetime }));
   }
   return views;
@@ -308,7 +311,8 @@ function tempViews(
   const storedType = (tensor: Tensor) =>
     twoBytes.get(tensor as PlacedTensor) ?? tensor.dtype;
   const bytesOf = (tensor: Tensor) =>
-    sizeOf(tensor.shape) * bytesPerNumber(storedType(tensor));
+    storedLength(tensor.shape, storedType(tensor)) *
+    bytesPerNumber(storedType(tensor));
   for (const buffer of tempBuffers(calls, { inPlace: true, bytesOf })) {
     const { sizeBytes, tensors } = buffer;
     const largest = tensors.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a);
@@ -391,7 +395,11 @@ function view(
   { dtype, shape }: { dtype: StoredType; shape: readonly number[] },
   memory: Memory,
 ): GpuTensor {
-  return { dtype, length: sizeOf(shape), memory, offset: 0 };
+  const row = rowOf(shape, dtype);
+  return {
+    ...{ dtype, length: storedLength(shape, dtype), memory, offset: 0 },
+    ...row !== (shape.at(-1) ?? 1) && { row },
+  };
 }
 
 /** Names of the persistent tensors that a call writes. */

@@ -59,7 +59,17 @@ const VECTORS: Vectors = {
   swigluBackward: ({ F }) => when(isWhole(F), "dOut", "x", "out"),
   attention: ({ D }) => when(isWhole(D), "qkv", "out"),
   attentionBackward: ({ D }) => when(isWhole(D), "dOut", "qkv", "out", "dQkv"),
+  crossEntropyBackward: ({ V }) => when(isWhole(V), "out"),
   dropout: ({ n }) => when(isWhole(n), "x", "out"),
+};
+
+/**
+ * What may be so although its rows are no multiples of four: the gradient of
+ * logits, of odd vocabularies.
+ */
+const FILLED_UP: Vectors = {
+  matmul: ({ M }) => when(M > MOST_GEMV_ROWS, "a", "b"),
+  crossEntropyBackward: () => ["out"],
 };
 
 /**
@@ -79,14 +89,16 @@ export function chooseTwoBytes(
   const gradients = findGradients(calls);
   for (const call of calls) {
     // Call and entry are of one op, which a lookup cannot express.
-    const vectorsOf = VECTORS[call.op] as (attrs: unknown) => string[];
-    const vectors = vectorsOf?.(call.attrs) ?? [];
+    const of = (vectors: Vectors) =>
+      (vectors[call.op] as (attrs: unknown) => string[])?.(call.attrs) ?? [];
+    const whole = of(VECTORS), filledUp = of(FILLED_UP);
     for (const side of [call.in, call.out]) {
       for (const [name, tensor] of Object.entries<PlacedTensor>(side)) {
         if (tensor.kind !== "temp" || tensor.dtype !== "f32") continue;
         // A sum with what flows past flows past itself.
         const isSum = name === "out" && "addTo" in call.in;
-        if (!vectors.includes(name) || isSum) refused.add(tensor);
+        const fitting = isWhole(tensor.shape.at(-1) ?? 1) ? whole : filledUp;
+        if (!fitting.includes(name) || isSum) refused.add(tensor);
         else if (!chosen.has(tensor)) {
           const dtype = precision === "fp16" && !gradients.has(tensor)
             ? "f16"

@@ -68,7 +68,8 @@ export function gemmFrame(
   const { M, N, K, transA, transB } = shape;
   const { tileM, tileN, tileK, splitK } = variant;
   const fits = (n: number) => n % 4 === 0;
-  const lengthA = transA ? M : K, lengthB = transB ? K : N;
+  const lengthA = a.row ?? (transA ? M : K);
+  const lengthB = b.row ?? (transB ? K : N);
   const vectorA = fits(lengthA), vectorB = fits(lengthB);
   const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
   const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
@@ -101,12 +102,15 @@ export function gemmFrame(
   return {
     bindings,
     a: {
-      ...{ name: names.a, size: M, K, tile: tileM },
+      // What fills up rows are zeros, which may be read as well.
+      ...{ name: names.a, tile: tileM },
+      ...transA ? { size: lengthA, K } : { size: M, K: lengthA },
       ...{ alongK: !transA, vector: vectorA, dtype: a.dtype },
       quads: quadsA,
     },
     b: {
-      ...{ name: names.b, size: N, K, tile: tileN },
+      ...{ name: names.b, tile: tileN },
+      ...transB ? { size: N, K: lengthB } : { size: lengthB, K },
       ...{ alongK: transB, vector: vectorB, dtype: b.dtype },
       quads: quadsB,
     },

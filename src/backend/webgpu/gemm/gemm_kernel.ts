@@ -194,7 +194,6 @@ function directLoop(
   summing: Summing | undefined,
 ): string {
   const { tileK, threadM, threadN } = variant;
-  const guardK = a.K % tileK !== 0;
   const blocks = (
     factor: Factor,
     { prefix, first, at, perThread }: {
@@ -207,6 +206,7 @@ function directLoop(
     range(perThread / 4).map((part) => {
       const from = part * factor.tile / (perThread / 4);
       const o = `${first} + ${from}u + 4u * ${at}`;
+      const guardK = factor.K % tileK !== 0;
       return loadBlock(`${prefix}${part}_`, factor, { o, k: "k", guardK });
     }).join("");
   const across = range(threadN / 4);

@@ -10,7 +10,7 @@ import { IGNORED_TARGET } from "../../../graph/ops.ts";
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
 import { across, beginRow, elementType, rowShape } from "../rows.ts";
-import { entry, f32, reductions } from "../wgsl.ts";
+import { entry, f32, lines, reductions } from "../wgsl.ts";
 
 const IGNORED = `${IGNORED_TARGET}u`;
 /** Below every finite number that a logit can be. */
@@ -59,14 +59,34 @@ export const lossKernels: Kernels<
   },
 
   crossEntropyBackward({ in: read, out: write, attrs: { rows, V } }) {
-    const width = V % 4 === 0 ? 4 : 1, VV = V / width;
-    const vector = width === 4 ? ["logits", "out"] : [];
+    const isWhole = V % 4 === 0;
+    // Rows that are filled up are written four at a time, and read one by one.
+    const row = write.out.row ?? V;
+    const width = row % 4 === 0 ? 4 : 1, VV = row / width;
+    const vector = [
+      ...isWhole ? ["logits"] : [],
+      ...width === 4 ? ["out"] : [],
+    ];
     const { bindings, names } = bind({ read, write }, { vector });
     const { dRowLoss, logits, targets, lse, out } = names;
     const n = rows * VV, count = Math.ceil(n / 256);
-    const onehot = width === 4
+    const onehot = isWhole
       ? `select(V(), V(1.0f), vec4<u32>(target_) == v + vec4<u32>(0u, 1u, 2u, 3u))`
       : `select(0.0f, 1.0f, target_ == v)`;
+    const one = (to: string, { at, v }: { at: string; v: string }) =>
+      `${to} = ${dRowLoss}[row] * (exp(${logits}[${at}] - ${lse}[row]) - ` +
+      `${onehot.replaceAll("== v", `== ${v}`)});`;
+    const each = isWhole || width === 1
+      ? one("gradient", { at: "i", v: "v" })
+      : lines(4, (j) => `
+    if (v + ${j}u < ${V}u) {
+      ${
+        one(`gradient.${"xyzw"[j]}`, {
+          at: `row * ${V}u + v + ${j}u`,
+          v: `v + ${j}u`,
+        })
+      }
+    }`);
     const code = `
 alias V = ${width === 4 ? "vec4<f32>" : "f32"};
 ${
@@ -80,7 +100,7 @@ ${
   let target_ = ${targets}[row];
   var gradient = V();
   if (target_ != ${IGNORED}) {
-    gradient = ${dRowLoss}[row] * (exp(${logits}[i] - ${lse}[row]) - ${onehot});
+    ${each}
   }
   ${out}[i] = gradient;`,
       )

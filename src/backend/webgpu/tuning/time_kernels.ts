@@ -12,7 +12,7 @@ import type { Program } from "../../../graph/program.ts";
 import { sizeOf } from "../../../graph/tensor.ts";
 import type { Executable } from "../../backend.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
-import type { TwoBytes } from "../dispatch.ts";
+import { storedLength, type TwoBytes } from "../dispatch.ts";
 import type { GemmShape, GemmVariant } from "../gemm/gemm_variant.ts";
 import type { ChooseAttention, ChooseGemm, StoredTensors } from "../lower.ts";
 import type { KernelChoice } from "./kernel_choice.ts";
@@ -207,7 +207,10 @@ async function prepare(
       const isFactor = ["a", "b", "qkv", "dOut"].includes(name);
       if (isFactor && dtype === "f32" && length <= MOST_FILLED) {
         const dtype = site.stored?.[name];
-        executable.write(name, dtype ? words(length, dtype) : noise(length));
+        executable.write(
+          name,
+          dtype ? words(storedLength(shape, dtype), dtype) : noise(length),
+        );
       }
     }
     const timed = async (phase: string, runs: number) => {
