@@ -4,7 +4,7 @@
  * @module
  */
 
-import { chooseSplit } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { splitByWaves } from "../../src/backend/webgpu/gemm/gemm_waves.ts";
 import { timeGemm } from "../../src/backend/webgpu/tuning/time_kernels.ts";
 import type { WebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
@@ -31,7 +31,7 @@ export async function measurePeaks(
     : backend.gemmCandidates;
   const variants = candidates.map((tile) => ({
     ...tile,
-    splitK: chooseSplit(shape, tile),
+    splitK: splitByWaves(shape, tile),
   }));
   const { precision } = backend.device;
   // As activations are stored, which most factors are.

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
 import {
   chooseGemm,
-  chooseSplit,
   formatGemm,
   formatVariant,
   knownVariant,
@@ -12,6 +11,7 @@ import {
 } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { matrixWorkgroupBytes } from "../../src/backend/webgpu/gemm/gemm_matrix.ts";
 import type {
+  GemmVariant,
   MatrixTile,
   MatrixUnit,
 } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
@@ -19,6 +19,10 @@ import {
   matrixCandidates,
   matrixUnitFor,
 } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
+import {
+  splitByWaves,
+  waste,
+} from "../../src/backend/webgpu/gemm/gemm_waves.ts";
 import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 
@@ -50,7 +54,7 @@ Deno.test("matrixUnitFor() takes units of the precision alone", () => {
 Deno.test("matrixCandidates() heeds the unit and the device", () => {
   const names = (unit: MatrixUnit, limits: Partial<GPUSupportedLimits>) =>
     matrixCandidates(unit, limits).map(formatGemm);
-  assert.equal(names(NVIDIA, LIMITS).length, 14);
+  assert.equal(names(NVIDIA, LIMITS).length, 16);
   assert.ok(names(NVIDIA, LIMITS).includes(LARGE));
   assert.ok(names(NVIDIA, LIMITS).includes(LARGE_TWICE));
   assert.deepEqual(
@@ -109,39 +113,85 @@ Deno.test("chooseGemm() takes units where there are any, but in software", () =>
     const shape = { M, N, K, transA: false, transB: false };
     return formatVariant(chooseGemm(shape, { ...CARD, isSoftware }, LIMITS));
   };
-  assert.equal(choose(16384, 1152, 384), LARGE_TWICE);
-  // 6 x 6 tiles of 128, but with k in eight parts there are enough.
+  const on = (tile: string) => `${tile} matrix bf16 16x16x16 on 32 lanes`;
+  // 1152 tiles of 128 x 128 in places for 264: five waves. 768 of 128 x 192 in
+  // places for 132 are six of three quarters.
+  assert.equal(choose(16384, 1152, 384), on("128x192x16x3 64x48"));
+  assert.equal(choose(16384, 384, 1536), on("128x192x16x3 64x48"));
+  assert.equal(choose(16384, 1536, 384), LARGE_TWICE);
+  // 6 x 6 tiles of 128, but with k in seven parts there are enough.
   assert.equal(choose(768, 768, 8192), `${LARGE_TWICE} / 7`);
-  assert.equal(
-    choose(768, 768, 768),
-    "64x64x32x2 32x32 matrix bf16 16x16x16 on 32 lanes",
-  );
-  assert.equal(
-    choose(20, 384, 384),
-    "32x32x32 16x16 matrix bf16 16x16x16 on 32 lanes",
-  );
+  assert.equal(choose(20, 384, 384), on("64x64x32x2 32x32"));
   assert.match(choose(16384, 1152, 384, true), /direct row$/);
   const shape = { M: 512, N: 512, K: 512, transA: false, transB: false };
   const plain = chooseGemm(shape, { ...CARD, unit: null }, LIMITS);
   assert.notEqual(plain.flow, "matrix");
 });
 
-Deno.test("chooseSplit() splits k where there are few tiles of units", () => {
+Deno.test("waste() counts the waves of workgroups on units, by hand", () => {
+  const M = 16384, N = 384, K = 1536;
+  const shape = { M, N, K, transA: false, transB: false };
+  const least = M * N * K / 132, depth = 1536 + 100;
+  const near = (tile: string, work: number) => {
+    const one = parseGemm(`${tile} matrix bf16 16x16x16 on 32 lanes`);
+    assert.ok(Math.abs(waste(shape, one) * least / work - 1) < 1e-9, tile);
+  };
+  // 384 workgroups, two of a core at once: all have two, then some one, which
+  // takes three quarters of the time of two.
+  near("128x128x32x2 64x64", (2 + 1.5) * 128 * 128 * depth);
+  // 256 of eight subgroups, one of a core: two waves, but units of 64 x 48 are
+  // loaded more often.
+  const loads = 0.7 + 9.6 * (1 / 64 + 1 / 48);
+  near("128x192x32 64x48", 2 * 128 * 192 * loads * depth);
+});
+
+Deno.test("splitByWaves() splits k where there are few tiles of units", () => {
   const split = (M: number, N: number, K: number) =>
-    chooseSplit({ M, N, K, transA: true, transB: false }, parseGemm(LARGE));
+    splitByWaves({ M, N, K, transA: true, transB: false }, parseGemm(LARGE));
   assert.equal(split(4096, 4096, 4096), 1);
-  assert.equal(split(384, 1536, 16384), 7); // 3 x 12 tiles of 256
-  assert.equal(split(128, 128, 512), 2); // at least 8 tiles deep
-  // Half as many of those that a core has one of at a time: 3 x 6 of 128.
+  assert.equal(split(384, 1536, 16384), 7); // 3 x 12 tiles in 264 places
+  // Half as many of those that a core has one of at a time.
   const wide = LARGE.replace("128x128x32 ", "128x256x16x3 ");
   const gradient = { M: 384, N: 1536, K: 16384, transA: true, transB: false };
-  assert.equal(chooseSplit(gradient, parseGemm(wide)), 7);
+  assert.equal(splitByWaves(gradient, parseGemm(wide)), 7);
+  assert.equal(split(128, 128, 256), 1); // not 8 tiles deep twice
+});
+
+Deno.test("ChosenKernels tries tiles that suit the shape, the fastest first", () => {
+  const on = (tile: string) =>
+    parseGemm(`${tile} matrix bf16 16x16x16 on 32 lanes`);
+  const info = { isSoftware: false, vendor: "nvidia", unit: NVIDIA };
+  const chosen = new ChosenKernels(info as unknown as AdapterInfo, LIMITS);
+  const ways = (M: number, N: number, K: number) =>
+    chosen.ways({
+      kind: "matmul",
+      shape: { M, N, K, transA: false, transB: false },
+    }, [on("128x128x32 64x64"), on("256x128x32 64x64"), on("128x96x32 64x48")])
+      .slice(0, 3)
+      .map((way) => formatVariant(way as GemmVariant).split(" matrix")[0]);
+  assert.deepEqual(ways(16384, 1536, 384), [
+    "128x128x32 64x64",
+    "256x128x32 64x64",
+    "128x128x32x2 64x64", // not known to be fast
+  ]);
+  // Six waves of 128 x 96 are little better than five of a third more.
+  assert.deepEqual(ways(16384, 1152, 384), [
+    "128x128x32 64x64",
+    "128x96x32 64x48",
+    "256x128x32 64x64",
+  ]);
+  // Two waves, instead of nearly as many of 128 x 128.
+  assert.deepEqual(ways(16384, 384, 1536), [
+    "128x96x32 64x48",
+    "128x192x16x3 64x48",
+    "128x128x32 64x64",
+  ]);
 });
 
 Deno.test("tunedCandidates() try units first, and one way without", () => {
   const shape = { M: 768, N: 768, K: 8192, transA: false, transB: false };
   const flows = tunedCandidates(CARD, LIMITS, shape).map(({ flow }) => flow);
-  assert.deepEqual(flows, [...Array(14).fill("matrix"), "ahead"]);
+  assert.deepEqual(flows, [...Array(16).fill("matrix"), "ahead"]);
 });
 
 Deno.test("a device without the unit takes no variant of it from files", () => {

@@ -127,6 +127,21 @@ Deno.test("tuneKernels() times the best few at further sites, in time", async ()
   ]);
 });
 
+Deno.test("tuneKernels() looks past what suits one shape alone", async () => {
+  const on = (tile: string) => `${tile} matrix bf16 16x16x16 on 32 lanes`;
+  const square = on("128x128x32 64x64"), narrow = on("128x96x32 64x48");
+  // At 384 columns, the narrow one waits for 10 % less: it would be the
+  // slower one, were all cores busy to the end.
+  const gpu = device({ [square]: 1, [narrow]: 0.95 });
+  const { timed, guessed } = await tuneKernels({
+    ...gpu,
+    sites: sites(product(16384, 384, 1536), product(4096, 4096, 384)),
+    limitMs: 50,
+  });
+  assert.deepEqual(inWords(timed), [`16384x384x1536 NN: ${narrow}`]);
+  assert.deepEqual(inWords(guessed), [`4096x4096x384 NN: ${square}`]);
+});
+
 Deno.test("tuneKernels() has what is compiled at once done at once", async () => {
   const times = { [SMALL]: 9, [MIDDLE]: 1.2, [LARGE]: 1 };
   const gpu = device(times, { timingMs: 1, atOnce: 2 });

@@ -5,11 +5,9 @@
  */
 
 import type { Backend } from "../../backend/backend.ts";
-import {
-  chooseSplit,
-  formatGemm,
-} from "../../backend/webgpu/gemm/gemm_choice.ts";
+import { formatGemm } from "../../backend/webgpu/gemm/gemm_choice.ts";
 import type { TwoBytes } from "../../backend/webgpu/dispatch.ts";
+import { splitByWaves } from "../../backend/webgpu/gemm/gemm_waves.ts";
 import { MOST_GEMV_ROWS } from "../../backend/webgpu/gemm/gemv_plan.ts";
 import { timeGemm } from "../../backend/webgpu/tuning/time_kernels.ts";
 import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";
@@ -118,7 +116,7 @@ export async function benchProduct(
   const chosen = variants
     ? gpu.gemmCandidates.map((tile) => ({
       ...tile,
-      splitK: chooseSplit(shape, tile),
+      splitK: splitByWaves(shape, tile),
     }))
     : [gpu.gemmVariant(shape)];
   const isTiled = M > MOST_GEMV_ROWS;

@@ -15,9 +15,9 @@ import type {
 } from "./gemm_variant.ts";
 import { MOST_SPLITS, splitByWaves, waste } from "./gemm_waves.ts";
 import {
-  chooseMatrixTile,
   formatMatrix,
   matrixCandidates,
+  matrixTilesFor,
   parseMatrix,
 } from "./matrix_choice.ts";
 
@@ -80,7 +80,12 @@ export function tunedCandidates(
     formatGemm(chooseGemm(shape, { unit, ...adapter }, limits));
   // Units are many times as fast, where a driver can compile it at all.
   const ordered: GemmTile[] = unit
-    ? [...matrixCandidates(unit, limits), threads[0]]
+    ? [
+      ...shape
+        ? matrixTilesFor(shape, unit, limits)
+        : matrixCandidates(unit, limits),
+      threads[0],
+    ]
     : threads;
   const isKnown = (tile: GemmTile) => formatGemm(tile) === known;
   return [
@@ -94,6 +99,14 @@ export interface GemmAdapter
   extends Pick<AdapterInfo, "isSoftware" | "vendor"> {
   /** The matrix unit that products may use. */
   readonly unit?: MatrixUnit | null;
+}
+
+/**
+ * How much longer a tile takes for a product than its multiplications would if
+ * it suited the shape, as far as it can be counted: to compare tiles of a flow.
+ */
+export function misfit(shape: GemmShape, tile: GemmTile): number {
+  return tile.flow === "matrix" ? waste(shape, tile) : coverage(shape, tile);
 }
 
 /** How much of what tiles cover is outside of a product: 1 is nothing. */
@@ -202,26 +215,8 @@ function parseThreads(text: string): ThreadTile {
   return { tileM, tileN, tileK, threadM, threadN, flow, lanes };
 }
 
-/** Cores of a large device, almost. */
-const LARGE_DEVICE = 128;
-
 /** So many tiles are enough for all cores of a large device, twice. */
-export const ENOUGH_TILES = 2 * LARGE_DEVICE;
-
-/**
- * Into how many parts k is split: as many as fill a large device, where they
- * are deep enough. A pure function of the shape and the tile.
- */
-export function chooseSplit(shape: GemmShape, tile: GemmTile): number {
-  if (tile.flow !== "matrix") return splitByWaves(shape, tile);
-  const { M, N, K } = shape;
-  const tiles = Math.ceil(M / tile.tileM) * Math.ceil(N / tile.tileN);
-  const deep = Math.floor(K / (8 * tile.tileK));
-  // Of the largest, a core has registers for one at a time.
-  const isLarge = tile.tileM * tile.tileN > 128 * 128;
-  const wanted = Math.floor((isLarge ? 1 : 2) * LARGE_DEVICE / tiles);
-  return Math.max(1, Math.min(wanted, deep, MOST_SPLITS));
-}
+export const ENOUGH_TILES = 256;
 
 /**
  * The fixed table: a pure function of the shape and the kind of adapter, so
@@ -245,8 +240,8 @@ export function chooseGemm(
     const tile = isOdd || small < 64 ? CANDIDATES[0] : CANDIDATES[1];
     return { ...parseGemm(tile), splitK: 1 };
   }
-  const onUnits = unit && chooseMatrixTile(shape, unit, limits);
-  if (onUnits) return { ...onUnits, splitK: chooseSplit(shape, onUnits) };
+  const [onUnits] = unit ? matrixTilesFor(shape, unit, limits) : [];
+  if (onUnits) return { ...onUnits, splitK: splitByWaves(shape, onUnits) };
   const tile = small <= 32
     ? parseThreads("32x32x16 4x4 staged row")
     : vendor !== "nvidia"
@@ -255,7 +250,7 @@ export function chooseGemm(
       waste(shape, a) - waste(shape, b) ||
       coverage(shape, a) - coverage(shape, b)
     )[0];
-  return { ...tile, splitK: chooseSplit(shape, tile) };
+  return { ...tile, splitK: splitByWaves(shape, tile) };
 }
 
 /** Measured on an H200, the fastest first, where both have enough tiles. */

@@ -10,9 +10,12 @@
  */
 
 import { gemmThreads } from "./gemm_kernel.ts";
-import type { GemmShape, ThreadTile } from "./gemm_variant.ts";
+import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
+import type { GemmShape, GemmTile, MatrixTile } from "./gemm_variant.ts";
 
 const CORES = 132;
+/** What the workgroups of a core share. */
+const REGISTERS = 65536, MOST_REGISTERS = 255, MEMORY_BYTES = 227 << 10;
 /** Threads that give work to all parts of a core: 32 to each of four. */
 const CORE_THREADS = 128;
 /**
@@ -36,12 +39,27 @@ const LEAST_GAIN = 0.03;
 /** Most parts that k is split into: more cost more to add up. */
 export const MOST_SPLITS = 32;
 
+/** Times of matrix units, in their multiplications: those of one core … */
+const ON_UNITS = {
+  /** … that have to be under way lest it waits: 1.5 tiles of 128 x 128. */
+  enoughSums: 1.5 * 128 * 128,
+  /** … where there are fewer, so many more could have been made meanwhile. */
+  fewerSums: 0.5 * 128 * 128,
+  /** Bytes of results alone take as long as 80 deep of products. */
+  startDepth: 100,
+  /** As above, of 125e12 a second; parts come from the cache in part. */
+  partDepth: 200,
+  dispatchWork: 3e8,
+  /** Registers of a thread beside sums, units and tiles on the way. */
+  otherRegisters: 40,
+};
+
 /**
  * The parts of k that take least time: some leave no core idle at the end,
  * each costs memory traffic. A pure function of the shape and the tile.
  */
-export function splitByWaves(shape: GemmShape, tile: ThreadTile): number {
-  const deep = Math.floor(shape.K / (8 * tile.tileK));
+export function splitByWaves(shape: GemmShape, tile: GemmTile): number {
+  const deep = Math.floor(shape.K / leastDepth(tile));
   let best = 1;
   for (let parts = 2; parts <= Math.min(deep, MOST_SPLITS); parts++) {
     const gain = 1 - coreWork(shape, tile, parts) / coreWork(shape, tile, best);
@@ -50,8 +68,16 @@ export function splitByWaves(shape: GemmShape, tile: ThreadTile): number {
   return best;
 }
 
-/** Time of a product by a tile, at best, over that of its multiplications. */
-export function waste(shape: GemmShape, tile: ThreadTile): number {
+/** Of a part of k: eight tiles, or what a start on units costs twice. */
+function leastDepth({ tileK, flow }: GemmTile): number {
+  return Math.max(8 * tileK, flow === "matrix" ? 256 : 0);
+}
+
+/**
+ * Time of a product by a tile, at best, over that of its multiplications: to
+ * compare tiles of one flow.
+ */
+export function waste(shape: GemmShape, tile: GemmTile): number {
   const { M, N, K } = shape;
   const work = coreWork(shape, tile, splitByWaves(shape, tile));
   return work * CORES / (M * N * K);
@@ -59,21 +85,80 @@ export function waste(shape: GemmShape, tile: ThreadTile): number {
 
 /**
  * What the busiest core does, and what is done for parts of k: multiplications
- * of one core, of which an H200's makes 0.16e12 a second.
+ * of one core, of which an H200's makes 0.16e12 a second, its matrix units 1e12.
  */
 export function coreWork(
-  { M, N, K }: GemmShape,
-  tile: ThreadTile,
+  shape: GemmShape,
+  tile: GemmTile,
   parts: number,
 ): number {
+  const { M, N, K } = shape;
   const { tileM, tileN, tileK } = tile;
   const groups = Math.ceil(M / tileM) * Math.ceil(N / tileN) * parts;
+  const depth = Math.ceil(K / parts / tileK) * tileK;
+  if (tile.flow === "matrix") {
+    const { startDepth, partDepth, dispatchWork } = ON_UNITS;
+    return matrixSums(tile, groups) * (depth + startDepth) +
+      forParts({ M, N, parts, partDepth, dispatchWork });
+  }
   // Small workgroups share a core, each has some of its parts.
   const atOnce = Math.max(1, Math.floor(CORE_THREADS / gemmThreads(tile)));
   const sums = Math.ceil(groups / (CORES * atOnce)) * atOnce * tileM * tileN;
-  const depth = Math.ceil(K / parts / tileK) * tileK + START_DEPTH;
-  const forParts = parts === 1
-    ? 0
-    : (parts * PART_DEPTH * M * N + DISPATCH_WORK) / CORES;
-  return Math.max(sums, ENOUGH_SUMS) * depth + forParts;
+  return Math.max(sums, ENOUGH_SUMS) * (depth + START_DEPTH) +
+    forParts({
+      ...{ M, N, parts, partDepth: PART_DEPTH, dispatchWork: DISPATCH_WORK },
+    });
+}
+
+/** What adding up parts takes of each core. */
+function forParts({ M, N, parts, partDepth, dispatchWork }: {
+  M: number;
+  N: number;
+  parts: number;
+  partDepth: number;
+  dispatchWork: number;
+}): number {
+  if (parts === 1) return 0;
+  return (parts * partDepth * M * N + dispatchWork) / CORES;
+}
+
+/**
+ * The sums of the busiest core, each as many as it could have made meanwhile:
+ * in waves of as many workgroups as it holds, of which the last has the rest.
+ */
+function matrixSums(tile: MatrixTile, groups: number): number {
+  const { tileM, tileN, subgroupM, subgroupN } = tile;
+  const atOnce = matrixGroupsPerCore(tile);
+  const { enoughSums, fewerSums } = ON_UNITS;
+  const wave = (count: number) => {
+    if (count === 0) return 0;
+    const sums = count * tileM * tileN;
+    return Math.max(sums, Math.min(enoughSums, sums + fewerSums));
+  };
+  const full = Math.floor(groups / (CORES * atOnce));
+  const rest = Math.ceil(groups / CORES - full * atOnce);
+  // Units are loaded once for each row or column of units of the other factor:
+  // counted, a third of the time of 64 x 64.
+  const loads = 0.7 + 9.6 * (1 / subgroupM + 1 / subgroupN);
+  return loads * (full * wave(atOnce) + wave(rest));
+}
+
+/** Workgroups that a core has registers and workgroup memory for. */
+export function matrixGroupsPerCore(tile: MatrixTile): number {
+  const { tileM, tileN, tileK, stages, subgroupM, subgroupN, unit } = tile;
+  const threads = matrixThreads(tile);
+  const sums = subgroupM * subgroupN / unit.lanes;
+  const units = (subgroupM + unit.N) * unit.K / 2 / unit.lanes;
+  const next = (tileM + tileN) * tileK / 2 / threads * (stages === 3 ? 2 : 1);
+  const registers = Math.min(
+    MOST_REGISTERS,
+    Math.ceil((sums + units + next + ON_UNITS.otherRegisters) / 8) * 8,
+  );
+  return Math.max(
+    1,
+    Math.min(
+      Math.floor(REGISTERS / (registers * threads)),
+      Math.floor(MEMORY_BYTES / (matrixWorkgroupBytes(tile) + 1024)),
+    ),
+  );
 }

@@ -10,17 +10,20 @@
 import type { StoredPrecision } from "../two_bytes.ts";
 import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 import type { GemmShape, MatrixTile, MatrixUnit } from "./gemm_variant.ts";
+import { waste } from "./gemm_waves.ts";
 
 /**
  * Tiles, and the part of a subgroup, in the words of {@linkcode formatMatrix},
- * in the order in which they are tried: the likeliest first, by counts.
+ * in the order in which they are tried where a shape makes no difference: the
+ * likeliest first, by counts.
  *
  * Of one subgroup, 64 x 64 takes 128 registers of each of 32 threads for sums,
  * and reads 8 KB of workgroup memory for 0.26 MFLOP; 64 x 32 takes half as
  * many, and reads half as much again for each. Larger tiles read less from the
  * cache; of twice as many subgroups, or half as deep, each thread has half as
  * much of the next tile in registers. NVIDIA's sample, which gemm_matrix.ts
- * names, is 16 deep where sums are f32. 192 divides the sides of most models.
+ * names, is 16 deep where sums are f32. 192 and 96 divide the sides of most
+ * models, and 384 columns among 132 cores so that few wait in the end.
  */
 const TILES = [
   "128x128x32x2 64x64",
@@ -28,8 +31,10 @@ const TILES = [
   "128x256x16x3 64x64",
   "128x192x16x3 64x48",
   "128x256x16x2 64x64",
+  "128x96x32x2 64x48",
   "128x128x32x2 64x32",
   "128x192x32 64x48",
+  "128x96x16x3 64x48",
   "256x128x16x3 64x64",
   "128x128x16x3 64x64",
   "256x128x32 64x64",
@@ -75,29 +80,15 @@ export function matrixCandidates(
     );
 }
 
-/** Workgroups enough for all cores of a large device. */
-const ENOUGH = 128;
-/** So deep a part of k is worth being summed apart. */
-const DEEP = 1024;
-
-/**
- * The tile of the fixed table: the largest up to 128 x 128 of which there are
- * enough, k in parts where it is long; the smallest where there never are. Not
- * measured so far.
- */
-export function chooseMatrixTile(
-  { M, N, K }: GemmShape,
+/** Likeliest first for a shape, by waves; the order of the list else. */
+export function matrixTilesFor(
+  shape: GemmShape,
   unit: MatrixUnit,
   limits: Partial<GPUSupportedLimits>,
-): MatrixTile | null {
-  const fitting = matrixCandidates(unit, limits).filter((
-    { tileM, tileN, tileK },
-  ) => tileM * tileN <= 1 << 14 && tileK <= 32);
-  const parts = Math.max(1, Math.floor(K / DEEP));
-  const enough = fitting.find(({ tileM, tileN }) =>
-    Math.ceil(M / tileM) * Math.ceil(N / tileN) * parts >= ENOUGH
-  );
-  return enough ?? fitting.at(-1) ?? null;
+): MatrixTile[] {
+  return matrixCandidates(unit, limits)
+    .map((tile) => ({ tile, waste: waste(shape, tile) }))
+    .toSorted((a, b) => a.waste - b.waste).map(({ tile }) => tile);
 }
 
 /**

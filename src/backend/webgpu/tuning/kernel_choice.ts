@@ -18,17 +18,16 @@ import {
 import type { AttentionChoice } from "../attention/attention_tile.ts";
 import {
   chooseGemm,
-  chooseSplit,
-  coverage,
   formatGemm,
   formatVariant,
   type GemmAdapter,
   knownVariant,
+  misfit,
   shapeKey,
   tunedCandidates,
 } from "../gemm/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
-import { MOST_SPLITS } from "../gemm/gemm_waves.ts";
+import { MOST_SPLITS, splitByWaves } from "../gemm/gemm_waves.ts";
 import {
   attentionKey,
   type AttentionSite,
@@ -41,10 +40,13 @@ import {
 export type KernelChoice = GemmVariant | AttentionChoice;
 
 /** Tiles that are tried where it is known which are fast here. */
-const FINALISTS = 3;
+const FINALISTS = { thread: 3, matrix: 4 };
 
-/** So much slower a tile is likely to be than the one before it. */
-const RANK_COST = 0.1;
+/**
+ * So much slower a tile is likely to be than the one before it: on units, of
+ * which more are known, their order is that of the shapes that suit them.
+ */
+const RANK_COST = { thread: 0.1, matrix: 0.03 };
 
 /** A choice as files have it. */
 export function formatChoice(choice: KernelChoice): string {
@@ -136,19 +138,23 @@ export class ChosenKernels {
   #gemmWays({ shape }: GemmSite, best: readonly GemmTile[]): GemmVariant[] {
     const split = (tile: GemmTile): GemmVariant => ({
       ...tile,
-      splitK: chooseSplit(shape, tile),
+      splitK: splitByWaves(shape, tile),
     });
     const likely = tunedCandidates(this.#adapter, this.#limits, shape);
     if (best.length === 0) return likely.map(split);
     const names = best.map(formatGemm);
     const others = likely.filter((tile) => !names.includes(formatGemm(tile)));
-    // Where a side is short, a smaller tile may leave less of itself idle.
+    // Where a side is short, a smaller tile may leave less of itself idle; on
+    // units, which tile fills the last wave makes more of a difference.
+    const kindOf = ({ flow }: GemmTile) =>
+      flow === "matrix" ? "matrix" : "thread";
+    const kind = kindOf(best[0]);
     const cost = (tile: GemmTile, rank: number) =>
-      coverage(shape, tile) * (1 + RANK_COST * rank);
-    const tiles = [...best, ...others]
+      misfit(shape, tile) * (1 + RANK_COST[kind] * rank);
+    const tiles = [...best, ...others].filter((tile) => kindOf(tile) === kind)
       .map((tile, rank) => ({ tile, cost: cost(tile, rank) }))
       .toSorted((a, b) => a.cost - b.cost)
-      .slice(0, FINALISTS).map(({ tile }) => split(tile));
+      .slice(0, FINALISTS[kind]).map(({ tile }) => split(tile));
     const [first] = tiles, { splitK } = first;
     return [
       ...tiles,

@@ -12,18 +12,20 @@
  * @module
  */
 
-import { chooseSplit, ENOUGH_TILES } from "../gemm/gemm_choice.ts";
+import { ENOUGH_TILES, misfit } from "../gemm/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
+import { splitByWaves } from "../gemm/gemm_waves.ts";
 import { formatChoice, type KernelChoice } from "./kernel_choice.ts";
 import {
+  type GemmSite,
   type KernelSite,
   shrinkSite,
   siteFlops,
   siteKey,
 } from "./kernel_sites.ts";
 
-/** Candidates that are tried on further shapes … */
-const FINALISTS = 3;
+/** Candidates of which some are tried on further shapes … */
+const FINALISTS = { thread: 3, matrix: 6 };
 /** … unless they take so many times as long as the best. */
 const MOST_TIMES = 1.35;
 /** Below this much work per phase, launching is what takes time. */
@@ -98,12 +100,15 @@ export async function tuneKernels(
   for (const site of sites) {
     if (siteFlops(site) < LEAST_FLOPS) continue;
     const key = siteKey(site), part = shrinkSite(site, MOST_FLOPS[site.kind]);
-    if (site.kind === "matmul" && ranked.length === 0) {
-      const { order, tried } = await race(part, ways(site, []));
+    if (part.kind === "matmul" && ranked.length === 0) {
+      const { order, suiting, tried } = await race(part, ways(site, []));
       if (tried === 0) continue;
       timed.set(key, order[0]);
       if (tried === 1) break; // which says nothing of the others
-      ranked = order.slice(0, FINALISTS).map(tileOf);
+      ranked = suiting.slice(
+        0,
+        order[0].flow === "matrix" ? FINALISTS.matrix : FINALISTS.thread,
+      ).map(tileOf);
       // What is left to try with the fastest: its neighbours, other parts.
       const known = order.map(formatChoice);
       await compare(key, part, [
@@ -116,7 +121,11 @@ export async function tuneKernels(
     }
     const wasTimed = await compare(key, part, ways(site, ranked));
     if (!wasTimed && site.kind === "matmul") {
-      guessed.set(key, withEnoughTiles(site.shape, ranked));
+      const [likely] = ways(site, ranked) as readonly GemmVariant[];
+      guessed.set(
+        key,
+        likely.flow === "matrix" ? likely : withEnoughTiles(site.shape, ranked),
+      );
     }
   }
   return { timed, guessed };
@@ -143,11 +152,16 @@ export async function tuneKernels(
     return true;
   }
 
-  /** All candidates that are not far from the fastest, it first. */
+  /**
+   * All candidates that are not far from the fastest: it first in `order`, in
+   * `suiting` what would be first if all suited the shape.
+   */
   async function race(
-    part: KernelSite,
+    part: GemmSite,
     all: readonly KernelChoice[],
-  ): Promise<{ order: GemmVariant[]; tried: number }> {
+  ): Promise<
+    { order: GemmVariant[]; suiting: GemmVariant[]; tried: number }
+  > {
     const tried: GemmVariant[] = [], trials: KernelTrial[] = [];
     const variants = all as readonly GemmVariant[]; // of a product
     for (const [i, way] of variants.entries()) {
@@ -161,13 +175,19 @@ export async function tuneKernels(
       tried.push(way);
       trials.push(trial);
     }
-    if (tried.length === 0) return { order: [], tried: 0 };
+    if (tried.length === 0) return { order: [], suiting: [], tried: 0 };
     const timingMs = trials.reduce((sum, trial) => sum + trial.timingMs, 0);
     const times = now() + timingMs <= end && await time(part, tried) ||
       trials.map(({ ms }) => ms);
     const order = orderOf(times), least = times[order[0]];
     const near = order.filter((i) => times[i] <= MOST_TIMES * least);
-    return { order: near.map((i) => tried[i]), tried: tried.length };
+    const suited = times.map((ms, i) => ms / misfit(part.shape, tried[i]));
+    const suiting = orderOf(suited).filter((i) => near.includes(i));
+    return {
+      order: near.map((i) => tried[i]),
+      suiting: suiting.map((i) => tried[i]),
+      tried: tried.length,
+    };
   }
 }
 
@@ -191,7 +211,7 @@ function withEnoughTiles(
   const { M, N } = shape;
   const variants = tiles.map((tile): GemmVariant => ({
     ...tile,
-    splitK: chooseSplit(shape, tile),
+    splitK: splitByWaves(shape, tile),
   }));
   const size = ({ tileM, tileN }: GemmTile) => tileM * tileN;
   return variants.find(({ tileM, tileN, splitK }) =>
