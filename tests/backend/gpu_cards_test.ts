@@ -136,6 +136,29 @@ Deno.test("joinCards() prefers the driver that WebGPU has taken", () => {
   assert.equal(rest.vulkan?.info.name, "Radeon (AMDVLK)");
 });
 
+Deno.test("joinCards() takes each device for one adapter", () => {
+  // Names of other interfaces, as of Direct3D, need not be those of Vulkan.
+  const called = (name: string) =>
+    shown(adapter({ name, vendor: 0x1002, device: 0x73ff }));
+  assert.deepEqual(
+    ways({
+      webgpu: [called("Radeon 1"), called("Radeon 2")],
+      vulkan: [0, 1].map((place) => vulkanAdapter(radeon, { place })),
+    }),
+    [
+      "gpu:0 Radeon 1: webgpu:0 of vulkan:0 webgpu:0",
+      "gpu:1 Radeon 2: webgpu:1 of vulkan:1 webgpu:1",
+    ],
+  );
+  const [first, second] = joinCards({
+    os: "windows",
+    webgpu: [called("Radeon 1"), called("Radeon 2")],
+    vulkan: [1, 0].map((place) => vulkanAdapter(radeon, { place })),
+  });
+  assert.equal(first.vulkan?.info.vulkan?.place, 0);
+  assert.equal(second.vulkan?.info.vulkan?.place, 1);
+});
+
 Deno.test("lacksVulkan() is about NVIDIA's own driver on Linux", () => {
   const lacking = (gpu: GPUAdapter, os: typeof Deno.build.os = "linux") =>
     lacksVulkan(joinCards({ os, webgpu: [shown(gpu)], vulkan: [] })[0], os);
