@@ -149,10 +149,11 @@ onUnits("attention's gradient by several units at a time", async (device) => {
   const { unit } = device, side = sideOf(device);
   const size = { B: 1, T: 70, H: 1, Hkv: 1, D: side, p: 0.1 };
   // Another tile than the one that is taken by itself.
-  const tile = { flow: "matrixGradient", rows: 2 * unit.M, step: side, unit };
-  await expectGradient(device, size, {
-    attention: () => tile as MatrixGradientTile,
-  });
+  const tile: MatrixGradientTile = {
+    ...{ flow: "matrixGradient", rows: 2 * unit.M, step: side, unit },
+    inMemory: true,
+  };
+  await expectGradient(device, size, { attention: () => tile });
 });
 
 /** Side of the heads that fit a unit. */

@@ -43,12 +43,13 @@ export interface AttentionDevice {
   readonly limits: Partial<GPUSupportedLimits>;
 }
 
-const AGAIN = ", again";
+const AGAIN = ", again", IN_MEMORY = ", rows in memory";
 
 /**
  * `staged`; `direct, again` where the gradient computes slopes twice;
  * `matrix 64x64 bf16 16x16x16 on 32 lanes`: queries, keys and unit, or of the
- * gradient rows of a subgroup, the queries that it takes at a time, and unit.
+ * gradient rows of a subgroup, the queries that it takes at a time, and unit;
+ * `matrix …, rows in memory`.
  */
 export function formatAttention(choice: AttentionChoice): string {
   if (choice.flow === "matrix") {
@@ -56,8 +57,9 @@ export function formatAttention(choice: AttentionChoice): string {
     return `matrix ${queries}x${keys} ${formatUnit(unit)}`;
   }
   if (choice.flow === "matrixGradient") {
-    const { rows, step, unit } = choice;
-    return `matrix ${rows}x${step} ${formatUnit(unit)}`;
+    const { rows, step, unit, inMemory } = choice;
+    return `matrix ${rows}x${step} ${formatUnit(unit)}` +
+      (inMemory ? IN_MEMORY : "");
   }
   return choice.flow + (choice.again ? AGAIN : "");
 }

@@ -43,6 +43,7 @@ import {
 } from "./attention_matrix_part.ts";
 import {
   factorStride,
+  isRaw,
   matrixEnables,
   matrixRows,
   resultStride,
@@ -59,13 +60,19 @@ export function matrixKeyGradients(
 ): Dispatch {
   const { shape, tile: { rows, step, unit }, tile, scale } = made;
   const { B, T, H, Hkv, D, tiles } = shape;
+  const quads = [
+    ...isRaw(read.dOut, unit, scale) ? ["dOut"] : [],
+    ...isRaw(read.qkv, unit) ? ["qkv"] : [],
+  ];
   const { bindings, names } = bind(
     { read: { ...read, start }, write: { dQkv, slopes } },
     {
       vector: [
-        ...["dOut", "qkv", "dQkv", "slopes"],
+        ...["dOut", "qkv"].filter((name) => !quads.includes(name)),
+        ...["dQkv", "slopes"],
         ...hasWideQueries(shape) ? ["lse", "rowDots"] : [],
       ],
+      quads,
     },
   );
   const { rng } = names;
@@ -90,8 +97,10 @@ export function matrixKeyGradients(
   );
   const buffers = keyBuffers(shape, tile, context.workgroupBytes);
   const ofBuffer = q.pairs + dy.pairs, own = buffers * ofBuffer;
-  const ofSubgroups = subgroupsOf(tile) * ownPairs(tile);
-  const memory = Math.max(own + ofSubgroups, k.pairs);
+  const kept = own + subgroupsOf(tile) * ownPairs(tile);
+  const memory = tile.inMemory
+    ? kept + k.pairs + v.pairs
+    : Math.max(kept, k.pairs);
   const half = ownPairs(tile) / 2;
   const take = q.take + dy.take;
   /** Where the queries of a step are. */
@@ -114,8 +123,12 @@ export function matrixKeyGradients(
     slopesAt(shape, { queryTile: "queryTile", keyTile: "tile" })
   } + fromQ % ${MATRIX_TILE}u / 4u;${elements.variables}
     if (isSeen) {${elements.statistics}${
-    units.rowProducts("k", { columns: "buffer", to: 0 })
-  }${units.rowProducts("v", { columns: `buffer + ${q.pairs}u`, to: half })}
+    units.rowProducts("k", { from: kept, columns: "buffer", to: 0 })
+  }${
+    units.rowProducts("v", {
+      ...{ from: kept + k.pairs, columns: `buffer + ${q.pairs}u`, to: half },
+    })
+  }
     }
     subgroupBarrier();
     if (isSeen) {${elements.compute}
@@ -160,7 +173,9 @@ ${
   let begins = tile * ${MATRIX_TILE / step}u;
   let perHead = ${Math.ceil(T / step)}u - begins;
   let steps = ${group}u * perHead;${k.registers}${v.registers}${k.take}${
-        memory >= 2 * k.pairs
+        tile.inMemory
+          ? `${v.take}${k.put(`${kept}u`)}${v.put(`${kept + k.pairs}u`)}`
+          : memory >= 2 * k.pairs
           ? `${v.take}${k.put("0u")}${v.put(`${k.pairs}u`)}
   workgroupBarrier();${units.rows("k", 0)}${units.rows("v", k.pairs)}
   workgroupBarrier();`
@@ -200,7 +215,8 @@ ${stored("dk", key("hkv"), 1 / (Math.sqrt(D) * scale))}`,
 }
 
 /** WGSL by which a subgroup multiplies. */
-function unitsOf({ shape: { D }, tile: { rows, step, unit } }: MatrixGradient) {
+function unitsOf({ shape: { D }, tile }: MatrixGradient) {
+  const { rows, step, unit, inMemory } = tile;
   const left = matrixType({ unit }, "A"), right = matrixType({ unit }, "B");
   const sum = matrixType({ unit }, "C");
   const stride = factorStride(D);
@@ -210,15 +226,17 @@ function unitsOf({ shape: { D }, tile: { rows, step, unit } }: MatrixGradient) {
   const down = (line: (i: number) => string) => all(rows / unit.M, line);
   const deep = (line: (i: number) => string) => all(D / unit.K, line);
   const across = (line: (i: number) => string) => all(D / unit.N, line);
+  const loadRow = (
+    name: string,
+    { i, d, from }: { i: number; d: number; from: number },
+  ) => `
+  let ${name}${i}_${d} = coopLoad<${left}>(&tiles[${
+    from + i * unit.M * stride + d * unit.K / 4
+  }u + ownRow * ${stride}u], ${stride}u);`;
   return {
     /** Its rows of the tile that begins at pair `from`. */
     rows: (name: string, from: number) =>
-      down((i) =>
-        deep((d) => `
-  let ${name}${i}_${d} = coopLoad<${left}>(&tiles[${
-          from + i * unit.M * stride + d * unit.K / 4
-        }u + ownRow * ${stride}u], ${stride}u);`)
-      ),
+      down((i) => deep((d) => loadRow(name, { i, d, from }))),
     sums: (name: string) =>
       down((i) =>
         across((n) => `
@@ -227,7 +245,12 @@ function unitsOf({ shape: { D }, tile: { rows, step, unit } }: MatrixGradient) {
     /** Products of its rows with rows of queries, to its own memory. */
     rowProducts: (
       name: string,
-      { columns, to }: { columns: string; to: number },
+      { from, columns, to }: {
+        /** Where its rows are, if they are in memory. */
+        from: number;
+        columns: string;
+        to: number;
+      },
     ) =>
       all(step / unit.N, (j) => `
       {${
@@ -238,8 +261,10 @@ function unitsOf({ shape: { D }, tile: { rows, step, unit } }: MatrixGradient) {
         let column${d} = coopLoadT<${right}>(&tiles[${columns} + ${
           j * unit.N * stride + d * unit.K / 4
         }u], ${stride}u);${
-          down((i) => `
-        sum${i} = coopMultiplyAdd(${name}${i}_${d}, column${d}, sum${i});`)
+          down((i) =>
+            `${inMemory ? loadRow(name, { i, d, from }) : ""}
+        sum${i} = coopMultiplyAdd(${name}${i}_${d}, column${d}, sum${i});`
+          )
         }`)
       }${
         down((i) => `

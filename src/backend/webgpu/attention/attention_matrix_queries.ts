@@ -31,7 +31,7 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
-import { matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
+import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
 import { attentionFlops } from "./attention_tile.ts";
 
 /** Keys of {@linkcode matrixKeyGradients} come first, as they make slopes. */
@@ -45,7 +45,9 @@ export function matrixQueryGradients(
   const { B, T, H, Hkv, D, tiles } = shape, { unit } = tile;
   const { bindings, names } = bind(
     { read: { slopes, qkv, start }, write: { dQkv } },
-    { vector: ["slopes", "qkv", "dQkv"] },
+    isRaw(qkv, unit)
+      ? { vector: ["dQkv"], quads: ["slopes", "qkv"] }
+      : { vector: ["qkv", "dQkv"], quads: ["slopes"] },
   );
   const workgroups = sequences * H * tiles;
   const threads = gradientThreads(tile);

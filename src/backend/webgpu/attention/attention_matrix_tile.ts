@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { GpuTensor } from "../dispatch.ts";
+import { type GpuTensor, QUAD } from "../dispatch.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { f32, range } from "../wgsl.ts";
 import type { Heads } from "./attention_heads.ts";
@@ -59,11 +59,22 @@ export interface MatrixRows {
   put(first: string): string;
 }
 
+/** Whether numbers are stored as a unit takes them. */
+export function isRaw(
+  { dtype }: Pick<GpuTensor, "dtype">,
+  { scalar }: Pick<MatrixUnit, "scalar">,
+  scale = 1,
+): boolean {
+  return dtype === scalar && scale === 1;
+}
+
 /**
- * Shares rows out among the threads, four numbers at a time; needs a function
- * `packed` for the unit, where numbers are not stored as it takes them.
+ * Shares rows out among the threads, eight numbers at a time where they are
+ * stored as the unit takes them, else four; needs a function `packed` for the
+ * unit, where they are not.
  *
- * @param heads Where they lie; the array is bound as vectors.
+ * @param heads Where they lie; the array is bound as `quads` where it is raw,
+ * else as vectors.
  * @param options.scale What numbers are multiplied by, a power of two.
  */
 export function matrixRows(
@@ -71,7 +82,7 @@ export function matrixRows(
   { prefix, rows, numbers, threads, unit, dtype, scale = 1 }: {
     prefix: string;
     rows: number;
-    /** Numbers of a row: a multiple of 4. */
+    /** Numbers of a row: a multiple of 8. */
     numbers: number;
     threads: number;
     unit: Pick<MatrixUnit, "scalar">;
@@ -79,14 +90,16 @@ export function matrixRows(
     scale?: number;
   },
 ): MatrixRows {
-  const vectors = numbers / 4, count = rows * vectors;
+  const raw = isRaw({ dtype }, unit, scale);
+  const size = raw ? 8 : 4;
+  const vectors = numbers / size, count = rows * vectors;
   const stride = factorStride(numbers);
-  const isRaw = dtype === unit.scalar && scale === 1;
   const index = (turn: number) => `(lane + ${turn * threads}u)`;
   const row = (turn: number) => `${index(turn)} / ${vectors}u`;
   const within = (turn: number) => `${index(turn)} % ${vectors}u`;
+  const turns = range(Math.ceil(count / threads));
   const each = (line: (turn: number) => string) =>
-    range(Math.ceil(count / threads)).map((turn) =>
+    turns.map((turn) =>
       (turn + 1) * threads <= count ? line(turn) : `
     if (${index(turn)} < ${count}u) {${line(turn)}
     }`
@@ -94,23 +107,28 @@ export function matrixRows(
   return {
     stride,
     pairs: rows * stride,
-    registers: range(Math.ceil(count / threads)).map((turn) => `
-  var ${prefix}${turn} = ${isRaw ? "vec2<u32>()" : "vec4<f32>()"};`).join(""),
+    registers: turns.map((turn) => `
+  var ${prefix}${turn} = ${raw ? `${QUAD}()` : "vec4<f32>()"};`).join(""),
     take: each((turn) => {
-      const place = `(${at(`(${row(turn)})`)}) / 4u + ${within(turn)}`;
+      const place = `(${at(`(${row(turn)})`)}) / ${size}u + ${within(turn)}`;
       return `
     ${prefix}${turn} = ${
-        isRaw ? `raw_${array}(${place})` : `${array}[${place}]`
+        raw ? `raw_${array}(${place})` : `${array}[${place}]`
       };`;
     }),
     put: (first) =>
       each((turn) => {
         const value = `${prefix}${turn}`;
         const times = scale === 1 ? "" : ` * ${f32(scale)}`;
-        return `
-    tiles[${first} + ${row(turn)} * ${stride}u + ${within(turn)}] = ${
-          isRaw ? value : `packed(${value}${times})`
-        };`;
+        const to = `${first} + ${row(turn)} * ${stride}u + ${size / 4}u * (${
+          within(turn)
+        })`;
+        return raw
+          ? `
+    tiles[${to}] = ${value}.xy;
+    tiles[${to} + 1u] = ${value}.zw;`
+          : `
+    tiles[${to}] = packed(${value}${times});`;
       }),
   };
 }
