@@ -98,7 +98,7 @@ const OTHERS = [
   "32x64x32 16x32",
   "64x32x16x2 32x16",
   "32x96x16 16x48",
-  "32x48x16x2 32x24",
+  "32x96x16x2 32x48",
   "32x32x16x3 16x32 / 2",
 ];
 for (const tile of OTHERS) {
