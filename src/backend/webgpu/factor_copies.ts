@@ -6,7 +6,8 @@
  * reads and rounds its own tiles of them. A copy costs 6 bytes a number once
  * and saves 2 at each of these reads, half of the registers that they go
  * through, and their rounding. It has the same bits as what a product rounds
- * by itself. It lasts to the end of its phase, or until its factor is written.
+ * by itself; only sums for a bias are of what is rounded, as they are behind
+ * GELU. It lasts to the end of its phase, or until its factor is written.
  *
  * @module
  */
@@ -16,7 +17,6 @@ import type { PlacedTensor } from "../../graph/program.ts";
 import type { Dispatch, GpuTensor, Memory, TwoBytes } from "./dispatch.ts";
 import { elementwise } from "./elementwise.ts";
 import { type Fused, type FusedProduct, inWords } from "./fusion.ts";
-import { sumsColumns } from "./gemm/gemm.ts";
 import {
   type GemmShape,
   type GemmVariant,
@@ -143,15 +143,9 @@ export function findFactorUses(
     if (variant.flow !== "matrix") return [];
     const { M, N, K, transA, transB } = shape;
     const { unit: { scalar }, tileM, tileN } = variant;
-    // What is summed by the way is summed as it is.
-    const isSummed = fusion?.sums && !variant.apart && sumsColumns(variant);
     const sides = [
       { factor: viewOf(call.in.a), row: transA ? M : K, tiles: N / tileN },
-      ...isSummed ? [] : [{
-        factor: viewOf(call.in.b),
-        row: transB ? K : N,
-        tiles: M / tileM,
-      }],
+      { factor: viewOf(call.in.b), row: transB ? K : N, tiles: M / tileM },
     ];
     return sides.flatMap(({ factor, row, tiles }) => {
       const fits = factor.dtype === "f32" && row % 4 === 0 &&

@@ -60,7 +60,7 @@ export function product(
     ...gemmDispatches({
       ...tensors,
       a: stored(a),
-      b: together ? b : stored(b), // sums are of what is not rounded
+      b: stored(b),
       ...together && { sums: { ...sums.in, ...sums.out } },
       epilogue,
       scales: { a: context.factorScale(a), b: context.factorScale(b) },
