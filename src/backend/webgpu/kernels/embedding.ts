@@ -31,8 +31,11 @@ const FIRST = "0x80000000u";
  */
 const CHUNK = 128;
 
-/** Ids that are asked for at once, while a row looks for its like. */
-const LOOKS = 8;
+/**
+ * Ids that are asked for at once, while a row looks for its like: among those of
+ * its chunk, and among all others.
+ */
+const NEAR_LOOKS = 8, FAR_LOOKS = 32;
 /** Threads of a workgroup that adds up a chain, at most. */
 const MOST_THREADS = 256;
 
@@ -135,41 +138,41 @@ function linkRows(
   });
   const count = Math.ceil(rows / 64);
   /** Sets `link` to the first match in a range of rows, if there is one. */
-  const find = (first: string, end: string) => `
+  const find = (looks: number, first: string, end: string) => `
   link = ${END};
-  for (var next = ${first}; next < ${end}; next += ${LOOKS}u) {
+  for (var next = ${first}; next < ${end}; next += ${looks}u) {
 ${
-    lines(LOOKS, (i) =>
+    lines(looks, (i) =>
       `    let id${i} = ${names.ids}[min(next + ${i}u, ${rows - 1}u)];`)
   }
 ${
-    lines(LOOKS, (i) => {
-      const at = `next + ${LOOKS - 1 - i}u`; // the first one is the last word
+    lines(looks, (i) => {
+      const at = `next + ${looks - 1 - i}u`; // the first one is the last word
       return `    if (id${
-        LOOKS - 1 - i
+        looks - 1 - i
       } == id && ${at} < ${end}) { link = ${at}; }`;
     })
   }
     if (link != ${END}) { break; }
   }`;
   /** Sets `head` if no row of a range, searched from its end, matches. */
-  const isFirst = (first: string, end: string) => `
+  const isFirst = (looks: number, first: string, end: string) => `
   head = ${FIRST};
-  for (var before = ${end}; before > ${first}; before = max(before, ${LOOKS}u) - ${LOOKS}u) {
+  for (var before = ${end}; before > ${first}; before = max(before, ${looks}u) - ${looks}u) {
 ${
-    lines(LOOKS, (i) =>
+    lines(looks, (i) =>
       `    let id${i} = ${names.ids}[max(before, ${i + 1}u) - ${i + 1}u];`)
   }
     if (${
-    joined(LOOKS, " ||\n      ", (i) =>
+    joined(looks, " ||\n      ", (i) =>
       `(id${i} == id && before > ${first} + ${i}u)`)
   }) {
       head = 0u;
       break;
     }
   }`;
-  const inChunk = `${find("row + 1u", "end")}
-  ${isFirst("begin", "row")}`;
+  const inChunk = `${find(NEAR_LOOKS, "row + 1u", "end")}
+  ${isFirst(NEAR_LOOKS, "begin", "row")}`;
   const code = entry(
     64,
     `
@@ -188,8 +191,8 @@ ${
     ${names.links}[row] = ${END};
     return;
   }
-  ${find("end", `${rows}u`)}
-  ${isFirst("0u", "begin")}`
+  ${find(FAR_LOOKS, "end", `${rows}u`)}
+  ${isFirst(FAR_LOOKS, "0u", "begin")}`
         : ""
     }
   ${names.links}[row] = link | head;`,
