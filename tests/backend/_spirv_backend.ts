@@ -23,8 +23,13 @@ import { SpirvMachine } from "./_spirv_machine.ts";
 /** What a kernel must not take for a number: it is NaN in f32 and f16. */
 const NOTHING = 0xff;
 
-/** Opens the machine; `options` are those of the kernels. */
-export function openSpirvMachine(options: LowerOptions): Backend {
+/**
+ * Opens the machine; `options` are those of the kernels, and how many threads a
+ * subgroup has.
+ */
+export function openSpirvMachine(
+  options: LowerOptions & { lanes?: number },
+): Backend {
   return {
     device: {
       ...{
@@ -41,11 +46,13 @@ export function openSpirvMachine(options: LowerOptions): Backend {
 
 class Loaded implements Executable {
   readonly isQueued = false;
+  readonly #lanes?: number;
   readonly #lowered: ReturnType<typeof lower>;
   readonly #memories = new Map<Memory, Uint8Array<ArrayBuffer>>();
   readonly #machines = new Map<string, SpirvMachine>();
 
-  constructor(program: Program, options: LowerOptions) {
+  constructor(program: Program, options: LowerOptions & { lanes?: number }) {
+    this.#lanes = options.lanes;
     this.#lowered = lower(program, options);
   }
 
@@ -65,7 +72,7 @@ class Loaded implements Executable {
       const { bindings, workgroups, label } = dispatch;
       const text = shaderText(dispatch, bindings.map(({ written }) => written));
       const machine = this.#machines.get(text) ??
-        new SpirvMachine(compileShader(text).words);
+        new SpirvMachine(compileShader(text).words, this.#lanes);
       this.#machines.set(text, machine);
       try {
         machine.run(

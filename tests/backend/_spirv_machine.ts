@@ -8,30 +8,39 @@
 
 import { BUILT_IN } from "../../src/backend/spirv/spirv.ts";
 import { EACH, EACH_GLSL } from "./_spirv_arithmetic.ts";
-import { BITS_IN, bitsOf, ofBits } from "./_spirv_bits.ts";
+import { ofBits } from "./_spirv_bits.ts";
 import {
-  type Accessor,
-  type Leaf,
-  Memory,
-  type Stored,
-} from "./_spirv_memory.ts";
+  loadMatrix,
+  type MatrixPlace,
+  multiplyAdd,
+  storeMatrix,
+} from "./_spirv_matrices.ts";
+import { type Accessor, Memory } from "./_spirv_memory.ts";
 import { type Instruction, instructionsOf } from "./_spirv_reader.ts";
+import {
+  each,
+  fresh,
+  load,
+  type MatrixType,
+  nameOf,
+  part,
+  type Pointer,
+  recast,
+  store,
+  storedIn,
+  type Type,
+  type Value,
+  zero,
+} from "./_spirv_values.ts";
 
-type Type =
-  | { kind: "scalar"; name: keyof typeof BITS_IN | "bool" | "u64" }
-  | { kind: "many"; of: Type; size: number } // vector or array
-  | { kind: "struct"; members: Type[] }
-  | { kind: "pointer"; to: Type; storage: number }
-  | { kind: "function" | "void" };
-
-/** Of a number, or of its parts. */
-type Value = Leaf | Value[] | Pointer;
-
-interface Pointer {
-  readonly memory: Memory;
-  readonly at: number;
-  readonly type: Type;
+/** Where a thread waits, and what it lets those of its subgroup know. */
+interface Waiting {
+  readonly until: "subgroup" | "workgroup";
+  readonly value?: Value;
 }
+
+/** A thread, which is told what others of its subgroup let it know. */
+type Run = Generator<Waiting, Value, Value[] | undefined>;
 
 interface Fn {
   readonly parameters: number[];
@@ -42,6 +51,8 @@ interface Fn {
 }
 
 const STORAGE_WORKGROUP = 4, STORAGE_PRIVATE = 6;
+/** A scope. */
+const SUBGROUP = 3;
 /** The encoding of a float of 16 bits that is no f16. */
 const BFLOAT16 = 0;
 const BUILT_IN_OF = new Map<number, string>(
@@ -57,10 +68,13 @@ export class SpirvMachine {
   readonly #functions = new Map<number, Fn>();
   readonly #variables: { id: number; type: Type; initial?: number }[] = [];
   readonly #decorations = new Map<number, Map<number, number>>();
+  readonly #lanes: number;
   #main = 0;
   #size = [1, 1, 1];
 
-  constructor(words: Uint32Array) {
+  /** @param lanes Threads of a subgroup. */
+  constructor(words: Uint32Array, lanes = 32) {
+    this.#lanes = lanes;
     const all = instructionsOf(words);
     const first = all.findIndex(({ op }) => op === "function");
     for (const one of all.slice(0, first)) this.#declare(one);
@@ -125,9 +139,12 @@ export class SpirvMachine {
         num_workgroups: [...workgroups],
         local_invocation_id: local,
         local_invocation_index: thread,
+        subgroup_id: Math.floor(thread / this.#lanes),
+        subgroup_invocation_id: thread % this.#lanes,
         global_invocation_id: group.map((g, i) => g * this.#size[i] + local[i]),
       };
-      const who = { group: number, thread, epoch: 0 };
+      const subgroup = Math.floor(thread / this.#lanes);
+      const who = { group: number, thread, epoch: 0, subgroup, step: 0 };
       for (const { id, type, initial } of this.#variables) {
         const builtIn = this.#decorations.get(id)?.get(11);
         if (type.kind !== "pointer") continue;
@@ -142,18 +159,24 @@ export class SpirvMachine {
       }
       return this.#execute(this.#main, { values, who });
     });
-    for (let epoch = 1;; epoch++) {
-      const ended = runs.filter((run) => run.next(epoch).done).length;
-      if (ended === threads) return;
-      if (ended > 0) throw new Error(`${ended} threads missed a barrier`);
+    const subgroups = [
+      ...Map.groupBy(
+        runs.keys(),
+        (thread) => Math.floor(thread / this.#lanes),
+      ).values(),
+    ].map((threads) => threads.map((thread) => runs[thread]));
+    for (;;) {
+      const ended = subgroups.filter((some) => runSubgroup(some)).length;
+      if (ended === subgroups.length) return;
+      if (ended > 0) throw new Error("some subgroups missed a barrier");
     }
   }
 
-  /** Runs a function; yields at barriers, and is told the number of the next. */
+  /** Runs a function; yields where it waits for others. */
   *#execute(
     id: number,
     thread: { values: Value[]; who: Accessor },
-  ): Generator<void, Value, number> {
+  ): Run {
     const { values } = thread;
     const fn = this.#functions.get(id)!;
     for (const { operands: [type, id] } of fn.variables) {
@@ -179,8 +202,30 @@ export class SpirvMachine {
             return values[operands[0]];
           case "unreachable":
             throw new Error("the unreachable is reached");
-          case "controlBarrier":
-            thread.who = { ...thread.who, epoch: yield };
+          case "controlBarrier": {
+            const { who } = thread;
+            if (values[operands[0]] === SUBGROUP) {
+              yield { until: "subgroup" };
+              thread.who = { ...who, step: who.step + 1 };
+            } else {
+              yield { until: "workgroup" };
+              thread.who = { ...who, epoch: who.epoch + 1 };
+            }
+            break;
+          }
+          case "groupNonUniformShuffleXor": {
+            const [, result, , value, mask] = operands;
+            const others = yield { until: "subgroup", value: values[value] };
+            const lane = thread.who.thread % this.#lanes;
+            values[result] = others![lane ^ values[mask] as number];
+            break;
+          }
+          case "cooperativeMatrixStore":
+            storeMatrix(values[operands[1]] as number[], {
+              columns: (this.#typeOf[operands[1]] as MatrixType).columns,
+              place: placeOf([operands[0], ...operands.slice(2)], values),
+              lanes: this.#lanes,
+            }, thread.who);
             break;
           case "functionCall": {
             const [, result, callee, ...args] = operands;
@@ -213,10 +258,11 @@ export class SpirvMachine {
   }
 
   #compute(
-    { op, operands }: Instruction,
+    one: Instruction,
     values: Value[],
     who: Accessor,
   ): Value {
+    const { op, operands } = one;
     const type = this.#types.get(operands[0])!;
     const args = operands.slice(2);
     const [first, second] = args;
@@ -244,6 +290,14 @@ export class SpirvMachine {
         const both = args.slice(0, 2).flatMap((id) => values[id] as Value[]);
         return args.slice(2).map((index) => both[index]);
       }
+      case "cooperativeMatrixLoad":
+        return loadMatrix(type as MatrixType, placeOf(args, values), who);
+      case "cooperativeMatrixMulAdd":
+        return multiplyAdd(args.map((id) => values[id] as number[]), {
+          depth: (this.#typeOf[first] as MatrixType).columns,
+          columns: (type as MatrixType).columns,
+        });
+      case "matrixTimesScalar":
       case "vectorTimesScalar":
         return each(type, [values[first], values[second]], EACH.fMul!);
       case "dot": {
@@ -304,6 +358,11 @@ export class SpirvMachine {
       }
       case "typeVector":
         return is({ kind: "many", of: type(second), size: third });
+      case "typeCooperativeMatrix": {
+        const [rows, columns] = operands.slice(3)
+          .map((id) => this.#constants[id] as number);
+        return is({ kind: "matrix", of: type(second), rows, columns });
+      }
       case "typeArray": {
         const size = this.#constants[third] as number;
         return is({ kind: "many", of: type(second), size });
@@ -360,116 +419,32 @@ export class SpirvMachine {
   }
 }
 
-/** Memory of its own for a variable. */
-function fresh(name: string, type: Type, isShared: boolean): Pointer {
-  const memory = new Memory(name, { size: sizeOf(type), isShared });
-  return { memory, at: 0, type };
-}
-
-/** How many numbers a type has. */
-function sizeOf(type: Type): number {
-  switch (type.kind) {
-    case "many":
-      return type.size === Infinity ? Infinity : type.size * sizeOf(type.of);
-    case "struct":
-      return type.members.reduce((sum, member) => sum + sizeOf(member), 0);
-    default:
-      return 1;
+/** Runs threads that wait for each other; whether they ended. */
+function runSubgroup(runs: readonly Run[]): boolean {
+  let told: Value[] | undefined;
+  for (;;) {
+    const all = runs.map((run) => run.next(told));
+    const [first] = all;
+    const isSame = all.every(({ done, value }) =>
+      done === first.done &&
+      (done || (value as Waiting).until === (first.value as Waiting).until)
+    );
+    if (!isSame) throw new Error("some threads missed a barrier");
+    if (first.done) return true;
+    if ((first.value as Waiting).until === "workgroup") return false;
+    told = all.map(({ value }) => (value as Waiting).value);
   }
 }
 
-/** Element or member of what a pointer is to. */
-function part({ memory, at, type }: Pointer, index: number): Pointer {
-  if (type.kind === "struct") {
-    const before = type.members.slice(0, index);
-    const from = before.reduce((sum, member) => sum + sizeOf(member), 0);
-    return { memory, at: at + from, type: type.members[index] };
-  }
-  if (type.kind !== "many" || !(index >= 0 && index < type.size)) {
-    throw new Error(`index ${index} is outside of its array`);
-  }
-  return { memory, at: at + index * sizeOf(type.of), type: type.of };
-}
-
-function load({ memory, at, type }: Pointer, who: Accessor): Value {
-  if (type.kind !== "many" && type.kind !== "struct") {
-    return memory.read(at, who);
-  }
-  const count = type.kind === "many" ? type.size : type.members.length;
-  return Array.from(
-    { length: count },
-    (_, i) => load(part({ memory, at, type }, i), who),
-  );
-}
-
-function store(to: Pointer, value: Value, who: Accessor): void {
-  if (!Array.isArray(value)) return to.memory.write(to.at, value as Leaf, who);
-  value.forEach((one, i) => store(part(to, i), one, who));
-}
-
-function zero(type: Type): Value {
-  if (type.kind === "many") {
-    return Array.from({ length: type.size }, () => zero(type.of));
-  }
-  if (type.kind === "struct") return type.members.map(zero);
-  if (type.kind !== "scalar" || type.name === "bool") return false;
-  return type.name === "u64" ? 0n : 0;
-}
-
-/** Of each of the numbers, as one of the type; single ones are for all. */
-function each(
-  type: Type,
-  operands: readonly Value[],
-  compute: (...numbers: Leaf[]) => Leaf,
-): Value {
-  if (type.kind !== "many") {
-    return asOne(compute(...operands as Leaf[]), type);
-  }
-  return Array.from({ length: type.size }, (_, i) =>
-    each(
-      type.of,
-      operands.map((one) => Array.isArray(one) ? one[i] : one),
-      compute,
-    ));
-}
-
-function asOne(leaf: Leaf, type: Type): Leaf {
-  if (type.kind !== "scalar" || typeof leaf !== "number") return leaf;
-  switch (type.name) {
-    case "u32":
-      return leaf >>> 0;
-    case "i32":
-      return leaf | 0;
-    case "f16":
-      return Math.f16round(leaf);
-    case "bf16":
-      return ofBits(bitsOf(leaf, "bf16"), "bf16");
-    default:
-      return leaf;
-  }
-}
-
-function nameOf(type: Type): string {
-  if (type.kind === "many") return nameOf(type.of);
-  return type.kind === "scalar" ? type.name : type.kind;
-}
-
-/** The same bits as numbers of another type, more or fewer. */
-function recast(value: Value, from: Type, to: Type): Value {
-  const width = (type: Type) => BITS_IN[nameOf(type) as keyof typeof BITS_IN];
-  let bits = 0n;
-  for (const leaf of [value].flat().toReversed() as Leaf[]) {
-    bits = bits << BigInt(width(from)) | BigInt(bitsOf(leaf, nameOf(from)));
-  }
-  return each(to, [], () => {
-    const leaf = Number(BigInt.asUintN(width(to), bits));
-    bits >>= BigInt(width(to));
-    return ofBits(leaf, nameOf(to));
-  });
-}
-
-/** How the numbers of a buffer are stored. */
-function storedIn(type: Type): Stored {
-  if (type.kind === "struct") return storedIn(type.members[0]);
-  return nameOf(type) as Stored;
+/** Where a matrix lies: what pointer, order and stride are. */
+function placeOf(
+  ids: readonly number[],
+  values: readonly Value[],
+): MatrixPlace {
+  const [pointer, layout, stride] = ids.map((id) => values[id]);
+  return {
+    pointer: pointer as Pointer,
+    isRows: layout === 0,
+    stride: stride as number,
+  };
 }

@@ -1,15 +1,20 @@
 /**
  * Memory of the machine of _spirv_machine.ts: numbers one after another,
- * which know who wrote and read them since the threads last met.
+ * which know who wrote and read them since the threads last met, those of a
+ * workgroup or of a subgroup.
  *
  * @module
  */
 
-/** Who accesses: a thread, and how often its workgroup has met. */
+/** Who accesses: a thread, and how often those around it have met. */
 export interface Accessor {
   readonly group: number;
   readonly thread: number;
+  /** Its workgroup. */
   readonly epoch: number;
+  readonly subgroup: number;
+  /** Its subgroup. */
+  readonly step: number;
 }
 
 /** What a leaf of memory is. */
@@ -98,7 +103,10 @@ export class Memory {
     if (!other || (other.thread === who.thread && other.group === who.group)) {
       return;
     }
-    if (other.group !== who.group || other.epoch === who.epoch) {
+    const haveMet = other.group === who.group &&
+      (other.epoch !== who.epoch ||
+        (other.subgroup === who.subgroup && other.step !== who.step));
+    if (!haveMet) {
       throw this.#wrong("is accessed by threads at the same time", at);
     }
   }

@@ -51,6 +51,10 @@ Deno.test("compileShader() names the line of what it does not take", () => {
     ["let a = min(1.0f);", "expected 2 arguments, found 1"],
     ["let a = vec3<f32>(1.0f, 2.0f);", "vec3<f32> is not made of f32, f32"],
     ["subgroupBarrier();", 'subgroupBarrier needs "enable subgroups;"'],
+    [
+      "let a = subgroupShuffleXor(1.0f, 1u);",
+      'subgroupShuffleXor needs "enable subgroups;"',
+    ],
     ["workgroupBarrier", 'expected "=", found "}"'],
     ["let a = ;", 'expected an expression, found ";"'],
     ["let a = 5000000000;", '"5000000000" is no integer of that size'],

@@ -244,3 +244,19 @@ Deno.test("ops as SPIR-V agree with the reference", async () => {
     assertOpClose(one, await runOpCase(machine, one), want);
   }
 });
+
+Deno.test("compileShader() lets threads of a subgroup exchange numbers", () => {
+  const { words, capabilities } = compileShader(`
+enable subgroups;
+@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+@compute @workgroup_size(8) fn main(
+  @builtin(local_invocation_index) lane: u32,
+) {
+  out[lane] = subgroupShuffleXor(f32(lane) + 0.5f, 3u);
+}`);
+  assert.ok(capabilities.includes("groupNonUniformShuffle"));
+  const out = new Float32Array(8);
+  const bytes = new Uint8Array(out.buffer);
+  new SpirvMachine(words, 4).run([1, 1, 1], [bytes]); // two subgroups
+  assert.deepEqual([...out], [3.5, 2.5, 1.5, 0.5, 7.5, 6.5, 5.5, 4.5]);
+});

@@ -9,7 +9,6 @@ import {
   knownAttention,
 } from "../../src/backend/webgpu/attention/attention_choice.ts";
 import {
-  canMatrixAttend,
   matrixAttention,
   matrixAttentionBytes,
 } from "../../src/backend/webgpu/attention/attention_matrix_forward.ts";
@@ -22,6 +21,8 @@ import type { MatrixUnit } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import type { KernelContext } from "../../src/backend/webgpu/kernel.ts";
 import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
 import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
+import { expectAttention } from "./_matrix_attention.ts";
+import { openSpirvMachine } from "./_spirv_backend.ts";
 import { instructionsOf } from "./_spirv_reader.ts";
 import { validate, validatorYear } from "./_spirv_val.ts";
 
@@ -79,6 +80,7 @@ Deno.test("attention by units of all makers becomes SPIR-V", async () => {
       for (const dtype of [scalar, "f32"] as const) {
         const choice: MatrixAttention = {
           ...{ flow: "matrix", unit, queries: 2 * lanes, keys: 32 },
+          rows: lanes,
         };
         const { words, workgroupSize, capabilities } = compile(
           choice,
@@ -107,7 +109,7 @@ Deno.test("attention declares as much workgroup memory as it says", () => {
     const [queries, keys, D] of [[64, 64, 64], [128, 32, 64], [64, 32, 80]]
   ) {
     const choice: MatrixAttention = {
-      ...{ flow: "matrix", unit: NVIDIA, queries, keys },
+      ...{ flow: "matrix", unit: NVIDIA, queries, keys, rows: 16 },
     };
     // Rows of 16 bytes more than their numbers: heads in two bytes, 32 scores.
     const row = 2 * D + 16;
@@ -125,8 +127,38 @@ Deno.test("attention declares as much workgroup memory as it says", () => {
   }
 });
 
+// Units of bf16 on 32 lanes, which no software has.
+for (
+  const [unit, rows, size] of [
+    [NVIDIA, 16, { T: 40, H: 2, Hkv: 1, D: 16, p: 0.25 }],
+    [NVIDIA, 32, { T: 67, H: 1, Hkv: 1, D: 16, p: 0 }],
+    [UNITS[2], 16, { T: 35, H: 1, Hkv: 1, D: 32, p: 0 }],
+    [UNITS[3], 8, { T: 33, H: 1, Hkv: 1, D: 16, p: 0.5 }],
+  ] as const
+) {
+  const { M, N, K, scalar, lanes } = unit;
+  const title = `T=${size.T} D=${size.D} by ${scalar} ${M}x${N}x${K}, ` +
+    `${rows} rows of ${lanes} threads`;
+  Deno.test(`attention of ${title} is right in any order of threads`, async () => {
+    const choice: MatrixAttention = {
+      ...{ flow: "matrix", unit, queries: 2 * rows, keys: 32, rows },
+    };
+    const machine = openSpirvMachine({
+      ...{ maxBindingBytes: 2 ** 27, maxBindings: 8, hasU64: true, lanes },
+      attention: () => choice,
+      gemmVariant: () => assert.fail("nothing is multiplied"),
+      precision: scalar === "bf16" ? "bf16" : "fp16",
+      fuse: true,
+    });
+    const attrs = { ...size, B: 1, site: 5 };
+    for (const isStored of [true, false]) {
+      await expectAttention(machine, attrs, { unit, isStored, what: title });
+    }
+  });
+}
+
 const attrs = { B: 64, T: 256, H: 6, Hkv: 6, D: 64, p: 0.2, site: 0 };
-const DEFAULT = "matrix 64x64 bf16 16x16x16 on 32 lanes";
+const DEFAULT = "matrix 64x64 16x32 bf16 16x16x16 on 32 lanes";
 const GRADIENT = "matrix 16x32 bf16 16x16x16 on 32 lanes";
 
 Deno.test("chooseAttention() takes the unit where heads fit it", () => {
@@ -141,22 +173,26 @@ Deno.test("chooseAttention() takes the unit where heads fit it", () => {
   const small = { ...LIMITS, maxComputeWorkgroupStorageSize: 32 << 10 };
   assert.equal(
     choose(128, { ...CARD, limits: small }),
-    "matrix 64x32 bf16 16x16x16 on 32 lanes",
+    "matrix 64x32 16x32 bf16 16x16x16 on 32 lanes",
   );
   assert.equal(choose(64, { ...CARD, unit: null }), "staged");
   assert.equal(choose(64, { ...CARD, isSoftware: true }), "staged");
   const back = { op: "attentionBackward", attrs } as const;
   assert.equal(formatAttention(chooseAttention(back, CARD)), GRADIENT);
-  assert.ok(!canMatrixAttend({ D: 64 }, { ...NVIDIA, M: 32, lanes: 16 }));
+  // No row is two threads' where a unit has as many as there are threads.
+  const tall = { ...NVIDIA, M: 32 };
+  assert.equal(
+    choose(64, { ...CARD, unit: tall }),
+    "matrix 64x64 32x32 bf16 32x16x16 on 32 lanes",
+  );
 });
 
 Deno.test("attentionWays() tries all tiles of the unit, then other flows", () => {
   const ways = attentionWays({ op: "attention", attrs }, CARD);
   assert.deepEqual(ways.map(formatAttention), [
     DEFAULT,
-    "matrix 128x64 bf16 16x16x16 on 32 lanes",
-    "matrix 128x32 bf16 16x16x16 on 32 lanes",
-    "matrix 64x32 bf16 16x16x16 on 32 lanes",
+    ...["64x32 16x32", "64x64 32x32", "128x64 16x32", "128x32 32x32"]
+      .map((tile) => `matrix ${tile} bf16 16x16x16 on 32 lanes`),
     ...["staged", "tall"],
   ]);
 });
@@ -175,7 +211,7 @@ Deno.test("a device without the unit takes no attention of it from files", () =>
     chosen.take({ "attention 64x256x6x64 dropout": text });
     return formatAttention(chosen.attention("attention", attrs));
   };
-  const other = "matrix 128x32 bf16 16x16x16 on 32 lanes";
+  const other = "matrix 128x32 32x32 bf16 16x16x16 on 32 lanes";
   assert.equal(takes(NVIDIA, other), other);
   assert.equal(takes(null, other), "staged");
   assert.equal(takes(NVIDIA, "tall"), "tall");

@@ -160,16 +160,11 @@ const FUNCTIONS: Readonly<Record<string, Builtin>> = {
   },
   workgroupBarrier: barrier(SCOPE.workgroup, SEMANTICS.workgroup),
   storageBarrier: barrier(SCOPE.workgroup, SEMANTICS.storage),
-  // Of naga, whose name it has: for what a subgroup keeps in workgroup memory.
-  subgroupBarrier: (args, site) => {
-    if (!site.context.shader.enables("subgroups")) {
-      throw new SourceError(
-        'subgroupBarrier needs "enable subgroups;"',
-        site.at,
-      );
-    }
-    return barrier(SCOPE.subgroup, SEMANTICS.workgroup)(args, site);
-  },
+  // The barrier is naga's, for what a subgroup keeps in workgroup memory.
+  ...ofSubgroups({
+    subgroupBarrier: barrier(SCOPE.subgroup, SEMANTICS.workgroup),
+    subgroupShuffleXor: shuffleXor,
+  }),
 };
 
 /** The function of a name, if WGSL has it and Hearth uses it. */
@@ -300,6 +295,42 @@ function reduction(op: number): Builtin {
     }
     return applied({ op }, args, site, SCALARS.bool);
   };
+}
+
+/** Functions that a shader asks for by an extension. */
+function ofSubgroups(
+  functions: Readonly<Record<string, Builtin>>,
+): Record<string, Builtin> {
+  return Object.fromEntries(
+    Object.entries(functions).map(([name, builtin]): [string, Builtin] => [
+      name,
+      (args, site) => {
+        if (site.context.shader.enables("subgroups")) {
+          return builtin(args, site);
+        }
+        throw new SourceError(`${name} needs "enable subgroups;"`, site.at);
+      },
+    ]),
+  );
+}
+
+/** The value that thread `number ^ mask` of the subgroup has. */
+function shuffleXor(args: Args, site: CallSite): Operand {
+  const { at, context: { code, shader: { module } } } = site;
+  expectCount(args, 2, at);
+  const value = concrete(args[0], at);
+  numberOf(value, at);
+  const { type } = value;
+  module.require("groupNonUniformShuffle");
+  const ids = [value, ofType(args[1], SCALARS.u32, at)]
+    .map((arg) => idOf(arg, site.context, at));
+  const id = code.value(
+    OP.groupNonUniformShuffleXor,
+    module.type(type),
+    module.u32(SCOPE.subgroup),
+    ...ids,
+  );
+  return { kind: "value", type, id };
 }
 
 /** All threads within a reach wait, and then see what the others wrote. */

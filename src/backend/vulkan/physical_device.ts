@@ -175,8 +175,8 @@ export function describeDevice(
         ),
       },
       features,
-      // Kernels count on how many lanes share a matrix.
-      matrixUnits: features.cooperativeMatrix &&
+      // Kernels count on how many lanes share a matrix, and what those can.
+      matrixUnits: features.cooperativeMatrix && features.hasSubgroups &&
           (features.canFixSubgroupSize ||
             newer.minSubgroupSize === newer.maxSubgroupSize)
         ? readMatrixUnits(instance, handle, more.subgroupSize)

@@ -1,19 +1,21 @@
 /**
  * Attention forward on matrix units ("tensor cores"): softmax over keys as they
  * come (Dao et al. 2022, https://arxiv.org/abs/2205.14135), for a tile of
- * queries, of which each subgroup has as many rows as it has threads.
+ * queries, of which each subgroup has some rows.
  *
  * Queries, keys and values are multiplied in two bytes a number, as they are
  * stored; so are probabilities, which are rounded to that; sums are f32. Which
  * thread holds what of a unit is the driver's affair. So scores go through
- * workgroup memory, where each thread reads one row: its softmax needs no other
- * thread. What results shrink by as larger scores come gets to the units as a
- * matrix whose columns are all alike. Only the subgroup itself reads what it
- * writes there, so that workgroups wait for keys and values alone.
+ * workgroup memory, where a row is one thread's, or two threads'; see
+ * attention_matrix_rows.ts. What results shrink by as larger scores come gets
+ * to the units as a matrix whose columns are all alike. Only the subgroup
+ * itself reads what it writes there, so that workgroups wait for keys and
+ * values alone.
  *
- * Counted for units of 16 on 32 lanes and heads of 64: of 32 queries and 64
- * keys, 16 KB of workgroup memory are read for keys and values, 24 KB are
- * written and read for scores and probabilities, for 0.5 MFLOP.
+ * Counted for units of 16 on 32 lanes and heads of 64, of 64 queries and 64
+ * keys: 16 KB of workgroup memory are written for keys and values and 32 KB
+ * read by subgroups of 32 rows, 64 KB by those of 16; 32 KB are written and
+ * read for scores, 16 KB for probabilities, for 1 MFLOP.
  *
  * Formulas: ../kernels/attention.ts. Powers are of 2, and what they are taken
  * of is scaled by log2(e).
@@ -30,12 +32,23 @@ import {
   groups,
 } from "../dispatch.ts";
 import { matrixType } from "../gemm/gemm_matrix.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext } from "../kernel.ts";
 import { dropoutFunctions } from "../philox.ts";
 import { packing } from "../two_bytes.ts";
-import { entry, f32, joined, lines, range } from "../wgsl.ts";
+import { entry, f32, lines, range } from "../wgsl.ts";
 import { packed } from "./attention_heads.ts";
+import {
+  FACTORS_AT,
+  FLOATS,
+  HALVES,
+  oddRow,
+  putFactor,
+  rowSoftmax,
+  SCORE_ROW,
+  shareSum,
+  STEP,
+} from "./attention_matrix_rows.ts";
+import { matrixEnables } from "./attention_matrix_tile.ts";
 import {
   attentionFlops,
   dropoutVector,
@@ -43,28 +56,22 @@ import {
   type MatrixAttention,
 } from "./attention_tile.ts";
 
-/** Keys whose scores a subgroup has in workgroup memory at a time. */
-const STEP = 32;
 /**
  * Vectors that a thread copies at once. Compiled for sm_90, a CUDA likeness of
  * 64 queries and 64 keys takes 251 registers where it is all eight, of keys and
  * of values, and 174 where it is four.
  */
 const BATCH = 4;
-/** Numbers in 16 bytes, which workgroup memory is an array of. */
-const HALVES = 8, FLOATS = 4;
-/** Where in a row of scores, once used, its shrink factor is for the units. */
-const FACTORS_AT = STEP / HALVES;
-
 /** The longest heads: twice as many registers as there are were needed. */
 const MOST_D = 128;
 
-/** Whether there is a way for heads of a size. */
+/** Whether heads can be cut so. */
 export function canMatrixAttend(
   { D }: Pick<AttentionAttrs, "D">,
-  { M, N, K, lanes }: MatrixUnit,
+  { unit: { M, N, K, lanes }, rows }: MatrixAttention,
 ): boolean {
-  return D <= MOST_D && D % N === 0 && D % K === 0 && lanes % M === 0 &&
+  return D <= MOST_D && D % N === 0 && D % K === 0 && rows % M === 0 &&
+    lanes % rows === 0 && lanes / rows <= N / FLOATS &&
     N <= STEP - FACTORS_AT * FLOATS && STEP % N === 0 && STEP % K === 0;
 }
 
@@ -73,17 +80,10 @@ export function matrixAttentionBytes(
   { D }: Pick<AttentionAttrs, "D">,
   { queries, keys }: MatrixAttention,
 ): number {
-  const vectors = Math.max(2 * keys, queries) * rowOf(D / HALVES) +
+  const vectors = Math.max(2 * keys, queries) * oddRow(D / HALVES) +
     queries * SCORE_ROW;
   return 16 * vectors;
 }
-
-/** Rows of an odd number of vectors: eight of them begin in other banks. */
-function rowOf(vectors: number): number {
-  return vectors + 1 - vectors % 2;
-}
-
-const SCORE_ROW = rowOf(STEP / FLOATS);
 
 /** Outputs and the logarithms of sums. */
 export function matrixAttention(
@@ -94,7 +94,7 @@ export function matrixAttention(
   { choice, context }: { choice: MatrixAttention; context: KernelContext },
 ): Dispatch {
   const { B, T, H, Hkv, D } = attrs;
-  const { unit, queries, keys } = choice;
+  const { unit, queries, keys, rows } = choice;
   const { M, N, K, lanes, scalar } = unit;
   const isRaw = read.qkv.dtype === scalar;
   const { bindings, names } = bind(
@@ -104,22 +104,22 @@ export function matrixAttention(
   const { qkv, rng } = names;
   const tiles = Math.ceil(T / queries);
   const workgroups = B * H * tiles;
-  const threads = queries; // each has a row
-  const vectors = D / HALVES, row = rowOf(vectors);
+  const perRow = lanes / rows; // threads of a row
+  const threads = queries * perRow;
+  const vectors = D / HALVES, row = oddRow(vectors);
   const firstValue = keys * row;
   const firstScore = Math.max(2 * keys, queries) * row;
-  const heads = packed(attrs), perRow = heads.width / HALVES;
+  const heads = packed(attrs), width = heads.width / HALVES;
   const type = (use: "A" | "B" | "C") => matrixType({ unit }, use);
-  const down = range(lanes / M); // units of a subgroup's rows
+  const down = range(rows / M); // units of a subgroup's rows
   const across = range(D / N); // of a head's columns
-  const scale = f32(Math.LOG2E / Math.sqrt(D));
   /** Copies rows of heads, whose first is number `begin` of the sequence. */
   const copy = (
-    rows: number,
+    height: number,
     parts: readonly { to: number; from: string }[],
     begin: string,
   ) => {
-    const count = rows * vectors, turns = Math.ceil(count / threads);
+    const count = height * vectors, turns = Math.ceil(count / threads);
     const batch = Math.min(turns, BATCH), isOnce = turns === batch;
     const isWhole = count % (batch * threads) === 0;
     const all = (line: (i: number, part: number) => string) =>
@@ -130,7 +130,7 @@ export function matrixAttention(
         i * threads
       }u;
     let row${i} = index${i} / ${vectors}u;
-    let source${i} = (first + ${rowAt}) * ${perRow}u + index${i} % ${vectors}u;
+    let source${i} = (first + ${rowAt}) * ${width}u + index${i} % ${vectors}u;
     let to${i} = row${i} * ${row}u + index${i} % ${vectors}u;`;
     });
     const loads = all((i, part) =>
@@ -166,14 +166,7 @@ ${stores}
         scoresOf(i, FACTORS_AT)
       }, ${SCORE_ROW}u);`
     ).join("\n");
-  const putFactor = (value: string) =>
-    lines(
-      N / FLOATS,
-      (v) =>
-        `      tiles[own + ${FACTORS_AT + v}u] = ` +
-        `bitcast<vec4<u32>>(vec4<f32>(${value}));`,
-    );
-  const number = range(STEP / FLOATS);
+  const lanesOfRow = { perRow, N };
   const code = `
 ${rng ? dropoutFunctions({ p: attrs.p, site: names.site, rng }, context) : ""}
 ${packing("packed", scalar)}
@@ -199,10 +192,11 @@ ${
   let hkv = h * ${Hkv}u / ${H}u;
   let first = work / ${H}u * ${T}u;
   let fromQ = tile * ${queries}u;
-  let firstRow = fromQ + subgroup * ${lanes}u;
-  let q = firstRow + sublane;
-  let scores = ${firstScore}u + subgroup * ${lanes * SCORE_ROW}u;
-  let own = scores + sublane * ${SCORE_ROW}u;
+  let firstRow = fromQ + subgroup * ${rows}u;
+  let q = firstRow + sublane / ${perRow}u;
+  let part = sublane % ${perRow}u;
+  let scores = ${firstScore}u + subgroup * ${rows * SCORE_ROW}u;
+  let own = scores + sublane / ${perRow}u * ${SCORE_ROW}u;
   // 1. Queries, which stay in registers.
 ${copy(queries, [{ to: 0, from: heads.query("h") }], "fromQ")}
   workgroupBarrier();
@@ -211,7 +205,7 @@ ${
           range(D / K).map((d) =>
             `  let q${i}_${d} = coopLoad<${
               type("A")
-            }>(&tiles[(subgroup * ${lanes}u + ${i * M}u) * ${row}u + ${
+            }>(&tiles[(subgroup * ${rows}u + ${i * M}u) * ${row}u + ${
               d * K / HALVES
             }u], ${row}u);`
           )
@@ -232,7 +226,7 @@ ${
     workgroupBarrier();
     for (var step = 0u; step < ${keys}u; step += ${STEP}u) {
       let k = begin + step;
-      if (k >= min(firstRow + ${lanes}u, ${T}u)) { break; }
+      if (k >= min(firstRow + ${rows}u, ${T}u)) { break; }
       // 2. Scores.
 ${
         range(STEP / N).map((j) =>
@@ -262,55 +256,16 @@ ${
         ).join("\n")
       }
       subgroupBarrier();
-      // 3. Probabilities of the thread's own row, later positions masked.
+      // 3. Probabilities, later positions masked.
 ${
-        number.map((v) =>
-          `      var p${v} = bitcast<vec4<f32>>(tiles[own + ${v}u]);`
-        ).join("\n")
+        rowSoftmax(lanesOfRow, {
+          scale: Math.LOG2E / Math.sqrt(D),
+          ...rng && {
+            factors: (key: string) =>
+              dropoutVector(attrs, `(work * ${T}u + q) * ${T}u + ${key}`),
+          },
+        })
       }
-      if (k + ${STEP - 1}u > firstRow) {
-        let quad = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
-${
-        number.map((v) =>
-          `        p${v} = select(vec4<f32>(${MASKED}), p${v}, quad + vec4<u32>(${
-            v * FLOATS
-          }u) <= vec4<u32>(q));`
-        ).join("\n")
-      }
-      }
-      let most = ${
-        number.slice(1).reduce((all, v) => `max(${all}, p${v})`, "p0")
-      };
-      let before = top;
-      top = max(top, ${scale} * max(max(most.x, most.y), max(most.z, most.w)));
-      let shrink = exp2(before - top);
-${
-        number.map((v) =>
-          `      p${v} = exp2(fma(p${v}, vec4<f32>(${scale}), vec4<f32>(-top)));`
-        ).join("\n")
-      }
-      let quads = ${joined(number.length, " + ", (v) => `p${v}`)};
-      sum = fma(sum, shrink, dot(quads, vec4<f32>(1.0f)));
-${
-        rng
-          ? number.map((v) =>
-            `      p${v} *= ${
-              dropoutVector(
-                attrs,
-                `(work * ${T}u + q) * ${T}u + k + ${v * FLOATS}u`,
-              )
-            };`
-          ).join("\n")
-          : ""
-      }
-${
-        range(STEP / HALVES).map((v) =>
-          `      tiles[own + ${v}u] = vec4<u32>(packed(p${2 * v}), packed(p${
-            2 * v + 1
-          }));`
-        ).join("\n")
-      }
-${putFactor("shrink")}
       subgroupBarrier();
       // 4. Probabilities times values.
       {
@@ -349,7 +304,8 @@ ${
     }
   }
   // 5. Results, some columns at a time.
-${putFactor("1.0f / sum")}
+${shareSum(lanesOfRow)}
+${putFactor(lanesOfRow, "1.0f / sum")}
   subgroupBarrier();
 ${loadFactors("inverse")}
 ${
@@ -366,7 +322,7 @@ ${
             ).join("\n")
           }
   subgroupBarrier();
-  for (var index = sublane; index < ${lanes * quads}u; index += ${lanes}u) {
+  for (var index = sublane; index < ${rows * quads}u; index += ${lanes}u) {
     let row = firstRow + index / ${quads}u;
     if (row < ${T}u) {
       let result = bitcast<vec4<f32>>(tiles[scores + index / ${quads}u * ${SCORE_ROW}u + index % ${quads}u]);
@@ -377,7 +333,7 @@ ${
   }`;
         }).join("\n")
       }
-  if (q < ${T}u) {
+  if (q < ${T}u && part == 0u) {
     ${names.lse}[work * ${T}u + q] = ${f32(Math.LN2)} * (top + log2(sum));
   }`,
       { subgroup: true },
@@ -385,11 +341,7 @@ ${
   }`;
   return {
     label: "attention",
-    enables: [
-      "wgpu_cooperative_matrix",
-      "subgroups",
-      ...scalar === "f16" ? ["f16"] : [],
-    ],
+    enables: matrixEnables(unit),
     bindings,
     code,
     workgroups: groups(workgroups),

@@ -51,10 +51,12 @@ export interface TileAttention {
 export interface MatrixAttention {
   readonly flow: "matrix";
   readonly unit: MatrixUnit;
-  /** Rows of a workgroup: a multiple of the unit's lanes. */
+  /** Rows of a workgroup. */
   readonly queries: number;
   /** Columns that are in workgroup memory at a time. */
   readonly keys: number;
+  /** Rows of a subgroup, of which so many lanes have one each, or a part. */
+  readonly rows: number;
 }
 
 /** The gradient by a matrix unit. */
