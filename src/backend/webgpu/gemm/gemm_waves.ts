@@ -41,10 +41,17 @@ export const MOST_SPLITS = 32;
 
 /** Times of matrix units, in their multiplications: those of one core … */
 const ON_UNITS = {
-  /** … that have to be under way lest it waits: 1.5 tiles of 128 x 128. */
-  enoughSums: 1.5 * 128 * 128,
-  /** … where there are fewer, so many more could have been made meanwhile. */
-  fewerSums: 0.5 * 128 * 128,
+  /** … of fewer subgroups than this at once, as it waits in between … */
+  enoughSubgroups: 8,
+  /** … take longer. 384 x 16384 results of 64 x 64 tell, on an H200. */
+  fewerTake: 1.5,
+  /**
+   * For a row or column of a tile: what 2 bytes of it take from the cache, at
+   * 4.9 TB/s of 32 x 32 on an H200.
+   */
+  fetch: 51,
+  /** With two tiles on the way at once, in 4096^3 on an H200. */
+  stagesTake: 1.3,
   /** Bytes of results alone take as long as 80 deep of products. */
   startDepth: 100,
   /** As above, of 125e12 a second; parts come from the cache in part. */
@@ -127,20 +134,19 @@ function forParts({ M, N, parts, partDepth, dispatchWork }: {
  * in waves of as many workgroups as it holds, of which the last has the rest.
  */
 function matrixSums(tile: MatrixTile, groups: number): number {
-  const { tileM, tileN, subgroupM, subgroupN } = tile;
-  const atOnce = matrixGroupsPerCore(tile);
-  const { enoughSums, fewerSums } = ON_UNITS;
-  const wave = (count: number) => {
-    if (count === 0) return 0;
-    const sums = count * tileM * tileN;
-    return Math.max(sums, Math.min(enoughSums, sums + fewerSums));
-  };
-  const full = Math.floor(groups / (CORES * atOnce));
-  const rest = Math.ceil(groups / CORES - full * atOnce);
+  const { tileM, tileN, stages, subgroupM, subgroupN, unit } = tile;
+  const { enoughSubgroups, fewerTake, fetch, stagesTake } = ON_UNITS;
+  const subgroups = matrixThreads(tile) / unit.lanes;
   // Units are loaded once for each row or column of units of the other factor:
   // counted, a third of the time of 64 x 64.
   const loads = 0.7 + 9.6 * (1 / subgroupM + 1 / subgroupN);
-  return loads * (full * wave(atOnce) + wave(rest));
+  const one = Math.max(tileM * tileN * loads, fetch * (tileM + tileN)) *
+    (stages === 1 ? 1 : stagesTake);
+  const wave = (count: number) =>
+    count * one * (count * subgroups < enoughSubgroups ? fewerTake : 1);
+  const atOnce = matrixGroupsPerCore(tile);
+  const full = Math.floor(groups / (CORES * atOnce));
+  return full * wave(atOnce) + wave(Math.ceil(groups / CORES - full * atOnce));
 }
 
 /** Workgroups that a core has registers and workgroup memory for. */
