@@ -37,6 +37,7 @@ import { dropoutFunctions } from "../philox.ts";
 import { packing } from "../two_bytes.ts";
 import { entry, f32, lines, range } from "../wgsl.ts";
 import { packed } from "./attention_heads.ts";
+import { rowCopy } from "./attention_matrix_copy.ts";
 import {
   FACTORS_AT,
   FLOATS,
@@ -56,12 +57,6 @@ import {
   type MatrixAttention,
 } from "./attention_tile.ts";
 
-/**
- * Vectors that a thread copies at once. Compiled for sm_90, a CUDA likeness of
- * 64 queries and 64 keys takes 251 registers where it is all eight, of keys and
- * of values, and 174 where it is four.
- */
-const BATCH = 4;
 /** The longest heads: twice as many registers as there are were needed. */
 const MOST_D = 128;
 
@@ -80,9 +75,9 @@ export function matrixAttentionBytes(
   { D }: Pick<AttentionAttrs, "D">,
   { queries, keys }: MatrixAttention,
 ): number {
-  const vectors = Math.max(2 * keys, queries) * oddRow(D / HALVES) +
-    queries * SCORE_ROW;
-  return 16 * vectors;
+  const row = oddRow(D / HALVES);
+  // Queries are there before all else.
+  return 16 * Math.max(2 * keys * row + queries * SCORE_ROW, queries * row);
 }
 
 /** Outputs and the logarithms of sums. */
@@ -108,52 +103,23 @@ export function matrixAttention(
   const threads = queries * perRow;
   const vectors = D / HALVES, row = oddRow(vectors);
   const firstValue = keys * row;
-  const firstScore = Math.max(2 * keys, queries) * row;
+  const firstScore = 2 * keys * row;
   const heads = packed(attrs), width = heads.width / HALVES;
   const type = (use: "A" | "B" | "C") => matrixType({ unit }, use);
   const down = range(rows / M); // units of a subgroup's rows
   const across = range(D / N); // of a head's columns
-  /** Copies rows of heads, whose first is number `begin` of the sequence. */
-  const copy = (
-    height: number,
-    parts: readonly { to: number; from: string }[],
-    begin: string,
-  ) => {
-    const count = height * vectors, turns = Math.ceil(count / threads);
-    const batch = Math.min(turns, BATCH), isOnce = turns === batch;
-    const isWhole = count % (batch * threads) === 0;
-    const all = (line: (i: number, part: number) => string) =>
-      lines(batch, (i) => lines(parts.length, (part) => line(i, part)));
-    const places = lines(batch, (i) => {
-      const rowAt = `min(${begin} + row${i}, ${T - 1}u)`;
-      return `    let index${i} = lane + ${isOnce ? "" : "turn + "}${
-        i * threads
-      }u;
-    let row${i} = index${i} / ${vectors}u;
-    let source${i} = (first + ${rowAt}) * ${width}u + index${i} % ${vectors}u;
-    let to${i} = row${i} * ${row}u + index${i} % ${vectors}u;`;
-    });
-    const loads = all((i, part) =>
-      `    let vector${i}_${part} = eight(source${i} + (${
-        parts[part].from
-      }) / ${HALVES}u);`
-    );
-    const stores = all((i, part) => {
-      const put = `tiles[to${i} + ${parts[part].to}u] = vector${i}_${part};`;
-      return isWhole
-        ? `    ${put}`
-        : `    if (index${i} < ${count}u) { ${put} }`;
-    });
-    return `  ${
-      isOnce
-        ? ""
-        : `for (var turn = 0u; turn < ${count}u; turn += ${batch * threads}u) `
-    }{
-${places}
-${loads}
-${stores}
-  }`;
-  };
+  const rowsOf = { vectors, stride: row, threads, width, T };
+  const copyQueries = rowCopy({
+    ...{ ...rowsOf, prefix: "query", rows: queries },
+    parts: [{ from: heads.query("h"), to: 0 }],
+  });
+  const copyKeys = rowCopy({
+    ...{ ...rowsOf, prefix: "key", rows: keys },
+    parts: [
+      { from: heads.key("hkv"), to: 0 },
+      { from: heads.value("hkv"), to: firstValue },
+    ],
+  });
   const eachUnit = (line: (i: number, j: number) => string) =>
     down.flatMap((i) => across.map((j) => line(i, j))).join("\n");
   /** Where the scores of the subgroup's unit i begin. */
@@ -186,8 +152,8 @@ ${
       `
   var work = ${groupIndex(workgroups)};
   if (work >= ${workgroups}u) { return; }
-  let tile = ${tiles - 1}u - work % ${tiles}u; // the longest first
-  work /= ${tiles}u;
+  let tile = ${tiles - 1}u - work / ${B * H}u; // the longest of all first
+  work = work % ${B * H}u;
   let h = work % ${H}u;
   let hkv = h * ${Hkv}u / ${H}u;
   let first = work / ${H}u * ${T}u;
@@ -198,7 +164,13 @@ ${
   let scores = ${firstScore}u + subgroup * ${rows * SCORE_ROW}u;
   let own = scores + sublane / ${perRow}u * ${SCORE_ROW}u;
   // 1. Queries, which stay in registers.
-${copy(queries, [{ to: 0, from: heads.query("h") }], "fromQ")}
+  {
+${copyQueries.registers}
+${copyQueries.take("fromQ")}
+${copyQueries.put}
+  }
+${copyKeys.registers}
+${copyKeys.take("0u")}
   workgroupBarrier();
 ${
         down.flatMap((i) =>
@@ -217,13 +189,13 @@ ${eachUnit((i, j) => `  var o${i}_${j} = ${type("C")}();`)}
   let behind = min(fromQ + ${queries}u, ${T}u);
   for (var begin = 0u; begin < behind; begin += ${keys}u) {
     workgroupBarrier();
-${
-        copy(keys, [
-          { to: 0, from: heads.key("hkv") },
-          { to: firstValue, from: heads.value("hkv") },
-        ], "begin")
-      }
+${copyKeys.put}
     workgroupBarrier();
+    // The next ones are on their way while these are used.
+    let next = begin + ${keys}u;
+    if (next < behind) {
+${copyKeys.take("next")}
+    }
     for (var step = 0u; step < ${keys}u; step += ${STEP}u) {
       let k = begin + step;
       if (k >= min(firstRow + ${rows}u, ${T}u)) { break; }
