@@ -16,8 +16,9 @@ export const KERNEL_GENERATION = {
    * 2: sums, norms and activations fused into products; gradients of attention
    * apart. 3: gradients of attention from kept scores; products of up to four
    * rows in another order, as gradients of adapters are; other parts of k in
-   * products. 4: sums of columns by matrix units; gradients behind
-   * dropout and of logits in two bytes, sums for a bias of what is rounded; other parts of k on matrix units.
+   * products. 4: sums of columns by matrix units; gradients behind dropout
+   * and of logits in two bytes, sums for a bias of what is rounded; other parts
+   * of k on matrix units; GELU in fewer operations.
    */
   webgpu: 4,
 } as const;

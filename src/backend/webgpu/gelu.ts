@@ -2,7 +2,8 @@
  * GELU and its slope in WGSL, for kernels of their own and for products.
  *
  * Functions are written out, as the tanh of some drivers overflows to NaN and
- * WGSL has no erf.
+ * WGSL has no erf, and in few operations: behind a product on matrix units
+ * they take as long as all that it reads and writes.
  *
  * @module
  */
@@ -10,34 +11,42 @@
 import type { Bit } from "../../graph/ops.ts";
 import { f32 } from "./wgsl.ts";
 
-/** sqrt(2 / pi), the inner factor of GELU by tanh. */
-const TANH_SCALE = f32(Math.sqrt(2 / Math.PI));
-const TANH_CUBIC = 0.044715;
-
-/** tanh by one exp of a number that is never positive: no overflow. */
-const TANH = `
-fn tanhOf(x: V) -> V {
-  let e = exp(-2.0f * abs(x));
-  return sign(x) * ((1.0f - e) / (1.0f + e));
+/**
+ * `logisticOf(w)`: 1 / (1 + 2^w). Of a larger power, drivers need not divide
+ * by it.
+ */
+const LOGISTIC = `
+fn logisticOf(w: V) -> V {
+  return V(1.0f) / (1.0f + exp2(min(w, V(125.0f))));
 }
 `;
+
+/** sqrt(2 / pi) and the cubic part inside of GELU's tanh. */
+const TANH_SCALE = Math.sqrt(2 / Math.PI), TANH_CUBIC = 0.044715;
+/** 0.5 * (1 + tanh(u)) is 1 / (1 + e^(-2u)), and e^x is 2^(x / ln 2). */
+const LINEAR = -2 * TANH_SCALE / Math.LN2;
+const LOGISTIC_OF_X = `logisticOf(x * (${f32(LINEAR)} + ${
+  f32(LINEAR * TANH_CUBIC)
+} * x * x))`;
 
 /**
- * The error function to 1.5e-7.
+ * `gaussOf(x)`: e^(-x^2 / 2), and `tailOf(x, gauss)`: the half of
+ * 1 - erf(|x| / sqrt(2)), to 0.75e-7.
  * Source: Abramowitz & Stegun 1964, formula 7.1.26.
  */
-const ERF = `
-fn erfOf(x: V) -> V {
-  let z = abs(x);
-  let t = V(1.0f) / (1.0f + 0.3275911f * z);
-  let p = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f +
-    t * (-1.453152027f + t * 1.061405429f))));
-  return sign(x) * (1.0f - p * exp(-z * z));
+const ERROR_FUNCTION = `
+fn gaussOf(x: V) -> V {
+  let y = ${f32(Math.sqrt(0.5 / Math.LN2))} * x;
+  return exp2(-y * y);
+}
+fn tailOf(x: V, gauss: V) -> V {
+  let t = V(1.0f) / (1.0f + ${f32(0.3275911 * Math.SQRT1_2)} * abs(x));
+  let p = t * (${f32(0.254829592 / 2)} + t * (${f32(-0.284496736 / 2)} +
+    t * (${f32(1.421413741 / 2)} + t * (${f32(-1.453152027 / 2)} +
+    t * ${f32(1.061405429 / 2)}))));
+  return p * gauss;
 }
 `;
-
-const INNER = `${TANH_SCALE} * (x + ${f32(TANH_CUBIC)} * x * x * x)`;
-const SQRT_HALF = f32(Math.SQRT1_2);
 const DENSITY = f32(1 / Math.sqrt(2 * Math.PI));
 
 /** WGSL of a call's GELU: of type V, x being a variable of it. */
@@ -54,19 +63,22 @@ export interface Gelu {
 export function geluOf(tanh: Bit): Gelu {
   if (tanh) {
     return {
-      functions: TANH,
-      value: `0.5f * x * (1.0f + tanhOf(${INNER}))`,
+      functions: LOGISTIC,
+      value: `x * ${LOGISTIC_OF_X}`,
       slope: `
-  let t = tanhOf(${INNER});
-  let inner = ${TANH_SCALE} * (1.0f + ${f32(3 * TANH_CUBIC)} * x * x);
-  let slope = 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * inner;`,
+  let part = ${LOGISTIC_OF_X};
+  let inner = ${f32(2 * TANH_SCALE)} + ${
+        f32(6 * TANH_SCALE * TANH_CUBIC)
+      } * x * x;
+  let slope = part + x * part * (1.0f - part) * inner;`,
     };
   }
   return {
-    functions: ERF,
-    value: `0.5f * x * (1.0f + erfOf(x * ${SQRT_HALF}))`,
+    functions: ERROR_FUNCTION,
+    value: "max(x, V(0.0f)) - abs(x) * tailOf(x, gaussOf(x))",
     slope: `
-  let slope = 0.5f * (1.0f + erfOf(x * ${SQRT_HALF})) +
-    x * ${DENSITY} * exp(-0.5f * x * x);`,
+  let gauss = gaussOf(x);
+  let tail = tailOf(x, gauss);
+  let slope = select(1.0f - tail, tail, x < V(0.0f)) + ${DENSITY} * x * gauss;`,
   };
 }
