@@ -158,7 +158,7 @@ for (
 
 const attrs = { B: 64, T: 256, H: 6, Hkv: 6, D: 64, p: 0.2, site: 0 };
 const DEFAULT = "matrix 128x32 16x32 bf16 16x16x16 on 32 lanes";
-const GRADIENT = "matrix 16x32 bf16 16x16x16 on 32 lanes";
+const GRADIENT = "matrix 16x16 bf16 16x16x16 on 32 lanes";
 
 Deno.test("chooseAttention() takes the unit where heads fit it", () => {
   const choose = (D: number, device: AttentionDevice = CARD) =>
@@ -225,11 +225,18 @@ Deno.test("the gradient of attention has tiles of its own", () => {
   assert.deepEqual(ways(64), [
     GRADIENT,
     `${GRADIENT}, rows in memory`,
+    "matrix 16x32 bf16 16x16x16 on 32 lanes",
+    `${GRADIENT}, ahead`,
     "matrix 32x16 bf16 16x16x16 on 32 lanes, rows in memory",
     ...others,
   ]);
-  // Of these, keys and values would take 35 KB beside 20 KB of scores.
-  assert.deepEqual(ways(128), [GRADIENT, ...others]);
+  // Of these, keys and values take 34 KB, and queries 8 of 16 at a time.
+  assert.deepEqual(ways(128), [
+    GRADIENT,
+    "matrix 16x32 bf16 16x16x16 on 32 lanes",
+    `${GRADIENT}, ahead`,
+    ...others,
+  ]);
   // Heads that are no multiple of a side, or too long.
   for (const D of [8, 40, 144]) assert.deepEqual(ways(D), others);
   assert.ok(knownAttention(op, GRADIENT, CARD));

@@ -44,7 +44,7 @@ export interface AttentionDevice {
   readonly limits: Partial<GPUSupportedLimits>;
 }
 
-const AGAIN = ", again", IN_MEMORY = ", rows in memory";
+const AGAIN = ", again", IN_MEMORY = ", rows in memory", AHEAD = ", ahead";
 
 /**
  * `staged`; `direct, again` where the gradient computes slopes twice;
@@ -59,9 +59,9 @@ export function formatAttention(choice: AttentionChoice): string {
     return `matrix ${queries}x${keys} ${rows}x${STEP} ${formatUnit(unit)}`;
   }
   if (choice.flow === "matrixGradient") {
-    const { rows, step, unit, inMemory } = choice;
+    const { rows, step, unit, inMemory, ahead } = choice;
     return `matrix ${rows}x${step} ${formatUnit(unit)}` +
-      (inMemory ? IN_MEMORY : "");
+      (inMemory ? IN_MEMORY : "") + (ahead ? AHEAD : "");
   }
   return choice.flow + (choice.again ? AGAIN : "");
 }

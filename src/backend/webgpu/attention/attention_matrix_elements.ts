@@ -3,9 +3,10 @@
  * attention's gradient on matrix units.
  *
  * A subgroup has `own`, the number of a pair of words of workgroup memory, from
- * which on lie its scores, and half of its memory later what the output's
- * gradient asks of them; rows are keys. Both become what the next products
- * take, in the same places. A thread has squares of 4 x 4.
+ * which on lie scores of its keys with some queries, and half of its memory
+ * later what the output's gradient asks of them; rows are queries. Both become
+ * what the next products take, in the same places. A thread has some vectors of
+ * four keys, which are what one block of dropout's random words is for.
  *
  * Formulas: ../kernels/attention_backward.ts.
  *
@@ -23,7 +24,7 @@ import {
   resultAt,
   resultStride,
 } from "./attention_matrix_tile.ts";
-import { dropoutTile } from "./attention_tile.ts";
+import { dropoutVector } from "./attention_tile.ts";
 
 /**
  * Statements for the elements of a step, each of which is for what all threads
@@ -42,9 +43,10 @@ interface Elements {
 
 /**
  * In scope are `fromQ` and `fromK`, where queries and keys begin, `ownRow`, the
- * subgroup's first of them, `isMasked`, whether it sees keys behind its queries
- * or behind the end, `heads`, the number of the head's first query among those
- * of all heads, and `slopeTile`, the first vector of these queries in slopes.
+ * subgroup's first of the keys, `isMasked`, whether it sees keys behind its
+ * queries or queries behind the end, `heads`, the number of the head's first
+ * query among those of all heads, and `slopeTile`, the first vector of these
+ * queries and of its keys in slopes.
  *
  * @param names Variables of the tensors; `rng` where there is dropout.
  */
@@ -53,91 +55,67 @@ export function matrixElements(
   names: Record<"lse" | "rowDots" | "slopes", string> & { rng?: string },
 ): Elements {
   const { T, D } = shape, { rows, step, unit } = tile;
-  const results = resultStride(step), factors = factorStride(step);
-  const half = ownPairs(tile) / 2, count = rows * step / 16;
-  const squares = range(Math.ceil(count / unit.lanes));
-  const four = (line: (r: number) => string) => range(4).map(line).join("");
+  const results = resultStride(rows), factors = factorStride(rows);
+  const half = ownPairs(tile) / 2, vectors = rows / 4;
+  const count = step * vectors;
+  const turns = range(Math.ceil(count / unit.lanes));
+  // Rows of four vectors are 96 bytes apart: of eight threads that read at once,
+  // half have the row behind the next one, whose banks the first does not use.
+  const row = (y: string) =>
+    vectors === 4
+      ? `(${y} & ${step - 4}u) | ((${y} & 1u) << 1u) | ((${y} >> 1u) & 1u)`
+      : y;
   const each = (code: (n: number) => string) =>
-    squares.map((n) => {
-      const square = `(sublane + ${n * unit.lanes}u)`;
+    turns.map((n) => {
+      const index = `(sublane + ${n * unit.lanes}u)`;
       const guard = (n + 1) * unit.lanes > count
-        ? `if (${square} < ${count}u) `
+        ? `if (${index} < ${count}u) `
         : "";
       return `
       ${guard}{
-        let x = ${square} % ${step / 4}u;
-        let y = ${square} / ${step / 4}u;${code(n)}
+        let x = ${index} % ${vectors}u;
+        let y = ${row(`(${index} / ${vectors}u)`)};${code(n)}
       }`;
     }).join("");
   const isWhole = T % step === 0;
-  const ofQueries = (array: string) =>
-    hasWideQueries(shape)
-      ? `${array}[(heads + ${
-        isWhole ? "query" : `min(query, ${T - 4}u)`
-      }) / 4u]`
-      : `vec4<f32>(${
-        range(4).map((c) => `${array}[heads + min(query + ${c}u, ${T - 1}u)]`)
-          .join(", ")
-      })`;
+  const query = "fromQ + y";
+  const ofQuery = (array: string) =>
+    `${array}[heads + ${isWhole ? query : `min(${query}, ${T - 1}u)`}]`;
   const times = (factor: number) => factor === 1 ? "" : ` * ${f32(factor)}`;
-  const dropped = (r: number) => names.rng ? ` * f${r}` : "";
+  const dropped = names.rng ? " * f" : "";
   // exp is exp2 of so much; slopes are scaled with the gradients.
   const toLog2 = f32(Math.LOG2E / Math.sqrt(D));
   return {
-    variables: squares.map((n) => `
-    var logSum${n} = vec4<f32>();
-    var dots${n} = vec4<f32>();${
-      four((r) => `
-    var p${n}_${r} = vec4<f32>();
-    var ds${n}_${r} = vec4<f32>();`)
-    }`).join(""),
+    variables: turns.map((n) => `
+      var logSum${n} = 0.0f;
+      var dots${n} = 0.0f;
+      var p${n} = vec4<f32>();
+      var ds${n} = vec4<f32>();`).join(""),
     statistics: each((n) => `
-        let query = fromQ + 4u * x;
-        logSum${n} = ${ofQueries(names.lse)}${times(Math.LOG2E)};
-        dots${n} = ${ofQueries(names.rowDots)}${times(scale)};`),
+        logSum${n} = ${ofQuery(names.lse)}${times(Math.LOG2E)};
+        dots${n} = ${ofQuery(names.rowDots)}${times(scale)};`),
     compute: each((n) => `
-        let query = fromQ + 4u * x;
-        let key = fromK + ownRow + 4u * y;
-        let from = own + 4u * y * ${results}u + 2u * x;${
-      four((r) => `
-        var e${r} = exp2(${
-        resultAt(`from + ${r * results}u`)
-      } * ${toLog2} - logSum${n});`)
-    }
+        let query = ${query};
+        let key = fromK + ownRow + 4u * x;
+        let from = own + y * ${results}u + 2u * x;
+        var e = exp2(${resultAt("from")} * ${toLog2} - logSum${n});
         if (isMasked) {
-          let queries = vec4<u32>(query) + vec4<u32>(0u, 1u, 2u, 3u);${
-      four((r) => `
-          e${r} = select(vec4<f32>(), e${r}, queries >= vec4<u32>(key + ${r}u)${
-        isWhole ? "" : ` & queries < vec4<u32>(${T}u)`
-      });`)
-    }
-        }
-${
+          let keys = vec4<u32>(key) + vec4<u32>(0u, 1u, 2u, 3u);
+          e = select(vec4<f32>(), e, keys <= vec4<u32>(query)${
+      isWhole ? "" : ` & vec4<bool>(query < ${T}u)`
+    });
+        }${
       names.rng
-        ? dropoutTile({ T, quads: 1 }, {
-          first: `(heads + query) * ${T}u + key`,
-          neighbours: "rows",
-        })
+        ? `
+        let f = ${dropoutVector({ T }, `(heads + query) * ${T}u + key`)};`
         : ""
-    }${
-      four((r) => `
-        p${n}_${r} = e${r}${dropped(r)};
-        ds${n}_${r} = e${r} * (${resultAt(`from + ${half + r * results}u`)}${
-        dropped(r)
-      } - dots${n});`)
-    }`),
+    }
+        p${n} = e${dropped};
+        ds${n} = e * (${resultAt(`from + ${half}u`)}${dropped} - dots${n});`),
     put: each((n) => `
-        let to = own + 4u * y * ${factors}u + x;
-        let slope = slopeTile + (ownRow + 4u * y) * ${MATRIX_TILE / 4}u + x;${
-      four((r) => `
-        tiles[to + ${r * factors}u] = packed(p${n}_${r});
-        tiles[to + ${half + r * factors}u] = packed(ds${n}_${r});
-        ${names.slopes}[slope + ${r * MATRIX_TILE / 4}u] = ds${n}_${r};`)
-    }`),
+        let to = own + y * ${factors}u + x;
+        tiles[to] = packed(p${n});
+        tiles[to + ${half}u] = packed(ds${n});
+        ${names.slopes}[slopeTile + y * ${MATRIX_TILE / 4}u + x] = ds${n};`),
   };
-}
-
-/** Whether what there is of each query is read four at a time. */
-export function hasWideQueries({ T }: { T: number }): boolean {
-  return T % 4 === 0;
 }

@@ -2,13 +2,13 @@
  * The gradients of attention's keys and values on matrix units.
  *
  * A workgroup has a tile of keys, each of its subgroups some rows of it, whose
- * keys and values stay in units. It goes through the queries behind, step by
- * step: two products give scores and what the output's gradient asks of them,
- * through the subgroup's own workgroup memory to single elements
- * (attention_matrix_elements.ts), which become factors of two more products,
- * whose sums stay in units. Slopes are written for the gradient of queries,
- * which is another dispatch (attention_matrix_queries.ts). Queries of the next
- * step are read while these are used.
+ * keys and values stay in units. It goes through the queries behind: of some
+ * that are in workgroup memory, some at a time are multiplied. Two products give
+ * scores and what the output's gradient asks of them, through the subgroup's own
+ * workgroup memory to single elements (attention_matrix_elements.ts), which
+ * become factors of two more products, whose sums stay in units. Slopes are
+ * written for the gradient of queries, which is another dispatch
+ * (attention_matrix_queries.ts).
  *
  * Formulas: ../kernels/attention_backward.ts; compute bound.
  *
@@ -29,14 +29,14 @@ import { packing } from "../two_bytes.ts";
 import { entry, f32, range } from "../wgsl.ts";
 import { GRADIENT_LABEL } from "./attention_gradients.ts";
 import { keyHeads, outHeads, packed, queryHeads } from "./attention_heads.ts";
-import { hasWideQueries, matrixElements } from "./attention_matrix_elements.ts";
+import { matrixElements } from "./attention_matrix_elements.ts";
 import {
   gradientThreads,
-  keyBuffers,
   MATRIX_TILE,
   type MatrixGradient,
   type MatrixPart,
   ownPairs,
+  queriesAtOnce,
   slopesAt,
   storeUnits,
   subgroupsOf,
@@ -70,7 +70,6 @@ export function matrixKeyGradients(
       vector: [
         ...["dOut", "qkv"].filter((name) => !quads.includes(name)),
         ...["dQkv", "slopes"],
-        ...hasWideQueries(shape) ? ["lse", "rowDots"] : [],
       ],
       quads,
     },
@@ -87,60 +86,63 @@ export function matrixKeyGradients(
   });
   const k = matrixRows(keys, ofRows("k", "qkv", MATRIX_TILE));
   const v = matrixRows(values, ofRows("v", "qkv", MATRIX_TILE));
+  const atOnce = queriesAtOnce(shape, tile, context.workgroupBytes);
   const q = matrixRows(
-    queryHeads(names.qkv, shape, "fromQ"),
-    ofRows("nextQ", "qkv", step),
+    queryHeads(names.qkv, shape, "beginQ"),
+    ofRows("nextQ", "qkv", atOnce),
   );
   const dy = matrixRows(
-    outHeads(names.dOut, shape, "fromQ"),
-    ofRows("nextDy", "dOut", step),
+    outHeads(names.dOut, shape, "beginQ"),
+    ofRows("nextDy", "dOut", atOnce),
   );
-  const buffers = keyBuffers(shape, tile, context.workgroupBytes);
-  const ofBuffer = q.pairs + dy.pairs, own = buffers * ofBuffer;
+  const own = q.pairs + dy.pairs;
   const kept = own + subgroupsOf(tile) * ownPairs(tile);
   const memory = tile.inMemory
     ? kept + k.pairs + v.pairs
     : Math.max(kept, k.pairs);
   const half = ownPairs(tile) / 2;
   const take = q.take + dy.take;
-  /** Where the queries of a step are. */
-  const place = (number: string) => `
-      let h = hkv * ${group}u + ${number} / perHead;
-      let fromQ = (begins + ${number} % perHead) * ${step}u;`;
+  /** Where the queries of a turn are. */
+  const place = (turn: string) => `
+      let h = hkv * ${group}u + ${turn} / perHead;
+      let beginQ = (begins + ${turn} % perHead) * ${atOnce}u;`;
   // 2. Products.
   const units = unitsOf(made);
   const elements = matrixElements(made, names);
   // Barriers are for all subgroups alike: Mesa's software takes those of one
   // for those of the workgroup.
+  const dyRows = `rowsAt + ${q.pairs}u`;
   const compute = `
-    let isSeen = fromQ + ${step - 1}u >= fromK + ownRow;
-    let isMasked = fromQ < fromK + ownRow + ${rows - 1}u${
+      let fromQ = beginQ + slice;
+      let rowsAt = slice * ${q.stride}u;
+      let isSeen = fromQ + ${step - 1}u >= fromK + ownRow${
+    T % atOnce === 0 ? "" : ` && fromQ < ${T}u`
+  };
+      let isMasked = fromQ < fromK + ownRow + ${rows - 1}u${
     T % step === 0 ? "" : ` || fromQ + ${step}u > ${T}u`
   };
-    let heads = (b * ${H}u + h) * ${T}u;
-    let queryTile = fromQ / ${MATRIX_TILE}u;
-    let slopeTile = ${
+      let queryTile = fromQ / ${MATRIX_TILE}u;
+      let slopeTile = ${
     slopesAt(shape, { queryTile: "queryTile", keyTile: "tile" })
-  } + fromQ % ${MATRIX_TILE}u / 4u;${elements.variables}
-    if (isSeen) {${elements.statistics}${
-    units.rowProducts("k", { from: kept, columns: "buffer", to: 0 })
-  }${
-    units.rowProducts("v", {
-      ...{ from: kept + k.pairs, columns: `buffer + ${q.pairs}u`, to: half },
-    })
+  } + fromQ % ${MATRIX_TILE}u * ${
+    MATRIX_TILE / 4
+  }u + ownRow / 4u;${elements.variables}
+      if (isSeen) {${elements.statistics}${
+    units.rowProducts("k", { from: kept, rows: "rowsAt", to: 0 })
+  }${units.rowProducts("v", { from: kept + k.pairs, rows: dyRows, to: half })}
+      }
+      subgroupBarrier();
+      if (isSeen) {${elements.compute}
+      }
+      subgroupBarrier();
+      if (isSeen) {${elements.put}
+      }
+      subgroupBarrier();
+      if (isSeen) {${units.addProducts("dv", { from: 0, columns: dyRows })}${
+    units.addProducts("dk", { from: half, columns: "rowsAt" })
   }
-    }
-    subgroupBarrier();
-    if (isSeen) {${elements.compute}
-    }
-    subgroupBarrier();
-    if (isSeen) {${elements.put}
-    }
-    subgroupBarrier();
-    if (isSeen) {${
-    units.addProducts("dv", { rows: 0, columns: `buffer + ${q.pairs}u` })
-  }${units.addProducts("dk", { rows: half, columns: "buffer" })}
-    }`;
+      }
+      subgroupBarrier();`;
   const { width, key, value } = packed(shape);
   const stored = (sums: string, offset: string, factor: number) =>
     storeUnits({
@@ -170,34 +172,42 @@ ${
   let fromK = tile * ${MATRIX_TILE}u;
   let ownRow = subgroup * ${rows}u;
   let own = ${own}u + subgroup * ${ownPairs(tile)}u;
-  let begins = tile * ${MATRIX_TILE / step}u;
-  let perHead = ${Math.ceil(T / step)}u - begins;
-  let steps = ${group}u * perHead;${k.registers}${v.registers}${k.take}${
+  let begins = tile * ${MATRIX_TILE / atOnce}u;
+  let perHead = ${Math.ceil(T / atOnce)}u - begins;
+  let turns = ${group}u * perHead;${k.registers}${v.registers}${k.take}${
         tile.inMemory
           ? `${v.take}${k.put(`${kept}u`)}${v.put(`${kept + k.pairs}u`)}`
           : memory >= 2 * k.pairs
           ? `${v.take}${k.put("0u")}${v.put(`${k.pairs}u`)}
-  workgroupBarrier();${units.rows("k", 0)}${units.rows("v", k.pairs)}
+  workgroupBarrier();${units.keys("k", 0)}${units.keys("v", k.pairs)}
   workgroupBarrier();`
           : `${k.put("0u")}
-  workgroupBarrier();${units.rows("k", 0)}
+  workgroupBarrier();${units.keys("k", 0)}
   workgroupBarrier();${v.take}${v.put("0u")}
-  workgroupBarrier();${units.rows("v", 0)}
+  workgroupBarrier();${units.keys("v", 0)}
   workgroupBarrier();`
-      }${units.sums("dk")}${units.sums("dv")}${q.registers}${dy.registers}
+      }${units.sums("dk")}${units.sums("dv")}${q.registers}${dy.registers}${
+        tile.ahead
+          ? `
   {${place("0u")}${take}
-  }
-  for (var step = 0u; step < steps; step++) {
-    let buffer = ${buffers === 2 ? `step % 2u * ${ofBuffer}u` : "0u"};${
-        q.put("buffer")
-      }${dy.put(`buffer + ${q.pairs}u`)}
-    workgroupBarrier();
-    let following = step + 1u;
-    if (following < steps) {${place("following")}${take}
-    }${place("step")}${compute}${
-        buffers === 2 ? "" : `
-    workgroupBarrier();`
+  }`
+          : ""
       }
+  for (var turn = 0u; turn < turns; turn++) {${place("turn")}${
+        tile.ahead ? "" : take
+      }${q.put("0u")}${dy.put(`${q.pairs}u`)}
+    workgroupBarrier();${
+        tile.ahead
+          ? `
+    let following = turn + 1u;
+    if (following < turns) {${place("following")}${take}
+    }`
+          : ""
+      }
+    for (var slice = 0u; slice < ${atOnce}u; slice += ${step}u) {
+      let heads = (b * ${H}u + h) * ${T}u;${compute}
+    }
+    workgroupBarrier();
   }
 ${stored("dv", value("hkv"), 1 / scale)}
 ${stored("dk", key("hkv"), 1 / (Math.sqrt(D) * scale))}`,
@@ -220,69 +230,71 @@ function unitsOf({ shape: { D }, tile }: MatrixGradient) {
   const left = matrixType({ unit }, "A"), right = matrixType({ unit }, "B");
   const sum = matrixType({ unit }, "C");
   const stride = factorStride(D);
-  const results = resultStride(step), factors = factorStride(step);
+  const results = resultStride(rows), factors = factorStride(rows);
   const all = (count: number, line: (i: number) => string) =>
     range(count).map(line).join("");
-  const down = (line: (i: number) => string) => all(rows / unit.M, line);
   const deep = (line: (i: number) => string) => all(D / unit.K, line);
+  const down = (line: (i: number) => string) => all(rows / unit.M, line);
   const across = (line: (i: number) => string) => all(D / unit.N, line);
-  const loadRow = (
+  /** Its keys as columns. */
+  const ofKeys = (line: (j: number) => string) => all(rows / unit.N, line);
+  const loadKeys = (
     name: string,
-    { i, d, from }: { i: number; d: number; from: number },
+    { j, d, from }: { j: number; d: number; from: number },
   ) => `
-  let ${name}${i}_${d} = coopLoad<${left}>(&tiles[${
-    from + i * unit.M * stride + d * unit.K / 4
+  let ${name}${j}_${d} = coopLoadT<${right}>(&tiles[${
+    from + j * unit.N * stride + d * unit.K / 4
   }u + ownRow * ${stride}u], ${stride}u);`;
   return {
-    /** Its rows of the tile that begins at pair `from`. */
-    rows: (name: string, from: number) =>
-      down((i) => deep((d) => loadRow(name, { i, d, from }))),
+    /** Its rows of the tile that begins at pair `from`, turned. */
+    keys: (name: string, from: number) =>
+      ofKeys((j) => deep((d) => loadKeys(name, { j, d, from }))),
     sums: (name: string) =>
       down((i) =>
         across((n) => `
   var ${name}${i}_${n} = ${sum}();`)
       ),
-    /** Products of its rows with rows of queries, to its own memory. */
+    /** Products of rows of queries with its own, to its own memory. */
     rowProducts: (
       name: string,
-      { from, columns, to }: {
-        /** Where its rows are, if they are in memory. */
+      { from, rows, to }: {
+        /** Where its own are, if they are in memory. */
         from: number;
-        columns: string;
+        rows: string;
         to: number;
       },
     ) =>
-      all(step / unit.N, (j) => `
+      all(step / unit.M, (i) => `
       {${
-        down((i) => `
-        var sum${i} = ${sum}();`)
+        ofKeys((j) => `
+        var sum${j} = ${sum}();`)
       }${
         deep((d) => `
-        let column${d} = coopLoadT<${right}>(&tiles[${columns} + ${
-          j * unit.N * stride + d * unit.K / 4
+        let row${d} = coopLoad<${left}>(&tiles[${rows} + ${
+          i * unit.M * stride + d * unit.K / 4
         }u], ${stride}u);${
-          down((i) =>
-            `${inMemory ? loadRow(name, { i, d, from }) : ""}
-        sum${i} = coopMultiplyAdd(${name}${i}_${d}, column${d}, sum${i});`
+          ofKeys((j) =>
+            `${inMemory ? loadKeys(name, { j, d, from }) : ""}
+        sum${j} = coopMultiplyAdd(row${d}, ${name}${j}_${d}, sum${j});`
           )
         }`)
       }${
-        down((i) => `
-        coopStore(sum${i}, &tiles[own + ${
+        ofKeys((j) => `
+        coopStore(sum${j}, &tiles[own + ${
           to + i * unit.M * results + j * unit.N / 2
         }u], ${results}u);`)
       }
       }`),
-    /** Adds products of its own memory with columns of queries. */
+    /** Adds products of its own memory, turned, with columns of queries. */
     addProducts: (
       sums: string,
-      { rows, columns }: { rows: number; columns: string },
+      { from, columns }: { from: number; columns: string },
     ) =>
       all(step / unit.K, (depth) => `
       {${
         down((i) => `
-        let row${i} = coopLoad<${left}>(&tiles[own + ${
-          rows + i * unit.M * factors + depth * unit.K / 4
+        let row${i} = coopLoadT<${left}>(&tiles[own + ${
+          from + depth * unit.K * factors + i * unit.M / 4
         }u], ${factors}u);`)
       }${
         across((n) => `

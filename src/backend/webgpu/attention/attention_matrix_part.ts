@@ -31,7 +31,7 @@ export interface MatrixPart {
   readonly start?: GpuTensor;
   /**
    * Slopes without 1 / sqrt(D), as the unit takes them, times the scale of
-   * gradients: (sequences, H, pairs, keys, queries), 64 x 64 of the last two.
+   * gradients: (sequences, H, pairs, queries, keys), 64 x 64 of the last two.
    */
   readonly slopes: GpuTensor;
 }
@@ -44,31 +44,25 @@ export interface MatrixGradient {
   readonly scale: number;
 }
 
-/**
- * How a device may cut the gradient, the likeliest first. By a likeness in CUDA
- * for sm_90, D = 64, units of 16: 16 rows and 32 queries at a time take 250
- * registers, or 168 with 0.2 KB beside them; without keys and values 168, or
- * 128 with 0.2 KB. 32 rows take more than there are, unless keys and values are
- * in workgroup memory.
- */
+/** How a device may cut the gradient, the likeliest first. */
 export function gradientTiles(
   unit: MatrixUnit,
   { maxComputeInvocationsPerWorkgroup: threads = 256 }: Partial<
     GPUSupportedLimits
   >,
 ): MatrixGradientTile[] {
-  const { M, N, K } = unit, wide = Math.max(N, K);
-  const flow = "matrixGradient";
-  const tiles: MatrixGradientTile[] = [
-    { flow, rows: M, step: 2 * wide, unit },
-    { flow, rows: M, step: 2 * wide, unit, inMemory: true },
-    { flow, rows: 2 * M, step: wide, unit, inMemory: true },
+  const { M, N, K } = unit;
+  const rows = Math.max(M, N), step = Math.max(M, K);
+  const tiles: Omit<MatrixGradientTile, "flow" | "unit">[] = [
+    { rows, step },
+    { rows, step, inMemory: true },
+    { rows, step: 2 * step },
+    { rows, step, ahead: true },
+    { rows: 2 * rows, step, inMemory: true },
   ];
-  return tiles.filter((tile) =>
-    MATRIX_TILE % tile.rows === 0 && MATRIX_TILE % tile.step === 0 &&
-    tile.step % N === 0 && tile.step % K === 0 &&
-    gradientThreads(tile) <= threads
-  );
+  return tiles.map((tile): MatrixGradientTile => ({
+    ...{ flow: "matrixGradient", unit, ...tile },
+  })).filter((tile) => gradientThreads(tile) <= threads);
 }
 
 /** Whether heads of a size can be cut so, in so much workgroup memory. */
@@ -79,7 +73,8 @@ export function canMatrixGradient(
 ): boolean {
   const { N, K } = tile.unit;
   return D % N === 0 && D % K === 0 && D <= MOST_D &&
-    keyBuffers({ D }, tile, bytes) > 0 && queryBuffers({ D }, bytes) > 0;
+    queriesAtOnce({ D }, tile, bytes) > 0 &&
+    PAIR * queryPairs({ D }) <= bytes;
 }
 
 /** Subgroups of a workgroup. */
@@ -94,46 +89,39 @@ export function gradientThreads(tile: MatrixGradientTile): number {
   return subgroupsOf(tile) * tile.unit.lanes;
 }
 
+/** Columns of sums that a subgroup stores at a time. */
+const STORED = 32;
+
 /**
- * Pairs of words that a subgroup has for itself: two times as many results as
- * it computes in a step, or what becomes of them.
+ * Pairs of words that a subgroup has for itself: for two times as many results
+ * as it computes in a step, for what becomes of them, or for sums.
  */
-export function ownPairs({ rows, step }: MatrixGradientTile): number {
-  return 2 * rows * resultStride(step);
+export function ownPairs(
+  { rows, step }: Pick<MatrixGradientTile, "rows" | "step">,
+): number {
+  return Math.max(2 * step * resultStride(rows), rows * resultStride(STORED));
 }
 
-/** Steps of queries that a workgroup of keys has memory for. */
-export function keyBuffers(
+/** Queries that a workgroup of keys has memory for; 0 if it is too little. */
+export function queriesAtOnce(
   { D }: Pick<AttentionAttrs, "D">,
   tile: MatrixGradientTile,
   bytes: number,
 ): number {
-  const rows = MATRIX_TILE * factorStride(D);
-  if (PAIR * rows > bytes) return 0;
-  return buffersOf(bytes, {
-    ofOne: 2 * tile.step * factorStride(D),
-    beside: subgroupsOf(tile) * ownPairs(tile) + (tile.inMemory ? 2 * rows : 0),
-  });
+  const row = factorStride(D), { step } = tile;
+  const beside = subgroupsOf(tile) * ownPairs(tile) +
+    (tile.inMemory ? 2 * MATRIX_TILE * row : 0);
+  if (PAIR * MATRIX_TILE * row > bytes) return 0;
+  const most = tile.ahead ? MATRIX_TILE / 2 : MATRIX_TILE;
+  return [64, 32, 16, 8].find((count) =>
+    count <= most && count % step === 0 &&
+    PAIR * (2 * count * row + beside) <= bytes
+  ) ?? 0;
 }
 
-/** The same of tiles of keys, and their slopes, for a workgroup of queries. */
-export function queryBuffers(
-  { D }: Pick<AttentionAttrs, "D">,
-  bytes: number,
-): number {
-  const ofOne = MATRIX_TILE * (factorStride(MATRIX_TILE) + factorStride(D));
-  return buffersOf(bytes, { ofOne });
-}
-
-/**
- * Tiles that are in workgroup memory at a time: two, one of which is read while
- * the other is multiplied, one where there is no memory for more, or none.
- */
-function buffersOf(
-  bytes: number,
-  { ofOne, beside = 0 }: { ofOne: number; beside?: number },
-): number {
-  return [2, 1].find((n) => PAIR * (n * ofOne + beside) <= bytes) ?? 0;
+/** Pairs of words for a tile of keys and one of slopes. */
+export function queryPairs({ D }: Pick<AttentionAttrs, "D">): number {
+  return MATRIX_TILE * (factorStride(MATRIX_TILE) + factorStride(D));
 }
 
 /** Numbers of the slopes of so many sequences. */
@@ -158,7 +146,7 @@ export function slopesAt(
  * @param options.row Number of its first row, those below T being stored.
  */
 export function storeUnits(
-  { sums, tile: { rows, step, unit }, D, row, T, store }: {
+  { sums, tile: { rows, unit }, D, row, T, store }: {
     sums: string;
     tile: MatrixGradientTile;
     D: number;
@@ -168,9 +156,9 @@ export function storeUnits(
   },
 ): string {
   const down = range(rows / unit.M);
-  return range(Math.ceil(D / step)).map((part) => {
-    const from = part * step, numbers = Math.min(step, D - from);
-    const stride = resultStride(step), vectors = numbers / 4;
+  return range(Math.ceil(D / STORED)).map((part) => {
+    const from = part * STORED, numbers = Math.min(STORED, D - from);
+    const stride = resultStride(STORED), vectors = numbers / 4;
     const units = range(numbers / unit.N);
     return `
   subgroupBarrier();${

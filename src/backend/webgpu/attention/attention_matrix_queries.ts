@@ -15,7 +15,6 @@ import {
   groups,
 } from "../dispatch.ts";
 import { matrixType } from "../gemm/gemm_matrix.ts";
-import type { KernelContext } from "../kernel.ts";
 import { packing } from "../two_bytes.ts";
 import { entry, f32, range } from "../wgsl.ts";
 import { GRADIENT_LABEL } from "./attention_gradients.ts";
@@ -26,7 +25,7 @@ import {
   type MatrixGradient,
   type MatrixPart,
   ownPairs,
-  queryBuffers,
+  queryPairs,
   slopesAt,
   storeUnits,
   subgroupsOf,
@@ -40,7 +39,6 @@ export function matrixQueryGradients(
     & Record<"qkv" | "dQkv", GpuTensor>
     & { part: MatrixPart },
   { shape, tile, scale }: MatrixGradient,
-  context: KernelContext,
 ): Dispatch {
   const { B, T, H, Hkv, D, tiles } = shape, { unit } = tile;
   const { bindings, names } = bind(
@@ -55,7 +53,7 @@ export function matrixQueryGradients(
     array: names.slopes,
     at: (o) =>
       `4u * (${
-        slopesAt(shape, { queryTile: "tile", keyTile: "keyTile" })
+        slopesAt(shape, { queryTile: "tile", keyTile: "taken" })
       } + ${o} * ${MATRIX_TILE / 4}u)`,
   }, {
     ...{ prefix: "nextDs", rows: MATRIX_TILE, numbers: MATRIX_TILE },
@@ -65,27 +63,25 @@ export function matrixQueryGradients(
     ...{ prefix: "nextK", rows: MATRIX_TILE, numbers: D },
     ...{ threads, unit, dtype: qkv.dtype },
   });
-  const ofOne = ds.pairs + k.pairs;
-  const buffers = queryBuffers(shape, context.workgroupBytes);
   const ofResults = subgroupsOf(tile) * ownPairs(tile);
-  const memory = Math.max(buffers * ofOne, ofResults);
+  const memory = Math.max(queryPairs(shape), ofResults);
   const [A, Bt, C] = (["A", "B", "C"] as const)
     .map((use) => matrixType({ unit }, use));
   const down = range(tile.rows / unit.M), across = range(D / unit.N);
-  const take = (keyTile: string) => `
+  const take = (number: string) => `
     {
-      let keyTile = ${keyTile};
-      let fromK = keyTile * ${MATRIX_TILE}u;${ds.take}${k.take}
+      let taken = ${number};
+      let fromK = taken * ${MATRIX_TILE}u;${ds.take}${k.take}
     }`;
   const compute = range(MATRIX_TILE / unit.K).map((depth) => `
     if (keyTile < tile || ${depth * unit.K}u < ownRow + ${tile.rows}u) {${
     down.map((i) => `
-      let row${i} = coopLoadT<${A}>(&tiles[buffer + ${
-      depth * unit.K * ds.stride + i * unit.M / 4
-    }u + ownRow / 4u], ${ds.stride}u);`).join("")
+      let row${i} = coopLoad<${A}>(&tiles[ownRow * ${ds.stride}u + ${
+      i * unit.M * ds.stride + depth * unit.K / 4
+    }u], ${ds.stride}u);`).join("")
   }${
     across.map((n) => `
-      let column${n} = coopLoad<${Bt}>(&tiles[buffer + ${
+      let column${n} = coopLoad<${Bt}>(&tiles[${
       ds.pairs + depth * unit.K * k.stride + n * unit.N / 4
     }u], ${k.stride}u);${
       down.map((i) => `
@@ -118,23 +114,19 @@ ${
           across.map((n) => `
   var dq${i}_${n} = ${C}();`)
         ).join("")
-      }${ds.registers}${k.registers}${take("0u")}
-  for (var keyTile = 0u; keyTile <= tile; keyTile++) {
-    let buffer = ${buffers === 2 ? `keyTile % 2u * ${ofOne}u` : "0u"};${
-        ds.put("buffer")
-      }${k.put(`buffer + ${ds.pairs}u`)}
-    workgroupBarrier();
-    if (keyTile < tile) {${take("keyTile + 1u")}
-    }${compute}${
-        buffers === 2 ? "" : `
-    workgroupBarrier();`
-      }
-  }${
-        buffers === 2
+      }${ds.registers}${k.registers}${tile.ahead ? take("0u") : ""}
+  for (var keyTile = 0u; keyTile <= tile; keyTile++) {${
+        tile.ahead ? "" : take("keyTile")
+      }${ds.put("0u")}${k.put(`${ds.pairs}u`)}
+    workgroupBarrier();${
+        tile.ahead
           ? `
-  workgroupBarrier();`
+    if (keyTile < tile) {${take("keyTile + 1u")}
+    }`
           : ""
-      }${
+      }${compute}
+    workgroupBarrier();
+  }${
         storeUnits({
           ...{ sums: "dq", tile, D, row: `tile * ${MATRIX_TILE}u + ownRow`, T },
           store: (row, vector, sum) =>

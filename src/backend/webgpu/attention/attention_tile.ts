@@ -72,6 +72,8 @@ export interface MatrixGradientTile {
    * registers for them.
    */
   readonly inMemory?: boolean;
+  /** Whether tiles are read ahead, which takes registers as well. */
+  readonly ahead?: boolean;
 }
 
 /** The choice where a call can use no unit: another flow then. */

@@ -84,7 +84,7 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
           first,
           ...parts.flatMap((part) => [
             matrixKeyGradients({ ...read, dQkv, part }, made, context),
-            matrixQueryGradients({ qkv, dQkv, part }, made, context),
+            matrixQueryGradients({ qkv, dQkv, part }, made),
           ]),
         ];
       }
