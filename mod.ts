@@ -93,6 +93,7 @@ export type {
   WayListing,
 } from "./src/backend/list_devices.ts";
 export type { ProductShape } from "./src/backend/measure.ts";
+export type { PreviousDevice } from "./src/backend/previous_card.ts";
 export type {
   AdapterInfo,
   GpuVendor,

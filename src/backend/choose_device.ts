@@ -16,6 +16,7 @@
 
 import { EXIT, UserError } from "../base/errors.ts";
 import { DRIVER_NAMES, type GpuCard, type GpuDriver } from "./gpu_cards.ts";
+import { previousCard, type PreviousDevice } from "./previous_card.ts";
 import type { FoundAdapter } from "./webgpu/adapters.ts";
 
 /** What a machine has. */
@@ -26,6 +27,14 @@ export interface AvailableDevices {
   readonly cards: readonly GpuCard[];
   /** Why there is no Vulkan, where that was looked for and is not there. */
   readonly noVulkan?: string | null;
+}
+
+/** What else decides about the device. */
+export interface ChoiceOptions {
+  /** Whether to fail in place of taking the next best. */
+  readonly strict?: boolean;
+  /** A group that holds its card means that one, for a run that goes on. */
+  readonly previous?: PreviousDevice;
 }
 
 /** The device that is taken. */
@@ -58,12 +67,18 @@ const SEPARATOR = ", ";
 export function chooseDevice(
   request: string,
   { cpu, cards, noVulkan }: AvailableDevices,
-  { strict = false }: { strict?: boolean } = {},
+  { strict = false, previous }: ChoiceOptions = {},
 ): ChosenDevice {
   const { driver, rest } = splitRequest(request);
   const candidates = { cpu: driver ? null : cpu, cards, driver };
-  const best = cards.find((card) => isReal(card) && has(card, driver)) ??
-    cards.find((card) => isReal(card) && has(card, null)) ?? null;
+  const before = previous && !isNumbered(rest)
+    ? previousCard(cards, previous)
+    : null;
+  const preferred = before
+    ? [before, ...cards.filter((card) => card !== before)]
+    : cards;
+  const best = preferred.find((card) => isReal(card) && has(card, driver)) ??
+    preferred.find((card) => isReal(card) && has(card, null)) ?? null;
   const take = (card: GpuCard | null, warnings: string[] = []) => {
     const named = card && driver ? card[driver] : null;
     // The same card in another way is nearer to what was asked than the CPU.
@@ -76,7 +91,7 @@ export function chooseDevice(
     };
   };
   if (isAuto(request)) return take(best);
-  const found = findDevice(rest, candidates);
+  const found = findDevice(rest, { ...candidates, cards: preferred });
   if (found === null) return take(null);
   if (found && has(found, driver)) return take(found, noteSoftware(found));
 

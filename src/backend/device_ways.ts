@@ -7,7 +7,6 @@
  * @module
  */
 
-import type { Backend } from "./backend.ts";
 import {
   chooseDevice,
   type ChosenDevice,
@@ -29,6 +28,7 @@ import {
   lacksVulkan,
   NO_NEW_VULKAN,
 } from "./gpu_cards.ts";
+import type { PreviousDevice } from "./previous_card.ts";
 import type { FoundAdapter } from "./webgpu/adapters.ts";
 
 /** What decides about the card and the way. */
@@ -37,7 +37,7 @@ export interface WayChoice {
   readonly device: string;
   readonly strict?: boolean;
   /** What computed before, for a run that goes on. */
-  readonly previous?: Backend["device"]["backend"];
+  readonly previous?: PreviousDevice;
 }
 
 /** How to come to a device. */
@@ -61,12 +61,12 @@ export async function findWays(
 ): Promise<FoundWays> {
   const { device, previous } = choice;
   const isCpu = /^\s*cpu(:0)?\s*$/i.test(device) ||
-    isAuto(device) && previous === "cpu";
+    isAuto(device) && previous?.backend === "cpu";
   // Who wants the CPU has no use for drivers being loaded.
   const found: FoundCards = isCpu
     ? { cards: [], noVulkan: null }
     : await findCards(sources, {
-      vulkan: driverOf(device) === "vulkan" || previous === "vulkan",
+      vulkan: driverOf(device) === "vulkan" || previous?.backend === "vulkan",
     });
   const cpu = readCpuInfo().name;
   const chosen = chooseDevice(
@@ -109,8 +109,9 @@ function usualWays(
   { previous }: WayChoice,
   card: GpuCard,
 ): Pick<FoundWays, "ways" | "notes"> & { isKept: boolean } {
-  const kept = previous === "vulkan" || previous === "webgpu"
-    ? card[previous]
+  const backend = previous?.backend;
+  const kept = backend === "vulkan" || backend === "webgpu"
+    ? card[backend]
     : null;
   if (!kept) return { ways, notes: [], isKept: false };
   const usual = card.usual.at(0);

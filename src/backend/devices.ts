@@ -19,6 +19,7 @@ import {
   SYSTEM_DEVICES,
 } from "./device_sources.ts";
 import { driverName, findWays } from "./device_ways.ts";
+import type { PreviousDevice } from "./previous_card.ts";
 import type { FoundAdapter } from "./webgpu/adapters.ts";
 
 /** What the user asked for. */
@@ -39,10 +40,10 @@ export interface DeviceChoice {
   /** What there is to do: with it, `auto` also considers the CPU. */
   readonly work?: StepWork;
   /**
-   * What computed before, for a run that goes on: `auto` stays with CPU or GPU,
-   * and a card is taken in the same way, unless another one is asked for.
+   * What computed before, for a run that goes on: it stays with CPU or card, and
+   * with the way to it, unless another one is asked for.
    */
-  readonly previous?: Backend["device"]["backend"];
+  readonly previous?: PreviousDevice;
 }
 
 /** An open device, and what the user should know about it. */
@@ -77,7 +78,10 @@ export async function openBackend(
   const onCpu: Opening = { choice, sources, warnings };
   const { gpu, failures, ...onGpu } = await openGpu(ways, onCpu);
   warnings.push(...failures);
-  if (!gpu) return { backend: await openCpu(onCpu), warnings, notes };
+  if (!gpu) {
+    const backend = await openCpu(onCpu);
+    return { backend, warnings, notes: ways.length > 0 ? [] : notes };
+  }
   const takeGpu = {
     backend: gpu,
     warnings: [...warnings, ...onGpu.warnings],
@@ -95,9 +99,11 @@ export async function openBackend(
   const result = cpu && await compare({ gpu, cpu }, choice.work, sources);
   opened.move();
   if (!result) return takeGpu;
-  notes.push(result.note);
-  await (result.faster === "cpu" ? gpu : cpu).dispose();
-  return result.faster === "cpu" ? { backend: cpu, warnings, notes } : takeGpu;
+  const isCpuFaster = result.faster === "cpu";
+  await (isCpuFaster ? gpu : cpu).dispose();
+  return isCpuFaster
+    ? { backend: cpu, warnings, notes: [result.note] }
+    : { ...takeGpu, notes: [...notes, result.note] };
 }
 
 /** Opens a card in the first way that works; null if none does. */

@@ -9,7 +9,11 @@
  * @module
  */
 
-import type { FoundAdapter, GpuVendor } from "./webgpu/adapters.ts";
+import type {
+  AdapterInfo,
+  FoundAdapter,
+  GpuVendor,
+} from "./webgpu/adapters.ts";
 
 /** The ways to a card. */
 export type GpuDriver = "vulkan" | "webgpu";
@@ -51,6 +55,12 @@ const BY_MESA = /\(NVK |Direct3D12/;
 const VULKAN_SYSTEM = "linux";
 
 type Pair = Pick<GpuCard, "vulkan" | "webgpu">;
+
+/** What any way tells of a card. */
+type Told = Pick<
+  AdapterInfo,
+  "name" | "vendorId" | "deviceId" | "isSoftware"
+>;
 
 /**
  * The cards in the order of their numbers: those whose usual way is Vulkan, as
@@ -107,7 +117,7 @@ function pairUp(
     ),
   );
   return webgpu.map((one) => {
-    const alike = [...free].filter((other) => isAlike(one, other));
+    const alike = [...free].filter((other) => isAlike(one.info, other.info));
     // Two drivers may show a card, each with a name of its own.
     const found = alike.find(({ info }) => info.name === one.info.name) ??
       alike.at(0) ?? null;
@@ -117,7 +127,7 @@ function pairUp(
 }
 
 /** Whether both may be the same card, by its ids or else by its name. */
-function isAlike({ info: a }: FoundAdapter, { info: b }: FoundAdapter) {
+export function isAlike(a: Told, b: Told): boolean {
   if (a.isSoftware !== b.isSoftware) return false;
   const hasIds = Number(a.vendorId) > 0 && Number(a.deviceId) > 0;
   return hasIds

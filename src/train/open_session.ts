@@ -42,7 +42,7 @@ export interface OpenSessionOptions {
   plan?: ResumePlan;
   /** Refuse other data. */
   expectData?: DatasetIdentity;
-  /** The device that `auto` meant before: the run stays with its kind. */
+  /** The device that computed before: the run stays with it, if it may. */
   previousDevice?: DeviceInfo;
   /** Asks the system for the free memory of a GPU; null if it does not tell. */
   freeGpuMemory?: (device: DeviceInfo) => Promise<number | null>;
@@ -72,7 +72,7 @@ export async function openSession(
   const { backend, warnings, notes } = await openBackend({
     ...wanted,
     work: stepWork(config),
-    previous: options.previousDevice?.backend,
+    previous: options.previousDevice,
   });
   opened.defer(() => backend.dispose());
   const isAuto = config.train.batchSize === 0;

@@ -104,7 +104,11 @@ Deno.test("openBackend() takes the same card in another way", async () => {
 
 Deno.test("openBackend() goes on in the way that it went before", async () => {
   const { sources } = gpuMachine();
-  const opened = async (device: string, previous: Choice["previous"]) => {
+  const opened = async (
+    device: string,
+    backend: NonNullable<Choice["previous"]>["backend"],
+  ) => {
+    const previous = { backend };
     const { id, warnings, notes } = await choose({ device, previous }, sources);
     assert.deepEqual(warnings, []);
     return [id, ...notes];
@@ -119,7 +123,8 @@ Deno.test("openBackend() goes on in the way that it went before", async () => {
   assert.deepEqual(await opened("gpu:1", "webgpu"), ["vulkan:1"]);
   assert.deepEqual(await opened("gpu", "cpu"), ["vulkan:0"]);
   const other = gpuMachine({ os: "windows" }).sources;
-  const same = await choose({ device: "gpu", previous: "vulkan" }, other);
+  const previous = { backend: "vulkan" } as const;
+  const same = await choose({ device: "gpu", previous }, other);
   assert.equal(same.id, "vulkan:0"); // it had been asked for
 });
 

@@ -40,7 +40,8 @@ Deno.test("openBackend() tells of a card that no driver shows", async () => {
   assert.deepEqual(await notes("auto", ofVendors(0x1a03, 0x1af4)), []);
   assert.deepEqual(await notes("auto", ofVendors()), []);
   // A run goes on with the device it has.
-  const resumed = await choose({ device: "auto", previous: "cpu" }, nvidia);
+  const previous = { backend: "cpu" } as const;
+  const resumed = await choose({ device: "auto", previous }, nvidia);
   assert.deepEqual(resumed.notes, []);
 });
 
@@ -306,7 +307,7 @@ for (
     ["a run that goes on", {
       device: "auto",
       work: tiny,
-      previous: "vulkan",
+      previous: { backend: "vulkan" },
     }],
   ] satisfies [string, Choice][]
 ) {
@@ -319,7 +320,8 @@ for (
 
 Deno.test("openBackend() stays with the CPU that auto has taken before", async () => {
   const { sources, events } = gpuMachine();
-  const choice = { device: "auto", work: large, previous: "cpu" } as const;
+  const previous = { backend: "cpu" } as const;
+  const choice = { device: "auto", work: large, previous };
   assert.equal((await choose(choice, sources)).id, "cpu");
   assert.deepEqual(events, ["open cpu"]);
 });
