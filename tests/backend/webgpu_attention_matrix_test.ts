@@ -12,7 +12,11 @@ import {
   matrixAttention,
   matrixAttentionBytes,
 } from "../../src/backend/webgpu/attention/attention_matrix_forward.ts";
-import type { MatrixAttention } from "../../src/backend/webgpu/attention/attention_tile.ts";
+import { canMatrixGradient } from "../../src/backend/webgpu/attention/attention_matrix_part.ts";
+import type {
+  MatrixAttention,
+  MatrixGradientTile,
+} from "../../src/backend/webgpu/attention/attention_tile.ts";
 import type {
   GpuTensor,
   StoredType,
@@ -22,6 +26,7 @@ import type { KernelContext } from "../../src/backend/webgpu/kernel.ts";
 import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
 import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import { expectAttention } from "./_matrix_attention.ts";
+import { expectMatrixGradient } from "./_matrix_gradient.ts";
 import { openSpirvMachine } from "./_spirv_backend.ts";
 import { instructionsOf } from "./_spirv_reader.ts";
 import { validate, validatorYear } from "./_spirv_val.ts";
@@ -153,6 +158,36 @@ for (
     for (const isStored of [true, false]) {
       await expectAttention(machine, attrs, { unit, isStored, what: title });
     }
+  });
+}
+
+const GRADIENTS = [
+  // Two tiles, shared keys, dropout of rows that begin in the middle of a block.
+  [NVIDIA, {}, { T: 67, H: 2, Hkv: 1, D: 16, p: 0.25 }],
+  [NVIDIA, { inMemory: true }, { T: 20, H: 1, Hkv: 1, D: 48, p: 0 }],
+  [NVIDIA, { ahead: true }, { T: 70, H: 1, Hkv: 1, D: 16, p: 0 }],
+  [UNITS[2], { step: 32 }, { T: 40, H: 1, Hkv: 1, D: 16, p: 0.5 }],
+  [UNITS[3], { inMemory: true }, { T: 33, H: 1, Hkv: 1, D: 16, p: 0.1 }],
+] as const;
+
+for (const [unit, how, size] of GRADIENTS) {
+  const { scalar, lanes } = unit;
+  const tile: MatrixGradientTile = {
+    ...{ flow: "matrixGradient", unit, rows: 16, step: 16, ...how },
+  };
+  const title = `T=${size.T} D=${size.D} by ${formatAttention(tile)}`;
+  Deno.test(`the gradient of ${title} is right in any order of threads`, async () => {
+    const machine = openSpirvMachine({
+      ...{ maxBindingBytes: 2 ** 27, maxBindings: 9, hasU64: true, lanes },
+      workgroupBytes: LIMITS.maxComputeWorkgroupStorageSize,
+      attention: () => tile,
+      gemmVariant: () => assert.fail("nothing is multiplied"),
+      precision: scalar === "bf16" ? "bf16" : "fp16",
+      fuse: true,
+    });
+    assert.ok(canMatrixGradient(size, tile, 48 << 10));
+    const isStored = !("inMemory" in how);
+    await expectMatrixGradient(machine, { ...size, B: 1 }, { unit, isStored });
   });
 }
 
