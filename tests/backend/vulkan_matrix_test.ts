@@ -149,6 +149,33 @@ onUnits("factors that are stored as the unit takes them", async (device) => {
   await gpu.dispose();
 });
 
+onUnits("some workgroups begin late", async (device) => {
+  // 12 x 12 tiles: those from 132 on wait.
+  const M = 12 * 32, N = 12 * 32, K = 32;
+  const g = new Graph();
+  g.matmul(g.state("a", [M, K]), g.state("b", [K, N]), {
+    out: g.state("out", [M, N]),
+  });
+  const program = plan({ g });
+  const results = async (late: boolean) => {
+    const { adapter, precision, unit } = device;
+    const variant = { ...onUnit("32x32x16 16x16", unit), late };
+    const gpu = await openWebGpuBackend(adapter, {
+      ...{ precision, gemmVariant: () => variant },
+    });
+    const executable = await gpu.compile(program);
+    executable.write("a", normal(1, [M, K]).data);
+    executable.write("b", normal(2, [K, N]).data);
+    await executable.run("g");
+    const out = await executable.read("out");
+    await gpu.dispose();
+    return out;
+  };
+  const out = await results(true);
+  assert.ok(out.every((x) => x !== 0));
+  assert.deepEqual(out, await results(false));
+});
+
 const M = 74, N = 68, K = 100;
 const shape = { M, N, K, transA: false, transB: false };
 const gradient = { M, N, K, transA: true, transB: false };

@@ -20,6 +20,7 @@ import {
   matrixUnitFor,
 } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
 import {
+  canBeLate,
   splitByWaves,
   waste,
 } from "../../src/backend/webgpu/gemm/gemm_waves.ts";
@@ -98,6 +99,14 @@ Deno.test("variants of matrix units can be written and read", () => {
   assert.equal(variant.splitK, 4);
   assert.equal(variant.apart, true);
   assert.equal(formatVariant(variant), text);
+  const late = `${LARGE}, late`;
+  for (const one of [late, `${late}, apart`]) {
+    assert.equal(parseVariant(one).late, true);
+    assert.equal(formatVariant(parseVariant(one)), one);
+    assert.ok(knownVariant(one, LIMITS, NVIDIA));
+  }
+  assert.throws(() => parseVariant(`${LARGE}, apart, late`), TypeError);
+  assert.throws(() => parseVariant(`${late}, late`), TypeError);
   // As versions wrote it that had one tile only.
   assert.equal((parseGemm(LARGE) as MatrixTile).stages, 1);
   assert.equal((parseGemm(LARGE_TWICE) as MatrixTile).stages, 2);
@@ -189,6 +198,21 @@ Deno.test("ChosenKernels tries tiles that suit the shape, the fastest first", ()
     "128x192x32 64x48", // not known to be fast
     "128x128x32 64x64",
   ]);
+});
+
+Deno.test("canBeLate() asks for two workgroups of a core, many times", () => {
+  const late = (M: number, N: number, K: number, text = LARGE) =>
+    canBeLate(
+      { M, N, K, transA: false, transB: false },
+      parseVariant(text),
+    );
+  assert.equal(late(16384, 1152, 384), true); // 1152 in places for 264
+  assert.equal(late(16384, 640, 384), false); // 640
+  assert.equal(late(16384, 1152, 1536), false); // few are at their ends
+  const alone = LARGE.replace("128x128x32 ", "256x128x32 ");
+  assert.equal(late(16384, 4096, 384, alone), false);
+  assert.equal(late(16384, 1152, 384, `${LARGE} / 2`), false);
+  assert.equal(late(16384, 1152, 384, "64x64x16 8x8 ahead block"), false);
 });
 
 Deno.test("tunedCandidates() try units first, and one way without", () => {

@@ -132,21 +132,25 @@ export function shapeKey(
 
 /**
  * A tile as {@linkcode formatGemm} writes it, ` / 4` for four parts of k, and
- * `, apart` where neighbours are kernels of their own.
+ * `, late` and `, apart` as in {@linkcode GemmVariant}.
  */
 export function formatVariant(variant: GemmVariant): string {
-  const { splitK, apart } = variant;
+  const { splitK, apart, late } = variant;
   return formatGemm(variant) + (splitK > 1 ? ` / ${splitK}` : "") +
-    (apart ? APART : "");
+    (late ? LATE : "") + (apart ? APART : "");
 }
 
-const APART = ", apart";
+const LATE = ", late", APART = ", apart";
 
 /** The opposite of {@linkcode formatVariant}. @throws {TypeError} */
 export function parseVariant(text: string): GemmVariant {
   if (text.endsWith(APART)) {
     const rest = text.slice(0, -APART.length);
     if (!rest.endsWith(APART)) return { ...parseVariant(rest), apart: true };
+  }
+  if (text.endsWith(LATE)) {
+    const rest = text.slice(0, -LATE.length);
+    if (!rest.includes(", ")) return { ...parseVariant(rest), late: true };
   }
   const [tile, parts = "1", ...rest] = text.split(" / ");
   const splitK = Number(parts);

@@ -14,9 +14,10 @@
  * @module
  */
 
-import type { Dispatch } from "../dispatch.ts";
+import type { Dispatch, Workgroups } from "../dispatch.ts";
 import { packing, unpacking } from "../two_bytes.ts";
 import { entry, joined, range } from "../wgsl.ts";
+import { CORES } from "./cores.ts";
 import type { Factor } from "./gemm_factor.ts";
 import { gemmFrame, type GemmTensors } from "./gemm_frame.ts";
 import { storeSum, type Summing } from "./gemm_store.ts";
@@ -86,7 +87,9 @@ var<workgroup> tiles: array<vec4<u32>, ${quads}>;
 ${
     entry(
       threads,
-      `${frame.place}${begin(variant)}${a.begin}${b.begin}
+      `${variant.late ? waitIfSecond(workgroups, K) : ""}${frame.place}${
+        begin(variant)
+      }${a.begin}${b.begin}
   ${[...a.parts, ...b.parts].map(({ registers }) => registers).join("")}${
         eachUnit(variant, (i, j) => `
   var c${i}_${j} = ${matrixType(variant, "C")}();`)
@@ -134,6 +137,20 @@ function eachUnit(
   return range(subgroupM / unit.M).flatMap((i) =>
     range(subgroupN / unit.N).map((j) => line(i, j))
   ).join("");
+}
+
+/**
+ * WGSL: of the first two workgroups of each core, the second waits for about
+ * half as long as one takes. Else both multiply at once, while memory idles,
+ * and store at once, while units idle, and so do those that come after them.
+ * A turn of a barrier is taken for the time of one number in depth: counted.
+ */
+function waitIfSecond([x, y]: Workgroups, K: number): string {
+  return `
+  let place = group.x + ${x}u * (group.y + ${y}u * group.z);
+  if (place >= ${CORES}u && place < ${2 * CORES}u) {
+    for (var turn = 0u; turn < ${K}u; turn += 1u) { workgroupBarrier(); }
+  }`;
 }
 
 /** WGSL: where the block of this subgroup begins in the tile. */

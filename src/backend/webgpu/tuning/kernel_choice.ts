@@ -27,7 +27,7 @@ import {
   tunedCandidates,
 } from "../gemm/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
-import { MOST_SPLITS, splitByWaves } from "../gemm/gemm_waves.ts";
+import { canBeLate, MOST_SPLITS, splitByWaves } from "../gemm/gemm_waves.ts";
 import {
   attentionKey,
   type AttentionSite,
@@ -113,7 +113,9 @@ export class ChosenKernels {
   /** The tiles of products that are known, most frequent first. */
   knownTiles(): GemmTile[] {
     const counts = new Map<string, { tile: GemmTile; count: number }>();
-    for (const { splitK: _, apart: __, ...tile } of this.#gemm.values()) {
+    for (
+      const { splitK: _, apart: __, late: ___, ...tile } of this.#gemm.values()
+    ) {
       const name = formatGemm(tile);
       const { count } = counts.get(name) ?? { count: 0 };
       counts.set(name, { tile, count: count + 1 });
@@ -158,6 +160,7 @@ export class ChosenKernels {
     const [first] = tiles, { splitK } = first;
     return [
       ...tiles,
+      ...canBeLate(shape, first) ? [{ ...first, late: true }] : [],
       ...shape.neighbours ? [{ ...first, apart: true }] : [],
       ...splitK > 1
         ? [

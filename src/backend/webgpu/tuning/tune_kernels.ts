@@ -196,7 +196,9 @@ function orderOf(times: readonly number[]): number[] {
   return [...times.keys()].sort((a, b) => times[a] - times[b]);
 }
 
-function tileOf({ splitK: _, apart: __, ...tile }: GemmVariant): GemmTile {
+function tileOf(
+  { splitK: _, apart: __, late: ___, ...tile }: GemmVariant,
+): GemmTile {
   return tile;
 }
 
