@@ -130,6 +130,11 @@ export function isNumbered(request: string): boolean {
   return /:\d+$/.test(request.trim());
 }
 
+/** Whether a card is asked for as PyTorch does it, `cuda:1`. */
+export function isCudaNumber(request: string): boolean {
+  return isNumbered(request) && /(^|:)cuda:/i.test(request.trim());
+}
+
 function splitRequest(
   request: string,
 ): { driver: GpuDriver | null; rest: string } {
@@ -149,7 +154,9 @@ function has(card: GpuCard, driver: GpuDriver | null): boolean {
 
 /** How to ask for a card in a way, or at all where that does not lead to it. */
 function idOf(card: GpuCard, driver: GpuDriver | null): string {
-  return driver && card[driver]?.info.id || card.id;
+  const named = driver && card[driver];
+  const only = card.usual.length === 0 ? card.vulkan : null;
+  return (named ?? only)?.info.id ?? card.id;
 }
 
 function whyNot(

@@ -23,8 +23,7 @@ export function cudaNote(
   const nvidia = cards.filter((one) =>
     one.vendor === "nvidia" && !one.isSoftware
   );
-  const place = nvidia.indexOf(card);
-  if (value === undefined || place < 0) return null;
+  if (value === undefined || !nvidia.includes(card)) return null;
   // CUDA stops at the first that is none, as -1 is.
   const words = value.split(",").map((word) => word.trim());
   const end = words.findIndex((word) => word === "" || word === "-1");
@@ -35,18 +34,23 @@ export function cudaNote(
       : isUuid(word, one.vulkan?.info.uuid);
   if (listed.some((word) => means(word, card))) return null;
   const other = nvidia.find((one) => listed.some((word) => means(word, one)));
+  // Of different cards CUDA counts the fastest first, which are not known here.
+  const areEqual = nvidia.every(({ name }) => name === card.name);
   const instead = listed.length === 0
     ? "--device cpu leaves GPUs alone"
-    : other
+    : other && areEqual
     ? `--device cuda:${nvidia.indexOf(other)} takes the one it names`
     : "hearth devices shows what there is";
   return `${CUDA_VARIABLE}=${value} has no effect here: the GPU is ` +
     `${card.id} (${card.name}); ${instead}`;
 }
 
-/** Whether a word such as `GPU-8932f937`, which may be cut, is that UUID. */
+/**
+ * Whether a word such as `GPU-8932f937`, which may be cut, is that UUID. It may
+ * be where that is not known, as WebGPU does not tell it.
+ */
 function isUuid(word: string, uuid?: string): boolean {
   const digits = /^GPU-([0-9a-f-]+)$/i.exec(word)?.[1].replaceAll("-", "");
-  return digits !== undefined && uuid !== undefined &&
-    uuid.startsWith(digits.toLowerCase());
+  return digits !== undefined &&
+    (uuid?.startsWith(digits.toLowerCase()) ?? true);
 }

@@ -7,7 +7,12 @@
 import { errorMessage } from "../base/errors.ts";
 import type { Backend } from "./backend.ts";
 import { openCpuBackend } from "./cpu/cpu_backend.ts";
-import { type GpuCard, hasVulkanWay, joinCards } from "./gpu_cards.ts";
+import {
+  type GpuCard,
+  type GpuDriver,
+  hasVulkanWay,
+  joinCards,
+} from "./gpu_cards.ts";
 import { type Card, listCards } from "./gpu_findings.ts";
 import { measureSpeed } from "./measure.ts";
 import { type FoundAdapter, listAdapters } from "./webgpu/adapters.ts";
@@ -74,22 +79,20 @@ const NVIDIA = 0x10de;
 
 /**
  * Looks for cards. Vulkan's drivers are asked where they may be the usual way
- * to a card, and where `vulkan` says so.
+ * to a card, and where that is the way asked for. Who asks for WebGPU may have
+ * trouble with them, so for that only where numbers depend on what they show.
  */
 export async function findCards(
   sources: Pick<
     DeviceSources,
     "os" | "listAdapters" | "listVulkan" | "listCards"
   >,
-  { vulkan = false }: { vulkan?: boolean } = {},
+  { driver = null }: { driver?: GpuDriver | null } = {},
 ): Promise<FoundCards> {
   const { os } = sources;
   const webgpu = await sources.listAdapters();
-  const isAsked = vulkan || hasVulkanWay(os) && (
-        // Beside two other GPUs, WebGPU does not show it.
-        webgpu.some(({ info }) => info.vendor === "nvidia") ||
-        sources.listCards().some(({ vendorId }) => vendorId === NVIDIA)
-      );
+  const isAsked = driver === "vulkan" || hasVulkanWay(os) &&
+      mayBeByVulkan(webgpu, { cards: sources.listCards(), driver });
   let found: FoundAdapter[] = [];
   let noVulkan = null;
   try {
@@ -98,4 +101,17 @@ export async function findCards(
     noVulkan = errorMessage(error);
   }
   return { cards: joinCards({ os, webgpu, vulkan: found }), noVulkan };
+}
+
+/** Whether Vulkan may be the usual way to a card: to one by NVIDIA. */
+function mayBeByVulkan(
+  webgpu: readonly FoundAdapter[],
+  { cards, driver }: { cards: readonly Card[]; driver: GpuDriver | null },
+): boolean {
+  const place = webgpu.findIndex(({ info }) => info.vendor === "nvidia");
+  // Beside two other GPUs, WebGPU does not show it.
+  const count = cards.filter(({ vendorId }) => vendorId === NVIDIA).length;
+  // The only one, and WebGPU's first, is number 0 in any case.
+  const isFirst = place === 0 && count <= 1;
+  return (place >= 0 || count > 0) && !(driver === "webgpu" && isFirst);
 }

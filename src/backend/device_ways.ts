@@ -12,6 +12,7 @@ import {
   type ChosenDevice,
   driverOf,
   isAuto,
+  isCudaNumber,
   isNumbered,
 } from "./choose_device.ts";
 import { readCpuInfo } from "./cpu/cores.ts";
@@ -66,7 +67,8 @@ export async function findWays(
   const found: FoundCards = isCpu
     ? { cards: [], noVulkan: null }
     : await findCards(sources, {
-      vulkan: driverOf(device) === "vulkan" || previous?.backend === "vulkan",
+      driver: driverOf(device) ??
+        (previous?.backend === "vulkan" ? "vulkan" : null),
     });
   const cpu = readCpuInfo().name;
   const chosen = chooseDevice(
@@ -77,7 +79,9 @@ export async function findWays(
   const { card, ways } = chosen;
   const warnings = [...chosen.warnings];
   if (card) {
-    const cuda = isNumbered(device) ? null : cudaNote(
+    // Who writes gpu:1 means that one; cuda:1 has another meaning in CUDA.
+    const isMeant = isNumbered(device) && !isCudaNumber(device);
+    const cuda = isMeant ? null : cudaNote(
       sources.env(CUDA_VARIABLE),
       { card, cards: found.cards },
     );

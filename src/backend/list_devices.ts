@@ -110,7 +110,7 @@ export async function listDevices(
 ): Promise<DeviceListing[]> {
   const { measure = false, sources = SYSTEM_DEVICES } = options;
   const { cards, noVulkan } = await findCards(sources, {
-    vulkan: sources.os !== "darwin", // it has Metal in its place
+    driver: sources.os === "darwin" ? null : "vulkan", // that has Metal instead
   });
   const requests = requestsOf(cards);
   const listings: AdapterListing[] = [];

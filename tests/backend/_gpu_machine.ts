@@ -36,6 +36,7 @@ export function gpuMachine(
   {
     os = "linux",
     env = {},
+    cardCount = 2,
     fails,
     failing = /^/,
     vulkan = VULKAN_A30S,
@@ -45,6 +46,8 @@ export function gpuMachine(
   }: {
     os?: typeof Deno.build.os;
     env?: Record<string, string>;
+    /** Cards on the PCI bus. */
+    cardCount?: number;
     fails?: string;
     /** Which ways fail with that. */
     failing?: RegExp;
@@ -62,7 +65,7 @@ export function gpuMachine(
   const sources: DeviceSources = {
     os,
     env: (name) => env[name],
-    listCards: () => [],
+    listCards: () => new Array(cardCount).fill(CARD),
     listVulkan: () => {
       events.push("list vulkan");
       if (vulkan instanceof Error) return Promise.reject(vulkan);
@@ -98,6 +101,8 @@ export function gpuMachine(
   };
   return { sources, events };
 }
+
+const CARD = { vendorId: 0x10de, deviceId: 0x20b7, driver: "nvidia" };
 
 /** Two equal cards, as their driver names them. */
 const VULKAN_A30S = (features?: string[]) =>

@@ -216,10 +216,10 @@ Deno.test("chooseDevice() leaves what was not measured to who asks for it", () =
     ways: [],
     warnings: [
       'Cannot use device "gpu:0": gpu:0 (AMD Radeon Graphics (RADV RENOIR)) ' +
-      "is shown by Vulkan alone, as vulkan:0; this machine offers gpu:0 " +
+      "is shown by Vulkan alone, as vulkan:0; this machine offers vulkan:0 " +
       "(AMD Radeon Graphics (RADV RENOIR)), cpu (AMD EPYC 7763 64-Core " +
-      "Processor), software (llvmpipe (LLVM 15.0.6, 256 bits), runs on the " +
-      "CPU): using cpu; hearth doctor tells why there is no GPU",
+      "Processor), vulkan:software (llvmpipe (LLVM 15.0.6, 256 bits), runs " +
+      "on the CPU): using cpu; hearth doctor tells why there is no GPU",
     ],
   });
   assert.equal(chooseDevice("vulkan", one).ways[0].info.id, "vulkan:0");

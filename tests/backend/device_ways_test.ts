@@ -52,6 +52,21 @@ Deno.test("openBackend() asks Vulkan for a card that WebGPU leaves out", async (
   assert.equal((await choose({ device: "auto" }, hidden)).id, "vulkan:0");
 });
 
+Deno.test("openBackend() leaves Vulkan alone where WebGPU is asked for", async () => {
+  const events = async (device: string, cardCount: number) => {
+    const { sources, events } = gpuMachine({ cardCount });
+    // Also where the run that goes on went through Vulkan.
+    const previous = { backend: "vulkan" } as const;
+    assert.equal((await choose({ device, previous }, sources)).id, "webgpu:0");
+    return events.slice(0, -2).join(", ");
+  };
+  assert.equal(await events("webgpu", 1), "list");
+  assert.equal(await events("webgpu:0", 1), "list");
+  assert.equal(await events("webgpu:a30", 0), "list"); // the bus is hidden
+  // Which number WebGPU's has among several, drivers tell.
+  assert.equal(await events("webgpu", 2), "list, list vulkan");
+});
+
 Deno.test("openBackend() takes WebGPU where there is no Vulkan", async () => {
   const missing = gpuMachine({ vulkan: new Error("the loader is missing") });
   for (const strict of [false, true]) {
@@ -151,7 +166,10 @@ Deno.test("openBackend() says that CUDA's variable has no effect", async () => {
   for (const fits of ["0", "1,0", "GPU-00000000-00", "gpu-0"]) {
     assert.deepEqual(await notes("auto", fits), [], fits);
   }
-  for (const asked of ["cuda:0", "gpu:1", "cpu", "software"]) {
+  for (const asked of ["gpu:0", "vulkan:0", "cuda:1", "cpu", "software"]) {
     assert.deepEqual(await notes(asked, "1"), [], asked);
   }
+  // With CUDA that would be the first of those that it names.
+  assert.deepEqual(await notes("cuda:0", "1"), note("1", second));
+  assert.deepEqual(await notes("vulkan:CUDA:0", "1"), note("1", second));
 });

@@ -252,9 +252,15 @@ Deno.test("openBackend() times both devices for a small model", async () => {
     "micro-step, vulkan:0 (NVIDIA A30) about 232 ms",
   ]);
 
-  const onGpu = await choose(choice, gpuMachine().sources);
+  // What is said of a card is said where that is taken.
+  const env = { CUDA_VISIBLE_DEVICES: "" };
+  const without = await choose(choice, gpuMachine({ ...slow, env }).sources);
+  assert.deepEqual(without.notes, notes);
+
+  const onGpu = await choose(choice, gpuMachine({ env }).sources);
   assert.equal(onGpu.id, "vulkan:0");
-  assert.match(onGpu.notes[0], /takes the GPU .*: vulkan:0/);
+  assert.match(onGpu.notes[0], /^CUDA_VISIBLE_DEVICES= has no effect/);
+  assert.match(onGpu.notes[1], /takes the GPU .*: vulkan:0/);
 });
 
 Deno.test("openBackend() warns of what the device taken lacks, no other", async () => {

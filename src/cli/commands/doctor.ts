@@ -246,7 +246,9 @@ async function checkVulkan(
   const isShown = (one: DeviceListing) =>
     one.backend !== "cpu" && one.ways.some((way) => way.backend === "vulkan");
   if (Deno.build.os === "darwin" || devices.some(isShown)) return [];
-  const { noVulkan } = await findCards(SYSTEM_DEVICES, { vulkan: true });
+  const { noVulkan } = await findCards(SYSTEM_DEVICES, {
+    driver: "vulkan",
+  });
   const why = noVulkan ?? "no driver shows a device of Vulkan 1.3 or newer";
   const text = `--device vulkan has no effect: ${why}`;
   return [{ name: "vulkan", verdict: "ok", text }];
