@@ -6,11 +6,16 @@ import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import {
   attentionWays,
+  chooseAttention,
   formatAttention,
 } from "../../src/backend/webgpu/attention/attention_choice.ts";
+import { whyNoAttention } from "../../src/backend/webgpu/attention/attention_self_test.ts";
 import type { AttentionChoice } from "../../src/backend/webgpu/attention/attention_tile.ts";
+import { formatUnit } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
+import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import type { AttentionAttrs } from "../../src/graph/ops.ts";
 import type { Program } from "../../src/graph/program.ts";
+import { withShaders } from "./_faulty_gpu.ts";
 import {
   attend,
   expectAttention,
@@ -89,4 +94,38 @@ onUnits("attention of equal scores adds up in f32", async (device) => {
     });
   }
   await gpu.dispose();
+});
+
+/** What a driver might make of attention's shader. */
+const FAULTS: Readonly<Record<string, (code: string) => string>> = {
+  "takes columns for rows": (code) =>
+    code.replaceAll("coopLoadT<", "coopLoad<"),
+  "multiplies nothing": (code) =>
+    code.replaceAll(/(o\d+_\d+) = \1 \* factors\d+;/g, ""),
+  "does not compile": () => "no shader",
+};
+
+onUnits("attention that is wrong fails its test", async (device) => {
+  const { adapter, unit, precision } = device;
+  const { limits } = (await adapter.request())!;
+  for (const [what, change] of Object.entries(FAULTS)) {
+    const gpu = await openWebGpuBackend(
+      withShaders(
+        adapter,
+        (code) => code.includes("factors0") ? change(code) : code,
+      ),
+      {
+        precision,
+        attention: (call) => chooseAttention(call, { unit, limits }),
+      },
+    );
+    // A card has found out by itself, and opened without its unit.
+    const why = gpu.device.noUnit ?? await whyNoAttention(gpu, unit);
+    const failed = `${formatUnit(unit)} failed its self-test of attention`;
+    assert.ok(why?.startsWith(failed), `one that ${what} passes: ${why}`);
+    await gpu.dispose();
+  }
+  const right = await device.open();
+  assert.equal(right.device.noUnit ?? await whyNoAttention(right, unit), null);
+  await right.dispose();
 });

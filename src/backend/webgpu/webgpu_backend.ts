@@ -19,6 +19,7 @@ import type {
 } from "../backend.ts";
 import { withGeneration } from "../kernel_generation.ts";
 import type { FoundAdapter } from "./adapters.ts";
+import { whyNoAttention } from "./attention/attention_self_test.ts";
 import { BFLOAT16 } from "./bfloat.ts";
 import { whyNoRounding } from "./bfloat_self_test.ts";
 import { GpuDevice } from "./device.ts";
@@ -136,7 +137,9 @@ export async function openWebGpuBackend(
   const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
   const backend = await openRounding(adapter, { options, unit });
   if (!unit) return await expectProducts(adapter, backend);
-  const noUnit = await whyNoUnit(backend, unit);
+  const noUnit = await whyNoUnit(backend, unit) ??
+    // Software takes seconds to compile it, and does not use it.
+    (adapter.info.isSoftware ? null : await whyNoAttention(backend, unit));
   if (noUnit === null) return backend;
   // Opened anew, as its test may have left an error behind, or a lost device.
   await backend.dispose();
