@@ -18,7 +18,8 @@ export const KERNEL_GENERATION = {
    * rows in another order, as gradients of adapters are; other parts of k in
    * products. 4: sums of columns by matrix units; gradients behind dropout
    * and of logits in two bytes, sums for a bias of what is rounded; other parts
-   * of k on matrix units; GELU in fewer operations.
+   * of k on matrix units; GELU in fewer operations; losses from one reading of
+   * logits.
    */
   webgpu: 4,
 } as const;

@@ -29,12 +29,18 @@ export interface Memory {
 export type StoredType = DType | TwoBytes;
 export type TwoBytes = "bf16" | "f16";
 
+/**
+ * How a tensor of f32 is stored in another way: in two bytes a number, or in
+ * f32 with rows that are filled up; see {@linkcode rowOf}.
+ */
+export type StoredAs = TwoBytes | "filled";
+
 /** A tensor as a kernel sees it. */
 export interface GpuTensor {
   readonly dtype: StoredType;
   /** Elements, with those that fill up rows. */
   readonly length: number;
-  /** From one row to the next, where rows are filled up with zeros. */
+  /** Numbers from one row to the next, where rows are filled up. */
   readonly row?: number;
   /** Shared with the tensors whose place this one takes. */
   readonly memory: Memory;
@@ -140,30 +146,45 @@ function elementType(dtype: StoredType, wide: boolean): string {
 }
 
 /**
- * Numbers from one row of a matrix to the next. Of two bytes, eight are read at
- * once, so that rows that are no multiple of four are filled up.
+ * Numbers from one row of a matrix to the next.
+ *
+ * Of rows that are no multiple of four, no vector could be read where they lie
+ * one behind another. Those of two bytes, of which eight are read at once, are
+ * filled up to eights; so are those of f32 that are chosen for it, and long
+ * ones to lines of a cache.
  */
-export function rowOf(shape: readonly number[], dtype: StoredType): number {
+export function rowOf(
+  shape: readonly number[],
+  stored: StoredType | StoredAs,
+): number {
   const row = shape.at(-1) ?? 1;
-  return bytesPerNumber(dtype) === 2 && row % 4 !== 0
-    ? Math.ceil(row / 8) * 8
-    : row;
+  const isFilled = row % 4 !== 0 &&
+    (stored === "filled" || bytesPerNumber(stored) === 2);
+  if (!isFilled) return row;
+  const whole = row < LONG_ROW ? 8 : LINE;
+  return Math.ceil(row / whole) * whole;
 }
+
+/**
+ * Of two bytes, numbers in 128 bytes, which a card reads at once; and rows so
+ * long that filling them up to it costs less than a tenth.
+ */
+const LINE = 64, LONG_ROW = 640;
 
 /** Numbers of a tensor as it is stored. */
 export function storedLength(
   shape: readonly number[],
-  dtype: StoredType,
+  stored: StoredType | StoredAs,
 ): number {
   return shape.slice(0, -1).reduce(
     (product, side) => product * side,
-    rowOf(shape, dtype),
+    rowOf(shape, stored),
   );
 }
 
 /** Bytes of one number. */
-export function bytesPerNumber(dtype: StoredType): 2 | 4 {
-  return dtype === "bf16" || dtype === "f16" ? 2 : 4;
+export function bytesPerNumber(stored: StoredType | StoredAs): 2 | 4 {
+  return stored === "bf16" || stored === "f16" ? 2 : 4;
 }
 
 /** Whether two tensors have the same place. */

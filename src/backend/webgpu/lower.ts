@@ -27,9 +27,9 @@ import {
   type GpuTensor,
   type Memory,
   rowOf,
+  type StoredAs,
   storedLength,
   type StoredType,
-  type TwoBytes,
 } from "./dispatch.ts";
 import { FactorCopies, findFactorUses } from "./factor_copies.ts";
 import {
@@ -48,8 +48,8 @@ import { MOST_KEPT_BYTES } from "./kernels/attention_backward.ts";
 import { flatAdamw } from "./kernels/flat_adamw.ts";
 import { lowerFused } from "./lower_fused.ts";
 import { schedule } from "./schedule.ts";
+import { chooseStorage } from "./storage.ts";
 import {
-  chooseTwoBytes,
   findGradients,
   gradientScale,
   type StoredPrecision,
@@ -69,7 +69,7 @@ interface PlacedUpdate extends FlatUpdate {
 }
 
 /** By name, tensors that are not stored as the program has them. */
-export type StoredTensors = Readonly<Record<string, TwoBytes>>;
+export type StoredTensors = Readonly<Record<string, StoredAs>>;
 
 /** How a product of many rows is computed: a pure function. */
 export type ChooseGemm = (shape: GemmShape, phase: string) => GemmVariant;
@@ -99,8 +99,9 @@ export interface LowerOptions {
   /** How activations are stored. */
   readonly precision: StoredPrecision;
   /**
-   * Persistent tensors that are stored in two bytes a number, by name. For
-   * timing: what they are written and read as are words of two numbers.
+   * Persistent tensors that are stored in another way, by name. For timing:
+   * they are written and read with what fills up rows, and those of two bytes
+   * a number as words of two.
    */
   readonly stored?: StoredTensors;
   /**
@@ -270,10 +271,12 @@ function persistentViews(
     if (views.has(name)) continue;
     const constant = kind === "input" && !written.has(name);
     const lifetime = constant ? "input" : "persistent";
-    const dtype = stored[name] ?? tensor.dtype;
-    const sizeBytes = storedLength(tensor.shape, dtype) *
-      bytesPerNumber(dtype);
-    views.set(name, view({ ...tensor, dtype }, { name, sizeBytes, lifetime }));
+    const as = stored[name] ?? tensor.dtype;
+    const sizeBytes = storedLength(tensor.shape, as) * bytesPerNumber(as);
+    views.set(
+      name,
+      view(tensor, { as, memory: { name, sizeBytes, lifetime } }),
+    );
   }
   return views;
 }
@@ -305,22 +308,22 @@ function tempViews(
   },
 ): Map<PlacedTensor, GpuTensor> {
   const views = new Map<PlacedTensor, GpuTensor>();
-  const twoBytes = chooseTwoBytes(calls, precision);
+  const storage = chooseStorage(calls, precision);
   const results = describeResults(calls);
   // Temporaries of the calls are those of the plan, which knows them placed.
-  const storedType = (tensor: Tensor) =>
-    twoBytes.get(tensor as PlacedTensor) ?? tensor.dtype;
+  const storedAs = (tensor: Tensor) =>
+    storage.get(tensor as PlacedTensor) ?? tensor.dtype;
   const bytesOf = (tensor: Tensor) =>
-    storedLength(tensor.shape, storedType(tensor)) *
-    bytesPerNumber(storedType(tensor));
+    storedLength(tensor.shape, storedAs(tensor)) *
+    bytesPerNumber(storedAs(tensor));
   for (const buffer of tempBuffers(calls, { inPlace: true, bytesOf })) {
     const { sizeBytes, tensors } = buffer;
     const largest = tensors.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a);
     const name = results.get(largest as PlacedTensor) ?? largest.name;
     const memory = { name, sizeBytes, lifetime: { phase } };
     for (const tensor of tensors) {
-      const dtype = storedType(tensor);
-      views.set(tensor as PlacedTensor, view({ ...tensor, dtype }, memory));
+      const as = storedAs(tensor);
+      views.set(tensor as PlacedTensor, view(tensor, { as, memory }));
     }
   }
   return views;
@@ -392,12 +395,13 @@ function callContext(
 
 /** All of a piece of memory. */
 function view(
-  { dtype, shape }: { dtype: StoredType; shape: readonly number[] },
-  memory: Memory,
+  { shape }: Pick<Tensor, "shape">,
+  { as, memory }: { as: StoredType | StoredAs; memory: Memory },
 ): GpuTensor {
-  const row = rowOf(shape, dtype);
+  const row = rowOf(shape, as);
   return {
-    ...{ dtype, length: storedLength(shape, dtype), memory, offset: 0 },
+    dtype: as === "filled" ? "f32" : as,
+    ...{ length: storedLength(shape, as), memory, offset: 0 },
     ...row !== (shape.at(-1) ?? 1) && { row },
   };
 }

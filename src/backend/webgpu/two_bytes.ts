@@ -27,9 +27,12 @@ import { MOST_GEMV_ROWS } from "./gemm/gemv_plan.ts";
 export type StoredPrecision = "fp32" | "bf16" | "fp16";
 
 type Attrs<K extends OpName> = Ops<unknown>[K]["attrs"];
-/** Names of the tensors that a call reaches four numbers at a time. */
-type Vectors = {
-  readonly [K in OpName]?: (attrs: Attrs<K>) => readonly string[];
+/** Of each op, names of tensors that a call can take in some way. */
+export type Uses = {
+  readonly [K in OpName]?: (
+    attrs: Attrs<K>,
+    inputs: Readonly<Record<string, unknown>>,
+  ) => readonly string[];
 };
 
 const when = (fits: boolean, ...names: string[]) => fits ? names : [];
@@ -38,7 +41,7 @@ const norm = ({ C }: { C: number }) => when(isWhole(C), "out");
 const normBackward = ({ C }: { C: number }) => when(isWhole(C), "dOut");
 
 /** What may be stored in two bytes; the input of a norm is what flows past. */
-const VECTORS: Vectors = {
+const VECTORS: Uses = {
   matmul: ({ M, N, K, transA, transB }) =>
     M <= MOST_GEMV_ROWS ? [] : [
       ...when(isWhole(transA ? M : K), "a"),
@@ -64,10 +67,10 @@ const VECTORS: Vectors = {
 };
 
 /**
- * What may be so although its rows are no multiples of four: the gradient of
- * logits, of odd vocabularies.
+ * What may be so although its rows are no multiples of four, as they are filled
+ * up with zeros: the gradient of logits, of odd vocabularies.
  */
-const FILLED_UP: Vectors = {
+export const FILLED_UP: Uses = {
   matmul: ({ M }) => when(M > MOST_GEMV_ROWS, "a", "b"),
   crossEntropyBackward: () => ["out"],
 };
@@ -83,33 +86,47 @@ export function chooseTwoBytes(
   calls: readonly AnyCall<PlacedTensor>[],
   precision: StoredPrecision,
 ): Map<PlacedTensor, TwoBytes> {
-  const chosen = new Map<PlacedTensor, TwoBytes>();
-  if (precision === "fp32") return chosen;
-  const refused = new Set<PlacedTensor>();
+  if (precision === "fp32") return new Map();
   const gradients = findGradients(calls);
+  const fitting = fittingTemporaries(
+    calls,
+    (tensor) => hasWholeRows(tensor) ? VECTORS : FILLED_UP,
+  );
+  return new Map([...fitting].map((tensor) => [
+    tensor,
+    precision === "fp16" && !gradients.has(tensor) ? "f16" : "bf16",
+  ]));
+}
+
+/** Temporaries of f32 that all calls can take as `usesOf` them says. */
+export function fittingTemporaries(
+  calls: readonly AnyCall<PlacedTensor>[],
+  usesOf: (tensor: PlacedTensor) => Uses,
+): Set<PlacedTensor> {
+  const fitting = new Set<PlacedTensor>(), refused = new Set<PlacedTensor>();
   for (const call of calls) {
-    // Call and entry are of one op, which a lookup cannot express.
-    const of = (vectors: Vectors) =>
-      (vectors[call.op] as (attrs: unknown) => string[])?.(call.attrs) ?? [];
-    const whole = of(VECTORS), filledUp = of(FILLED_UP);
     for (const side of [call.in, call.out]) {
       for (const [name, tensor] of Object.entries<PlacedTensor>(side)) {
         if (tensor.kind !== "temp" || tensor.dtype !== "f32") continue;
+        // Call and entry are of one op, which a lookup cannot express.
+        const names = usesOf(tensor)[call.op] as
+          | (
+            (attrs: unknown, inputs: unknown) => readonly string[]
+          )
+          | undefined;
         // A sum with what flows past flows past itself.
         const isSum = name === "out" && "addTo" in call.in;
-        const fitting = isWhole(tensor.shape.at(-1) ?? 1) ? whole : filledUp;
-        if (!fitting.includes(name) || isSum) refused.add(tensor);
-        else if (!chosen.has(tensor)) {
-          const dtype = precision === "fp16" && !gradients.has(tensor)
-            ? "f16"
-            : "bf16";
-          chosen.set(tensor, dtype);
-        }
+        const fits = !isSum && names?.(call.attrs, call.in).includes(name);
+        (fits ? fitting : refused).add(tensor);
       }
     }
   }
-  for (const tensor of refused) chosen.delete(tensor);
-  return chosen;
+  return fitting.difference(refused);
+}
+
+/** Whether rows of a tensor are whole vectors. */
+export function hasWholeRows({ shape }: PlacedTensor): boolean {
+  return isWhole(shape.at(-1) ?? 1);
 }
 
 /** All that the gradient of the loss is made of, and what follows from it. */

@@ -47,9 +47,10 @@ export function gemmDispatches(
   const { splitK } = variant;
   if (splitK === 1) return [tiled(tensors, { shape, variant })];
   const { a, b, scales, sums, ...rest } = tensors;
-  const { M, N } = shape;
+  const { M } = shape;
+  const N = rest.out.row ?? shape.N;
   const rows = M + (sums ? 1 : 0); // of a part: the sums are its last row
-  const parts = partials(splitK * rows * N);
+  const parts = { ...partials(splitK * rows * N), row: rest.out.row };
   const partSums = sums && { sums: { out: parts } };
   return [
     tiled({ a, b, scales, out: parts, ...partSums }, { shape, variant }),

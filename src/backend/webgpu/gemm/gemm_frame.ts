@@ -24,6 +24,7 @@ export interface GemmTensors {
   readonly b: GpuTensor;
   readonly bias?: GpuTensor;
   readonly addTo?: GpuTensor;
+  /** Its rows may be filled up if there is none of the others. */
   readonly out: GpuTensor;
   /** Sums over the rows of `b`, not transposed; N is a multiple of 4. */
   readonly sums?: { readonly addTo?: GpuTensor; readonly out: GpuTensor };
@@ -70,6 +71,7 @@ export function gemmFrame(
   const fits = (n: number) => n % 4 === 0;
   const lengthA = a.row ?? (transA ? M : K);
   const lengthB = b.row ?? (transB ? K : N);
+  const lengthOut = out.row ?? N;
   const vectorA = fits(lengthA), vectorB = fits(lengthB);
   const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
   const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
@@ -88,11 +90,11 @@ export function gemmFrame(
     vector: [
       ...vectorA ? ["a"] : [],
       ...vectorB ? ["b"] : [],
-      ...fits(N) ? Object.keys({ ...read, ...write }) : [],
+      ...fits(lengthOut) ? Object.keys({ ...read, ...write }) : [],
     ],
   });
   const ending = epilogue?.code(names);
-  const part = M * N + (sums ? N : 0);
+  const part = M * lengthOut + (sums ? N : 0);
   const base = splitK > 1 ? `group.z * ${part}u + ` : "";
   const perSplit = Math.ceil(K / splitK / tileK) * tileK;
   const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN);
@@ -102,7 +104,7 @@ export function gemmFrame(
   return {
     bindings,
     a: {
-      // What fills up rows are zeros, which may be read as well.
+      // What fills up rows of factors are zeros, which may be read as well.
       ...{ name: names.a, tile: tileM },
       ...transA ? { size: lengthA, K } : { size: M, K: lengthA },
       ...{ alongK: !transA, vector: vectorA, dtype: a.dtype },
@@ -128,12 +130,13 @@ export function gemmFrame(
   let toK = min(fromK + ${perSplit}u, ${K}u);`,
     workgroups: alongM ? [tilesM, tilesN, splitK] : [tilesN, tilesM, splitK],
     results: {
-      ...{ shape, base, out: names.out },
+      // Behind the ends of rows anything may be stored.
+      ...{ shape: { ...shape, N: lengthOut }, base, out: names.out },
       bias: bias && names.bias,
       addTo: addTo && storedVectors(addTo, names.addTo),
       ending,
       guardRow: M % tileM !== 0,
-      guardColumn: N % tileN !== 0,
+      guardColumn: lengthOut % tileN !== 0,
     },
   };
 }

@@ -9,45 +9,90 @@
 import { IGNORED_TARGET } from "../../../graph/ops.ts";
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { across, beginRow, elementType, rowShape } from "../rows.ts";
-import { entry, f32, lines, reductions } from "../wgsl.ts";
+import {
+  across,
+  beginRow,
+  elementType,
+  type RowShape,
+  rowShape,
+} from "../rows.ts";
+import { entry, f32, joined, lines, range, reductions } from "../wgsl.ts";
 
 const IGNORED = `${IGNORED_TARGET}u`;
 /** Below every finite number that a logit can be. */
 const LOWEST = "-3.4028234e38f";
+/** Of a vector. */
+const HIGHEST_OF_FOUR =
+  "max(max(highest.x, highest.y), max(highest.z, highest.w))";
+const UP_TO_THREE = "vec4<u32>(0u, 1u, 2u, 3u)";
+
+/** Elements of a row that a thread reads at once, to wait for them once. */
+const AT_ONCE = 4;
+
+/** Loops over the elements of a row that this thread has, some at a time. */
+function eachColumn(
+  { threads }: RowShape,
+  count: number,
+  body: (columns: readonly string[]) => string,
+): string {
+  const step = AT_ONCE * threads, together = Math.floor(count / step) * step;
+  const loop = (from: number, to: number, atOnce: number) =>
+    from >= to ? "" : `
+  for (var c = lane + ${from}u; c < ${to}u; c += ${atOnce * threads}u) {${
+      body(range(atOnce).map((j) => j === 0 ? "c" : `(c + ${j * threads}u)`))
+    }
+  }`;
+  return loop(0, together, AT_ONCE) + loop(together, count, 1);
+}
 
 /** Kernels of the loss. */
 export const lossKernels: Kernels<
   "crossEntropy" | "crossEntropyBackward" | "meanLoss" | "meanLossBackward"
 > = {
   crossEntropy({ in: read, out: write, attrs: { rows, V } }) {
-    const shape = rowShape(V);
-    const { width, CV, threads } = shape;
+    const shape = rowShape(read.logits.row ?? V);
+    const { width, threads } = shape;
     const vector = width === 4 ? ["logits"] : [];
     const { bindings, names } = bind({ read, write }, { vector });
     const { logits, targets, rowLoss, lse } = names;
     const component = width === 4 ? "[target_ & 3u]" : "";
-    const perRow = (body: string) =>
-      `for (var c = lane; c < ${CV}u; c += ${threads}u) { ${body} }`;
-    const most = width === 4
-      ? "max(max(most.x, most.y), max(most.z, most.w))"
-      : "most";
+    const at = (c: string) => `${logits}[start + ${c}]`;
+    // Rows of a workgroup for each core are more than caches hold: each number
+    // is read once, and what is summed is below the most so far.
+    const add = (numbers: readonly string[]) => {
+      const x = numbers.map((_, j) => `x${j}`);
+      return `
+    ${lines(numbers.length, (j) => `let ${x[j]} = ${numbers[j]};`)}
+    let highest = ${x.reduce((a, b) => `max(${a}, ${b})`)};
+    let before = most;
+    most = max(most, ${width === 4 ? HIGHEST_OF_FOUR : "highest"});
+    sum = sum * exp(before - most) + ${
+        x.map((one) => `exp(${one} - most)`).join(" + ")
+      };`;
+    };
+    const whole = Math.floor(V / width), rest = V % width;
     const code = elementType(shape) + reductions(threads) + entry(
       threads,
       `
   ${beginRow(rows, shape)}
-  var most = V(${LOWEST});
-  ${perRow(`most = max(most, ${logits}[start + c]);`)}
-  let largest = maxAll(${most}, lane);
+  var most = ${LOWEST};
   var sum = V();
-  ${perRow(`sum += exp(${logits}[start + c] - largest);`)}
+  ${eachColumn(shape, whole, (columns) => add(columns.map(at)))}${
+        rest === 0 ? "" : `
+  if (lane == ${whole % threads}u) { // of which anything may be behind the row
+    let isThere = ${UP_TO_THREE} < vec4<u32>(${rest}u);
+    ${add([`select(V(${LOWEST}), ${at(`${whole}u`)}, isThere)`])}
+  }`
+      }
+  let largest = maxAll(most, lane);
+  sum *= exp(most - largest);
   let total = largest + log(sumAll(${across(shape, "sum")}, lane));
   if (lane == 0u) {
     let given = ${targets}[row];
     let target_ = min(given, ${V - 1}u); // inside of the row, whatever it says
     var loss = 0.0f;
     if (given != ${IGNORED}) {
-      loss = total - ${logits}[start + target_ / ${width}u]${component};
+      loss = total - ${at(`target_ / ${width}u`)}${component};
     }
     ${rowLoss}[row] = loss;
     ${lse}[row] = total;
@@ -59,57 +104,78 @@ export const lossKernels: Kernels<
   },
 
   crossEntropyBackward({ in: read, out: write, attrs: { rows, V } }) {
-    const isWhole = V % 4 === 0;
-    // Rows that are filled up are written four at a time, and read one by one.
-    const row = write.out.row ?? V;
-    const width = row % 4 === 0 ? 4 : 1, VV = row / width;
-    const vector = [
-      ...isWhole ? ["logits"] : [],
-      ...width === 4 ? ["out"] : [],
-    ];
-    const { bindings, names } = bind({ read, write }, { vector });
+    const shape = rowShape(write.out.row ?? V);
+    const { width, CV, threads } = shape;
+    const logitsRow = read.logits.row ?? V;
+    const isVector = width === 4 && logitsRow % 4 === 0;
+    const { bindings, names } = bind({ read, write }, {
+      vector: [
+        ...isVector ? ["logits"] : [],
+        ...width === 4 ? ["out"] : [],
+      ],
+    });
     const { dRowLoss, logits, targets, lse, out } = names;
-    const n = rows * VV, count = Math.ceil(n / 256);
-    const onehot = isWhole
-      ? `select(V(), V(1.0f), vec4<u32>(target_) == v + vec4<u32>(0u, 1u, 2u, 3u))`
-      : `select(0.0f, 1.0f, target_ == v)`;
-    const one = (to: string, { at, v }: { at: string; v: string }) =>
-      `${to} = ${dRowLoss}[row] * (exp(${logits}[${at}] - ${lse}[row]) - ` +
-      `${onehot.replaceAll("== v", `== ${v}`)});`;
-    const each = isWhole || width === 1
-      ? one("gradient", { at: "i", v: "v" })
-      : lines(4, (j) => `
-    if (v + ${j}u < ${V}u) {
+    const one = (v: string) => `${logits}[row * ${logitsRow}u + ${v}]`;
+    const logitsAt = (c: string) =>
+      isVector
+        ? `${logits}[row * ${logitsRow / 4}u + ${c}]`
+        : width === 1
+        ? one(c)
+        : `V(${
+          joined(4, ", ", (j) => one(`min(4u * ${c} + ${j}u, ${V - 1}u)`))
+        })`;
+    const each = (columns: readonly string[]) => `
+    ${lines(columns.length, (j) => `var x${j} = V();`)}
+    if (target_ != ${IGNORED}) {
+      ${lines(columns.length, (j) => `x${j} = ${logitsAt(columns[j])};`)}
+    }
+    ${
+      lines(columns.length, (j) =>
+        `{
+      let v = ${
+          width === 4 ? `4u * ${columns[j]} + ${UP_TO_THREE}` : columns[j]
+        };
+      let onehot = select(V(), V(1.0f), v == U(target_));
+      var gradient = by * (exp(x${j} - lse_) - onehot);
+      if (target_ == ${IGNORED}) { gradient = V(); }
       ${
-        one(`gradient.${"xyzw"[j]}`, {
-          at: `row * ${V}u + v + ${j}u`,
-          v: `v + ${j}u`,
-        })
-      }
-    }`);
-    const code = `
-alias V = ${width === 4 ? "vec4<f32>" : "f32"};
+          width * CV === V
+            ? ""
+            : `if (${columns[j]} >= ${Math.floor(V / width)}u) {
+        gradient = select(V(), gradient, v < U(${V}u));
+      }`
+        }
+      ${out}[start + ${columns[j]}] = gradient;
+    }`)
+    }`;
+    const ofRow = `
+  let target_ = ${targets}[row];
+  let by = ${dRowLoss}[row];
+  let lse_ = ${lse}[row];`;
+    // Threads of a short row's workgroup would have nothing to do.
+    const isLong = CV >= AT_ONCE * threads;
+    const count = Math.ceil(rows * CV / threads);
+    const code = `${elementType(shape)}
+alias U = ${width === 4 ? "vec4<u32>" : "u32"};
 ${
       entry(
-        256,
-        `
-  let i = ${groupIndex(count)} * 256u + lane;
-  if (i >= ${n}u) { return; }
-  let row = i / ${VV}u;
-  let v = i % ${VV}u * ${width}u;
-  let target_ = ${targets}[row];
-  var gradient = V();
-  if (target_ != ${IGNORED}) {
-    ${each}
-  }
-  ${out}[i] = gradient;`,
+        threads,
+        isLong
+          ? `${beginRow(rows, shape)}${ofRow}
+  ${eachColumn(shape, CV, each)}`
+          : `
+  let i = ${groupIndex(count)} * ${threads}u + lane;
+  if (i >= ${rows * CV}u) { return; }
+  let row = i / ${CV}u;
+  let c = i % ${CV}u;
+  let start = i - c;${ofRow}${each(["c"])}`,
       )
     }`;
     return [{
       label: "crossEntropyBackward",
       bindings,
       code,
-      workgroups: groups(count),
+      workgroups: groups(isLong ? rows : count),
     }];
   },
 

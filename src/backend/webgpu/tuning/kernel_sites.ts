@@ -10,14 +10,15 @@ import type { Graph } from "../../../graph/graph.ts";
 import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { attentionFlops } from "../attention/attention_tile.ts";
-import type { TwoBytes } from "../dispatch.ts";
+import type { StoredAs } from "../dispatch.ts";
 import { findFused, type FusedProduct, inWords } from "../fusion.ts";
 import { shapeKey } from "../gemm/gemm_choice.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
 import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "../gemm/gemv_plan.ts";
 import type { StoredTensors } from "../lower.ts";
-import { chooseTwoBytes, type StoredPrecision } from "../two_bytes.ts";
+import { chooseStorage } from "../storage.ts";
+import type { StoredPrecision } from "../two_bytes.ts";
 
 /** A product with its neighbours. */
 export interface GemmSite {
@@ -80,20 +81,20 @@ export function programSites(
   };
   for (const calls of Object.values(phases)) {
     const done = new Set<unknown>();
-    const twoBytes = chooseTwoBytes(calls, precision);
+    const storage = chooseStorage(calls, precision);
     for (const { what } of findFused(calls)) {
       if (!("product" in what)) continue;
       done.add(what.product);
-      add(gemmSite(what, twoBytes));
+      add(gemmSite(what, storage));
     }
     for (const call of calls) {
       if (call.op === "attention" || call.op === "attentionBackward") {
-        const stored = storedOf({ ...call.in, ...call.out }, twoBytes);
+        const stored = storedOf({ ...call.in, ...call.out }, storage);
         add({ kind: call.op, attrs: call.attrs, stored });
       }
       if (call.op === "matmul" && !done.has(call)) {
         if (call.attrs.M <= MOST_GEMV_ROWS) continue;
-        add(gemmSite({ product: call, isRead: false }, twoBytes));
+        add(gemmSite({ product: call, isRead: false }, storage));
       }
     }
   }
@@ -227,7 +228,7 @@ function recordAttention(g: Graph, { kind, attrs }: AttentionSite): void {
 
 function gemmSite(
   calls: FusedProduct,
-  twoBytes: ReadonlyMap<PlacedTensor, TwoBytes>,
+  storage: ReadonlyMap<PlacedTensor, StoredAs>,
 ): GemmSite {
   const { product, sums, after, isRead } = calls;
   const { attrs, in: inputs } = product;
@@ -244,19 +245,19 @@ function gemmSite(
     bias: inputs.bias !== undefined,
     addTo: inputs.addTo !== undefined,
     ...sums && { sums: { addTo: sums.in.addTo !== undefined } },
-    ...{ after, isRead, stored: storedOf(tensors, twoBytes) },
+    ...{ after, isRead, stored: storedOf(tensors, storage) },
   };
 }
 
-/** Of the tensors of a site those that are stored in two bytes a number. */
+/** Of the tensors of a site those that are stored in another way. */
 function storedOf(
   tensors: Readonly<Record<string, PlacedTensor | undefined>>,
-  twoBytes: ReadonlyMap<PlacedTensor, TwoBytes>,
+  storage: ReadonlyMap<PlacedTensor, StoredAs>,
 ): StoredTensors {
-  const stored: Record<string, TwoBytes> = {};
+  const stored: Record<string, StoredAs> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
-    const dtype = tensor && twoBytes.get(tensor);
-    if (dtype) stored[name] = dtype;
+    const as = tensor && storage.get(tensor);
+    if (as) stored[name] = as;
   }
   return stored;
 }

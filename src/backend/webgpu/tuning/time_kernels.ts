@@ -206,10 +206,11 @@ async function prepare(
       const length = sizeOf(shape);
       const isFactor = ["a", "b", "qkv", "dOut"].includes(name);
       if (isFactor && dtype === "f32" && length <= MOST_FILLED) {
-        const dtype = site.stored?.[name];
+        const as = site.stored?.[name] ?? dtype;
+        const length = storedLength(shape, as);
         executable.write(
           name,
-          dtype ? words(storedLength(shape, dtype), dtype) : noise(length),
+          as === "bf16" || as === "f16" ? words(length, as) : noise(length),
         );
       }
     }
