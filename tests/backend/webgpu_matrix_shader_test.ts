@@ -172,19 +172,19 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
   for (const [M, N, K, scalar, lanes] of UNITS) {
     const variant: MatrixTile = {
       ...{ tileM: 64, tileN: 32, tileK: 32, subgroupM: 32, subgroupN: 16 },
-      ...{ flow: "matrix", stages: 1, unit: { M, N, K, scalar, lanes } },
+      ...{ flow: "matrix", reads: "before", unit: { M, N, K, scalar, lanes } },
     };
     const odd = { M: 100, N: 68, K: 44 }, eights = { M: 104, N: 72, K: 48 };
     const cases = [
-      { a: "f32", b: "bf16", stages: 1, ...odd },
-      { a: "f16", b: "f32", stages: 2, ...odd },
-      { a: "f32", b: "f32", stages: 3, ...odd },
-      { a: scalar, b: scalar, stages: 2, ...eights },
+      { a: "f32", b: "bf16", reads: "before", ...odd },
+      { a: "f16", b: "f32", reads: "between", ...odd },
+      { a: "f32", b: "f32", reads: "far", ...odd },
+      { a: scalar, b: scalar, reads: "before", ...eights },
     ] as const;
     for (const layout of ["NN", "NT", "TN"] as const) {
-      for (const { stages, ...one } of cases) {
+      for (const { reads, ...one } of cases) {
         const { words, workgroupSize, capabilities } = compileProduct({
-          ...{ ...variant, stages },
+          ...{ ...variant, reads },
         }, { ...one, layout });
         modules.push(words);
         assert.deepEqual(workgroupSize, [4 * lanes, 1, 1]);
@@ -195,7 +195,7 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
         const count = (name: string) =>
           all.filter(({ op }) => op === name).length;
         // Of a subgroup's 32 x 16, 32 deep; even and odd tiles apart.
-        const turns = stages === 3 ? 2 : 1;
+        const turns = reads === "far" ? 2 : 1;
         const down = 32 / M, across = 16 / N, deep = turns * 32 / K;
         assert.equal(
           count("cooperativeMatrixMulAdd"),

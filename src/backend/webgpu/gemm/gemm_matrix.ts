@@ -165,8 +165,7 @@ function begin({ tileN, subgroupM, subgroupN }: MatrixTile): string {
 function quadsOf(tile: MatrixTile, ofTiles: number): number {
   const threads = matrixThreads(tile);
   const ofResults = threads / tile.unit.lanes * resultQuads(tile);
-  const held = tile.stages === 1 ? 1 : 2;
-  return Math.max(held * ofTiles, ofResults, 2 * threads);
+  return Math.max(ofTiles, ofResults, 2 * threads);
 }
 
 /**
@@ -183,78 +182,59 @@ function loop(
     sums: boolean;
   },
 ): string {
-  const { tileK, stages } = variant;
-  const firstOfB = a.rows.size, size = firstOfB + b.rows.size;
+  const { tileK, reads } = variant;
+  const parts = a.parts.length;
   const take = (k: string, part = 0) =>
     a.parts[part].take(k) + b.parts[part].take(k);
-  const put = (tile: string, part = 0) =>
-    (sums
-      ? `
+  /** Statements for the tile that is so many behind the one at k. */
+  const turn = (part: number) => {
+    const ahead = part + parts;
+    const read = `
+    let next = k + ${ahead * tileK}u;
+    if (next < toK) {${take("next", part)}
+    }`;
+    return `${
+      sums
+        ? `
     if (fromM == 0u) {${b.parts[part].addUp(COLUMN_SUMS)}
     }`
-      : "") +
-    a.parts[part].put(tile) + b.parts[part].put(`${tile} + ${firstOfB}u`);
-  const last = (Math.ceil(K / tileK) - 1) * tileK;
-  const first = `
-  let firstK = min(fromK, ${last}u);${take("firstK")}`;
-  if (stages === 1) {
-    return `${first}
-  for (var k = fromK; k < toK; k += ${tileK}u) {${put("0u")}
-    workgroupBarrier();
-    let next = k + ${tileK}u;
-    if (next < toK) {${take("next")}
-    }${multiply(variant, { a, b, tile: "0u" })}
-    workgroupBarrier();
-  }`;
-  }
-  const ifAny = (name: string, k: string, then: string) => `
-    let ${name} = ${k};
-    if (${name} < toK) {${then}
-    }`;
-  // All have multiplied the other tile when they wait, so that it is free.
-  if (stages === 2) {
-    return `${first}
-  var tile = 0u;
-  if (fromK < toK) {${put("tile")}${
-      ifAny("second", `fromK + ${tileK}u`, take("second"))
+        : ""
+    }${a.parts[part].put("0u")}${b.parts[part].put(`${a.rows.size}u`)}
+    workgroupBarrier();${reads === "between" ? "" : read}${
+      multiply(variant, { a, b, between: reads === "between" ? read : "" })
     }
-  }
-  workgroupBarrier();
-  for (var k = fromK; k < toK; k += ${tileK}u) {
-    let other = ${size}u - tile;${
-      ifAny("next", `k + ${tileK}u`, put("other"))
-    }${ifAny("afterNext", `k + ${2 * tileK}u`, take("afterNext"))}${
-      multiply(variant, { a, b, tile: "tile" })
-    }
-    workgroupBarrier();
-    tile = other;
-  }`;
-  }
-  // Even tiles and odd ones have registers of their own, and so a turn each.
-  const turn = (parity: 0 | 1) => {
-    const other = 1 - parity;
-    const at = (tiles: number) => `k + ${(parity + tiles) * tileK}u`;
-    return `${ifAny("next", at(1), put(`${other * size}u`, other))}${
-      ifAny("third", at(3), take("third", other))
-    }${multiply(variant, { a, b, tile: `${parity * size}u` })}
     workgroupBarrier();`;
   };
-  return `${first}
-  if (fromK < toK) {${ifAny("second", `fromK + ${tileK}u`, take("second", 1))}${
-    put("0u")
-  }${ifAny("third", `fromK + ${2 * tileK}u`, take("third"))}
+  const last = (Math.ceil(K / tileK) - 1) * tileK;
+  const [first, second] = ["fromK", `fromK + ${tileK}u`].map((k) =>
+    `min(${k}, ${last}u)`
+  );
+  // Even tiles and odd ones have registers of their own, and so a turn each.
+  return `
+  let firstK = ${first};${take("firstK")}${
+    parts === 2
+      ? `
+  let secondK = ${second};${take("secondK", 1)}`
+      : ""
   }
-  workgroupBarrier();
-  for (var k = fromK; k < toK; k += ${2 * tileK}u) {${turn(0)}
+  for (var k = fromK; k < toK; k += ${parts * tileK}u) {${turn(0)}${
+    parts === 2
+      ? `
     if (k + ${tileK}u < toK) {${turn(1)}
-    }
+    }`
+      : ""
+  }
   }`;
 }
 
-/** Multiplies the tiles of both factors that begin at `tile`. */
+/**
+ * Multiplies the tiles that are in workgroup memory.
+ *
+ * @param options.between Statements behind the loads of the first units.
+ */
 function multiply(
   variant: MatrixTile,
-  { a, b, tile }: { a: MatrixLoad; b: MatrixLoad; tile: string },
+  { a, b, between }: { a: MatrixLoad; b: MatrixLoad; between: string },
 ): string {
   const { tileK, subgroupM, subgroupN, unit } = variant;
   /** A unit at depth k, and so far along the size of the factor's block. */
@@ -279,22 +259,27 @@ function multiply(
       from(alongK ? ` * ${stride}u` : ` / ${EIGHT}u`)
     } + ${offset}u], ${stride}u)`;
   };
-  const fromA = (step: string) => `${tile} + blockM${step}`;
-  const fromB = (step: string) => `${tile} + ${a.rows.size}u + blockN${step}`;
+  const fromA = (step: string) => `blockM${step}`;
+  const fromB = (step: string) => `${a.rows.size}u + blockN${step}`;
   return range(tileK / unit.K).map((depth) => {
     const k = depth * unit.K;
+    const down = range(subgroupM / unit.M), across = range(subgroupN / unit.N);
+    const loads = [
+      ...down.map((i) => `
+      let a${i} = ${
+        load(a, { use: "A", from: fromA, k, along: i * unit.M })
+      };`),
+      ...across.map((j) => `
+      let b${j} = ${
+        load(b, { use: "B", from: fromB, k, along: j * unit.N })
+      };`),
+    ];
+    const products = across.flatMap((j) =>
+      down.map((i) => `
+      c${i}_${j} = coopMultiplyAdd(a${i}, b${j}, c${i}_${j});`)
+    );
     return `
-    {${
-      range(subgroupM / unit.M).map((i) => `
-      let a${i} = ${load(a, { use: "A", from: fromA, k, along: i * unit.M })};`)
-        .join("")
-    }${
-      range(subgroupN / unit.N).map((j) => `
-      let b${j} = ${load(b, { use: "B", from: fromB, k, along: j * unit.N })};${
-        range(subgroupM / unit.M).map((i) => `
-      c${i}_${j} = coopMultiplyAdd(a${i}, b${j}, c${i}_${j});`).join("")
-      }`).join("")
-    }
+    {${loads.join("")}${depth === 0 ? between : ""}${products.join("")}
     }`;
   }).join("");
 }

@@ -68,11 +68,13 @@ export interface ThreadTile extends TileSizes {
 export interface MatrixTile extends TileSizes {
   readonly flow: "matrix";
   /**
-   * Tiles of each factor on the way. With two in workgroup memory, one is put
-   * there while the other is multiplied, and the threads wait for each other
-   * once a tile; the third is read one tile earlier, into registers.
+   * When tiles are read into registers, from where they are put into workgroup
+   * memory one after another:
+   * - `before`: the next one, before this one is multiplied;
+   * - `between`: so, but once the first units of this one are loaded;
+   * - `far`: before this one is multiplied, the one after the next.
    */
-  readonly stages: 1 | 2 | 3;
+  readonly reads: "before" | "between" | "far";
   /** Rows and columns of one subgroup: multiples of the unit's. */
   readonly subgroupM: number;
   readonly subgroupN: number;

@@ -50,8 +50,6 @@ const ON_UNITS = {
    * 4.9 TB/s of 32 x 32 on an H200.
    */
   fetch: 51,
-  /** With two tiles on the way at once, in 4096^3 on an H200. */
-  stagesTake: 1.3,
   /** Bytes of results alone take as long as 80 deep of products. */
   startDepth: 100,
   /** As above, of 125e12 a second; parts come from the cache in part. */
@@ -134,14 +132,13 @@ function forParts({ M, N, parts, partDepth, dispatchWork }: {
  * in waves of as many workgroups as it holds, of which the last has the rest.
  */
 function matrixSums(tile: MatrixTile, groups: number): number {
-  const { tileM, tileN, stages, subgroupM, subgroupN, unit } = tile;
-  const { enoughSubgroups, fewerTake, fetch, stagesTake } = ON_UNITS;
+  const { tileM, tileN, subgroupM, subgroupN, unit } = tile;
+  const { enoughSubgroups, fewerTake, fetch } = ON_UNITS;
   const subgroups = matrixThreads(tile) / unit.lanes;
   // Units are loaded once for each row or column of units of the other factor:
   // counted, a third of the time of 64 x 64.
   const loads = 0.7 + 9.6 * (1 / subgroupM + 1 / subgroupN);
-  const one = Math.max(tileM * tileN * loads, fetch * (tileM + tileN)) *
-    (stages === 1 ? 1 : stagesTake);
+  const one = Math.max(tileM * tileN * loads, fetch * (tileM + tileN));
   const wave = (count: number) =>
     count * one * (count * subgroups < enoughSubgroups ? fewerTake : 1);
   const atOnce = matrixGroupsPerCore(tile);
@@ -168,11 +165,12 @@ const MOST_LATE_DEPTH = 1024;
 
 /** Workgroups that a core has registers and workgroup memory for. */
 export function matrixGroupsPerCore(tile: MatrixTile): number {
-  const { tileM, tileN, tileK, stages, subgroupM, subgroupN, unit } = tile;
+  const { tileM, tileN, tileK, subgroupM, subgroupN, reads, unit } = tile;
   const threads = matrixThreads(tile);
   const sums = subgroupM * subgroupN / unit.lanes;
   const units = (subgroupM + unit.N) * unit.K / 2 / unit.lanes;
-  const next = (tileM + tileN) * tileK / 2 / threads * (stages === 3 ? 2 : 1);
+  const next = (tileM + tileN) * tileK / 2 / threads *
+    (reads === "far" ? 2 : 1);
   const registers = Math.min(
     MOST_REGISTERS,
     Math.ceil((sums + units + next + ON_UNITS.otherRegisters) / 8) * 8,

@@ -171,7 +171,7 @@ export function matrixLoad(
     rows,
     alongK,
     begin: begin(turns),
-    parts: range(variant.stages === 3 ? 2 : 1).map((i) =>
+    parts: range(variant.reads === "far" ? 2 : 1).map((i) =>
       part(i === 0 ? prefix : `${prefix}Later`)
     ),
   };
