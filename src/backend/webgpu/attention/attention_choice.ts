@@ -170,18 +170,20 @@ export function attentionWays(
   call: AttentionCall,
   device: AttentionDevice,
 ): AttentionChoice[] {
+  const units = fitting(call, device);
   const likely = chooseTile(call.op, device);
+  // On an NVIDIA H200 all are slower than units: one, in case a driver is slow.
+  if (units.length > 0) return [...units, likely];
   const isStaged = likely.flow !== "direct";
   // Slopes are cheap to keep, or dear, in all flows alike.
   const again = isStaged ? "staged" : "direct";
   const rank = ({ flow, again }: TileAttention) =>
     again ? 2 : flow === likely.flow ? 0 : 1;
-  const tiles = tileChoices(call.op, device)
+  return tileChoices(call.op, device)
     // Where it is slower to do without workgroup memory, it is by far.
     .filter(({ flow }) => flow !== "direct" || !isStaged)
     .filter((choice) => !choice.again || choice.flow === again)
     .toSorted((a, b) => rank(a) - rank(b));
-  return [...fitting(call, device), ...tiles];
 }
 
 function canStage(
