@@ -19,7 +19,7 @@ export const KERNEL_GENERATION = {
    * products. 4: sums of columns by matrix units; gradients behind dropout
    * and of logits in two bytes, sums for a bias of what is rounded; other parts
    * of k on matrix units; GELU in fewer operations; losses from one reading of
-   * logits.
+   * logits; dot products of rows behind attention in another order.
    */
   webgpu: 4,
 } as const;

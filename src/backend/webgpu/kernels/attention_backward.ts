@@ -14,8 +14,7 @@
  * @module
  */
 
-import { GRADIENT_LABEL, pairs } from "../attention/attention_gradients.ts";
-import { headLoader } from "../attention/attention_heads.ts";
+import { pairs } from "../attention/attention_gradients.ts";
 import { keyGradients } from "../attention/attention_key_gradients.ts";
 import {
   queryGradients,
@@ -34,22 +33,17 @@ import {
   slopesLength,
 } from "../attention/attention_matrix_part.ts";
 import { matrixQueryGradients } from "../attention/attention_matrix_queries.ts";
+import { rowDots } from "../attention/attention_row_dots.ts";
 import {
   type AttentionShape,
   attentionShape,
   withoutUnit,
 } from "../attention/attention_tile.ts";
-import {
-  bind,
-  type Dispatch,
-  type GpuTensor,
-  groupIndex,
-  groups,
-} from "../dispatch.ts";
+import type { GpuTensor } from "../dispatch.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 import { siteTable } from "../philox.ts";
-import { entry, range } from "../wgsl.ts";
+import { range } from "../wgsl.ts";
 
 /** Most that is kept of ds: GPT-2 small with 8 sequences of 1024 needs 214 MB. */
 export const MOST_KEPT_BYTES = 2 ** 28;
@@ -62,13 +56,13 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
     const { flow, again } = withoutUnit(choice, "kept");
     const shape = attentionShape(attrs, flow);
     const { B, T, H, tile } = shape;
-    const rowDots = context.scratch(B * H * T);
+    const dots = context.scratch(B * H * T);
     const keptLength = B * H * pairs(shape) * tile * tile;
     const slopes = !again && 4 * keptLength <= context.mostKeptBytes
       ? context.scratch(keptLength)
       : undefined;
     const site = rng && siteTable(attrs, context);
-    const first = dotRows({ dOut, out, rowDots }, shape);
+    const first = rowDots({ dOut, out, rowDots: dots }, shape);
     if (
       choice.flow === "matrixGradient" &&
       canMatrixGradient(attrs, choice, context.workgroupBytes)
@@ -79,7 +73,7 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
         // bf16 reaches as far as f32.
         const scale = unit.scalar === "f16" ? context.factorScale(dOut) : 1;
         const made = { shape, tile: choice, scale };
-        const read = { dOut, qkv, lse, rng, site, rowDots };
+        const read = { dOut, qkv, lse, rng, site, rowDots: dots };
         return [
           first,
           ...parts.flatMap((part) => [
@@ -92,7 +86,7 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
     if (flow === "kept") {
       const parts = keptParts(shape, context);
       if (parts) {
-        const read = { dOut, qkv, lse, rng, site, rowDots };
+        const read = { dOut, qkv, lse, rng, site, rowDots: dots };
         return [
           first,
           ...parts.flatMap((part) => [
@@ -102,7 +96,7 @@ export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
         ];
       }
     }
-    const tensors = { dOut, qkv, lse, rng, site, rowDots, dQkv, slopes };
+    const tensors = { dOut, qkv, lse, rng, site, rowDots: dots, dQkv, slopes };
     return [
       first,
       keyGradients(tensors, shape, context),
@@ -156,31 +150,4 @@ function sequenceParts(
       ? context.table(Float32Array.of(part * sequences))
       : undefined,
   }));
-}
-
-function dotRows(
-  { dOut, out, rowDots }: Record<"dOut" | "out" | "rowDots", GpuTensor>,
-  shape: AttentionShape,
-): Dispatch {
-  const { B, T, H, D, D4, vector } = shape;
-  const { bindings, names } = bind(
-    { read: { dOut, out }, write: { rowDots } },
-    { vector: vector ? ["dOut", "out"] : [] },
-  );
-  const n = B * T * H, count = Math.ceil(n / 64);
-  const code = headLoader(names.dOut, shape) +
-    (names.out === names.dOut ? "" : headLoader(names.out, shape)) + entry(
-      64,
-      `
-  let i = ${groupIndex(count)} * 64u + lane;
-  if (i >= ${n}u) { return; }
-  let h = i % ${H}u;
-  let row = i / ${H}u;
-  var sum = 0.0f;
-  for (var d4 = 0u; d4 < ${D4}u; d4++) {
-    sum += dot(load_${names.dOut}(i * ${D}u, d4), load_${names.out}(i * ${D}u, d4));
-  }
-  ${names.rowDots}[(row / ${T}u * ${H}u + h) * ${T}u + row % ${T}u] = sum;`,
-    );
-  return { label: GRADIENT_LABEL, bindings, code, workgroups: groups(count) };
 }
