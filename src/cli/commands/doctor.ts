@@ -151,7 +151,7 @@ async function checkDevice(device: DeviceListing): Promise<Check[]> {
   const { lookAtGpu } = await import("../../run/telemetry/gpu_sampler.ts");
   return [
     { name: id, verdict, text: name },
-    wayCheck(device, await tryWay(device)),
+    wayCheck(device, await tryCard(device)),
     {
       name: `${id} figures`,
       verdict,
@@ -193,40 +193,33 @@ async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
   ].map(gpuCheck);
 }
 
-/** Why the usual way to a card does not open, or null; it is tried. */
-async function tryWay({ ways }: AdapterListing): Promise<string | null> {
+/** What a run that takes a card would warn of; it is tried. */
+async function tryCard({ id, ways }: AdapterListing): Promise<string[]> {
+  if (!ways.some(({ isUsual }) => isUsual)) return [];
   const { openBackend } = await import("../../backend/devices.ts");
-  const device = ways.find(({ isUsual }) => isUsual)?.id;
-  if (!device) return null;
   try {
-    const { backend } = await openBackend({ device, strict: true });
+    const { backend, warnings } = await openBackend({ device: id });
     await backend.dispose();
-    return null;
+    return warnings;
   } catch (error) {
-    return errorMessage(error);
+    return [errorMessage(error)];
   }
 }
 
 /**
- * Through what a card is used, and why not through Vulkan; pure.
+ * Through what a card is used; pure.
  *
- * @param problem Why its usual way does not open, or null.
+ * @param warnings Of a run, such as that its usual way does not open.
  */
 export function wayCheck(
-  { id, ways, noVulkan }: Pick<AdapterListing, "id" | "ways" | "noVulkan">,
-  problem: string | null = null,
+  { id, ways }: Pick<AdapterListing, "id" | "ways">,
+  warnings: readonly string[] = [],
 ): Check {
   const name = `${id} used`;
+  if (warnings.length > 0) {
+    return { name, verdict: "warn", text: warnings.join("; ") };
+  }
   const usual = ways.find(({ isUsual }) => isUsual);
-  if (problem !== null) {
-    const isSpare = usual?.backend === "vulkan" && ways.length > 1;
-    const text = `${problem}: ${isSpare ? "WebGPU" : "the CPU"} is used`;
-    return { name, verdict: "warn", text };
-  }
-  if (noVulkan !== null) {
-    const text = "through WebGPU, slower than Vulkan would be: " + noVulkan;
-    return { name, verdict: "warn", text };
-  }
   const others = ways.filter((one) => one !== usual).map((one) =>
     `through ${DRIVER_NAMES[one.backend]} by --device ${one.id}`
   );
