@@ -132,6 +132,7 @@ export function gemmFrame(
     results: {
       // Behind the ends of rows anything may be stored.
       ...{ shape: { ...shape, N: lengthOut }, base, out: names.out },
+      dtype: out.dtype,
       bias: bias && names.bias,
       addTo: addTo && storedVectors(addTo, names.addTo),
       ending,

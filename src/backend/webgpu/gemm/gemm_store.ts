@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { StoredType } from "../dispatch.ts";
 import type { StoredVectors } from "../two_bytes.ts";
 import { range } from "../wgsl.ts";
 import { type EpilogueCode, finishAt, type Read } from "./gemm_epilogue.ts";
@@ -16,6 +17,7 @@ export interface Results {
   /** WGSL: what the numbers of this part of k begin behind. */
   readonly base: string;
   readonly out: string;
+  readonly dtype: StoredType;
   readonly bias?: string;
   readonly addTo?: StoredVectors;
   /** Takes the results in place of `out`. */

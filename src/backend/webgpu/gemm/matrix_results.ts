@@ -65,6 +65,9 @@ export function storeUnits(
   results: Results,
   { variant, scale }: { variant: MatrixTile; scale: number },
 ): string {
+  if (scale === 1 && areStoredAlone(results)) {
+    return storeAlone(results, variant);
+  }
   const { subgroupM, subgroupN, unit } = variant;
   const { shape: { M, N }, base, bias, ending } = results;
   const isWhole = N % 4 === 0;
@@ -168,6 +171,31 @@ export function storeUnits(
     firstAt += ${rowVectors}u;`
       : ""
   }
+  }`;
+}
+
+/** Whether units are the results, as they are, and all are inside. */
+function areStoredAlone(results: Results): boolean {
+  const { shape: { N }, dtype, bias, addTo, ending } = results;
+  const { guardRow, guardColumn } = results;
+  return N % 4 === 0 && dtype === "f32" && !bias && !addTo && !ending &&
+    !guardRow && !guardColumn;
+}
+
+/** Stores them without a way through workgroup memory, as parts of k are. */
+function storeAlone(
+  { shape: { N }, base, out }: Results,
+  { subgroupM, subgroupN, unit }: MatrixTile,
+): string {
+  const across = range(subgroupN / unit.N);
+  return `
+  let firstAt = (${base}(fromM + blockM) * ${N}u + fromN + blockN) / 4u;${
+    range(subgroupM / unit.M).flatMap((i) =>
+      across.map((j) => `
+  coopStore(c${i}_${j}, &${out}[firstAt + ${
+        (i * unit.M * N + j * unit.N) / 4
+      }u], ${N / 4}u);`)
+    ).join("")
   }`;
 }
 
