@@ -27,15 +27,17 @@ export function sizeBytesOf(tensor: Tensor): number {
  *
  * @param options.bytesOf How large a temporary is, where that is not 4 bytes
  * an element; only those of one size share a buffer.
+ * @param options.isAlike Whether two of one size may share a buffer.
  * @param options.inPlace False gives every temporary a buffer of its own; for
  * tests that compare the two.
  * @throws {TypeError} If a temporary is read before a call has written it.
  */
 export function tempBuffers(
   calls: readonly AnyCall<Tensor>[],
-  { inPlace, bytesOf = sizeBytesOf }: {
+  { inPlace, bytesOf = sizeBytesOf, isAlike = () => true }: {
     inPlace: boolean;
     bytesOf?: (tensor: Tensor) => number;
+    isAlike?: (a: Tensor, b: Tensor) => boolean;
   },
 ): TempBuffer[] {
   const lastUse = lastUses(calls);
@@ -56,7 +58,7 @@ export function tempBuffers(
       const end = lastUse.get(tensor)!;
       const ends = (input: Tensor) =>
         lastUse.get(input) === now && !taken.has(input) &&
-        bytesOf(input) === bytesOf(tensor);
+        bytesOf(input) === bytesOf(tensor) && isAlike(input, tensor);
       const replaced = inPlace ? replaceable(call, name, ends) : undefined;
       const buffer = replaced && bufferOf.get(replaced)!;
       if (buffer) {

@@ -314,7 +314,7 @@ onUnits("gradients that are small keep their digits", async (device) => {
   };
   const gpu = await device.open();
   const got = await run(gpu), want = await run(openReferenceBackend());
-  // Gradients stay bf16 in memory, so that all have its 8 bits. Of a term of a
+  // Gradients that flow on stay bf16 in memory, with its 8 bits. Of a term of a
   // sum, both factors were rounded, and what each was made of: four errors of
   // 2^-8 at most, each evenly spread. They differ from term to term, so that
   // they add up as the terms do: to a share of the size of a sum, or of a sum

@@ -1,6 +1,8 @@
 /** Factors of matrix units that are rounded once for several products. */
 
 import assert from "node:assert/strict";
+import type { Backend } from "../../src/backend/backend.ts";
+import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import { compileShader } from "../../src/backend/spirv/compile_shader.ts";
 import type {
   Dispatch,
@@ -17,8 +19,12 @@ import { encodeFloats } from "../../src/base/float_formats.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
 import type { Program } from "../../src/graph/program.ts";
+import { eachParam } from "../../src/model/init.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
-import { buildStepProgram } from "../../src/train/step_program.ts";
+import {
+  batchPositions,
+  buildStepProgram,
+} from "../../src/train/step_program.ts";
 import { tinyConfig } from "../train/_helpers.ts";
 import { matrixDevices } from "./_matrix_units.ts";
 import { normal } from "./_op_inputs.ts";
@@ -111,12 +117,13 @@ Deno.test("a gradient of the residual stream is rounded as it is made", () => {
         ? isTemporary(tensorOf(one, "x")) ? [tensorOf(one, "out")] : []
         : one.bindings.filter(({ name }) => name === "rounded")
           .map(({ tensor }) => tensor);
-      return copies.map(({ memory, dtype }) => {
+      return copies.map(({ memory, dtype, scale }) => {
         const readers = all.filter(({ bindings, label }) =>
           label === "matmul" &&
           bindings.some(({ tensor }) => tensor.memory === memory)
         );
-        return `${one.label} ${dtype} ${readers.length}`;
+        const stored = dtype + (scale ? ` * ${scale}` : "");
+        return `${one.label} ${stored} ${readers.length}`;
       });
     });
   };
@@ -125,8 +132,11 @@ Deno.test("a gradient of the residual stream is rounded as it is made", () => {
     copied("bf16"),
     Array(2 * 2).fill("layerNormBackward bf16 2"),
   );
-  // Units of f16 take gradients times a power of two.
-  assert.deepEqual(copied("fp16"), []);
+  // Units of f16 take them times a power of two: 2^8 times the 512 rows.
+  assert.deepEqual(
+    copied("fp16"),
+    Array(2 * 2).fill("layerNormBackward f16 * 131072 2"),
+  );
 });
 
 Deno.test("layerNormBackward() writes its result and the copy of it", () => {
@@ -223,4 +233,52 @@ for (const { unit, open } of matrixDevices) {
     assert.ok(want.every((all) => all.some((number) => number !== 0)));
     assert.deepEqual(await products(true), want);
   });
+}
+
+for (const { unit, open } of matrixDevices) {
+  for (const dropout of [0, 0.1]) {
+    Deno.test(`units of ${unit.scalar}: gradients of a step are those of fp32, dropout ${dropout}`, async () => {
+      const config = tinyConfig({
+        model: {
+          ...{ arch: "gpt2", nLayer: 1, nHead: 2, nEmbd: 32, seqLen: 64 },
+          ...{ bias: true, dropout },
+        },
+        train: { batchSize: 4 },
+      });
+      const model = resolveModel(config.model, 65);
+      const { phases: { firstMicroStep }, ...rest } = buildStepProgram(model, {
+        ...config.train,
+        gradAccumSteps: 1,
+      });
+      const program = { ...rest, phases: { firstMicroStep } };
+      const ids = Uint32Array.from({ length: 256 }, (_, i) => (i * i) % 65);
+      const gradients = async (backend: Pick<Backend, "compile">) => {
+        const executable = await backend.compile(program);
+        for (const [name, values] of eachParam(model, 1)) {
+          executable.write(name, values);
+        }
+        executable.write("ids", ids);
+        executable.write("targets", ids.map((id) => (id + 1) % 65));
+        executable.write("positions", batchPositions({ B: 4, T: 64 }));
+        if (dropout > 0) executable.write("rng", Uint32Array.of(7, 0, 1, 0));
+        await executable.run("firstMicroStep");
+        const names = [...program.persistent.keys()].filter((name) =>
+          name.startsWith("d.")
+        );
+        const all = await executable.readAll(names);
+        await executable.dispose();
+        return new Map(names.map((name, i) => [name, all[i]]));
+      };
+      const gpu = await open();
+      const got = await gradients(gpu);
+      await gpu.dispose();
+      const size = (x: readonly number[]) => Math.hypot(...x);
+      for (const [name, want] of await gradients(openReferenceBackend())) {
+        const off = [...want].map((x, i) => x - got.get(name)![i]);
+        // Factors have errors of 2^-9 of bf16, or less, spread evenly.
+        const share = size(off) / size([...want]);
+        assert.ok(share < 2 ** -7, `${name} is off by ${share} of it`);
+      }
+    });
+  }
 }

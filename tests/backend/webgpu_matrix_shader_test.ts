@@ -13,7 +13,7 @@ import { gemmDispatches } from "../../src/backend/webgpu/gemm/gemm.ts";
 import { parseVariant } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { MatrixTile } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { formatUnit } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
-import { lower } from "../../src/backend/webgpu/lower.ts";
+import { lower, type LowerOptions } from "../../src/backend/webgpu/lower.ts";
 import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
 import { recordSite } from "../../src/backend/webgpu/tuning/kernel_sites.ts";
 import {
@@ -51,13 +51,18 @@ function stepProgram(
 }
 
 /** The texts of the products of a first micro-step on matrix units. */
-function productsOf(program: Program, precision: StoredPrecision): string[] {
+function productsOf(
+  program: Program,
+  precision: StoredPrecision,
+  options: Pick<LowerOptions, "unit" | "copyFactors"> = { copyFactors: false },
+): string[] {
   const scalar = precision === "bf16" ? "bf16" : "f16";
   const tile = `32x32x32 16x16 matrix ${scalar} 16x16x16 on 32 lanes`;
   const { phases } = lower(program, {
     ...{ maxBindingBytes: 2 ** 30, maxBindings: 16, fuse: true, precision },
     attention: () => ({ flow: "direct" }),
     gemmVariant: () => parseVariant(tile),
+    ...options,
   });
   return phases.get("firstMicroStep")!
     .filter(({ label }) => label === "matmul").map(({ code }) => code);
@@ -98,6 +103,28 @@ for (const arch of ["gpt2", "llama"] as const) {
     for (const code of productsOf(program, "bf16")) {
       assert.doesNotMatch(code, /packed\([ab](Low|High)\d \*/);
     }
+  });
+}
+
+for (const arch of ["gpt2", "llama"] as const) {
+  Deno.test(`gradients of ${arch} are stored as units of f16 take them`, () => {
+    const program = stepProgram({ arch });
+    const unit = { M: 16, N: 16, K: 16, scalar: "f16", lanes: 32 } as const;
+    const products = productsOf(program, "fp16", { unit });
+    const matrices = 5;
+    assert.equal(products.length, 3 * matrices);
+    for (const [i, code] of products.entries()) {
+      const isBack = i >= matrices;
+      assert.equal(code.includes(`* ${1 / 16384}f;`), isBack);
+      if (!/raw_a\(/.test(code)) {
+        assert.match(code, /packed\(aLow0 \* 16384f\)/);
+      }
+    }
+    const raw = products.filter((code) => /raw_a\(/.test(code));
+    // What flows past is the factor of two gradients, of attProj and fcProj;
+    // for the wide one of gpt2 it is read often enough.
+    assert.equal(raw.length, 3 * matrices - (arch === "gpt2" ? 1 : 2));
+    for (const code of raw) assert.doesNotMatch(code, /packed\(a/);
   });
 }
 

@@ -3,6 +3,7 @@ import type { PlacedTensor } from "../../src/graph/program.ts";
 import type { Binding } from "../../src/backend/webgpu/dispatch.ts";
 import {
   chooseTwoBytes,
+  findGradients,
   type StoredPrecision,
   twoByteAccess,
 } from "../../src/backend/webgpu/two_bytes.ts";
@@ -70,6 +71,50 @@ Deno.test("chooseTwoBytes() leaves sums and statistics in f32", () => {
   assert.deepEqual(all("crossEntropyBackward out"), ["bf16"]);
   assert.deepEqual(all("layerNormBackward out"), ["f32", "f32", "f32"]);
   assert.ok(lines.includes("matmul out f32")); // logits, residual stream
+});
+
+Deno.test("chooseTwoBytes() stores gradients as units of f16 take them", () => {
+  const config = tinyConfig({
+    model: { arch: "llama", nLayer: 1, nHead: 2, nEmbd: 16, seqLen: 8 },
+  });
+  const { phases } = buildStepProgram(resolveModel(config.model, 12), {
+    ...config.train,
+    gradAccumSteps: 1,
+  });
+  const calls = phases.firstMicroStep;
+  const gradients = findGradients(calls);
+  const stored = (
+    precision: StoredPrecision,
+    scalar: "f16" | "bf16" | null,
+  ) => {
+    const types = chooseTwoBytes(calls, precision, scalar && { scalar });
+    return calls.flatMap(({ op, out }) =>
+      Object.values<PlacedTensor>(out).filter((one) => gradients.has(one))
+        .map((one) => `${op} ${types.get(one)}`)
+    );
+  };
+  const all = stored("fp16", "f16");
+  for (const op of ["crossEntropyBackward", "swigluBackward", "rope"]) {
+    assert.ok(all.includes(`${op} f16`), op);
+    assert.ok(!all.includes(`${op} bf16`), op);
+  }
+  // What rope turns, and what norms and attention read, is for no product.
+  assert.ok(all.includes("attentionBackward bf16"));
+  assert.ok(all.includes("matmul bf16") && !all.includes("matmul f16"));
+  const has = (of: string[]) => of.some((line) => line.endsWith(" f16"));
+  assert.ok(!has(stored("fp16", null)) && !has(stored("bf16", "bf16")));
+});
+
+Deno.test("twoByteAccess() multiplies by the scale of a tensor", () => {
+  const memory = { name: "x", sizeBytes: 8, lifetime: "input" } as const;
+  const place = { length: 4, memory, offset: 0 };
+  const tensor = { ...place, dtype: "f16", scale: 1024 } as const;
+  const { code } = twoByteAccess(
+    [{ name: "x", type: "vec4<f16>", tensor, written: true }],
+    { code: "x[0] = x[1] + of_x(stored_x(2));", writable: [true] },
+  );
+  assert.match(code, /let v = value \* 1024f;/);
+  assert.equal(code.split(` * ${1 / 1024}f;`).length, 1 + 2);
 });
 
 Deno.test("chooseTwoBytes() halves what dropout leaves of a gradient", () => {

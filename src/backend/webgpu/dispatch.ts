@@ -42,6 +42,11 @@ export interface GpuTensor {
   readonly length: number;
   /** Numbers from one row to the next, where rows are filled up. */
   readonly row?: number;
+  /**
+   * A power of two that numbers of f16 are multiplied by as they are stored, so
+   * that small ones keep their digits. Kernels read and write them without.
+   */
+  readonly scale?: number;
   /** Shared with the tensors whose place this one takes. */
   readonly memory: Memory;
   /** Where it begins in the memory, in bytes; a multiple of 256. */

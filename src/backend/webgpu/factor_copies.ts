@@ -29,6 +29,8 @@ export interface FactorUse {
   readonly factor: GpuTensor;
   /** What the unit takes. */
   readonly scalar: TwoBytes;
+  /** What it multiplies them by. */
+  readonly scale: number;
   /** How often each of its numbers is read. */
   readonly reads: number;
 }
@@ -67,9 +69,9 @@ export class FactorCopies {
 
   /** @param uses All of the phase. */
   constructor(phase: string, uses: readonly FactorUse[]) {
-    for (const { scalar, factors } of worthCopying(uses)) {
+    for (const { factors, ...stored } of worthCopying(uses)) {
       for (const part of partsOf(factors)) {
-        const copied = copyOf(part, { phase, scalar });
+        const copied = copyOf(part, { phase, ...stored });
         for (const factor of part) this.#parts.set(factor, copied);
       }
     }
@@ -89,9 +91,8 @@ export class FactorCopies {
         body: (at) => `${at.out} = ${at.x};`,
       }));
     }
-    const { dtype, memory } = copy;
     const offset = (factor.offset - source.offset) / 2;
-    return { dtype, length: factor.length, memory, offset };
+    return { ...copy, length: factor.length, offset };
   }
 
   /** The copy of a result, if the kernel that makes it is to write it too. */
@@ -148,9 +149,9 @@ export function findFactorUses(
       { factor: viewOf(call.in.b), row: transB ? K : N, tiles: M / tileM },
     ];
     return sides.flatMap(({ factor, row, tiles }) => {
-      const fits = factor.dtype === "f32" && row % 4 === 0 &&
-        (scalar !== "f16" || factorScale(factor) === 1);
-      return fits ? [{ factor, scalar, reads: Math.ceil(tiles) }] : [];
+      if (factor.dtype !== "f32" || row % 4 !== 0) return [];
+      const scale = scalar === "f16" ? factorScale(factor) : 1;
+      return [{ factor, scalar, scale, reads: Math.ceil(tiles) }];
     });
   });
 }
@@ -158,7 +159,7 @@ export function findFactorUses(
 /** Factors that are read often enough, by what units take. */
 function worthCopying(
   uses: readonly FactorUse[],
-): { scalar: TwoBytes; factors: GpuTensor[] }[] {
+): { scalar: TwoBytes; scale: number; factors: GpuTensor[] }[] {
   const sums = new Map<GpuTensor, FactorUse>();
   for (const use of uses) {
     const before = sums.get(use.factor)?.reads ?? 0;
@@ -169,9 +170,13 @@ function worthCopying(
       ? reads >= FEWEST_READS.temporary && factor.length <= MOST_NUMBERS
       : reads >= FEWEST_READS.weight
   );
-  const groups = Map.groupBy(worth, ({ scalar }) => scalar);
-  return [...groups].map(([scalar, all]) => ({
-    scalar,
+  const groups = Map.groupBy(
+    worth,
+    ({ scalar, scale }) => `${scalar} ${scale}`,
+  );
+  return [...groups.values()].map((all) => ({
+    scalar: all[0].scalar,
+    scale: all[0].scale,
     factors: all.map(({ factor }) => factor),
   }));
 }
@@ -208,7 +213,11 @@ function endOf({ offset, length }: GpuTensor): number {
 
 function copyOf(
   part: readonly GpuTensor[],
-  { phase, scalar }: { phase: string; scalar: TwoBytes },
+  { phase, scalar, scale }: {
+    phase: string;
+    scalar: TwoBytes;
+    scale: number;
+  },
 ): Copied {
   const [{ memory, offset, dtype }] = part;
   const length = (endOf(part.at(-1)!) - offset) / 4;
@@ -219,6 +228,9 @@ function copyOf(
   };
   return {
     source: { dtype, length, memory, offset },
-    copy: { dtype: scalar, length, memory: copy, offset: 0 },
+    copy: {
+      ...{ dtype: scalar, length, memory: copy, offset: 0 },
+      ...scale !== 1 && { scale },
+    },
   };
 }

@@ -41,7 +41,11 @@ import {
   type SumChain,
 } from "./flat_update.ts";
 import { findFused } from "./fusion.ts";
-import type { GemmShape, GemmVariant } from "./gemm/gemm_variant.ts";
+import type {
+  GemmShape,
+  GemmVariant,
+  MatrixUnit,
+} from "./gemm/gemm_variant.ts";
 import type { Kernel, KernelContext } from "./kernel.ts";
 import { webgpuKernels } from "./kernels.ts";
 import { MOST_KEPT_BYTES } from "./kernels/attention_backward.ts";
@@ -98,6 +102,8 @@ export interface LowerOptions {
   readonly isSoftware?: boolean;
   /** How activations are stored. */
   readonly precision: StoredPrecision;
+  /** What products may use; gradients in fp16 are stored as it takes them. */
+  readonly unit?: MatrixUnit | null;
   /**
    * Persistent tensors that are stored in another way, by name. For timing:
    * they are written and read with what fills up rows, and those of two bytes
@@ -158,12 +164,16 @@ function lowerPhase(
 ): Dispatch[] {
   const fused = choices.fuse ? findFused(calls) : [];
   const { precision } = choices;
-  const temps = tempViews({ phase, calls, precision });
+  const scale = precision === "fp16" ? gradientScale(calls) : 1;
+  const gradients = findGradients(calls);
+  const temps = tempViews({
+    ...{ phase, calls, choices },
+    scales: new Map([...gradients].map((tensor) => [tensor, scale])),
+  });
   const viewOf = (tensor: PlacedTensor) =>
     temps.get(tensor) ?? persistent.get(tensor.name)!;
-  const gradients = new Set([...findGradients(calls)].map(viewOf));
-  const scale = precision === "fp16" ? gradientScale(calls) : 1;
-  const factorScale = (factor: GpuTensor) => gradients.has(factor) ? scale : 1;
+  const scaled = new Set([...gradients].map(viewOf));
+  const factorScale = (factor: GpuTensor) => scaled.has(factor) ? scale : 1;
   const uses = choices.copyFactors ?? true
     ? findFactorUses(calls, {
       ...{ fused, viewOf, factorScale },
@@ -301,14 +311,16 @@ function arraysOf({ calls, length }: FlatUpdate): PlacedUpdate["arrays"] {
 }
 
 function tempViews(
-  { phase, calls, precision }: {
+  { phase, calls, choices: { precision, unit }, scales }: {
     phase: string;
     calls: readonly AnyCall<PlacedTensor>[];
-    precision: StoredPrecision;
+    choices: LowerOptions;
+    /** Of gradients, where they are f16. */
+    scales: ReadonlyMap<PlacedTensor, number>;
   },
 ): Map<PlacedTensor, GpuTensor> {
   const views = new Map<PlacedTensor, GpuTensor>();
-  const storage = chooseStorage(calls, precision);
+  const storage = chooseStorage(calls, precision, unit);
   const results = describeResults(calls);
   // Temporaries of the calls are those of the plan, which knows them placed.
   const storedAs = (tensor: Tensor) =>
@@ -316,14 +328,20 @@ function tempViews(
   const bytesOf = (tensor: Tensor) =>
     storedLength(tensor.shape, storedAs(tensor)) *
     bytesPerNumber(storedAs(tensor));
-  for (const buffer of tempBuffers(calls, { inPlace: true, bytesOf })) {
+  const isAlike = (a: Tensor, b: Tensor) => storedAs(a) === storedAs(b);
+  const options = { inPlace: true, bytesOf, isAlike };
+  for (const buffer of tempBuffers(calls, options)) {
     const { sizeBytes, tensors } = buffer;
     const largest = tensors.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a);
     const name = results.get(largest as PlacedTensor) ?? largest.name;
     const memory = { name, sizeBytes, lifetime: { phase } };
     for (const tensor of tensors) {
-      const as = storedAs(tensor);
-      views.set(tensor as PlacedTensor, view(tensor, { as, memory }));
+      const placed = tensor as PlacedTensor, as = storedAs(tensor);
+      const scale = as === "f16" ? scales.get(placed) : undefined;
+      views.set(placed, {
+        ...view(tensor, { as, memory }),
+        ...scale !== undefined && { scale },
+      });
     }
   }
   return views;

@@ -15,6 +15,7 @@
 import type { AnyCall } from "../../graph/ops.ts";
 import type { PlacedTensor } from "../../graph/program.ts";
 import type { StoredAs } from "./dispatch.ts";
+import type { MatrixUnit } from "./gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "./gemm/gemv_plan.ts";
 import {
   chooseTwoBytes,
@@ -33,10 +34,15 @@ const FILLED_WITH_ANYTHING: Uses = {
   crossEntropyBackward: () => ["logits"],
 };
 
-/** Temporaries that are not stored as the program has them. */
+/**
+ * Temporaries that are not stored as the program has them.
+ *
+ * @param unit What products may use.
+ */
 export function chooseStorage(
   calls: readonly AnyCall<PlacedTensor>[],
   precision: StoredPrecision,
+  unit: Pick<MatrixUnit, "scalar"> | null = null,
 ): Map<PlacedTensor, StoredAs> {
   const storage = new Map<PlacedTensor, StoredAs>();
   for (const uses of [FILLED_UP, FILLED_WITH_ANYTHING]) {
@@ -44,7 +50,7 @@ export function chooseStorage(
       if (!hasWholeRows(tensor)) storage.set(tensor, "filled");
     }
   }
-  for (const [tensor, dtype] of chooseTwoBytes(calls, precision)) {
+  for (const [tensor, dtype] of chooseTwoBytes(calls, precision, unit)) {
     storage.set(tensor, dtype);
   }
   return storage;

@@ -21,7 +21,9 @@ import {
   QUAD,
   type TwoBytes,
 } from "./dispatch.ts";
+import type { MatrixUnit } from "./gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "./gemm/gemv_plan.ts";
+import { f32 } from "./wgsl.ts";
 
 /** Arithmetic that is asked for. */
 export type StoredPrecision = "fp32" | "bf16" | "fp16";
@@ -80,11 +82,15 @@ export const FILLED_UP: Uses = {
  *
  * With fp16, only what the forward pass makes is f16, also where it is computed
  * again for the backward pass: gradients are too small for its exponent, and
- * in bf16 need no loss scale.
+ * in bf16 need no loss scale. But those that products on units of f16 read are
+ * stored as these take them, times {@linkcode gradientScale}.
+ *
+ * @param unit What products may use.
  */
 export function chooseTwoBytes(
   calls: readonly AnyCall<PlacedTensor>[],
   precision: StoredPrecision,
+  unit: Pick<MatrixUnit, "scalar"> | null = null,
 ): Map<PlacedTensor, TwoBytes> {
   if (precision === "fp32") return new Map();
   const gradients = findGradients(calls);
@@ -92,10 +98,20 @@ export function chooseTwoBytes(
     calls,
     (tensor) => hasWholeRows(tensor) ? VECTORS : FILLED_UP,
   );
-  return new Map([...fitting].map((tensor) => [
-    tensor,
-    precision === "fp16" && !gradients.has(tensor) ? "f16" : "bf16",
-  ]));
+  const chosen = new Map<PlacedTensor, TwoBytes>();
+  for (const tensor of fitting) {
+    const isF16 = precision === "fp16" && !gradients.has(tensor);
+    chosen.set(tensor, isF16 ? "f16" : "bf16");
+  }
+  if (precision === "fp16" && unit?.scalar === "f16") {
+    for (const { op, in: inputs } of calls) {
+      if (op !== "matmul") continue;
+      for (const factor of [inputs.a, inputs.b]) {
+        if (chosen.has(factor)) chosen.set(factor, "f16");
+      }
+    }
+  }
+  return chosen;
 }
 
 /** Temporaries of f32 that all calls can take as `usesOf` them says. */
@@ -181,7 +197,8 @@ export function twoByteAccess(
 ): { enables: readonly string[]; code: string } {
   const types = new Set<TwoBytes>();
   let { code } = options;
-  for (const [i, { name, type, tensor: { dtype } }] of bindings.entries()) {
+  for (const [i, { name, type, tensor }] of bindings.entries()) {
+    const { dtype } = tensor;
     if (dtype !== "bf16" && dtype !== "f16") continue;
     if (type === QUAD) { // only read as it is stored
       code = quadReader(name) + code;
@@ -189,10 +206,11 @@ export function twoByteAccess(
     }
     types.add(dtype);
     const calls = (prefix: string) => code.includes(`${prefix}_${name}(`);
-    code = reader(name, dtype) +
+    const stored = { dtype, scale: tensor.scale ?? 1 };
+    code = reader(name, stored) +
       (calls("raw") ? rawReader(name, dtype) : "") +
-      (calls("stored") ? storedReader(name, dtype) : "") +
-      (options.writable[i] ? writer(name, dtype) : "") + withCalls(code, name);
+      (calls("stored") ? storedReader(name, stored) : "") +
+      (options.writable[i] ? writer(name, stored) : "") + withCalls(code, name);
   }
   return { enables: types.has("f16") ? ["f16"] : [], code };
 }
@@ -258,10 +276,23 @@ function closing(text: string, from: number): number {
   throw new TypeError("Cannot find the end of an index");
 }
 
-function reader(name: string, dtype: TwoBytes): string {
+/** How a tensor is stored. */
+interface Stored {
+  readonly dtype: TwoBytes;
+  readonly scale: number;
+}
+
+/** WGSL behind what is multiplied. */
+function times(factor: number): string {
+  return factor === 1 ? "" : ` * ${f32(factor)}`;
+}
+
+function reader(name: string, { dtype, scale }: Stored): string {
   if (dtype === "f16") {
     return `
-fn read_${name}(i: u32) -> vec4<f32> { return vec4<f32>(${name}[i]); }
+fn read_${name}(i: u32) -> vec4<f32> {
+  return vec4<f32>(${name}[i])${times(1 / scale)};
+}
 `;
   }
   return `
@@ -295,19 +326,20 @@ function storedType(dtype: TwoBytes): string {
 }
 
 /** For {@linkcode storedVectors}: naga casts no words to numbers of f16. */
-function storedReader(name: string, dtype: TwoBytes): string {
+function storedReader(name: string, { dtype, scale }: Stored): string {
   const type = storedType(dtype);
   return `
 fn stored_${name}(i: u32) -> ${type} { return ${name}[i]; }
 fn of_${name}(pairs: ${type}) -> vec4<f32> {
-  return ${dtype === "f16" ? "vec4<f32>(pairs)" : FROM_BF16};
+  return ${dtype === "f16" ? `vec4<f32>(pairs)${times(1 / scale)}` : FROM_BF16};
 }
 `;
 }
 
-function writer(name: string, dtype: TwoBytes): string {
+function writer(name: string, { dtype, scale }: Stored): string {
   return `
-fn write_${name}(i: u32, v: vec4<f32>) {${
+fn write_${name}(i: u32, value: vec4<f32>) {
+  let v = value${times(scale)};${
     dtype === "f16"
       ? `${F16}
   ${name}[i] = numbers;`

@@ -272,7 +272,11 @@ class OpenWebGpu implements WebGpuBackend {
     { recorded = {}, tune, limitMs = TUNE_MS, onTimed }:
       ChooseGpuKernelsOptions,
   ): Promise<KernelChoices> {
-    const sites = programSites(program, this.#options.precision);
+    const sites = programSites(
+      program,
+      this.#options.precision,
+      this.#unit,
+    );
     const { adapter } = this.#gpu;
     const chosen = this.#chosen;
     chosen.take(recorded);
@@ -374,6 +378,7 @@ class OpenWebGpu implements WebGpuBackend {
       hasU64: this.#gpu.hasU64,
       isSoftware: this.#gpu.adapter.isSoftware,
       precision: "fp32",
+      unit: this.#unit,
       fuse: true,
       ...this.#options,
       ...options,

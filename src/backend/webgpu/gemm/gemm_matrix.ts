@@ -16,7 +16,7 @@
 
 import type { Dispatch, Workgroups } from "../dispatch.ts";
 import { packing, unpacking } from "../two_bytes.ts";
-import { entry, joined, range } from "../wgsl.ts";
+import { entry, f32, joined, range } from "../wgsl.ts";
 import { CORES } from "./cores.ts";
 import type { Factor } from "./gemm_factor.ts";
 import { gemmFrame, type GemmTensors } from "./gemm_frame.ts";
@@ -67,8 +67,11 @@ export function matrixKernel(
   const { unit: { scalar } } = variant;
   // bf16 reaches as far as f32.
   const scales = scalar === "f16" && tensors.scales || { a: 1, b: 1 };
-  const isRaw = (name: "a" | "b") =>
-    tensors[name].dtype === scalar && scales[name] === 1;
+  /** Whether it is stored as the unit takes it. */
+  const isRaw = (name: "a" | "b") => {
+    const { dtype, scale = 1 } = tensors[name];
+    return dtype === scalar && scale === scales[name];
+  };
   const frame = gemmFrame(tensors, {
     ...{ shape, variant, quads: { a: isRaw("a"), b: isRaw("b") } },
   });
@@ -76,7 +79,8 @@ export function matrixKernel(
   const threads = matrixThreads(variant);
   const load = (name: "a" | "b") =>
     matrixLoad(frame[name], {
-      ...{ variant, threads, prefix: name, scale: scales[name] },
+      ...{ variant, threads, prefix: name },
+      scale: isRaw(name) ? 1 : scales[name],
     });
   const a = load("a"), b = load("b");
   const quads = quadsOf(variant, a.rows.size + b.rows.size);
@@ -99,7 +103,12 @@ ${
   var ${sum} = vec4<f32>();`).join("")
           : ""
       }${loop({ a, b, variant, K, sums: summing !== undefined })}${
-        summing ? sumTile(frame.b, { summing, variant }) : ""
+        summing
+          ? sumTile(frame.b, {
+            ...{ summing, variant },
+            scale: isRaw("b") ? 1 / scales.b : 1,
+          })
+          : ""
       }${
         storeUnits(frame.results, { variant, scale: 1 / (scales.a * scales.b) })
       }`,
@@ -290,7 +299,12 @@ const COLUMN_SUMS = ["lowSum", "highSum"] as const;
 /** Adds up what the threads have of each column, in their order. */
 function sumTile(
   b: Factor,
-  { summing, variant }: { summing: Summing; variant: MatrixTile },
+  { summing, variant, scale }: {
+    summing: Summing;
+    variant: MatrixTile;
+    /** Of the sums, of what is stored as units take it. */
+    scale: number;
+  },
 ): string {
   const quarter = b.tile / 4, eighth = b.tile / EIGHT;
   const count = eighth * variant.tileK;
@@ -310,7 +324,7 @@ function sumTile(
     workgroupBarrier();
     if (lane < ${quarter}u) {
       let column = fromN + 4u * lane;
-      let total = ${total};
+      let total = ${scale === 1 ? total : `(${total}) * ${f32(scale)}`};
       ${storeSum("total", summing)}
     }
     workgroupBarrier();

@@ -14,7 +14,11 @@ import type { StoredAs } from "../dispatch.ts";
 import { findFused, type FusedProduct, inWords } from "../fusion.ts";
 import { shapeKey } from "../gemm/gemm_choice.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
-import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
+import {
+  type GemmShape,
+  type MatrixUnit,
+  shapeOf,
+} from "../gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "../gemm/gemv_plan.ts";
 import type { StoredTensors } from "../lower.ts";
 import { chooseStorage } from "../storage.ts";
@@ -65,12 +69,14 @@ export function attentionKey(
  * The sites of a program, most time first: by their operations, of which
  * attention makes so many less in a second.
  *
+ * @param unit What products may use.
  * @param precision How activations are stored; `stored` of a site says which of
  * its tensors are so, under the names of {@linkcode recordSite}.
  */
 export function programSites(
   { phases }: Program,
   precision: StoredPrecision = "fp32",
+  unit: MatrixUnit | null = null,
 ): KernelSite[] {
   const sites = new Map<string, { site: KernelSite; work: number }>();
   const add = (site: KernelSite) => {
@@ -81,7 +87,7 @@ export function programSites(
   };
   for (const calls of Object.values(phases)) {
     const done = new Set<unknown>();
-    const storage = chooseStorage(calls, precision);
+    const storage = chooseStorage(calls, precision, unit);
     for (const { what } of findFused(calls)) {
       if (!("product" in what)) continue;
       done.add(what.product);
