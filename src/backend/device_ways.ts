@@ -78,33 +78,45 @@ export async function findWays(
   );
   const { card, ways } = chosen;
   const warnings = [...chosen.warnings];
-  if (card) {
-    // Who writes gpu:1 means that one; cuda:1 has another meaning in CUDA.
-    const isMeant = isNumbered(device) && !isCudaNumber(device);
-    const cuda = isMeant ? null : cudaNote(
-      sources.env(CUDA_VARIABLE),
-      { card, cards: found.cards },
-    );
-    const notes = cuda === null ? [] : [cuda];
-    if (driverOf(device)) return { ways, warnings, notes };
-    const usual = usualWays(chosen, choice, card);
-    if (!usual.isKept && lacksVulkan(card, sources.os)) {
-      warnings.push(
-        `Cannot use ${card.id} (${card.name}) through Vulkan: ` +
-          `${found.noVulkan ?? NO_NEW_VULKAN}: using WebGPU`,
-      );
-    }
-    return { ways: usual.ways, warnings, notes: [...notes, ...usual.notes] };
+  if (!card) {
+    const isMissed = !isCpu && isAuto(device);
+    return { ways, warnings, notes: isMissed ? missedNotes(sources) : [] };
   }
-  const isMissed = !isCpu && isAuto(device);
-  const maker = isMissed
-    ? makerOfUnseen({ cards: sources.listCards(), adapters: [] })
-    : null;
-  const notes = maker === null ? [] : [
+  const notes = cudaNotes(card, { choice, found, sources });
+  if (driverOf(device)) return { ways, warnings, notes };
+  const usual = usualWays(chosen, choice, card);
+  if (!usual.isKept && lacksVulkan(card, sources.os)) {
+    warnings.push(
+      `Cannot use ${card.id} (${card.name}) through Vulkan: ` +
+        `${found.noVulkan ?? NO_NEW_VULKAN}: using WebGPU`,
+    );
+  }
+  return { ways: usual.ways, warnings, notes: [...notes, ...usual.notes] };
+}
+
+/** What CUDA's variable would have said of a card that is taken. */
+function cudaNotes(
+  card: GpuCard,
+  { choice: { device }, found: { cards }, sources }: {
+    choice: WayChoice;
+    found: FoundCards;
+    sources: DeviceSources;
+  },
+): string[] {
+  // Who writes gpu:1 means that one; cuda:1 has another meaning in CUDA.
+  if (isNumbered(device) && !isCudaNumber(device)) return [];
+  const note = cudaNote(sources.env(CUDA_VARIABLE), { card, cards });
+  return note === null ? [] : [note];
+}
+
+/** That there is a card that `auto` cannot take. */
+function missedNotes(sources: DeviceSources): string[] {
+  const cards = sources.listCards();
+  const maker = makerOfUnseen({ cards, adapters: [] });
+  return maker === null ? [] : [
     `Device auto takes the CPU: there is a card by ${maker}, but no driver ` +
     "shows it; hearth doctor says why",
   ];
-  return { ways: [], warnings, notes };
 }
 
 /** The ways to a card; of a run that goes on, first the one that it went. */
