@@ -44,6 +44,7 @@ import {
   HALVES,
   oddRow,
   putFactor,
+  rowFactors,
   rowSoftmax,
   SCORE_ROW,
   shareSum,
@@ -122,6 +123,12 @@ export function matrixAttention(
   });
   const eachUnit = (line: (i: number, j: number) => string) =>
     down.flatMap((i) => across.map((j) => line(i, j))).join("\n");
+  const eachScore = (line: (i: number, j: number) => string) =>
+    down.flatMap((i) => range(STEP / N).map((j) => line(i, j))).join("\n");
+  const factor = rng
+    ? (key: string) =>
+      dropoutVector(attrs, `(work * ${T}u + q) * ${T}u + ${key}`)
+    : undefined;
   /** Where the scores of the subgroup's unit i begin. */
   const scoresOf = (i: number, vector: number | string) =>
     `&tiles[scores + ${i * M * SCORE_ROW}u + ${vector}u]`;
@@ -199,42 +206,42 @@ ${copyKeys.take("next")}
     for (var step = 0u; step < ${keys}u; step += ${STEP}u) {
       let k = begin + step;
       if (k >= min(firstRow + ${rows}u, ${T}u)) { break; }
-      // 2. Scores.
+      // 2. Scores: all products before what is stored of them, which might be
+      // what others are made of, for all a compiler knows.
+${eachScore((i, j) => `      var s${i}_${j} = ${type("C")}();`)}
 ${
-        range(STEP / N).map((j) =>
+        range(D / K).map((d) =>
           `      {
-${lines(down.length, (i) => `        var s${i} = ${type("C")}();`)}
 ${
-            range(D / K).map((d) =>
-              `        let keys${d} = coopLoadT<${type("B")}>(&tiles[(step + ${
+            range(STEP / N).map((j) =>
+              `        let keys${j} = coopLoadT<${type("B")}>(&tiles[(step + ${
                 j * N
-              }u) * ${row}u + ${d * K / HALVES}u], ${row}u);
-${
-                lines(
-                  down.length,
-                  (i) =>
-                    `        s${i} = coopMultiplyAdd(q${i}_${d}, keys${d}, s${i});`,
-                )
-              }`
+              }u) * ${row}u + ${d * K / HALVES}u], ${row}u);`
             ).join("\n")
           }
 ${
-            lines(down.length, (i) =>
-              `        coopStore(s${i}, ${
-                scoresOf(i, j * N / FLOATS)
-              }, ${SCORE_ROW}u);`)
+            eachScore((i, j) =>
+              `        s${i}_${j} = coopMultiplyAdd(q${i}_${d}, keys${j}, s${i}_${j});`
+            )
           }
       }`
         ).join("\n")
+      }
+${rowFactors(lanesOfRow, factor)}
+${
+        eachScore((i, j) =>
+          `      coopStore(s${i}_${j}, ${
+            scoresOf(i, j * N / FLOATS)
+          }, ${SCORE_ROW}u);`
+        )
       }
       subgroupBarrier();
       // 3. Probabilities, later positions masked.
 ${
         rowSoftmax(lanesOfRow, {
-          scale: Math.LOG2E / Math.sqrt(D),
-          ...rng && {
-            factors: (key: string) =>
-              dropoutVector(attrs, `(work * ${T}u + q) * ${T}u + ${key}`),
+          ...{
+            scale: Math.LOG2E / Math.sqrt(D),
+            hasFactors: rng !== undefined,
           },
         })
       }
@@ -248,10 +255,13 @@ ${
         range(STEP / K).map((d) =>
           `      {
 ${
-            lines(down.length, (i) =>
-              `        let probs${i} = coopLoad<${type("A")}>(${
-                scoresOf(i, d * K / HALVES)
-              }, ${SCORE_ROW}u);`)
+            lines(
+              down.length,
+              (i) =>
+                `        let probs${i} = coopLoad<${type("A")}>(${
+                  scoresOf(i, d * K / HALVES)
+                }, ${SCORE_ROW}u);`,
+            )
           }
 ${
             across.map((j) =>
@@ -287,10 +297,13 @@ ${
           return `  subgroupBarrier();
 ${
             range(columns / N).map((j) =>
-              lines(down.length, (i) =>
-                `  coopStore(o${i}_${part * STEP / N + j} * inverse${i}, ${
-                  scoresOf(i, j * N / FLOATS)
-                }, ${SCORE_ROW}u);`)
+              lines(
+                down.length,
+                (i) =>
+                  `  coopStore(o${i}_${part * STEP / N + j} * inverse${i}, ${
+                    scoresOf(i, j * N / FLOATS)
+                  }, ${SCORE_ROW}u);`,
+              )
             ).join("\n")
           }
   subgroupBarrier();

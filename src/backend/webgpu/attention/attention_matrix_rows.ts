@@ -33,30 +33,51 @@ export interface RowLanes {
   readonly N: number;
 }
 
+/** Vectors of a row that one thread has. */
+function vectorsOf({ perRow }: RowLanes): number[] {
+  return range(STEP / FLOATS / perRow);
+}
+
 /**
- * WGSL: makes probabilities of scores. In scope are the row's place `own` in
- * `tiles`, its number `q`, the first key `k`, which `part` of the row is the
- * thread's, `firstRow` of the subgroup, and the row's `top` and the part's
- * `sum` so far.
+ * WGSL: declares `key`, the first that the thread has of those from `k` on, and
+ * what its probabilities are multiplied by, if they are. It needs no scores, so
+ * it can be computed while a unit makes them.
+ */
+export function rowFactors(
+  row: RowLanes,
+  factor?: (key: string) => string,
+): string {
+  const key = row.perRow > 1 ? `k + part * ${STEP / row.perRow}u` : "k";
+  return [
+    `      let key = ${key};`,
+    ...factor
+      ? vectorsOf(row).map((v) =>
+        `      let f${v} = ${factor(`key + ${v * FLOATS}u`)};`
+      )
+      : [],
+  ].join("\n");
+}
+
+/**
+ * WGSL: makes probabilities of scores, behind {@linkcode rowFactors}. In scope
+ * are the row's place `own` in `tiles`, its number `q`, the first key `k`, which
+ * `part` of the row is the thread's, `firstRow` of the subgroup, and the row's
+ * `top` and the part's `sum` so far.
  *
  * @param options.scale What scores are multiplied by, for powers of 2.
- * @param options.factors What a vector of probabilities is multiplied by.
+ * @param options.hasFactors Whether there are any.
  */
 export function rowSoftmax(
   row: RowLanes,
-  { scale, factors }: {
-    scale: number;
-    factors?: (key: string) => string;
-  },
+  { scale, hasFactors }: { scale: number; hasFactors: boolean },
 ): string {
   const { perRow } = row;
-  const vectors = range(STEP / FLOATS / perRow); // of the thread
+  const vectors = vectorsOf(row);
   const pairs = vectors.length / 2;
   const each = (line: (v: number) => string) => vectors.map(line).join("\n");
   const isShared = perRow > 1;
   const at = (place: string, count: number) =>
     isShared ? `own + part * ${count}u + ${place}` : `own + ${place}`;
-  const key = isShared ? `k + part * ${STEP / perRow}u` : "k";
   const shared = doublings(perRow).map((mask) =>
     `      largest = max(largest, subgroupShuffleXor(largest, ${mask}u));`
   ).join("\n");
@@ -73,7 +94,6 @@ ${
       ? "      subgroupBarrier(); // others write where this one read"
       : ""
   }
-      let key = ${key};
       if (k + ${STEP - 1}u > firstRow) {
         let keys = vec4<u32>(key) + vec4<u32>(0u, 1u, 2u, 3u);
 ${
@@ -101,11 +121,7 @@ ${
   }
       let quads = ${joined(vectors.length, " + ", (v) => `p${v}`)};
       sum = fma(sum, shrink, dot(quads, vec4<f32>(1.0f)));
-${
-    factors
-      ? each((v) => `      p${v} *= ${factors(`key + ${v * FLOATS}u`)};`)
-      : ""
-  }
+${hasFactors ? each((v) => `      p${v} *= f${v};`) : ""}
 ${
     lines(pairs, (v) =>
       `      tiles[${at(`${v}u`, pairs)}] = vec4<u32>(packed(p${
