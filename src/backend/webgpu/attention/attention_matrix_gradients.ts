@@ -32,6 +32,7 @@ import { keyHeads, outHeads, packed, queryHeads } from "./attention_heads.ts";
 import { matrixElements } from "./attention_matrix_elements.ts";
 import {
   gradientThreads,
+  longestFirst,
   MATRIX_TILE,
   type MatrixGradient,
   type MatrixPart,
@@ -160,12 +161,11 @@ ${
     entry(
       threads,
       `
-  var work = ${groupIndex(workgroups)};
-  if (work >= ${workgroups}u) { return; }
-  let tile = work % ${tiles}u; // the first keys have most queries
-  work /= ${tiles}u;
-  let hkv = work % ${Hkv}u;
-  let sequence = work / ${Hkv}u;
+  let work = ${groupIndex(workgroups)};
+  if (work >= ${workgroups}u) { return; }${longestFirst(sequences * Hkv, tiles)}
+  let tile = rank; // the first keys have most queries
+  let hkv = head % ${Hkv}u;
+  let sequence = head / ${Hkv}u;
   let b = sequence${start ? ` + u32(${names.start}[0])` : ""};
   if (b >= ${B}u) { return; }
   let first = b * ${T}u;

@@ -124,6 +124,27 @@ export function queryPairs({ D }: Pick<AttentionAttrs, "D">): number {
   return MATRIX_TILE * (factorStride(MATRIX_TILE) + factorStride(D));
 }
 
+/**
+ * So many heads have their longest tiles first, then the next ones, and so on:
+ * as many as there are cores on a large device, so that what begins last, while
+ * others have nothing left to do, is short, and heads are read from the cache.
+ */
+const HEADS_AT_ONCE = 128;
+
+/**
+ * WGSL: of the workgroup of number `work`, which of `heads` it has, `head`, and
+ * which of the tiles of that, `rank`, from the longest on.
+ */
+export function longestFirst(heads: number, tiles: number): string {
+  const together = HEADS_AT_ONCE * tiles;
+  const firstHead = `work / ${together}u * ${HEADS_AT_ONCE}u`;
+  return `
+  let firstHead = ${firstHead};
+  let count = min(${HEADS_AT_ONCE}u, ${heads}u - firstHead);
+  let rank = work % ${together}u / count;
+  let head = firstHead + work % ${together}u % count;`;
+}
+
 /** Numbers of the slopes of so many sequences. */
 export function slopesLength(shape: AttentionShape, sequences: number): number {
   return sequences * shape.H * pairs(shape) * MATRIX_TILE ** 2;

@@ -21,6 +21,7 @@ import { GRADIENT_LABEL } from "./attention_gradients.ts";
 import { keyHeads, packed } from "./attention_heads.ts";
 import {
   gradientThreads,
+  longestFirst,
   MATRIX_TILE,
   type MatrixGradient,
   type MatrixPart,
@@ -98,13 +99,12 @@ ${
     entry(
       threads,
       `
-  var work = ${groupIndex(workgroups)};
-  if (work >= ${workgroups}u) { return; }
-  let tile = ${tiles - 1}u - work % ${tiles}u; // the longest first
-  work /= ${tiles}u;
-  let h = work % ${H}u;
+  let work = ${groupIndex(workgroups)};
+  if (work >= ${workgroups}u) { return; }${longestFirst(sequences * H, tiles)}
+  let tile = ${tiles - 1}u - rank; // the last queries have most keys
+  let h = head % ${H}u;
   let hkv = h * ${Hkv}u / ${H}u;
-  let sequence = work / ${H}u;
+  let sequence = head / ${H}u;
   let b = sequence${start ? ` + u32(${names.start}[0])` : ""};
   if (b >= ${B}u) { return; }
   let first = b * ${T}u;
