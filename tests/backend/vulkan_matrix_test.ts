@@ -150,7 +150,7 @@ onUnits("factors that are stored as the unit takes them", async (device) => {
   await gpu.dispose();
 });
 
-onUnits("whole tiles, in parts, and some of them late", async (device) => {
+onUnits("whole tiles, in parts, in pairs, some late", async (device) => {
   // 12 x 12 tiles: of one part, those from 132 on wait.
   const M = 12 * 32, N = 12 * 32, K = 72;
   const g = new Graph();
@@ -187,7 +187,11 @@ onUnits("whole tiles, in parts, and some of them late", async (device) => {
   const whole = onUnit("32x32x16 16x16", unit);
   const out = await by(whole);
   expect(out);
-  expect(await by({ ...whole, splitK: 2 }));
+  const parts = await by({ ...whole, splitK: 2 });
+  expect(parts);
+  // Of these, the first 264 are in pairs and the last 24 are not.
+  const inPairs = onUnit("32x32x16 16x16 paired / 2", unit);
+  assert.deepEqual(await by(inPairs), parts);
   assert.deepEqual(await by({ ...whole, late: true }), out);
 });
 

@@ -107,6 +107,9 @@ Deno.test("variants of matrix units can be written and read", () => {
   assert.equal(reads(LARGE), "before"); // as earlier versions wrote it
   assert.equal(reads(BETWEEN), "between");
   assert.equal(reads(BETWEEN.replace("between", "far")), "far");
+  const paired = parseGemm(BETWEEN.replace("between", "paired between"));
+  assert.equal((paired as MatrixTile).paired, true);
+  assert.equal((parseGemm(LARGE) as MatrixTile).paired, false);
   for (
     const [right, wrong] of [["bf16", "f32"], ["64 matrix", "64 before matrix"]]
   ) {
@@ -181,7 +184,7 @@ Deno.test("ChosenKernels tries tiles that suit the shape, the fastest first", ()
   assert.deepEqual(ways(16384, 1536, 384), [
     "128x128x32 64x64",
     "256x128x32 64x64",
-    "128x128x32 64x64 between", // not known to be fast
+    "128x128x32 64x64 paired", // not known to be fast
   ]);
   // Six waves of 128 x 96 are little better than five of a third more.
   assert.deepEqual(ways(16384, 1152, 384), [

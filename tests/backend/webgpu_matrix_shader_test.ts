@@ -199,7 +199,12 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
   for (const [M, N, K, scalar, lanes] of UNITS) {
     const variant: MatrixTile = {
       ...{ tileM: 64, tileN: 32, tileK: 32, subgroupM: 32, subgroupN: 16 },
-      ...{ flow: "matrix", reads: "before", unit: { M, N, K, scalar, lanes } },
+      ...{
+        flow: "matrix",
+        reads: "before",
+        paired: false,
+        unit: { M, N, K, scalar, lanes },
+      },
     };
     const odd = { M: 100, N: 68, K: 44 }, eights = { M: 104, N: 72, K: 48 };
     const cases = [

@@ -74,6 +74,7 @@ export function matrixKernel(
   };
   const frame = gemmFrame(tensors, {
     ...{ shape, variant, quads: { a: isRaw("a"), b: isRaw("b") } },
+    group: variant.paired ? "seat" : "group",
   });
   const { bindings, workgroups, summing } = frame;
   const threads = matrixThreads(variant);
@@ -91,9 +92,9 @@ var<workgroup> tiles: array<vec4<u32>, ${quads}>;
 ${
     entry(
       threads,
-      `${variant.late ? waitIfSecond(workgroups, K) : ""}${frame.place}${
-        begin(variant)
-      }${a.begin}${b.begin}
+      `${variant.late ? waitIfSecond(workgroups, K) : ""}${
+        variant.paired ? seatInPairs(workgroups) : ""
+      }${frame.place}${begin(variant)}${a.begin}${b.begin}
   ${[...a.parts, ...b.parts].map(({ registers }) => registers).join("")}${
         eachUnit(variant, (i, j) => `
   var c${i}_${j} = ${matrixType(variant, "C")}();`)
@@ -160,6 +161,23 @@ function waitIfSecond([x, y]: Workgroups, K: number): string {
   if (place >= ${CORES}u && place < ${2 * CORES}u) {
     for (var turn = 0u; turn < ${K}u; turn += 1u) { workgroupBarrier(); }
   }`;
+}
+
+/**
+ * WGSL: `seat`, the workgroup whose place this one takes. Cores get one each,
+ * and then a second one each, and so on as they become free; of each two that
+ * share one, the second takes the place behind the first one's.
+ */
+function seatInPairs([x, y, z]: Workgroups): string {
+  return `
+  let given = group.x + ${x}u * (group.y + ${y}u * group.z);
+  let turn = given / ${2 * CORES}u * ${2 * CORES}u;
+  let within = given - turn;
+  let inPairs = turn + 2u * (within % ${CORES}u) + within / ${CORES}u;
+  let taken = select(given, inPairs, turn + ${2 * CORES}u <= ${x * y * z}u);
+  let seat = vec3<u32>(
+    taken % ${x}u, taken / ${x}u % ${y}u, taken / ${x * y}u,
+  );`;
 }
 
 /** WGSL: where the block of this subgroup begins in the tile. */

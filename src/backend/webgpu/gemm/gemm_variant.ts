@@ -75,6 +75,11 @@ export interface MatrixTile extends TileSizes {
    * - `far`: before this one is multiplied, the one after the next.
    */
   readonly reads: "before" | "between" | "far";
+  /**
+   * Whether the two workgroups that a core has at a time make neighbours, which
+   * read one factor's tiles both: the second from what the first brought near.
+   */
+  readonly paired: boolean;
   /** Rows and columns of one subgroup: multiples of the unit's. */
   readonly subgroupM: number;
   readonly subgroupN: number;

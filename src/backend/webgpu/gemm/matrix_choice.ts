@@ -31,20 +31,20 @@ import { waste } from "./gemm_waves.ts";
  */
 const TILES = [
   "128x128x32 64x64",
+  "128x128x32 64x64 paired",
   "128x128x32 64x64 between",
   "128x128x64 64x32",
   "256x128x32 64x64",
   "128x96x32 64x48",
   "128x192x32 64x48",
-  "128x96x64 64x48",
-  "128x128x32 64x32",
-  "128x64x64 64x32",
+  "128x96x32 64x48 paired",
   "128x192x64 64x48",
-  "128x96x32 64x48 far",
+  "256x128x32 64x64 between",
   "128x192x32 64x48 far",
-  "128x128x32 64x32 far",
-  "64x96x64 32x48",
-  "64x64x64 32x32",
+  "128x64x32 64x32",
+  "128x128x32 64x32",
+  "64x96x32 32x48",
+  "64x64x32 32x32",
   "32x32x32 16x16",
 ];
 
@@ -96,12 +96,15 @@ export function matrixTilesFor(
 }
 
 /**
- * `128x128x32 64x64 far matrix bf16 16x16x16 on 32 lanes`: tile, subgroup's
- * part, when tiles are read if not before the one before, unit.
+ * `128x128x32 64x64 paired far matrix bf16 16x16x16 on 32 lanes`: tile,
+ * subgroup's part, whether neighbours share a core, when tiles are read if not
+ * before the one before, unit.
  */
 export function formatMatrix(tile: MatrixTile): string {
-  const { tileM, tileN, tileK, subgroupM, subgroupN, reads, unit } = tile;
+  const { tileM, tileN, tileK, subgroupM, subgroupN } = tile;
+  const { paired, reads, unit } = tile;
   return `${tileM}x${tileN}x${tileK} ${subgroupM}x${subgroupN} ` +
+    (paired ? "paired " : "") +
     `${reads === "before" ? "" : `${reads} `}matrix ${formatUnit(unit)}`;
 }
 
@@ -113,17 +116,18 @@ export function formatUnit({ M, N, K, scalar, lanes }: MatrixUnit): string {
 /** The opposite of {@linkcode formatMatrix}; null for another text. */
 export function parseMatrix(text: string): MatrixTile | null {
   const match = text.match(
-    /^(\d+)x(\d+)x(\d+) (\d+)x(\d+) (?:(between|far) )?matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
+    /^(\d+)x(\d+)x(\d+) (\d+)x(\d+) (paired )?(?:(between|far) )?matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
   );
   if (!match) return null;
   const [tileM, tileN, tileK, subgroupM, subgroupN] = match.slice(1, 6)
     .map(Number);
   // The pattern has no others.
-  const reads = (match[6] ?? "before") as MatrixTile["reads"];
-  const scalar = match[7] as MatrixUnit["scalar"];
-  const [M, N, K, lanes] = match.slice(8).map(Number);
+  const reads = (match[7] ?? "before") as MatrixTile["reads"];
+  const scalar = match[8] as MatrixUnit["scalar"];
+  const [M, N, K, lanes] = match.slice(9).map(Number);
   return {
-    ...{ tileM, tileN, tileK, subgroupM, subgroupN, reads, flow: "matrix" },
+    ...{ tileM, tileN, tileK, subgroupM, subgroupN, flow: "matrix" },
+    ...{ paired: match[6] !== undefined, reads },
     unit: { M, N, K, scalar, lanes },
   };
 }
