@@ -34,7 +34,11 @@ interface Inputs {
 export async function expectMatrixGradient(
   backend: Pick<Backend, "compile">,
   size: Omit<AttentionAttrs, "site">,
-  { unit, isStored }: { unit: MatrixUnit; isStored: boolean },
+  { unit, isStored, what }: {
+    unit: MatrixUnit;
+    isStored: boolean;
+    what: string;
+  },
 ): Promise<void> {
   const attrs = { ...size, site: 5 };
   const inputs = inputsOf(attrs, unit);
@@ -46,7 +50,8 @@ export async function expectMatrixGradient(
   want.forEach((value, i) => {
     const allowed = share * sizes[i] + 2e-5;
     const error = Math.abs(got[i] - value);
-    assert.ok(error <= allowed, `[${i}]: ${got[i]}, ${value} ± ${allowed}`);
+    const found = `${what} [${i}]: ${got[i]}, ${value} ± ${allowed}`;
+    assert.ok(error <= allowed, found);
   });
 }
 

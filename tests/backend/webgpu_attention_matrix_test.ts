@@ -187,7 +187,9 @@ for (const [unit, how, size] of GRADIENTS) {
     });
     assert.ok(canMatrixGradient(size, tile, 48 << 10));
     const isStored = !("inMemory" in how);
-    await expectMatrixGradient(machine, { ...size, B: 1 }, { unit, isStored });
+    await expectMatrixGradient(machine, { ...size, B: 1 }, {
+      ...{ unit, isStored, what: title },
+    });
   });
 }
 
