@@ -14,8 +14,13 @@ import { gemmThreads } from "./gemm_kernel.ts";
 import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 import type { GemmShape, GemmTile, MatrixTile } from "./gemm_variant.ts";
 
-/** What the workgroups of a core share. */
-const REGISTERS = 65536, MOST_REGISTERS = 255, MEMORY_BYTES = 227 << 10;
+/**
+ * What the workgroups of a core share. There is more memory for them, 227 KB,
+ * but drivers leave most of it to the cache: on an H200, tiles of 20 to 38 KB
+ * took as long as if a core had one or two of them, where registers would do
+ * for twice as many.
+ */
+const REGISTERS = 65536, MOST_REGISTERS = 255, MEMORY_BYTES = 56 << 10;
 /** Threads that give work to all parts of a core: 32 to each of four. */
 const CORE_THREADS = 128;
 /**
@@ -50,6 +55,8 @@ const ON_UNITS = {
    * 4.9 TB/s of 32 x 32 on an H200.
    */
   fetch: 51,
+  /** What a lone workgroup waits at a tile: 7 % of 256x128x32, as measured. */
+  barrierWork: 73e3,
   /** Bytes of results alone take as long as 80 deep of products. */
   startDepth: 100,
   /** As above, of 125e12 a second; parts come from the cache in part. */
@@ -132,16 +139,18 @@ function forParts({ M, N, parts, partDepth, dispatchWork }: {
  * in waves of as many workgroups as it holds, of which the last has the rest.
  */
 function matrixSums(tile: MatrixTile, groups: number): number {
-  const { tileM, tileN, subgroupM, subgroupN, unit } = tile;
-  const { enoughSubgroups, fewerTake, fetch } = ON_UNITS;
+  const { tileM, tileN, tileK, subgroupM, subgroupN, unit } = tile;
+  const { enoughSubgroups, fewerTake, fetch, barrierWork } = ON_UNITS;
   const subgroups = matrixThreads(tile) / unit.lanes;
-  // Units are loaded once for each row or column of units of the other factor:
-  // counted, a third of the time of 64 x 64.
-  const loads = 0.7 + 9.6 * (1 / subgroupM + 1 / subgroupN);
-  const one = Math.max(tileM * tileN * loads, fetch * (tileM + tileN));
+  // Units are loaded once for each row or column of units of the other factor,
+  // half as often by 64 x 64 as by 32 x 32; what is alone has none to take turns
+  // with at barriers.
+  const atOnce = matrixGroupsPerCore(tile);
+  const loads = 0.9 + 3.2 * (1 / subgroupM + 1 / subgroupN);
+  const waits = atOnce > 1 ? 1 : 1 + barrierWork / (tileM * tileN * tileK);
+  const one = Math.max(tileM * tileN * loads, fetch * (tileM + tileN)) * waits;
   const wave = (count: number) =>
     count * one * (count * subgroups < enoughSubgroups ? fewerTake : 1);
-  const atOnce = matrixGroupsPerCore(tile);
   const full = Math.floor(groups / (CORES * atOnce));
   return full * wave(atOnce) + wave(Math.ceil(groups / CORES - full * atOnce));
 }

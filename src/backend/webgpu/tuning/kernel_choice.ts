@@ -40,7 +40,7 @@ import {
 export type KernelChoice = GemmVariant | AttentionChoice;
 
 /** Tiles that are tried where it is known which are fast here. */
-const FINALISTS = { thread: 3, matrix: 4 };
+const FINALISTS = { thread: 3, matrix: 6 };
 
 /**
  * So much slower a tile is likely to be than the one before it: on units, of
