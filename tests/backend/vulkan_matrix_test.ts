@@ -192,6 +192,8 @@ onUnits("whole tiles, in parts, in pairs, some late", async (device) => {
   // Of these, the first 264 are in pairs and the last 24 are not.
   const inPairs = onUnit("32x32x16 16x16 paired / 2", unit);
   assert.deepEqual(await by(inPairs), parts);
+  // Of 144, the first 12 cores have two.
+  assert.deepEqual(await by({ ...inPairs, splitK: 1 }), out);
   assert.deepEqual(await by({ ...whole, late: true }), out);
 });
 

@@ -173,8 +173,12 @@ function seatInPairs([x, y, z]: Workgroups): string {
   let given = group.x + ${x}u * (group.y + ${y}u * group.z);
   let turn = given / ${2 * CORES}u * ${2 * CORES}u;
   let within = given - turn;
-  let inPairs = turn + 2u * (within % ${CORES}u) + within / ${CORES}u;
-  let taken = select(given, inPairs, turn + ${2 * CORES}u <= ${x * y * z}u);
+  let seconds = min(max(${
+    x * y * z
+  }u - turn, ${CORES}u) - ${CORES}u, ${CORES}u);
+  let first = select(within + seconds, 2u * within, within < seconds);
+  let second = 2u * (within - ${CORES}u) + 1u;
+  let taken = turn + select(first, second, within >= ${CORES}u);
   let seat = vec3<u32>(
     taken % ${x}u, taken / ${x}u % ${y}u, taken / ${x * y}u,
   );`;
