@@ -213,6 +213,12 @@ export class SpirvMachine {
             }
             break;
           }
+          case "groupNonUniformAny": {
+            const [, result, , value] = operands;
+            const all = yield { until: "subgroup", value: values[value] };
+            values[result] = all!.some(Boolean);
+            break;
+          }
           case "groupNonUniformShuffleXor": {
             const [, result, , value, mask] = operands;
             const others = yield { until: "subgroup", value: values[value] };

@@ -55,6 +55,7 @@ Deno.test("compileShader() names the line of what it does not take", () => {
       "let a = subgroupShuffleXor(1.0f, 1u);",
       'subgroupShuffleXor needs "enable subgroups;"',
     ],
+    ["let a = subgroupAny(true);", 'subgroupAny needs "enable subgroups;"'],
     ["workgroupBarrier", 'expected "=", found "}"'],
     ["let a = ;", 'expected an expression, found ";"'],
     ["let a = 5000000000;", '"5000000000" is no integer of that size'],

@@ -253,10 +253,12 @@ enable subgroups;
   @builtin(local_invocation_index) lane: u32,
 ) {
   out[lane] = subgroupShuffleXor(f32(lane) + 0.5f, 3u);
+  if (subgroupAny(lane == 5u)) { out[lane] += 10.0f; }
 }`);
+  assert.ok(capabilities.includes("groupNonUniformVote"));
   assert.ok(capabilities.includes("groupNonUniformShuffle"));
   const out = new Float32Array(8);
   const bytes = new Uint8Array(out.buffer);
   new SpirvMachine(words, 4).run([1, 1, 1], [bytes]); // two subgroups
-  assert.deepEqual([...out], [3.5, 2.5, 1.5, 0.5, 7.5, 6.5, 5.5, 4.5]);
+  assert.deepEqual([...out], [3.5, 2.5, 1.5, 0.5, 17.5, 16.5, 15.5, 14.5]);
 });

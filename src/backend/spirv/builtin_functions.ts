@@ -164,6 +164,7 @@ const FUNCTIONS: Readonly<Record<string, Builtin>> = {
   ...ofSubgroups({
     subgroupBarrier: barrier(SCOPE.subgroup, SEMANTICS.workgroup),
     subgroupShuffleXor: shuffleXor,
+    subgroupAny: vote,
   }),
 };
 
@@ -312,6 +313,25 @@ function ofSubgroups(
       },
     ]),
   );
+}
+
+/** Whether something is true for any thread of the subgroup. */
+function vote(args: Args, site: CallSite): Operand {
+  const { at, context: { code, shader: { module } } } = site;
+  expectCount(args, 1, at);
+  const [{ type }] = args;
+  if (type !== SCALARS.bool) {
+    throw new SourceError(`subgroupAny takes no ${nameOf(type)}`, at);
+  }
+  module.require("groupNonUniformVote");
+  const condition = idOf(args[0], site.context, at);
+  const id = code.value(
+    OP.groupNonUniformAny,
+    module.type(type),
+    module.u32(SCOPE.subgroup),
+    condition,
+  );
+  return { kind: "value", type, id };
 }
 
 /** The value that thread `number ^ mask` of the subgroup has. */

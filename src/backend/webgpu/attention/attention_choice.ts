@@ -44,7 +44,10 @@ export interface AttentionDevice {
   readonly limits: Partial<GPUSupportedLimits>;
 }
 
-const AGAIN = ", again", IN_MEMORY = ", rows in memory", AHEAD = ", ahead";
+const AGAIN = ", again",
+  LAZY = ", lazy",
+  IN_MEMORY = ", rows in memory",
+  AHEAD = ", ahead";
 
 /**
  * `staged`; `direct, again` where the gradient computes slopes twice;
@@ -55,8 +58,9 @@ const AGAIN = ", again", IN_MEMORY = ", rows in memory", AHEAD = ", ahead";
  */
 export function formatAttention(choice: AttentionChoice): string {
   if (choice.flow === "matrix") {
-    const { queries, keys, rows, unit } = choice;
-    return `matrix ${queries}x${keys} ${rows}x${STEP} ${formatUnit(unit)}`;
+    const { queries, keys, rows, unit, isLazy } = choice;
+    return `matrix ${queries}x${keys} ${rows}x${STEP} ${formatUnit(unit)}` +
+      (isLazy ? LAZY : "");
   }
   if (choice.flow === "matrixGradient") {
     const { rows, step, unit, inMemory, ahead } = choice;
@@ -101,17 +105,17 @@ function tileChoices(
 }
 
 /**
- * Subgroups of a workgroup, keys at a time and threads of a row, the likeliest
- * first. On an NVIDIA H200 workgroups seem to share 64 KB of workgroup memory
+ * Subgroups of a workgroup, keys at a time, threads of a row and whether
+ * results shrink lazily, the likeliest first. On an NVIDIA H200 workgroups seem to share 64 KB of workgroup memory
  * of a processor: of heads of 64 the first, which take 28 KB, have 512 threads
  * there at a time, the second, with 18 KB, 384.
  */
 const TILES = [
-  [8, 32, 2],
-  [4, 32, 2],
-  [4, 64, 2],
-  [4, 32, 1],
-  [2, 32, 1],
+  [8, 32, 2, false],
+  [4, 32, 2, false],
+  [8, 32, 2, true],
+  [4, 32, 2, true],
+  [4, 32, 1, false],
 ] as const;
 
 /** Those on a matrix unit, the likeliest first. */
@@ -124,9 +128,9 @@ function matrixChoices(
   if (op === "attentionBackward") return gradientTiles(unit, limits);
   const { maxComputeInvocationsPerWorkgroup: threads = 256 } = limits;
   return TILES.filter(([subgroups]) => subgroups * unit.lanes <= threads)
-    .map(([subgroups, keys, perRow]): MatrixAttention => {
-      const rows = unit.lanes / perRow;
-      return { flow: "matrix", unit, queries: subgroups * rows, keys, rows };
+    .map(([subgroups, keys, perRow, isLazy]): MatrixAttention => {
+      const rows = unit.lanes / perRow, queries = subgroups * rows;
+      return { flow: "matrix", unit, queries, keys, rows, isLazy };
     });
 }
 

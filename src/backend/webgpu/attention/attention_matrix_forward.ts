@@ -90,7 +90,7 @@ export function matrixAttention(
   { choice, context }: { choice: MatrixAttention; context: KernelContext },
 ): Dispatch {
   const { B, T, H, Hkv, D } = attrs;
-  const { unit, queries, keys, rows } = choice;
+  const { unit, queries, keys, rows, isLazy = false } = choice;
   const { M, N, K, lanes, scalar } = unit;
   const isRaw = read.qkv.dtype === scalar;
   const { bindings, names } = bind(
@@ -239,15 +239,13 @@ ${
       // 3. Probabilities, later positions masked.
 ${
         rowSoftmax(lanesOfRow, {
-          ...{
-            scale: Math.LOG2E / Math.sqrt(D),
-            hasFactors: rng !== undefined,
-          },
+          scale: Math.LOG2E / Math.sqrt(D),
+          ...{ hasFactors: rng !== undefined, isLazy },
         })
       }
       subgroupBarrier();
       // 4. Probabilities times values.
-      {
+      ${isLazy ? "if (hasGrown) " : ""}{
 ${loadFactors("factors")}
 ${eachUnit((i, j) => `        o${i}_${j} = o${i}_${j} * factors${i};`)}
       }

@@ -66,10 +66,16 @@ export function rowFactors(
  *
  * @param options.scale What scores are multiplied by, for powers of 2.
  * @param options.hasFactors Whether there are any.
+ * @param options.isLazy Whether what results shrink by is written only where
+ * `hasGrown`, which is declared then.
  */
 export function rowSoftmax(
   row: RowLanes,
-  { scale, hasFactors }: { scale: number; hasFactors: boolean },
+  { scale, hasFactors, isLazy }: {
+    scale: number;
+    hasFactors: boolean;
+    isLazy: boolean;
+  },
 ): string {
   const { perRow } = row;
   const vectors = vectorsOf(row);
@@ -128,7 +134,14 @@ ${
         2 * v
       }), packed(p${2 * v + 1}));`)
   }
-${putFactor(row, "shrink")}`;
+${
+    isLazy
+      ? `      let hasGrown = subgroupAny(shrink < 1.0f);
+      if (hasGrown) {
+${putFactor(row, "shrink")}
+      }`
+      : putFactor(row, "shrink")
+  }`;
 }
 
 /** WGSL: what the results of the row are multiplied by. */
