@@ -93,7 +93,6 @@ export function matrixLoad(
   const { alongK, K, dtype, quads: isWhole } = factor;
   const rows = rowsOf(factor, tileK);
   const count = rows.count * rows.quads;
-  const guardK = K % tileK !== 0;
   // What is stored as the unit takes it needs no rounding.
   const raw = dtype === scalar && scale === 1;
   const turns = range(Math.ceil(count / threads));
@@ -122,33 +121,41 @@ export function matrixLoad(
   var ${low(turn)} = ${half}();
   var ${high(turn)} = ${half}();`
       ).join(""),
-      take: (k) =>
-        all((turn) => {
-          const at = (behind: number) => {
-            const within = `${EIGHT}u * ${quadOf(turn)}` +
-              (behind === 0 ? "" : ` + ${behind}u`);
-            const row = rowOf(turn);
-            const place = (o: string, k: string): LoadPlace => ({
-              ...{ o, k, guardK, raw },
-            });
-            return alongK
-              ? loadAlongK(
-                factor,
-                0,
-                place(`${first} + ${row}`, `${k} + ${within}`),
-              )
-              : loadAlongSize(
-                factor,
-                place(`${first} + ${within}`, `${k} + ${row}`),
-              );
-          };
-          return isWhole
-            ? `
+      take: (k) => {
+        const read = (guardK: boolean) =>
+          all((turn) => {
+            const at = (behind: number) => {
+              const within = `${EIGHT}u * ${quadOf(turn)}` +
+                (behind === 0 ? "" : ` + ${behind}u`);
+              const row = rowOf(turn);
+              const place = (o: string, k: string): LoadPlace => ({
+                ...{ o, k, guardK, raw },
+              });
+              return alongK
+                ? loadAlongK(
+                  factor,
+                  0,
+                  place(`${first} + ${row}`, `${k} + ${within}`),
+                )
+                : loadAlongSize(
+                  factor,
+                  place(`${first} + ${within}`, `${k} + ${row}`),
+                );
+            };
+            return isWhole
+              ? `
       ${whole(turn)} = ${at(0)};`
-            : `
+              : `
       ${low(turn)} = ${at(0)};
       ${high(turn)} = ${at(4)};`;
-        }),
+          });
+        // Only the last tile ends behind the factor: of the others, a place
+        // is the same so far apart from one to the next.
+        return K % tileK === 0 ? read(false) : `
+    if (${k} + ${tileK}u <= ${K}u) {${read(false)}
+    } else {${read(true)}
+    }`;
+      },
       put: (from) =>
         all((turn) => `
     tiles[${from} + (${rowOf(turn)}) * ${rows.stride}u + ${quadOf(turn)}] = ${
