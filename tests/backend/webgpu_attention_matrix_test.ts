@@ -233,6 +233,7 @@ Deno.test("attentionWays() tries all tiles of the unit, and one way without", ()
     "matrix 64x32 16x32 bf16 16x16x16 on 32 lanes",
     `${DEFAULT}, lazy`,
     "matrix 64x32 16x32 bf16 16x16x16 on 32 lanes, lazy",
+    "matrix 128x64 16x32 bf16 16x16x16 on 32 lanes",
     "matrix 128x32 32x32 bf16 16x16x16 on 32 lanes",
     "staged",
   ]);

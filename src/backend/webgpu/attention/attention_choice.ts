@@ -115,6 +115,7 @@ const TILES = [
   [4, 32, 2, false],
   [8, 32, 2, true],
   [4, 32, 2, true],
+  [8, 64, 2, false],
   [4, 32, 1, false],
 ] as const;
 
