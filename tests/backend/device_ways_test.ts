@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import type { DeviceSources } from "../../src/backend/device_sources.ts";
 import { openBackend } from "../../src/backend/devices.ts";
 import { UserError } from "../../src/base/errors.ts";
+import { describe } from "../../src/backend/webgpu/adapters.ts";
+import { adapter } from "./_fake_adapter.ts";
 import { type Choice, choose, gpuMachine } from "./_gpu_machine.ts";
 
 Deno.test("openBackend() takes a card in its usual way, or as asked", async () => {
@@ -65,6 +67,21 @@ Deno.test("openBackend() leaves Vulkan alone where WebGPU is asked for", async (
   assert.equal(await events("webgpu:a30", 0), "list"); // the bus is hidden
   // Which number WebGPU's has among several, drivers tell.
   assert.equal(await events("webgpu", 2), "list, list vulkan");
+  // Nor is it number 0 where WebGPU shows another one first.
+  const { sources } = gpuMachine({ cardCount: 1 });
+  const radeon = adapter({ name: "Radeon", vendor: 0x1002, device: 1 });
+  const [a30] = await sources.listAdapters();
+  const second: DeviceSources = {
+    ...sources,
+    listAdapters: () =>
+      Promise.resolve([
+        { ...a30, info: { id: "webgpu:0", ...describe(radeon, null) } },
+        a30,
+      ]),
+  };
+  assert.equal((await choose({ device: "webgpu:a30" }, second)).id, "webgpu:0");
+  const { id } = await choose({ device: "webgpu:radeon" }, second);
+  assert.equal(id, "webgpu:2"); // behind both of the driver
 });
 
 Deno.test("openBackend() takes WebGPU where there is no Vulkan", async () => {
@@ -80,6 +97,10 @@ Deno.test("openBackend() takes WebGPU where there is no Vulkan", async () => {
   }
   const asked = await choose({ device: "webgpu" }, missing.sources);
   assert.deepEqual(asked.warnings, []);
+  // A run that goes on misses nothing.
+  const previous = { backend: "webgpu" } as const;
+  const resumed = await choose({ device: "auto", previous }, missing.sources);
+  assert.deepEqual([resumed.warnings, resumed.notes], [[], []]);
   const old = await choose(
     { device: "auto" },
     gpuMachine({ vulkan: () => [] }).sources,
@@ -169,6 +190,9 @@ Deno.test("openBackend() says that CUDA's variable has no effect", async () => {
   for (const asked of ["gpu:0", "vulkan:0", "cuda:1", "cpu", "software"]) {
     assert.deepEqual(await notes(asked, "1"), [], asked);
   }
+  const failing = { fails: "no", env: { CUDA_VISIBLE_DEVICES: "1" } };
+  const onCpu = await choose({ device: "gpu" }, gpuMachine(failing).sources);
+  assert.deepEqual([onCpu.id, ...onCpu.notes], ["cpu"]);
   // With CUDA that would be the first of those that it names.
   assert.deepEqual(await notes("cuda:0", "1"), note("1", second));
   assert.deepEqual(await notes("vulkan:CUDA:0", "1"), note("1", second));

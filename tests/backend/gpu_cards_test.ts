@@ -190,8 +190,13 @@ Deno.test("numberDevices() orders by kind, memory and place on the bus", () => {
   const second = device(2, 23.4, "0000:b1:00.0"); // shares some with a screen
   const first = device(2, 24, "0000:21:00.0");
   const unknown = device(2, 24, null);
-  assert.deepEqual(
-    numberDevices([last, chip, small, unknown, far, second, first]),
-    [first, second, far, unknown, small, chip, last],
-  );
+  const devices = [last, chip, small, unknown, far, second, first];
+  const ordered = [first, second, far, unknown, small, chip, last];
+  assert.deepEqual(numberDevices(devices), ordered);
+  assert.deepEqual(numberDevices(devices.toReversed()), ordered);
+  // The larger size of a model is that of all, wherever it was told.
+  const between = device(5, 24, "0000:99:00.0");
+  assert.deepEqual(numberDevices([first, between, second]), [
+    ...[first, between, second],
+  ]);
 });
