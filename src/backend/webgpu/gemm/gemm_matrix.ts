@@ -220,9 +220,12 @@ function loop(
   /** Statements for the tile that is so many behind the one at k. */
   const turn = (part: number) => {
     const ahead = part + parts;
+    // Apart, so that a compiler tells waiting for these from waiting for units;
+    // what is kept when nothing is read would be copied in each turn.
     const read = `
     let next = k + ${ahead * tileK}u;
     if (next < toK) {${take("next", part)}
+    } else {${a.parts[part].clear}${b.parts[part].clear}
     }`;
     return `${
       sums

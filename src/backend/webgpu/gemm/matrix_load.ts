@@ -63,6 +63,8 @@ export interface MatrixLoad {
 export interface MatrixPart {
   /** Its variables. */
   readonly registers: string;
+  /** Statements that forget what was read. */
+  readonly clear: string;
   /** Statements that read it at depth `k`. */
   take(k: string): string;
   /** Statements that write it into the tile that begins at `first`. */
@@ -112,15 +114,16 @@ export function matrixLoad(
     const whole = (turn: number) => `${name}Next${turn}`;
     const low = (turn: number) => `${name}Low${turn}`;
     const high = (turn: number) => `${name}High${turn}`;
+    const variables = turns.flatMap((turn) =>
+      isWhole
+        ? [[whole(turn), "vec4<u32>"]]
+        : [[low(turn), half], [high(turn), half]]
+    );
     return {
-      registers: turns.map((turn) =>
-        isWhole
-          ? `
-  var ${whole(turn)} = vec4<u32>();`
-          : `
-  var ${low(turn)} = ${half}();
-  var ${high(turn)} = ${half}();`
-      ).join(""),
+      registers: variables.map(([name, type]) => `
+  var ${name} = ${type}();`).join(""),
+      clear: variables.map(([name, type]) => `
+      ${name} = ${type}();`).join(""),
       take: (k) => {
         const read = (guardK: boolean) =>
           all((turn) => {
