@@ -20,10 +20,10 @@ import {
   matrixUnitFor,
 } from "../../src/backend/webgpu/gemm/matrix_choice.ts";
 import {
-  canBeLate,
   splitByWaves,
   waste,
 } from "../../src/backend/webgpu/gemm/gemm_waves.ts";
+import { canBeLate } from "../../src/backend/webgpu/gemm/matrix_waves.ts";
 import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 

@@ -71,3 +71,32 @@ Deno.test("coreWork() is near what an H200 took for it", () => {
     assert.ok(Math.abs(said / ms - 1) < 0.12, `${M}x${N}x${K}: ${said} ms`);
   }
 });
+
+// The tuner on an H200, bf16, 128x128x32 64x64: k of 16384 in parts, with the
+// sum of all parts, milliseconds of so many runs.
+const PARTS: [M: number, N: number, ms: Readonly<Record<number, number>>][] = [
+  [1536, 384, { 4: 0.541, 7: 0.335, 14: 0.374 }],
+  [384, 1152, { 5: 0.536, 9: 0.334, 18: 0.371 }],
+];
+
+Deno.test("coreWork() tells parts of k apart on units, as measured", () => {
+  const square = parseGemm(
+    "128x128x32 64x64 matrix bf16 16x16x16 on 32 lanes",
+  );
+  for (const [M, N, ms] of PARTS) {
+    const counts = Object.keys(ms).map(Number);
+    const work = counts.map((parts) =>
+      coreWork(shape(M, N, 16384), square, parts)
+    );
+    const best = splitByWaves(shape(M, N, 16384), square);
+    const at = counts.indexOf(best);
+    assert.equal(ms[best], Math.min(...Object.values(ms)));
+    counts.forEach((parts, i) => {
+      const counted = work[i] / work[at], took = ms[parts] / ms[best];
+      assert.ok(
+        Math.abs(counted / took - 1) < 0.05,
+        `${M}x${N} in ${parts}: ${counted} of the best, measured ${took}`,
+      );
+    });
+  }
+});

@@ -27,7 +27,8 @@ import {
   tunedCandidates,
 } from "../gemm/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
-import { canBeLate, MOST_SPLITS, splitByWaves } from "../gemm/gemm_waves.ts";
+import { MOST_SPLITS, splitByWaves } from "../gemm/gemm_waves.ts";
+import { canBeLate } from "../gemm/matrix_waves.ts";
 import {
   attentionKey,
   type AttentionSite,
