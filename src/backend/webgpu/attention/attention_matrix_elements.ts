@@ -33,7 +33,10 @@ import { dropoutVector } from "./attention_tile.ts";
 interface Elements {
   /** Declares what is known from one to the next. */
   readonly variables: string;
-  /** Before the products: reads what there is of each query. */
+  /**
+   * Before the products: reads what there is of each query. Factors of dropout
+   * need no scores, and are computed while units multiply.
+   */
   readonly statistics: string;
   /** Probabilities and slopes. */
   readonly compute: string;
@@ -82,7 +85,7 @@ export function matrixElements(
   const ofQuery = (array: string) =>
     `${array}[heads + ${isWhole ? query : `min(${query}, ${T - 1}u)`}]`;
   const times = (factor: number) => factor === 1 ? "" : ` * ${f32(factor)}`;
-  const dropped = names.rng ? " * f" : "";
+  const dropped = (n: number) => names.rng ? ` * f${n}` : "";
   // exp is exp2 of so much; slopes are scaled with the gradients.
   const toLog2 = f32(Math.LOG2E / Math.sqrt(D));
   return {
@@ -90,10 +93,25 @@ export function matrixElements(
       var logSum${n} = 0.0f;
       var dots${n} = 0.0f;
       var p${n} = vec4<f32>();
-      var ds${n} = vec4<f32>();`).join(""),
+      var ds${n} = vec4<f32>();${
+      names.rng
+        ? `
+      var f${n} = vec4<f32>();`
+        : ""
+    }`).join(""),
     statistics: each((n) => `
         logSum${n} = ${ofQuery(names.lse)}${times(Math.LOG2E)};
-        dots${n} = ${ofQuery(names.rowDots)}${times(scale)};`),
+        dots${n} = ${ofQuery(names.rowDots)}${times(scale)};${
+      names.rng
+        ? `
+        f${n} = ${
+          dropoutVector(
+            { T },
+            `(heads + ${query}) * ${T}u + fromK + ownRow + 4u * x`,
+          )
+        };`
+        : ""
+    }`),
     compute: each((n) => `
         let query = ${query};
         let key = fromK + ownRow + 4u * x;
@@ -104,14 +122,11 @@ export function matrixElements(
           e = select(vec4<f32>(), e, keys <= vec4<u32>(query)${
       isWhole ? "" : ` & vec4<bool>(query < ${T}u)`
     });
-        }${
-      names.rng
-        ? `
-        let f = ${dropoutVector({ T }, `(heads + query) * ${T}u + key`)};`
-        : ""
-    }
-        p${n} = e${dropped};
-        ds${n} = e * (${resultAt(`from + ${half}u`)}${dropped} - dots${n});`),
+        }
+        p${n} = e${dropped(n)};
+        ds${n} = e * (${resultAt(`from + ${half}u`)}${
+      dropped(n)
+    } - dots${n});`),
     put: each((n) => `
         let to = own + y * ${factors}u + x;
         tiles[to] = packed(p${n});

@@ -129,8 +129,11 @@ export function matrixKeyGradients(
     MATRIX_TILE / 4
   }u + ownRow / 4u;${elements.variables}
       if (isSeen) {${elements.statistics}${
-    units.rowProducts("k", { from: kept, rows: "rowsAt", to: 0 })
-  }${units.rowProducts("v", { from: kept + k.pairs, rows: dyRows, to: half })}
+    units.rowProducts([
+      { name: "k", from: kept, rows: "rowsAt", to: 0 },
+      { name: "v", from: kept + k.pairs, rows: dyRows, to: half },
+    ])
+  }
       }
       subgroupBarrier();
       if (isSeen) {${elements.compute}
@@ -254,37 +257,67 @@ function unitsOf({ shape: { D }, tile }: MatrixGradient) {
         across((n) => `
   var ${name}${i}_${n} = ${sum}();`)
       ),
-    /** Products of rows of queries with its own, to its own memory. */
+    /**
+     * Products of rows of queries with its own, to its own memory: all of them
+     * before any is stored, as what is read behind that waits for it.
+     */
     rowProducts: (
-      name: string,
-      { from, rows, to }: {
+      kinds: readonly {
+        name: string;
         /** Where its own are, if they are in memory. */
         from: number;
         rows: string;
         to: number;
-      },
-    ) =>
-      all(step / unit.M, (i) => `
+      }[],
+    ) => {
+      const each = (
+        line: (
+          kind: typeof kinds[number],
+          at: { i: number; j: number },
+        ) => string,
+      ) =>
+        all(
+          step / unit.M,
+          (i) =>
+            ofKeys((j) => kinds.map((kind) => line(kind, { i, j })).join("")),
+        );
+      const sumOf = (name: string, { i, j }: { i: number; j: number }) =>
+        `${name}Sum${i}_${j}`;
+      return `
       {${
-        ofKeys((j) => `
-        var sum${j} = ${sum}();`)
+        each(({ name }, at) => `
+        var ${sumOf(name, at)} = ${sum}();`)
       }${
         deep((d) => `
-        let row${d} = coopLoad<${left}>(&tiles[${rows} + ${
-          i * unit.M * stride + d * unit.K / 4
-        }u], ${stride}u);${
-          ofKeys((j) =>
-            `${inMemory ? loadKeys(name, { j, d, from }) : ""}
-        sum${j} = coopMultiplyAdd(row${d}, ${name}${j}_${d}, sum${j});`
-          )
+        {${
+          inMemory
+            ? kinds.map(({ name, from }) =>
+              ofKeys((j) => loadKeys(name, { j, d, from }))
+            ).join("")
+            : ""
+        }${
+          all(step / unit.M, (i) =>
+            kinds.map(({ name, rows }) => `
+        let ${name}Row${i} = coopLoad<${left}>(&tiles[${rows} + ${
+              i * unit.M * stride + d * unit.K / 4
+            }u], ${stride}u);${
+              ofKeys((j) => `
+        ${
+                sumOf(name, { i, j })
+              } = coopMultiplyAdd(${name}Row${i}, ${name}${j}_${d}, ${
+                sumOf(name, { i, j })
+              });`)
+            }`).join(""))
+        }
         }`)
       }${
-        ofKeys((j) => `
-        coopStore(sum${j}, &tiles[own + ${
+        each(({ name, to }, { i, j }) => `
+        coopStore(${sumOf(name, { i, j })}, &tiles[own + ${
           to + i * unit.M * results + j * unit.N / 2
         }u], ${results}u);`)
       }
-      }`),
+      }`;
+    },
     /** Adds products of its own memory, turned, with columns of queries. */
     addProducts: (
       sums: string,
