@@ -106,9 +106,10 @@ function tileChoices(
 
 /**
  * Subgroups of a workgroup, keys at a time, threads of a row and whether
- * results shrink lazily, the likeliest first. On an NVIDIA H200 workgroups seem to share 64 KB of workgroup memory
- * of a processor: of heads of 64 the first, which take 28 KB, have 512 threads
- * there at a time, the second, with 18 KB, 384.
+ * results shrink lazily, the likeliest first. On an NVIDIA H200 times were as
+ * if workgroups shared 64 KB of a processor's memory: of heads of 64 the first,
+ * which take 28 KB, have 512 threads there at a time then, the second, with 18
+ * KB, 384. The fifth is for where they do not.
  */
 const TILES = [
   [8, 32, 2, false],

@@ -38,6 +38,7 @@ import { packing } from "../two_bytes.ts";
 import { entry, f32, lines, range } from "../wgsl.ts";
 import { packed } from "./attention_heads.ts";
 import { rowCopy } from "./attention_matrix_copy.ts";
+import { longestFirst } from "./attention_matrix_part.ts";
 import {
   FACTORS_AT,
   FLOATS,
@@ -159,8 +160,9 @@ ${
       `
   var work = ${groupIndex(workgroups)};
   if (work >= ${workgroups}u) { return; }
-  let tile = ${tiles - 1}u - work / ${B * H}u; // the longest of all first
-  work = work % ${B * H}u;
+${longestFirst(B * H, tiles)}
+  let tile = ${tiles - 1}u - rank;
+  work = head;
   let h = work % ${H}u;
   let hkv = h * ${Hkv}u / ${H}u;
   let first = work / ${H}u * ${T}u;
