@@ -21,7 +21,7 @@ import type { Tensor } from "../../src/graph/tensor.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 import { tinyConfig } from "../train/_helpers.ts";
-import { matrixDevices } from "./_matrix_units.ts";
+import { matrixDevices, onUnit } from "./_matrix_units.ts";
 import { normal } from "./_op_inputs.ts";
 import { openSpirvMachine } from "./_spirv_backend.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
@@ -200,12 +200,19 @@ for (const { unit, open } of matrixDevices) {
   });
 }
 
+/** Sizes of logits, and how their weight lies. */
+interface Head {
+  readonly rows?: number;
+  readonly V: number;
+  readonly transB: boolean;
+}
+
 /** Losses of some logits and the gradients of what makes them. */
-function headProgram(V: number, transB: boolean): Program {
+function headProgram({ rows = ROWS, V, transB }: Head): Program {
   const g = new Graph();
-  const x = g.param("x", [ROWS, C]);
+  const x = g.param("x", [rows, C]);
   const w = g.param("w", transB ? [V, C] : [C, V]);
-  const targets = g.input("targets", [ROWS], "u32");
+  const targets = g.input("targets", [rows], "u32");
   const { rowLoss } = g.crossEntropy(g.matmul(x, w, { transB }), targets);
   const into = (one: Tensor) =>
     [one, {
@@ -221,13 +228,13 @@ function headProgram(V: number, transB: boolean): Program {
 
 async function headResults(
   backend: Pick<Backend, "compile">,
-  V: number,
-  transB: boolean,
+  head: Head,
 ): Promise<Record<string, Float32Array>> {
-  const executable = await backend.compile(headProgram(V, transB));
-  executable.write("x", normal(1, [ROWS, C]).data);
+  const { rows = ROWS, V } = head;
+  const executable = await backend.compile(headProgram(head));
+  executable.write("x", normal(1, [rows, C]).data);
   executable.write("w", normal(2, [V, C]).data);
-  executable.write("targets", someTargets(V));
+  executable.write("targets", someTargets(V, rows));
   await executable.run("g");
   const results: Record<string, Float32Array> = {};
   for (const name of ["loss", "d.x", "d.w"]) {
@@ -237,7 +244,7 @@ async function headResults(
   return results;
 }
 
-function someTargets(V: number, rows = ROWS): Uint32Array<ArrayBuffer> {
+function someTargets(V: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     { length: rows },
     (_, i) => i % 5 === 0 ? IGNORED_TARGET : (i * 7 + V - 1) % V,
@@ -247,17 +254,17 @@ function someTargets(V: number, rows = ROWS): Uint32Array<ArrayBuffer> {
 /** @param allowed Of the size of each result, so much. */
 async function expectHead(
   backend: Pick<Backend, "compile">,
-  { V, transB, allowed }: { V: number; transB: boolean; allowed: number },
+  { allowed, ...head }: Head & { allowed: number },
 ): Promise<void> {
-  const want = await headResults(openReferenceBackend(), V, transB);
-  const got = await headResults(backend, V, transB);
+  const want = await headResults(openReferenceBackend(), head);
+  const got = await headResults(backend, head);
   for (const [name, numbers] of Object.entries(want)) {
     const size = Math.max(...numbers.map(Math.abs));
     numbers.forEach((number, i) => {
       const error = Math.abs(got[name][i] - number);
       assert.ok(
         error <= allowed * size,
-        `${name}[${i}] of V ${V}: ${got[name][i]}, ${number}`,
+        `${name}[${i}] of V ${head.V}: ${got[name][i]}, ${number}`,
       );
     });
   }
@@ -280,6 +287,21 @@ Deno.test("logits of odd vocabularies make losses and gradients: SPIR-V", async 
       ...{ V: VOCABULARIES[i], transB: true, allowed: OF_BF16 },
     });
   }
+});
+
+Deno.test("logits of odd vocabularies make losses and gradients: units of SPIR-V", async () => {
+  const unit = { M: 16, N: 16, K: 16, scalar: "bf16", lanes: 32 } as const;
+  const run = (tile: string, head: Head) => {
+    const gemmVariant = () => onUnit(tile, unit);
+    const options = { ...MACHINE, unit, gemmVariant };
+    return expectHead(openSpirvMachine(options), {
+      ...{ ...head, allowed: OF_BF16 },
+    });
+  };
+  await run("32x32x16 16x32 / 2", { V: 65, transB: true });
+  // Whole tiles, with what fills up rows: units of results are stored alone.
+  await run("32x32x16 16x32", { rows: 64, V: 63, transB: true });
+  await run("32x32x16 16x32", { V: 26, transB: false });
 });
 
 Deno.test("logits of odd vocabularies make losses and gradients: WebGPU", {
