@@ -17,6 +17,7 @@ import {
   siteFlops,
   siteKey,
 } from "../../src/backend/webgpu/tuning/kernel_sites.ts";
+import { timeKernels } from "../../src/backend/webgpu/tuning/time_kernels.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,
@@ -34,11 +35,12 @@ import { noAdapter, openTestGpu, testAdapter } from "./_webgpu.ts";
 /** A step of rows of 16 or more, two to a batch. */
 function step(
   model: NonNullable<Parameters<typeof tinyConfig>[0]>["model"],
+  vocabSize = 12,
 ): Program {
   const config = tinyConfig({
     model: { nLayer: 2, nEmbd: 16, nHead: 2, seqLen: 8, ...model },
   });
-  return buildStepProgram(resolveModel(config.model, 12), {
+  return buildStepProgram(resolveModel(config.model, vocabSize), {
     ...config.train,
     ...{ batchSize: 2, gradAccumSteps: 2 },
   });
@@ -85,6 +87,38 @@ Deno.test("programSites() says what is stored in two bytes", () => {
   });
   assert.deepEqual(fp16[fc], { a: "f16", result: "f16" });
   assert.deepEqual(stored("fp32")[fc], {});
+});
+
+Deno.test("webgpu: products of logits are timed as they are stored", {
+  ignore: noAdapter,
+}, async () => {
+  const gpu = await openTestGpu();
+  for (const precision of ["fp32", "bf16"] as const) {
+    const sites = new Map(
+      programSites(step({}, 13), precision).map((
+        site,
+      ) => [siteKey(site), site]),
+    );
+    const expected = precision === "fp32"
+      ? {
+        "16x13x16 NT": { out: "filled" },
+        "16x16x13 NN": { a: "filled" },
+        "13x16x16 TN": { a: "filled" },
+      }
+      : {
+        "16x13x16 NT": { a: "bf16", out: "filled" },
+        "16x16x13 NN": { a: "bf16", out: "bf16" },
+        "13x16x16 TN": { a: "bf16", b: "bf16" },
+      };
+    for (const [key, stored] of Object.entries(expected)) {
+      const site = sites.get(key);
+      assert.deepEqual(site?.stored, stored, key);
+      const ways = [parseGemm("32x32x16 4x4 staged row")]
+        .map((tile) => ({ ...tile, splitK: 1 }));
+      await timeKernels(gpu, site!, { ways, rounds: 1, roundMs: 1 });
+    }
+  }
+  await gpu.dispose();
 });
 
 Deno.test("webgpu: sites compute with tensors of two bytes", {
