@@ -128,6 +128,30 @@ for (const arch of ["gpt2", "llama"] as const) {
   });
 }
 
+Deno.test("attention's gradient reads f16 as units take it", () => {
+  const unit = { M: 8, N: 8, K: 8, scalar: "f16", lanes: 8 } as const;
+  const [tile] = gradientTiles(unit, {});
+  const { phases } = lower(stepProgram(), {
+    ...{ maxBindingBytes: 2 ** 30, maxBindings: 16, fuse: true, unit },
+    ...{ precision: "fp16", workgroupBytes: 49152 },
+    attention: ({ op }) => op === "attention" ? { flow: "direct" } : tile,
+    gemmVariant: () =>
+      parseVariant("32x32x32 16x16 matrix f16 8x8x8 on 8 lanes"),
+  });
+  const [dots, keys] = phases.get("firstMicroStep")!
+    .filter(({ label }) => label === "attentionBackward");
+  for (const name of ["qkv", "dOut"]) {
+    assert.ok(keys.code.includes(`raw_${name}(`), name);
+  }
+  const { dOut } = Object.fromEntries(
+    dots.bindings.map(({ name, tensor }) => [name, tensor]),
+  );
+  assert.deepEqual([dOut.dtype, dOut.scale], ["f16", 2 ** 8 * 64]);
+  // What rows lose is in proportion; results are without.
+  assert.match(keys.code, /dots0 = rowDots\[.*\] \* 16384f;/);
+  assert.ok(keys.code.includes(`sum * ${2 ** -14}f;`));
+});
+
 Deno.test("factors that are stored as the unit takes them are not rounded", () => {
   const program = stepProgram();
   const [qkv, , fc, fcProj] = productsOf(program, "bf16");

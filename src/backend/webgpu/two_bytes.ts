@@ -82,8 +82,8 @@ export const FILLED_UP: Uses = {
  *
  * With fp16, only what the forward pass makes is f16, also where it is computed
  * again for the backward pass: gradients are too small for its exponent, and
- * in bf16 need no loss scale. But those that products on units of f16 read are
- * stored as these take them, times {@linkcode gradientScale}.
+ * in bf16 need no loss scale. But those that products on units of f16 read, and
+ * those of attention, are stored as these take them, times {@linkcode gradientScale}.
  *
  * @param unit What products may use.
  */
@@ -105,8 +105,12 @@ export function chooseTwoBytes(
   }
   if (precision === "fp16" && unit?.scalar === "f16") {
     for (const { op, in: inputs } of calls) {
-      if (op !== "matmul") continue;
-      for (const factor of [inputs.a, inputs.b]) {
+      const factors = op === "matmul"
+        ? [inputs.a, inputs.b]
+        : op === "attentionBackward"
+        ? [inputs.dOut]
+        : [];
+      for (const factor of factors) {
         if (chosen.has(factor)) chosen.set(factor, "f16");
       }
     }

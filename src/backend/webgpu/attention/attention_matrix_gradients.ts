@@ -82,7 +82,7 @@ export function matrixKeyGradients(
   const { keys, values } = keyHeads(names.qkv, shape, "fromK");
   const ofRows = (prefix: string, array: "qkv" | "dOut", count: number) => ({
     ...{ prefix, rows: count, numbers: D, threads, unit },
-    dtype: read[array].dtype,
+    tensor: read[array],
     scale: array === "dOut" ? scale : 1,
   });
   const k = matrixRows(keys, ofRows("k", "qkv", MATRIX_TILE));

@@ -58,11 +58,11 @@ export function matrixQueryGradients(
       } + ${o} * ${MATRIX_TILE / 4}u)`,
   }, {
     ...{ prefix: "nextDs", rows: MATRIX_TILE, numbers: MATRIX_TILE },
-    ...{ threads, unit, dtype: slopes.dtype },
+    ...{ threads, unit, tensor: slopes },
   });
   const k = matrixRows(keyHeads(names.qkv, shape, "fromK").keys, {
     ...{ prefix: "nextK", rows: MATRIX_TILE, numbers: D },
-    ...{ threads, unit, dtype: qkv.dtype },
+    ...{ threads, unit, tensor: qkv },
   });
   const ofResults = subgroupsOf(tile) * ownPairs(tile);
   const memory = Math.max(queryPairs(shape), ofResults);

@@ -59,13 +59,13 @@ export interface MatrixRows {
   put(first: string): string;
 }
 
-/** Whether numbers are stored as a unit takes them. */
+/** Whether numbers are stored as a unit takes them, times `wanted`. */
 export function isRaw(
-  { dtype }: Pick<GpuTensor, "dtype">,
+  { dtype, scale = 1 }: Pick<GpuTensor, "dtype" | "scale">,
   { scalar }: Pick<MatrixUnit, "scalar">,
-  scale = 1,
+  wanted = 1,
 ): boolean {
-  return dtype === scalar && scale === 1;
+  return dtype === scalar && scale === wanted;
 }
 
 /**
@@ -75,22 +75,22 @@ export function isRaw(
  *
  * @param heads Where they lie; the array is bound as `quads` where it is raw,
  * else as vectors.
- * @param options.scale What numbers are multiplied by, a power of two.
+ * @param options.scale What the unit takes numbers times: a power of two.
  */
 export function matrixRows(
   { array, at }: Heads,
-  { prefix, rows, numbers, threads, unit, dtype, scale = 1 }: {
+  { prefix, rows, numbers, threads, unit, tensor, scale = 1 }: {
     prefix: string;
     rows: number;
     /** Numbers of a row: a multiple of 8. */
     numbers: number;
     threads: number;
     unit: Pick<MatrixUnit, "scalar">;
-    dtype: GpuTensor["dtype"];
+    tensor: Pick<GpuTensor, "dtype" | "scale">;
     scale?: number;
   },
 ): MatrixRows {
-  const raw = isRaw({ dtype }, unit, scale);
+  const raw = isRaw(tensor, unit, scale);
   const size = raw ? 8 : 4;
   const vectors = numbers / size, count = rows * vectors;
   const stride = factorStride(numbers);
