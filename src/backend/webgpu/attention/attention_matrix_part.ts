@@ -44,7 +44,13 @@ export interface MatrixGradient {
   readonly scale: number;
 }
 
-/** How a device may cut the gradient, the likeliest first. */
+/**
+ * How a device may cut the gradient, the likeliest first. By a likeness in CUDA
+ * for sm_90, heads of 64 and units of 16: 16 keys and as many queries at a time
+ * take 168 registers, so that three workgroups fit a core, or 128 and 0.1 KB
+ * beside them with keys and values in memory; 32 queries, or 32 keys, all that
+ * there are.
+ */
 export function gradientTiles(
   unit: MatrixUnit,
   { maxComputeInvocationsPerWorkgroup: threads = 256 }: Partial<
