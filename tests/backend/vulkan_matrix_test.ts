@@ -6,15 +6,10 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
-import {
-  type GemmSite,
-  recordSite,
-} from "../../src/backend/webgpu/tuning/kernel_sites.ts";
-import { encodeFloats } from "../../src/base/float_formats.ts";
+import { recordSite } from "../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { gradients } from "../../src/graph/gradients.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { plan } from "../../src/graph/plan.ts";
-import type { Program } from "../../src/graph/program.ts";
 import {
   collect,
   fakeDataset,
@@ -31,6 +26,7 @@ import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { withShaders } from "./_faulty_gpu.ts";
 import { assertOpClose, type OpCase, opCases, runOpCase } from "./_op_cases.ts";
 import { normal } from "./_op_inputs.ts";
+import { expectNear, productSites, runSite } from "./_matrix_products.ts";
 import {
   type MatrixDevice,
   onUnit,
@@ -197,24 +193,6 @@ onUnits("whole tiles, in parts, in pairs, some late", async (device) => {
   assert.deepEqual(await by({ ...whole, late: true }), out);
 });
 
-const M = 74, N = 68, K = 100;
-const shape = { M, N, K, transA: false, transB: false };
-const gradient = { M, N, K, transA: true, transB: false };
-const dropout = { p: 0.25, site: 1, n: M * N };
-/** A call by its name and sizes, of which a site takes no tensors. */
-const after = (op: string, attrs: object, inputs = {}) =>
-  ({ op, attrs, in: inputs, out: {} }) as unknown as GemmSite["after"];
-const SITES: Readonly<Record<string, Omit<GemmSite, "kind">>> = {
-  "a bias and GELU": { shape, bias: true, after: after("gelu", { tanh: 1 }) },
-  "GELU's gradient": { shape, after: after("geluBackward", { tanh: 0 }) },
-  "SwiGLU's gradient": { shape, after: after("swigluBackward", {}) },
-  "dropout on a residual": {
-    shape,
-    after: after("dropout", dropout, { addTo: {} }),
-  },
-  "sums of columns": { shape: gradient, addTo: true, sums: { addTo: true } },
-};
-
 // Threads store one column of vectors each, or several. The last of five parts
 // of 32 has nothing.
 const TILES = [
@@ -224,6 +202,8 @@ const TILES = [
   "32x32x16 16x16 between / 5",
   "32x32x16 16x16 far / 5",
 ];
+
+const SITES = productSites({ M: 74, N: 68, K: 100 });
 
 for (const [what, site] of Object.entries(SITES)) {
   for (const tile of TILES) {
@@ -239,52 +219,6 @@ for (const [what, site] of Object.entries(SITES)) {
       await gpu.dispose();
     });
   }
-}
-
-/** f32 sums of 100 terms, and functions of them. */
-function expectNear(
-  got: Record<string, Float32Array>,
-  want: Record<string, Float32Array>,
-): void {
-  for (const [name, values] of Object.entries(want)) {
-    values.forEach((value, i) => {
-      const allowed = 2e-5 * Math.max(1, Math.abs(value));
-      const error = Math.abs(got[name][i] - value);
-      assert.ok(error <= allowed, `${name}[${i}]: ${got[name][i]}, ${value}`);
-    });
-  }
-}
-
-/** What a site makes of factors that are as its unit would round them. */
-async function runSite(
-  backend: Pick<Backend, "compile">,
-  program: Program,
-  { unit }: MatrixDevice,
-  stored?: "bf16" | "f16",
-): Promise<Record<string, Float32Array>> {
-  const executable = await backend.compile(program);
-  const tensors = [...program.persistent.values()];
-  tensors.forEach(({ name, shape, dtype }, i) => {
-    if (dtype !== "f32") {
-      return executable.write(name, Uint32Array.of(1, 2, 3, 4));
-    }
-    const { data } = normal(i + 1, [...shape]);
-    const numbers = data as Float32Array;
-    const isFactor = name === "a" || name === "b";
-    if (isFactor && stored) {
-      const bytes = encodeFloats(numbers, stored === "f16" ? "F16" : "BF16");
-      return executable.write(name, new Uint32Array(bytes.buffer));
-    }
-    executable.write(name, isFactor ? rounded(numbers, unit) : numbers);
-  });
-  await executable.run("g");
-  const results: Record<string, Float32Array> = {};
-  for (const name of ["out", "result", "sums"]) {
-    if (!program.persistent.has(name)) continue;
-    results[name] = await executable.read(name) as Float32Array;
-  }
-  await executable.dispose();
-  return results;
 }
 
 onUnits("gradients that are small keep their digits", async (device) => {

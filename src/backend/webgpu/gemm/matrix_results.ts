@@ -69,7 +69,7 @@ export function storeUnits(
     return storeAlone(results, variant);
   }
   const { subgroupM, subgroupN, unit } = variant;
-  const { shape: { M, N }, base, bias, ending } = results;
+  const { shape: { N }, base, bias, ending } = results;
   const isWhole = N % 4 === 0;
   const { declarations, vectors, oneColumn } = vectorsOf(variant, N);
   const inputs = isWhole ? inputsOf(results) : [];
@@ -77,14 +77,28 @@ export function storeUnits(
     ...{ name: `setting${i}`, value },
   }));
   const input = (turn: number, i: number) => `input${turn}_${i}`;
-  /** Reads what vector `turn` meets, so many vectors further on. */
-  const ask = ({ turn, offset, isThere }: Vector, further: number) => {
-    const more = further === 0 ? "" : ` + ${further}u`;
-    const at = `firstAt + ${offset}${more}`;
-    const canBeBeyond = results.guardRow || results.guardColumn || isThere;
-    const inside = canBeBeyond ? `min(${at}, ${M * N / 4 - 1}u)` : at;
-    return inputs.map(({ read }, i) => `
-      ${input(turn, i)} = ${read(inside)};`).join("");
+  const isInside = ({ row, column, isThere }: Vector, further = 0) => {
+    const place = {
+      row: `firstRow + ${row}${further === 0 ? "" : ` + ${further}u`}`,
+      column: `firstColumn + ${column}`,
+    };
+    return [isThere, insideOf(results, place)].filter(Boolean).join(" && ");
+  };
+  /**
+   * Reads what a vector meets so many rows further on: but where it is none, as
+   * what is there instead may be another thread's, and written meanwhile.
+   */
+  const ask = (vector: Vector, further: number) => {
+    const { turn, offset } = vector;
+    const more = further === 0 ? "" : ` + ${further * N / 4}u`;
+    const inside = isInside(vector, further);
+    const reads = inputs.map(({ read }, i) => `
+      ${input(turn, i)} = ${read(`firstAt + ${offset}${more}`)};`).join("");
+    return inside && reads
+      ? `
+      if (${inside}) {${reads}
+      }`
+      : reads;
   };
   const biasAt = (column: string) => {
     const at = `(firstColumn + ${column}) / 4u`;
@@ -96,16 +110,16 @@ export function storeUnits(
   const times = scale === 1 ? "" : ` * ${f32(scale)}`;
   const store = (vector: Vector) => {
     const { turn, column, offset, isThere } = vector;
-    const row = `firstRow + ${vector.row}`;
-    const place = { row, column: `firstColumn + ${column}` };
+    const inside = isInside(vector);
     if (!isWhole) {
+      const row = `firstRow + ${vector.row}`;
+      const place = { row, column: `firstColumn + ${column}` };
       const four = storeFour(`result${turn}`, place, results);
       return `
     ${isThere ? `if (${isThere}) ` : ""}${four}`;
     }
-    const conditions = [isThere, insideOf(results, place)].filter(Boolean);
     return `
-    ${conditions.length > 0 ? `if (${conditions.join(" && ")}) ` : ""}{
+    ${inside ? `if (${inside}) ` : ""}{
       let at = firstAt + ${offset};
       ${
       storeVector(`result${turn}`, {
@@ -161,7 +175,7 @@ export function storeUnits(
     subgroupBarrier();${
     vectors.map((vector) =>
       store(vector) + (inputs.length === 0 ? "" : `
-    if (unitRow < ${down - 1}u) {${ask(vector, rowVectors)}
+    if (unitRow < ${down - 1}u) {${ask(vector, unit.M)}
     }`)
     ).join("")
   }
