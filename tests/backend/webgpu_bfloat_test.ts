@@ -14,6 +14,7 @@ import { dispatchesOf, stepPrograms } from "./_lowered.ts";
 import { SpirvMachine } from "./_spirv_machine.ts";
 import { codeOf } from "./_spirv_reader.ts";
 import { validate, validatorYear } from "./_spirv_val.ts";
+import { testVulkan } from "./_vulkan.ts";
 import { noAdapter, testAdapter } from "./_webgpu.ts";
 
 /** The first validator that knows bf16. */
@@ -156,3 +157,14 @@ for (const [what, { change, reason }] of Object.entries(DEVICES)) {
     },
   });
 }
+
+const canRound = testVulkan?.info.features.includes("bfloat16") ?? false;
+Deno.test("Vulkan: a device rounds to bf16, or it is known why not", {
+  ignore: !canRound,
+}, async () => {
+  const gpu = await openWebGpuBackend(testVulkan, { precision: "bf16" });
+  const { name, noRounding } = gpu.device;
+  if (noRounding) console.warn(`${name} does not round here: ${noRounding}`);
+  assert.match(noRounding ?? "it rounds", /^it rounds|^Cannot compute/);
+  await gpu.dispose();
+});

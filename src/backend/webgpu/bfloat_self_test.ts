@@ -105,7 +105,7 @@ function wrongIn(numbers: Float32Array, got: Float32Array): string | null {
   const at = numbers.findIndex((number, i) => {
     if (Object.is(got[i], want[i])) return false; // any NaN is one
     // What is so small that it has lost digits may lose another: an H200 (its
-    // driver 580) rounds halves of it down, and shaders may take it for 0.
+    // driver 580) makes 0x0065 of 0x00658000, and shaders may take it for 0.
     const isSmall = Math.abs(number) < 2 ** -126;
     return !isSmall || !(Math.abs(got[i] - number) < LEAST || got[i] === 0);
   });
