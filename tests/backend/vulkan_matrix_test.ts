@@ -146,8 +146,7 @@ onUnits("factors that are stored as the unit takes them", async (device) => {
   await gpu.dispose();
 });
 
-onUnits("whole tiles, in parts, in pairs, some late", async (device) => {
-  // 12 x 12 tiles: of one part, those from 132 on wait.
+onUnits("whole tiles, in parts, in pairs", async (device) => {
   const M = 12 * 32, N = 12 * 32, K = 72;
   const g = new Graph();
   g.matmul(g.state("a", [M, K]), g.state("b", [K, N]), {
@@ -190,7 +189,6 @@ onUnits("whole tiles, in parts, in pairs, some late", async (device) => {
   assert.deepEqual(await by(inPairs), parts);
   // Of 144, the first 12 cores have two.
   assert.deepEqual(await by({ ...inPairs, splitK: 1 }), out);
-  assert.deepEqual(await by({ ...whole, late: true }), out);
 });
 
 // Threads store one column of vectors each, or several. The last of five parts

@@ -132,25 +132,21 @@ export function shapeKey(
 
 /**
  * A tile as {@linkcode formatGemm} writes it, ` / 4` for four parts of k, and
- * `, late` and `, apart` as in {@linkcode GemmVariant}.
+ * `, apart` where neighbours are kernels of their own.
  */
 export function formatVariant(variant: GemmVariant): string {
-  const { splitK, apart, late } = variant;
+  const { splitK, apart } = variant;
   return formatGemm(variant) + (splitK > 1 ? ` / ${splitK}` : "") +
-    (late ? LATE : "") + (apart ? APART : "");
+    (apart ? APART : "");
 }
 
-const LATE = ", late", APART = ", apart";
+const APART = ", apart";
 
 /** The opposite of {@linkcode formatVariant}. @throws {TypeError} */
 export function parseVariant(text: string): GemmVariant {
   if (text.endsWith(APART)) {
     const rest = text.slice(0, -APART.length);
     if (!rest.endsWith(APART)) return { ...parseVariant(rest), apart: true };
-  }
-  if (text.endsWith(LATE)) {
-    const rest = text.slice(0, -LATE.length);
-    if (!rest.includes(", ")) return { ...parseVariant(rest), late: true };
   }
   const [tile, parts = "1", ...rest] = text.split(" / ");
   const splitK = Number(parts);

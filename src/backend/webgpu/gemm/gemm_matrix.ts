@@ -92,9 +92,9 @@ var<workgroup> tiles: array<vec4<u32>, ${quads}>;
 ${
     entry(
       threads,
-      `${variant.late ? waitIfSecond(workgroups, K) : ""}${
-        variant.paired ? seatInPairs(workgroups) : ""
-      }${frame.place}${begin(variant)}${a.begin}${b.begin}
+      `${variant.paired ? seatInPairs(workgroups) : ""}${frame.place}${
+        begin(variant)
+      }${a.begin}${b.begin}
   ${[...a.parts, ...b.parts].map(({ registers }) => registers).join("")}${
         eachUnit(variant, (i, j) => `
   var c${i}_${j} = ${matrixType(variant, "C")}();`)
@@ -147,20 +147,6 @@ function eachUnit(
   return range(subgroupM / unit.M).flatMap((i) =>
     range(subgroupN / unit.N).map((j) => line(i, j))
   ).join("");
-}
-
-/**
- * WGSL: of the first two workgroups of each core, the second waits for about
- * half as long as one takes. Else both multiply at once, while memory idles,
- * and store at once, while units idle, and so do those that come after them.
- * A turn of a barrier is taken for the time of one number in depth: counted.
- */
-function waitIfSecond([x, y]: Workgroups, K: number): string {
-  return `
-  let place = group.x + ${x}u * (group.y + ${y}u * group.z);
-  if (place >= ${CORES}u && place < ${2 * CORES}u) {
-    for (var turn = 0u; turn < ${K}u; turn += 1u) { workgroupBarrier(); }
-  }`;
 }
 
 /**

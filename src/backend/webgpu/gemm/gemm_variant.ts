@@ -106,9 +106,4 @@ export type GemmVariant = GemmTile & {
   readonly splitK: number;
   /** Whether its neighbours stay kernels of their own. */
   readonly apart?: boolean;
-  /**
-   * On units, whether some of the first workgroups begin later, so that not all
-   * multiply and store at the same times; it changes no bits.
-   */
-  readonly late?: boolean;
 };

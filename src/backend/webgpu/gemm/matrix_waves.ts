@@ -9,7 +9,7 @@
 
 import { CORES } from "./cores.ts";
 import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
-import type { GemmShape, GemmTile, MatrixTile } from "./gemm_variant.ts";
+import type { MatrixTile } from "./gemm_variant.ts";
 
 /**
  * What the workgroups of a core share. There is more memory for them, 227 KB,
@@ -65,23 +65,6 @@ export function matrixSums(tile: MatrixTile, groups: number): number {
   const full = Math.floor(groups / (CORES * atOnce));
   return full * wave(atOnce) + wave(Math.ceil(groups / CORES - full * atOnce));
 }
-
-/**
- * Whether a core has two workgroups on units at a time, and so many after them
- * that it is worth it to let one of the first two begin later.
- */
-export function canBeLate(
-  { M, N, K }: GemmShape,
-  tile: GemmTile & { readonly splitK: number },
-): boolean {
-  if (tile.flow !== "matrix" || tile.splitK > 1) return false;
-  const groups = Math.ceil(M / tile.tileM) * Math.ceil(N / tile.tileN);
-  return matrixGroupsPerCore(tile) === 2 && groups >= 3 * 2 * CORES &&
-    K <= MOST_LATE_DEPTH;
-}
-
-/** Of what is deeper, the end takes less than 5 %, by counts. */
-const MOST_LATE_DEPTH = 1024;
 
 /** Workgroups that a core has registers and workgroup memory for. */
 export function matrixGroupsPerCore(tile: MatrixTile): number {

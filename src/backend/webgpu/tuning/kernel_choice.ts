@@ -28,7 +28,6 @@ import {
 } from "../gemm/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
 import { MOST_SPLITS, splitByWaves } from "../gemm/gemm_waves.ts";
-import { canBeLate } from "../gemm/matrix_waves.ts";
 import {
   attentionKey,
   type AttentionSite,
@@ -115,7 +114,7 @@ export class ChosenKernels {
   knownTiles(): GemmTile[] {
     const counts = new Map<string, { tile: GemmTile; count: number }>();
     for (
-      const { splitK: _, apart: __, late: ___, ...tile } of this.#gemm.values()
+      const { splitK: _, apart: __, ...tile } of this.#gemm.values()
     ) {
       const name = formatGemm(tile);
       const { count } = counts.get(name) ?? { count: 0 };
@@ -161,7 +160,6 @@ export class ChosenKernels {
     const [first] = tiles, { splitK } = first;
     return [
       ...tiles,
-      ...canBeLate(shape, first) ? [{ ...first, late: true }] : [],
       ...shape.neighbours ? [{ ...first, apart: true }] : [],
       ...splitK > 1
         ? [

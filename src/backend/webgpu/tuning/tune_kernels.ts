@@ -197,7 +197,7 @@ function orderOf(times: readonly number[]): number[] {
 }
 
 function tileOf(
-  { splitK: _, apart: __, late: ___, ...tile }: GemmVariant,
+  { splitK: _, apart: __, ...tile }: GemmVariant,
 ): GemmTile {
   return tile;
 }
