@@ -42,9 +42,6 @@ export interface FactorUse {
  */
 const FEWEST_READS = { weight: 16, temporary: 6 };
 
-/** Most numbers of a temporary that is copied: not those of logits. */
-const MOST_NUMBERS = 2 ** 26;
-
 /**
  * Neighbours in one piece of memory are copied by one dispatch if so many
  * numbers at most are between them, and together they are so many at most: it
@@ -69,11 +66,9 @@ export class FactorCopies {
 
   /** @param uses All of the phase. */
   constructor(phase: string, uses: readonly FactorUse[]) {
-    for (const { factors, ...stored } of worthCopying(uses)) {
-      for (const part of partsOf(factors)) {
-        const copied = copyOf(part, { phase, ...stored });
-        for (const factor of part) this.#parts.set(factor, copied);
-      }
+    for (const part of partsOf(worthCopying(uses))) {
+      const copied = copyOf(part, phase);
+      for (const { factor } of part) this.#parts.set(factor, copied);
     }
   }
 
@@ -156,29 +151,16 @@ export function findFactorUses(
   });
 }
 
-/** Factors that are read often enough, by what units take. */
-function worthCopying(
-  uses: readonly FactorUse[],
-): { scalar: TwoBytes; scale: number; factors: GpuTensor[] }[] {
+/** Factors that are read often enough, each once. */
+function worthCopying(uses: readonly FactorUse[]): FactorUse[] {
   const sums = new Map<GpuTensor, FactorUse>();
   for (const use of uses) {
     const before = sums.get(use.factor)?.reads ?? 0;
     sums.set(use.factor, { ...use, reads: before + use.reads });
   }
-  const worth = [...sums.values()].filter(({ factor, reads }) =>
-    isTemporary(factor)
-      ? reads >= FEWEST_READS.temporary && factor.length <= MOST_NUMBERS
-      : reads >= FEWEST_READS.weight
+  return [...sums.values()].filter(({ factor, reads }) =>
+    reads >= FEWEST_READS[isTemporary(factor) ? "temporary" : "weight"]
   );
-  const groups = Map.groupBy(
-    worth,
-    ({ scalar, scale }) => `${scalar} ${scale}`,
-  );
-  return [...groups.values()].map((all) => ({
-    scalar: all[0].scalar,
-    scale: all[0].scale,
-    factors: all.map(({ factor }) => factor),
-  }));
 }
 
 function isTemporary({ memory: { lifetime } }: GpuTensor): boolean {
@@ -186,40 +168,29 @@ function isTemporary({ memory: { lifetime } }: GpuTensor): boolean {
 }
 
 /** Factors that are copied together. */
-function partsOf(factors: readonly GpuTensor[]): GpuTensor[][] {
-  const parts: GpuTensor[][] = [];
-  const memories = Map.groupBy(factors, ({ memory }) => memory);
-  for (const inOne of memories.values()) {
-    // Temporaries may have one place one after another.
-    if (isTemporary(inOne[0])) {
-      parts.push(...inOne.map((factor) => [factor]));
-      continue;
-    }
-    let part: GpuTensor[] = [];
-    for (const factor of inOne.toSorted((a, b) => a.offset - b.offset)) {
-      const fits = part.length > 0 && factor.offset - endOf(part.at(-1)!) <=
-          4 * MOST_BETWEEN &&
-        endOf(factor) - part[0].offset <= 4 * MOST_TOGETHER;
-      if (fits) part.push(factor);
-      else parts.push(part = [factor]);
+function partsOf(uses: readonly FactorUse[]): FactorUse[][] {
+  const parts: FactorUse[][] = [];
+  for (const inOne of Map.groupBy(uses, memoryOf).values()) {
+    let part: FactorUse[] = [];
+    for (const use of inOne.toSorted((a, b) => startOf(a) - startOf(b))) {
+      const fits = part.length > 0 &&
+        !isTemporary(use.factor) && // which has its place after another
+        startOf(use) - endOf(part.at(-1)!) <= 4 * MOST_BETWEEN &&
+        endOf(use) - startOf(part[0]) <= 4 * MOST_TOGETHER;
+      if (fits) part.push(use);
+      else parts.push(part = [use]);
     }
   }
   return parts;
 }
 
-function endOf({ offset, length }: GpuTensor): number {
-  return offset + 4 * length;
-}
+const memoryOf = ({ factor }: FactorUse) => factor.memory;
+const startOf = ({ factor }: FactorUse) => factor.offset;
+const endOf = ({ factor }: FactorUse) => factor.offset + 4 * factor.length;
 
-function copyOf(
-  part: readonly GpuTensor[],
-  { phase, scalar, scale }: {
-    phase: string;
-    scalar: TwoBytes;
-    scale: number;
-  },
-): Copied {
-  const [{ memory, offset, dtype }] = part;
+/** Where a part goes, whose factors a device's one unit takes alike. */
+function copyOf(part: readonly FactorUse[], phase: string): Copied {
+  const [{ factor: { memory, offset, dtype }, scalar, scale }] = part;
   const length = (endOf(part.at(-1)!) - offset) / 4;
   const copy: Memory = {
     name: `${memory.name} in ${scalar}`,
