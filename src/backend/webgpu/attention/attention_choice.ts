@@ -16,7 +16,7 @@ import {
   matrixAttentionBytes,
 } from "./attention_matrix_forward.ts";
 import { canMatrixGradient, gradientTiles } from "./attention_matrix_part.ts";
-import { STEP } from "./attention_matrix_rows.ts";
+import { subgroupRows } from "./attention_matrix_rows.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type {
   AttentionChoice,
@@ -45,22 +45,19 @@ export interface AttentionDevice {
 }
 
 const AGAIN = ", again",
-  LAZY = ", lazy",
   IN_MEMORY = ", rows in memory",
   AHEAD = ", ahead";
 
 /**
  * `staged`; `direct, again` where the gradient computes slopes twice;
- * `matrix 64x64 16x32 bf16 16x16x16 on 32 lanes`: queries and keys of a
- * workgroup and those of a subgroup, unit; `matrix 16x32 bf16 16x16x16 on 32
- * lanes`: of the gradient rows of a subgroup, the queries that it takes at a
- * time, unit; `matrix …, rows in memory`.
+ * `matrix 64x32 bf16 16x16x16 on 32 lanes`: queries, keys and unit, or of the
+ * gradient rows of a subgroup, the queries that it takes at a time, and unit;
+ * `matrix …, rows in memory`.
  */
 export function formatAttention(choice: AttentionChoice): string {
   if (choice.flow === "matrix") {
-    const { queries, keys, rows, unit, isLazy } = choice;
-    return `matrix ${queries}x${keys} ${rows}x${STEP} ${formatUnit(unit)}` +
-      (isLazy ? LAZY : "");
+    const { queries, keys, unit } = choice;
+    return `matrix ${queries}x${keys} ${formatUnit(unit)}`;
   }
   if (choice.flow === "matrixGradient") {
     const { rows, step, unit, inMemory, ahead } = choice;
@@ -105,20 +102,10 @@ function tileChoices(
 }
 
 /**
- * Subgroups of a workgroup, keys at a time, threads of a row and whether
- * results shrink lazily, the likeliest first. On an NVIDIA H200 times were as
- * if workgroups shared 64 KB of a processor's memory: of heads of 64 the first,
- * which take 28 KB, have 512 threads there at a time then, the second, with 18
- * KB, 384. The fifth is for where they do not.
+ * Subgroups of a workgroup and keys at a time: on an NVIDIA H200 the first is
+ * the faster of 256 positions, 128 queries, as the second has, of 1024.
  */
-const TILES = [
-  [8, 32, 2, false],
-  [4, 32, 2, false],
-  [8, 32, 2, true],
-  [4, 32, 2, true],
-  [8, 64, 2, false],
-  [4, 32, 1, false],
-] as const;
+const TILES = [[4, 32], [8, 64]] as const;
 
 /** Those on a matrix unit, the likeliest first. */
 function matrixChoices(
@@ -130,9 +117,9 @@ function matrixChoices(
   if (op === "attentionBackward") return gradientTiles(unit, limits);
   const { maxComputeInvocationsPerWorkgroup: threads = 256 } = limits;
   return TILES.filter(([subgroups]) => subgroups * unit.lanes <= threads)
-    .map(([subgroups, keys, perRow, isLazy]): MatrixAttention => {
-      const rows = unit.lanes / perRow, queries = subgroups * rows;
-      return { flow: "matrix", unit, queries, keys, rows, isLazy };
+    .map(([subgroups, keys]): MatrixAttention => {
+      const queries = subgroups * subgroupRows(unit);
+      return { flow: "matrix", unit, queries, keys };
     });
 }
 
@@ -145,7 +132,7 @@ function fitting(
   return matrixChoices(op, device).filter((choice) =>
     choice.flow === "matrixGradient"
       ? canMatrixGradient(attrs, choice, bytes)
-      : canMatrixAttend(attrs, choice) &&
+      : canMatrixAttend(attrs, choice.unit) &&
         matrixAttentionBytes(attrs, choice) <= bytes
   );
 }

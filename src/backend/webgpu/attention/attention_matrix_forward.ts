@@ -7,15 +7,15 @@
  * stored; so are probabilities, which are rounded to that; sums are f32. Which
  * thread holds what of a unit is the driver's affair. So scores go through
  * workgroup memory, where a row is one thread's, or two threads'; see
- * attention_matrix_rows.ts. What results shrink by as larger scores come gets
- * to the units as a matrix whose columns are all alike. Only the subgroup
+ * attention_matrix_rows.ts. What results shrink by where a larger score comes
+ * gets to the units as a matrix whose columns are all alike. Only the subgroup
  * itself reads what it writes there, so that workgroups wait for keys and
  * values alone.
  *
  * Counted for units of 16 on 32 lanes and heads of 64, of 64 queries and 64
- * keys: 16 KB of workgroup memory are written for keys and values and 32 KB
- * read by subgroups of 32 rows, 64 KB by those of 16; 32 KB are written and
- * read for scores, 16 KB for probabilities, for 1 MFLOP.
+ * keys: 16 KB of workgroup memory are written for keys and values and 64 KB
+ * read; 32 KB are written and read for scores, 16 KB for probabilities, for 1
+ * MFLOP.
  *
  * Formulas: ../kernels/attention.ts. Powers are of 2, and what they are taken
  * of is scaled by log2(e).
@@ -32,6 +32,7 @@ import {
   groups,
 } from "../dispatch.ts";
 import { matrixType } from "../gemm/gemm_matrix.ts";
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext } from "../kernel.ts";
 import { dropoutFunctions } from "../philox.ts";
 import { packing } from "../two_bytes.ts";
@@ -50,6 +51,7 @@ import {
   SCORE_ROW,
   shareSum,
   STEP,
+  subgroupRows,
 } from "./attention_matrix_rows.ts";
 import { matrixEnables } from "./attention_matrix_tile.ts";
 import {
@@ -59,16 +61,15 @@ import {
   type MatrixAttention,
 } from "./attention_tile.ts";
 
-/** The longest heads: twice as many registers as there are were needed. */
+/** Queries and results of longer heads need more registers than there are. */
 const MOST_D = 128;
 
-/** Whether heads can be cut so. */
+/** Whether a unit fits heads of a size. */
 export function canMatrixAttend(
   { D }: Pick<AttentionAttrs, "D">,
-  { unit: { M, N, K, lanes }, rows }: MatrixAttention,
+  { M, N, K, lanes }: MatrixUnit,
 ): boolean {
-  return D <= MOST_D && D % N === 0 && D % K === 0 && rows % M === 0 &&
-    lanes % rows === 0 && lanes / rows <= N / FLOATS &&
+  return D <= MOST_D && D % N === 0 && D % K === 0 && lanes % M === 0 &&
     N <= STEP - FACTORS_AT * FLOATS && STEP % N === 0 && STEP % K === 0;
 }
 
@@ -91,7 +92,8 @@ export function matrixAttention(
   { choice, context }: { choice: MatrixAttention; context: KernelContext },
 ): Dispatch {
   const { B, T, H, Hkv, D } = attrs;
-  const { unit, queries, keys, rows, isLazy = false } = choice;
+  const { unit, queries, keys } = choice;
+  const rows = subgroupRows(unit);
   const { M, N, K, lanes, scalar } = unit;
   const isRaw = read.qkv.dtype === scalar;
   const { bindings, names } = bind(
@@ -242,12 +244,12 @@ ${
 ${
         rowSoftmax(lanesOfRow, {
           scale: Math.LOG2E / Math.sqrt(D),
-          ...{ hasFactors: rng !== undefined, isLazy },
+          hasFactors: rng !== undefined,
         })
       }
       subgroupBarrier();
       // 4. Probabilities times values.
-      ${isLazy ? "if (hasGrown) " : ""}{
+      if (hasGrown) {
 ${loadFactors("factors")}
 ${eachUnit((i, j) => `        o${i}_${j} = o${i}_${j} * factors${i};`)}
       }

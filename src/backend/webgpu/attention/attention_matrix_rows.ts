@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { f32, joined, lines, range } from "../wgsl.ts";
 import { MASKED } from "./attention_tile.ts";
 
@@ -25,6 +26,15 @@ export const SCORE_ROW = oddRow(STEP / FLOATS);
 /** Rows of an odd number of vectors: eight of them begin in other banks. */
 export function oddRow(vectors: number): number {
   return vectors + 1 - vectors % 2;
+}
+
+/**
+ * Rows of a subgroup: half as many as it has threads, or all if a unit has more.
+ * On an NVIDIA H200, 16 rows of 32 threads are faster than 32: half as many
+ * registers, so that more workgroups run at a time.
+ */
+export function subgroupRows({ M, lanes }: MatrixUnit): number {
+  return lanes / 2 % M === 0 ? lanes / 2 : lanes;
 }
 
 /** Whose a row is: the threads that share it, and columns of a unit. */
@@ -64,18 +74,15 @@ export function rowFactors(
  * `part` of the row is the thread's, `firstRow` of the subgroup, and the row's
  * `top` and the part's `sum` so far.
  *
+ * What results shrink by is there only if one of the subgroup's rows `hasGrown`,
+ * which is declared: most of a long sequence have not.
+ *
  * @param options.scale What scores are multiplied by, for powers of 2.
  * @param options.hasFactors Whether there are any.
- * @param options.isLazy Whether what results shrink by is written only where
- * `hasGrown`, which is declared then.
  */
 export function rowSoftmax(
   row: RowLanes,
-  { scale, hasFactors, isLazy }: {
-    scale: number;
-    hasFactors: boolean;
-    isLazy: boolean;
-  },
+  { scale, hasFactors }: { scale: number; hasFactors: boolean },
 ): string {
   const { perRow } = row;
   const vectors = vectorsOf(row);
@@ -134,14 +141,10 @@ ${
         2 * v
       }), packed(p${2 * v + 1}));`)
   }
-${
-    isLazy
-      ? `      let hasGrown = subgroupAny(shrink < 1.0f);
+      let hasGrown = subgroupAny(shrink < 1.0f);
       if (hasGrown) {
 ${putFactor(row, "shrink")}
-      }`
-      : putFactor(row, "shrink")
-  }`;
+      }`;
 }
 
 /** WGSL: what the results of the row are multiplied by. */

@@ -55,13 +55,6 @@ export interface MatrixAttention {
   readonly queries: number;
   /** Columns that are in workgroup memory at a time. */
   readonly keys: number;
-  /** Rows of a subgroup, of which so many lanes have one each, or a part. */
-  readonly rows: number;
-  /**
-   * Whether results shrink only where the largest score of one of the
-   * subgroup's rows has grown; they are the same then.
-   */
-  readonly isLazy?: boolean;
 }
 
 /** The gradient by a matrix unit. */

@@ -36,7 +36,7 @@ export const attentionKernels: Kernels<"attention"> = {
     const site = inputs.rng && siteTable(attrs, context);
     const read = { ...inputs, site };
     const choice = context.attention("attention", attrs);
-    if (choice.flow === "matrix" && canMatrixAttend(attrs, choice)) {
+    if (choice.flow === "matrix" && canMatrixAttend(attrs, choice.unit)) {
       return [matrixAttention({ ...read, ...write }, attrs, {
         ...{ choice, context },
       })];
