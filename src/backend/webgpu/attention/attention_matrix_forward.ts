@@ -133,7 +133,7 @@ export function matrixAttention(
       dropoutVector(attrs, `(work * ${T}u + q) * ${T}u + ${key}`)
     : undefined;
   /** Where the scores of the subgroup's unit i begin. */
-  const scoresOf = (i: number, vector: number | string) =>
+  const scoresOf = (i: number, vector: number) =>
     `&tiles[scores + ${i * M * SCORE_ROW}u + ${vector}u]`;
   /** Loads what each row is multiplied by. */
   const loadFactors = (name: string) =>
