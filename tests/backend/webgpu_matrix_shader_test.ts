@@ -225,22 +225,19 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
       ...{ tileM: 64, tileN: 32, tileK: 32, subgroupM: 32, subgroupN: 16 },
       ...{
         flow: "matrix",
-        reads: "before",
-        paired: false,
         unit: { M, N, K, scalar, lanes },
       },
     };
     const odd = { M: 100, N: 68, K: 44 }, eights = { M: 104, N: 72, K: 48 };
     const cases = [
-      { a: "f32", b: "bf16", reads: "before", ...odd },
-      { a: "f16", b: "f32", reads: "between", ...odd },
-      { a: "f32", b: "f32", reads: "far", ...odd },
-      { a: scalar, b: scalar, reads: "before", ...eights },
+      { a: "f32", b: "bf16", tileK: 32, ...odd },
+      { a: "f16", b: "f32", tileK: 64, ...odd },
+      { a: scalar, b: scalar, tileK: 32, ...eights },
     ] as const;
     for (const layout of ["NN", "NT", "TN"] as const) {
-      for (const { reads, ...one } of cases) {
+      for (const { tileK, ...one } of cases) {
         const { words, workgroupSize, capabilities } = compileProduct({
-          ...{ ...variant, reads },
+          ...{ ...variant, tileK },
         }, { ...one, layout });
         modules.push(words);
         assert.deepEqual(workgroupSize, [4 * lanes, 1, 1]);
@@ -250,9 +247,8 @@ Deno.test("products by units of all makers become SPIR-V", async () => {
         const all = instructionsOf(words);
         const count = (name: string) =>
           all.filter(({ op }) => op === name).length;
-        // Of a subgroup's 32 x 16, 32 deep; even and odd tiles apart.
-        const turns = reads === "far" ? 2 : 1;
-        const down = 32 / M, across = 16 / N, deep = turns * 32 / K;
+        // Of a subgroup's 32 x 16, as deep as a tile.
+        const down = 32 / M, across = 16 / N, deep = tileK / K;
         assert.equal(
           count("cooperativeMatrixMulAdd"),
           down * across * deep,

@@ -57,14 +57,12 @@ export interface GemmFrame {
  *
  * @param options.quads Factors that are to be read eight numbers of two bytes
  * at a time, as they are stored, where rows allow.
- * @param options.group WGSL: which workgroup it is, `vec3<u32>`.
  */
 export function gemmFrame(
   { a, b, bias, addTo, out, sums, epilogue }: GemmTensors,
-  { shape, variant, quads = {}, group = "group" }: {
+  { shape, variant, quads = {} }: {
     shape: GemmShape;
     variant: GemmVariant;
-    group?: string;
     quads?: { readonly a?: boolean; readonly b?: boolean };
   },
 ): GemmFrame {
@@ -97,7 +95,7 @@ export function gemmFrame(
   });
   const ending = epilogue?.code(names);
   const part = M * lengthOut + (sums ? N : 0);
-  const base = splitK > 1 ? `${group}.z * ${part}u + ` : "";
+  const base = splitK > 1 ? `group.z * ${part}u + ` : "";
   const perSplit = Math.ceil(K / splitK / tileK) * tileK;
   const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN);
   // Neighbours have the tile in common of which there are more, so that each
@@ -126,9 +124,9 @@ export function gemmFrame(
     },
     declarations: ending?.declarations ?? "",
     place: `
-  let fromM = ${group}.${alongM ? "x" : "y"} * ${tileM}u;
-  let fromN = ${group}.${alongM ? "y" : "x"} * ${tileN}u;
-  let fromK = ${group}.z * ${perSplit}u;
+  let fromM = group.${alongM ? "x" : "y"} * ${tileM}u;
+  let fromN = group.${alongM ? "y" : "x"} * ${tileN}u;
+  let fromK = group.z * ${perSplit}u;
   let toK = min(fromK + ${perSplit}u, ${K}u);`,
     workgroups: alongM ? [tilesM, tilesN, splitK] : [tilesN, tilesM, splitK],
     results: {

@@ -67,19 +67,6 @@ export interface ThreadTile extends TileSizes {
  */
 export interface MatrixTile extends TileSizes {
   readonly flow: "matrix";
-  /**
-   * When tiles are read into registers, from where they are put into workgroup
-   * memory one after another:
-   * - `before`: the next one, before this one is multiplied;
-   * - `between`: so, but once the first units of this one are loaded;
-   * - `far`: before this one is multiplied, the one after the next.
-   */
-  readonly reads: "before" | "between" | "far";
-  /**
-   * Whether the two workgroups that a core has at a time make neighbours, which
-   * read one factor's tiles both: the second from what the first brought near.
-   */
-  readonly paired: boolean;
   /** Rows and columns of one subgroup: multiples of the unit's. */
   readonly subgroupM: number;
   readonly subgroupN: number;

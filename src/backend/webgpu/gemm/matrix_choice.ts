@@ -14,37 +14,21 @@ import { waste } from "./gemm_waves.ts";
 
 /**
  * Tiles, and the part of a subgroup, in the words of {@linkcode formatMatrix},
- * in the order in which they are tried where a shape makes no difference: the
- * likeliest first, by counts.
+ * in the order in which they are tried where a shape makes no difference.
  *
- * Of one subgroup, 64 x 64 takes 128 registers of each of 32 threads for sums,
- * and reads 8 KB of workgroup memory for 0.26 MFLOP; 64 x 32 takes half as
- * many, and reads half as much again for each. Larger tiles read less from the
- * cache; of twice as many subgroups, or half as deep, each thread has half as
- * much of the next tile in registers. NVIDIA's sample, which gemm_matrix.ts
- * names, is 16 deep where sums are f32. 192 and 96 divide the sides of most
- * models, and 384 columns among 132 cores so that few wait in the end.
- *
- * Measured on an H200 with factors in bf16, 4096 x 4096 x 4096, TFLOP/s: the
- * first 285, 128x128x64 of 64 x 32 259, 256x128x32 266. Left out is what has two
- * tiles in workgroup memory, 98 to 226, as if a core had one workgroup then.
+ * All but the last, which is for small units and products, are best for some
+ * product of `shakespeare-char` on an H200 (16384 rows, bf16): the first for
+ * those of 1152 and 1536 columns and gradients of weights, the two that are 64
+ * deep for 384 columns, 128x64 and 64x96 for small ones. Left out is what was
+ * within 3 % of them or behind: 256 rows or columns, 128x96, 128x192x32, 64x64,
+ * two tiles in workgroup memory (see LOG.md).
  */
 const TILES = [
   "128x128x32 64x64",
-  "128x128x32 64x64 paired",
-  "128x128x32 64x64 between",
   "128x128x64 64x32",
-  "256x128x32 64x64",
-  "128x96x32 64x48",
-  "128x192x32 64x48",
-  "128x96x32 64x48 paired",
   "128x192x64 64x48",
-  "128x128x64 64x32 between",
-  "128x192x32 64x48 far",
   "128x64x32 64x32",
-  "128x128x32 64x32",
   "64x96x32 32x48",
-  "64x64x32 32x32",
   "32x32x32 16x16",
 ];
 
@@ -96,16 +80,13 @@ export function matrixTilesFor(
 }
 
 /**
- * `128x128x32 64x64 paired far matrix bf16 16x16x16 on 32 lanes`: tile,
- * subgroup's part, whether neighbours share a core, when tiles are read if not
- * before the one before, unit.
+ * `128x128x32 64x64 matrix bf16 16x16x16 on 32 lanes`: tile, subgroup's part,
+ * unit.
  */
 export function formatMatrix(tile: MatrixTile): string {
-  const { tileM, tileN, tileK, subgroupM, subgroupN } = tile;
-  const { paired, reads, unit } = tile;
-  return `${tileM}x${tileN}x${tileK} ${subgroupM}x${subgroupN} ` +
-    (paired ? "paired " : "") +
-    `${reads === "before" ? "" : `${reads} `}matrix ${formatUnit(unit)}`;
+  const { tileM, tileN, tileK, subgroupM, subgroupN, unit } = tile;
+  return `${tileM}x${tileN}x${tileK} ${subgroupM}x${subgroupN} matrix ` +
+    formatUnit(unit);
 }
 
 /** `bf16 16x16x16 on 32 lanes`. */
@@ -116,18 +97,13 @@ export function formatUnit({ M, N, K, scalar, lanes }: MatrixUnit): string {
 /** The opposite of {@linkcode formatMatrix}; null for another text. */
 export function parseMatrix(text: string): MatrixTile | null {
   const match = text.match(
-    /^(\d+)x(\d+)x(\d+) (\d+)x(\d+) (paired )?(?:(between|far) )?matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
+    /^(\d+)x(\d+)x(\d+) (\d+)x(\d+) matrix (b?f16) (\d+)x(\d+)x(\d+) on (\d+) lanes$/,
   );
   if (!match) return null;
   const [tileM, tileN, tileK, subgroupM, subgroupN] = match.slice(1, 6)
     .map(Number);
-  // The pattern has no others.
-  const reads = (match[7] ?? "before") as MatrixTile["reads"];
-  const scalar = match[8] as MatrixUnit["scalar"];
-  const [M, N, K, lanes] = match.slice(9).map(Number);
-  return {
-    ...{ tileM, tileN, tileK, subgroupM, subgroupN, flow: "matrix" },
-    ...{ paired: match[6] !== undefined, reads },
-    unit: { M, N, K, scalar, lanes },
-  };
+  const scalar = match[6] as MatrixUnit["scalar"]; // the pattern has no others
+  const [M, N, K, lanes] = match.slice(7).map(Number);
+  const unit = { M, N, K, scalar, lanes };
+  return { tileM, tileN, tileK, subgroupM, subgroupN, flow: "matrix", unit };
 }

@@ -55,17 +55,11 @@ export interface MatrixLoad {
   readonly alongK: boolean;
   /** WGSL before the loop: what each thread loads. */
   readonly begin: string;
-  /** One part of a tile for each that is on the way to it. */
-  readonly parts: readonly MatrixPart[];
-}
-
-/** What a thread has read of a tile, before it is put there. */
-export interface MatrixPart {
-  /** Its variables. */
+  /** Variables for what is read before it is put into the tile. */
   readonly registers: string;
   /** Statements that forget what was read. */
   readonly clear: string;
-  /** Statements that read it at depth `k`. */
+  /** Statements that read the part of this thread at depth `k`. */
   take(k: string): string;
   /** Statements that write it into the tile that begins at `first`. */
   put(first: string): string;
@@ -110,80 +104,73 @@ export function matrixLoad(
   const numbers = (name: string) => raw ? `unpacked(${name})` : name;
   const words = (name: string) =>
     raw ? name : `packed(${scale === 1 ? name : `${name} * ${f32(scale)}`})`;
-  const part = (name: string): MatrixPart => {
-    const whole = (turn: number) => `${name}Next${turn}`;
-    const low = (turn: number) => `${name}Low${turn}`;
-    const high = (turn: number) => `${name}High${turn}`;
-    const variables = turns.flatMap((turn) =>
-      isWhole
-        ? [[whole(turn), "vec4<u32>"]]
-        : [[low(turn), half], [high(turn), half]]
-    );
-    return {
-      registers: variables.map(([name, type]) => `
-  var ${name} = ${type}();`).join(""),
-      clear: variables.map(([name, type]) => `
-      ${name} = ${type}();`).join(""),
-      take: (k) => {
-        const read = (guardK: boolean) =>
-          all((turn) => {
-            const at = (behind: number) => {
-              const within = `${EIGHT}u * ${quadOf(turn)}` +
-                (behind === 0 ? "" : ` + ${behind}u`);
-              const row = rowOf(turn);
-              const place = (o: string, k: string): LoadPlace => ({
-                ...{ o, k, guardK, raw },
-              });
-              return alongK
-                ? loadAlongK(
-                  factor,
-                  0,
-                  place(`${first} + ${row}`, `${k} + ${within}`),
-                )
-                : loadAlongSize(
-                  factor,
-                  place(`${first} + ${within}`, `${k} + ${row}`),
-                );
-            };
-            return isWhole
-              ? `
-      ${whole(turn)} = ${at(0)};`
-              : `
-      ${low(turn)} = ${at(0)};
-      ${high(turn)} = ${at(4)};`;
-          });
-        // Only the last tile ends behind the factor: of the others, a place
-        // is the same so far apart from one to the next.
-        return K % tileK === 0 ? read(false) : `
-    if (${k} + ${tileK}u <= ${K}u) {${read(false)}
-    } else {${read(true)}
-    }`;
-      },
-      put: (from) =>
-        all((turn) => `
-    tiles[${from} + (${rowOf(turn)}) * ${rows.stride}u + ${quadOf(turn)}] = ${
-          isWhole
-            ? whole(turn)
-            : `vec4<u32>(${words(low(turn))}, ${words(high(turn))})`
-        };`),
-      addUp: ([lowSum, highSum]) =>
-        all((turn) => {
-          const [ofLow, ofHigh] = isWhole
-            ? [`${whole(turn)}.xy`, `${whole(turn)}.zw`]
-            : [low(turn), high(turn)];
-          return `
-      ${lowSum} += ${numbers(ofLow)};
-      ${highSum} += ${numbers(ofHigh)};`;
-        }),
-    };
-  };
+  const whole = (turn: number) => `${prefix}Next${turn}`;
+  const low = (turn: number) => `${prefix}Low${turn}`;
+  const high = (turn: number) => `${prefix}High${turn}`;
+  const variables = turns.flatMap((turn) =>
+    isWhole
+      ? [[whole(turn), "vec4<u32>"]]
+      : [[low(turn), half], [high(turn), half]]
+  );
   return {
     rows,
     alongK,
     begin: begin(turns),
-    parts: range(variant.reads === "far" ? 2 : 1).map((i) =>
-      part(i === 0 ? prefix : `${prefix}Later`)
-    ),
+    registers: variables.map(([name, type]) => `
+  var ${name} = ${type}();`).join(""),
+    clear: variables.map(([name, type]) => `
+      ${name} = ${type}();`).join(""),
+    take: (k) => {
+      const read = (guardK: boolean) =>
+        all((turn) => {
+          const at = (behind: number) => {
+            const within = `${EIGHT}u * ${quadOf(turn)}` +
+              (behind === 0 ? "" : ` + ${behind}u`);
+            const row = rowOf(turn);
+            const place = (o: string, k: string): LoadPlace => ({
+              ...{ o, k, guardK, raw },
+            });
+            return alongK
+              ? loadAlongK(
+                factor,
+                0,
+                place(`${first} + ${row}`, `${k} + ${within}`),
+              )
+              : loadAlongSize(
+                factor,
+                place(`${first} + ${within}`, `${k} + ${row}`),
+              );
+          };
+          return isWhole
+            ? `
+      ${whole(turn)} = ${at(0)};`
+            : `
+      ${low(turn)} = ${at(0)};
+      ${high(turn)} = ${at(4)};`;
+        });
+      // Only the last tile ends behind the factor: of the others, a place
+      // is the same so far apart from one to the next.
+      return K % tileK === 0 ? read(false) : `
+    if (${k} + ${tileK}u <= ${K}u) {${read(false)}
+    } else {${read(true)}
+    }`;
+    },
+    put: (from) =>
+      all((turn) => `
+    tiles[${from} + (${rowOf(turn)}) * ${rows.stride}u + ${quadOf(turn)}] = ${
+        isWhole
+          ? whole(turn)
+          : `vec4<u32>(${words(low(turn))}, ${words(high(turn))})`
+      };`),
+    addUp: ([lowSum, highSum]) =>
+      all((turn) => {
+        const [ofLow, ofHigh] = isWhole
+          ? [`${whole(turn)}.xy`, `${whole(turn)}.zw`]
+          : [low(turn), high(turn)];
+        return `
+      ${lowSum} += ${numbers(ofLow)};
+      ${highSum} += ${numbers(ofHigh)};`;
+      }),
   };
 }
 

@@ -68,12 +68,11 @@ export function matrixSums(tile: MatrixTile, groups: number): number {
 
 /** Workgroups that a core has registers and workgroup memory for. */
 export function matrixGroupsPerCore(tile: MatrixTile): number {
-  const { tileM, tileN, tileK, subgroupM, subgroupN, reads, unit } = tile;
+  const { tileM, tileN, tileK, subgroupM, subgroupN, unit } = tile;
   const threads = matrixThreads(tile);
   const sums = subgroupM * subgroupN / unit.lanes;
   const units = (subgroupM + unit.N) * unit.K / 2 / unit.lanes;
-  const next = (tileM + tileN) * tileK / 2 / threads *
-    (reads === "far" ? 2 : 1);
+  const next = (tileM + tileN) * tileK / 2 / threads;
   const registers = Math.min(
     MOST_REGISTERS,
     Math.ceil((sums + units + next + ON_UNITS.otherRegisters) / 8) * 8,
