@@ -74,7 +74,8 @@ Deno.test({
         await machine.run(...words, "--seed", "7"),
       ];
       assert.equal(one.code, 0, one.err);
-      assert.ok(one.out.length > 12);
+      // It was stopped at any step, so nobody knows how long its text is.
+      assert.notEqual(one.out, "");
       assert.equal(one.out, two.out);
     });
 
