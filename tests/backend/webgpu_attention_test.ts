@@ -4,7 +4,9 @@ import {
   productMemory,
   STAGED_BYTES,
 } from "../../src/backend/webgpu/attention/attention_products.ts";
+import { rowDots } from "../../src/backend/webgpu/attention/attention_row_dots.ts";
 import { attentionShape } from "../../src/backend/webgpu/attention/attention_tile.ts";
+import { tensor } from "./_dispatches.ts";
 import { assertOpClose, opCases, runOpCase } from "./_op_cases.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
 
@@ -60,6 +62,19 @@ Deno.test("webgpu computes attention's gradient from kept scores", {
       await gpu.dispose();
     });
   }
+});
+
+Deno.test("rowDots() of more rows than fit one dimension begins no further ones", () => {
+  // 65,536 workgroups of 64 rows: two of the other dimension, one of 65,535.
+  const attrs = { B: 64, T: 2048, H: 32, Hkv: 32, D: 4, p: 0, site: 0 };
+  const of = (name: string, length: number) => tensor(name, "input", length);
+  const { code, workgroups } = rowDots({
+    dOut: of("dOut", 2 ** 24),
+    out: of("out", 2 ** 24),
+    rowDots: of("rowDots", 2 ** 22),
+  }, attentionShape(attrs, "kept"));
+  assert.deepEqual(workgroups, [65535, 2, 1]);
+  assert.match(code, /if \(work >= 65536u\) \{ return; \}/);
 });
 
 Deno.test("staged attention declares no more memory than STAGED_BYTES", () => {

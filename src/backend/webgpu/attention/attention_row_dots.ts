@@ -49,7 +49,9 @@ ${
     entry(
       THREADS,
       `
-  let first = ${groupIndex(count)} * ${rows}u;${
+  let work = ${groupIndex(count)};
+  if (work >= ${count}u) { return; }
+  let first = work * ${rows}u;${
         range(Math.ceil(vectors / THREADS)).map((turn) => {
           const index = `(lane + ${turn * THREADS}u)`;
           const guards = [
