@@ -24,8 +24,11 @@ import type {
 } from "../../src/backend/webgpu/dispatch.ts";
 import type { MatrixUnit } from "../../src/backend/webgpu/gemm/gemm_variant.ts";
 import type { KernelContext } from "../../src/backend/webgpu/kernel.ts";
+import { lower } from "../../src/backend/webgpu/lower.ts";
 import { shaderText } from "../../src/backend/webgpu/pipelines.ts";
 import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { plan } from "../../src/graph/plan.ts";
 import { expectAttention } from "./_matrix_attention.ts";
 import { expectMatrixGradient } from "./_matrix_gradient.ts";
 import { openSpirvMachine } from "./_spirv_backend.ts";
@@ -152,6 +155,7 @@ for (
     };
     const machine = openSpirvMachine({
       ...{ maxBindingBytes: 2 ** 27, maxBindings: 8, hasU64: true, lanes },
+      workgroupBytes: LIMITS.maxComputeWorkgroupStorageSize,
       attention: () => choice,
       gemmVariant: () => assert.fail("nothing is multiplied"),
       precision: scalar === "bf16" ? "bf16" : "fp16",
@@ -251,6 +255,34 @@ Deno.test("a device without the unit takes no attention of it from files", () =>
   assert.equal(takes(NVIDIA, other), other);
   assert.equal(takes(null, other), "staged");
   assert.equal(takes(NVIDIA, "tall"), "tall");
+});
+
+Deno.test("a recorded tile is not used where its memory is not", () => {
+  const { B, T, H, D } = attrs;
+  const g = new Graph();
+  g.record("attention", {
+    in: { qkv: g.state("qkv", [B * T, 3 * H * D]) },
+    out: {
+      out: g.state("out", [B * T, H * D]),
+      lse: g.state("lse", [B, H, T]),
+    },
+    attrs: { ...attrs, p: 0 },
+  });
+  const choice: MatrixAttention = {
+    ...{ flow: "matrix", unit: NVIDIA, queries: 128, keys: 64 },
+  };
+  const usesUnit = (workgroupBytes: number) => {
+    const { phases } = lower(plan({ g }), {
+      ...{ maxBindingBytes: 2 ** 27, maxBindings: 8, workgroupBytes },
+      attention: () => choice,
+      gemmVariant: () => assert.fail("nothing is multiplied"),
+      ...{ precision: "bf16", fuse: true },
+    });
+    return phases.get("g")![0].code.includes("coopMultiplyAdd");
+  };
+  const bytes = matrixAttentionBytes(attrs, choice);
+  assert.ok(usesUnit(bytes));
+  assert.ok(!usesUnit(bytes - 1));
 });
 
 Deno.test("the gradient of attention has tiles of its own", () => {

@@ -11,10 +11,7 @@ import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { AdapterInfo } from "../adapters.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { formatUnit } from "../gemm/matrix_choice.ts";
-import {
-  canMatrixAttend,
-  matrixAttentionBytes,
-} from "./attention_matrix_forward.ts";
+import { canMatrixAttend } from "./attention_matrix_forward.ts";
 import { canMatrixGradient, gradientTiles } from "./attention_matrix_part.ts";
 import { subgroupRows } from "./attention_matrix_rows.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
@@ -132,8 +129,7 @@ function fitting(
   return matrixChoices(op, device).filter((choice) =>
     choice.flow === "matrixGradient"
       ? canMatrixGradient(attrs, choice, bytes)
-      : canMatrixAttend(attrs, choice.unit) &&
-        matrixAttentionBytes(attrs, choice) <= bytes
+      : canMatrixAttend(attrs, choice, bytes)
   );
 }
 

@@ -32,7 +32,6 @@ import {
   groups,
 } from "../dispatch.ts";
 import { matrixType } from "../gemm/gemm_matrix.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext } from "../kernel.ts";
 import { dropoutFunctions } from "../philox.ts";
 import { packing } from "../two_bytes.ts";
@@ -64,12 +63,15 @@ import {
 /** Queries and results of longer heads need more registers than there are. */
 const MOST_D = 128;
 
-/** Whether a unit fits heads of a size. */
+/** Whether heads of a size can be cut so, in so much workgroup memory. */
 export function canMatrixAttend(
   { D }: Pick<AttentionAttrs, "D">,
-  { M, N, K, lanes }: MatrixUnit,
+  choice: MatrixAttention,
+  bytes: number,
 ): boolean {
-  return D <= MOST_D && D % N === 0 && D % K === 0 && lanes % M === 0 &&
+  const { M, N, K, lanes } = choice.unit;
+  return matrixAttentionBytes({ D }, choice) <= bytes && D <= MOST_D &&
+    D % N === 0 && D % K === 0 && lanes % M === 0 &&
     N <= STEP - FACTORS_AT * FLOATS && STEP % N === 0 && STEP % K === 0;
 }
 

@@ -36,7 +36,11 @@ export const attentionKernels: Kernels<"attention"> = {
     const site = inputs.rng && siteTable(attrs, context);
     const read = { ...inputs, site };
     const choice = context.attention("attention", attrs);
-    if (choice.flow === "matrix" && canMatrixAttend(attrs, choice.unit)) {
+    // A choice may be recorded, of a device with more workgroup memory.
+    if (
+      choice.flow === "matrix" &&
+      canMatrixAttend(attrs, choice, context.workgroupBytes)
+    ) {
       return [matrixAttention({ ...read, ...write }, attrs, {
         ...{ choice, context },
       })];
