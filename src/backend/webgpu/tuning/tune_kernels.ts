@@ -24,9 +24,7 @@ import {
   siteKey,
 } from "./kernel_sites.ts";
 
-/** Candidates of which some are tried on further shapes … */
-const FINALISTS = { thread: 3, matrix: 6 };
-/** … unless they take so many times as long as the best. */
+/** Candidates that take more than so many times as long as the best are out. */
 const MOST_TIMES = 1.35;
 /** Below this much work per phase, launching is what takes time. */
 const LEAST_FLOPS = 1e6;
@@ -105,10 +103,7 @@ export async function tuneKernels(
       if (tried === 0) continue;
       timed.set(key, order[0]);
       if (tried === 1) break; // which says nothing of the others
-      ranked = suiting.slice(
-        0,
-        order[0].flow === "matrix" ? FINALISTS.matrix : FINALISTS.thread,
-      ).map(tileOf);
+      ranked = suiting.map(tileOf);
       // What is left to try with the fastest: its neighbours, other parts.
       const known = order.map(formatChoice);
       await compare(key, part, [
