@@ -2,12 +2,11 @@
 
 import assert from "node:assert/strict";
 import {
-  attentionWays,
+  chooseAttention,
   formatAttention,
 } from "../../src/backend/webgpu/attention/attention_choice.ts";
 import type { MatrixGradientTile } from "../../src/backend/webgpu/attention/attention_tile.ts";
 import type { AttentionAttrs } from "../../src/graph/ops.ts";
-import type { Program } from "../../src/graph/program.ts";
 import { expectMatrixGradient } from "./_matrix_gradient.ts";
 import { type MatrixDevice, onUnits } from "./_matrix_units.ts";
 
@@ -33,7 +32,7 @@ const SIZES: readonly (Omit<Sizes, "D"> & { units: number })[] = [
 /** Software takes a minute or more to compile longer heads. */
 const MOST_SOFTWARE_UNITS = 3;
 
-for (const [number, { units, ...size }] of SIZES.entries()) {
+for (const { units, ...size } of SIZES) {
   const { T, p } = size;
   const title = `T=${T} p=${p}, heads of ${units} units`;
   onUnits(`attention's gradient, ${title}`, async (device) => {
@@ -43,17 +42,12 @@ for (const [number, { units, ...size }] of SIZES.entries()) {
       return;
     }
     const all = { ...size, D: units * sideOf(device) };
-    const tiles = await tilesOf(device, all);
-    const some = isSoftware ? [tiles[number % tiles.length]] : tiles;
-    // One of them from numbers of f32, which are rounded on the way.
+    const tile = await tileOf(device, all);
+    // One case of numbers of f32, which are rounded on the way.
     const isStored = T !== 37;
-    const gpu = await device.open();
-    for (const tile of some) {
-      const compile = (program: Program) =>
-        gpu.compile(program, { attention: () => tile });
-      const what = formatAttention(tile);
-      await expectMatrixGradient({ compile }, all, { unit, isStored, what });
-    }
+    const gpu = await device.open(undefined, { attention: () => tile });
+    const what = formatAttention(tile);
+    await expectMatrixGradient(gpu, all, { unit, isStored, what });
     await gpu.dispose();
   });
 }
@@ -61,7 +55,7 @@ for (const [number, { units, ...size }] of SIZES.entries()) {
 onUnits("attention's gradient in parts, or where none fits", async (device) => {
   const { unit } = device;
   const size = { B: 3, T: 17, H: 2, Hkv: 1, D: sideOf(device), p: 0.1 };
-  const [tile] = await tilesOf(device, size);
+  const tile = await tileOf(device, size);
   const attention = () => tile;
   // A tile of 64 x 64 for each head, in two bytes: two sequences, then one.
   const ofSequence = 2 * 64 * 64 * 2;
@@ -73,18 +67,16 @@ onUnits("attention's gradient in parts, or where none fits", async (device) => {
   }
 });
 
-/** All tiles of a device for a call, the likeliest first. */
-async function tilesOf(
+/** How a device cuts a call. */
+async function tileOf(
   { adapter, unit }: MatrixDevice,
   attrs: Sizes,
-): Promise<MatrixGradientTile[]> {
+): Promise<MatrixGradientTile> {
   const { limits } = (await adapter.request())!;
-  const ways = attentionWays({ op: "attentionBackward", attrs }, {
-    ...{ unit, limits },
-  });
-  const tiles = ways.filter((way) => way.flow === "matrixGradient");
-  assert.ok(tiles.length > 1);
-  return tiles;
+  const call = { op: "attentionBackward", attrs } as const;
+  const tile = chooseAttention(call, { unit, limits });
+  assert.ok(tile.flow === "matrixGradient");
+  return tile;
 }
 
 /** Side of the heads that fit a unit. */

@@ -13,11 +13,12 @@ import {
   matrixAttentionBytes,
 } from "../../src/backend/webgpu/attention/attention_matrix_forward.ts";
 import { subgroupRows } from "../../src/backend/webgpu/attention/attention_matrix_rows.ts";
-import { canMatrixGradient } from "../../src/backend/webgpu/attention/attention_matrix_part.ts";
-import type {
-  MatrixAttention,
-  MatrixGradientTile,
-} from "../../src/backend/webgpu/attention/attention_tile.ts";
+import {
+  canMatrixGradient,
+  gradientTiles,
+  queriesAtOnce,
+} from "../../src/backend/webgpu/attention/attention_matrix_part.ts";
+import type { MatrixAttention } from "../../src/backend/webgpu/attention/attention_tile.ts";
 import type {
   GpuTensor,
   StoredType,
@@ -170,18 +171,16 @@ for (
 
 const GRADIENTS = [
   // Two tiles, shared keys, dropout of rows that begin in the middle of a block.
-  [NVIDIA, {}, { T: 67, H: 2, Hkv: 1, D: 16, p: 0.25 }],
-  [NVIDIA, { inMemory: true }, { T: 20, H: 1, Hkv: 1, D: 48, p: 0 }],
-  [NVIDIA, { ahead: true }, { T: 70, H: 1, Hkv: 1, D: 16, p: 0 }],
-  [UNITS[2], { step: 32 }, { T: 40, H: 1, Hkv: 1, D: 16, p: 0.5 }],
-  [UNITS[3], { inMemory: true }, { T: 33, H: 1, Hkv: 1, D: 16, p: 0.1 }],
+  [NVIDIA, { T: 67, H: 2, Hkv: 1, D: 16, p: 0.25 }],
+  // Keys, then values, as there is memory for one tile.
+  [NVIDIA, { T: 20, H: 1, Hkv: 1, D: 128, p: 0 }],
+  [UNITS[2], { T: 40, H: 1, Hkv: 1, D: 16, p: 0.5 }],
+  [UNITS[3], { T: 33, H: 1, Hkv: 1, D: 16, p: 0.1 }],
 ] as const;
 
-for (const [unit, how, size] of GRADIENTS) {
+for (const [unit, size] of GRADIENTS) {
   const { scalar, lanes } = unit;
-  const tile: MatrixGradientTile = {
-    ...{ flow: "matrixGradient", unit, rows: 16, step: 16, ...how },
-  };
+  const [tile] = gradientTiles(unit, LIMITS);
   const title = `T=${size.T} D=${size.D} by ${formatAttention(tile)}`;
   Deno.test(`the gradient of ${title} is right in any order of threads`, async () => {
     const machine = openSpirvMachine({
@@ -193,7 +192,7 @@ for (const [unit, how, size] of GRADIENTS) {
       fuse: true,
     });
     assert.ok(canMatrixGradient(size, tile, 48 << 10));
-    const isStored = !("inMemory" in how);
+    const isStored = size.T !== 33;
     await expectMatrixGradient(machine, { ...size, B: 1 }, {
       ...{ unit, isStored, what: title },
     });
@@ -285,30 +284,24 @@ Deno.test("a recorded tile is not used where its memory is not", () => {
   assert.ok(!usesUnit(bytes - 1));
 });
 
-Deno.test("the gradient of attention has tiles of its own", () => {
+Deno.test("the gradient of attention has a tile of its own", () => {
   const op = "attentionBackward";
   const ways = (D: number, device = CARD) =>
     attentionWays({ op, attrs: { D } }, device).map(formatAttention);
   const others = ["kept", "staged", "tall", "staged, again"];
-  assert.deepEqual(ways(64), [
-    GRADIENT,
-    `${GRADIENT}, rows in memory`,
-    "matrix 16x32 bf16 16x16x16 on 32 lanes",
-    `${GRADIENT}, ahead`,
-    "matrix 32x16 bf16 16x16x16 on 32 lanes, rows in memory",
-    "kept",
-  ]);
-  // Of these, keys and values take 34 KB, and queries 8 of 16 at a time.
-  assert.deepEqual(ways(128), [
-    GRADIENT,
-    "matrix 16x32 bf16 16x16x16 on 32 lanes",
-    `${GRADIENT}, ahead`,
-    "kept",
-  ]);
+  for (const D of [64, 128]) assert.deepEqual(ways(D), [GRADIENT, "kept"]);
   // Heads that are no multiple of a side, or too long.
   for (const D of [8, 40, 144]) assert.deepEqual(ways(D), others);
   assert.ok(knownAttention(op, GRADIENT, CARD));
   assert.equal(knownAttention("attention", GRADIENT, CARD), null);
   assert.equal(knownAttention(op, DEFAULT, CARD), null);
   assert.equal(knownAttention(op, GRADIENT, { ...CARD, unit: null }), null);
+  // Scores take 12 KB, a query and its gradient 4 D + 32 bytes: 24 KB at most,
+  // where there are so many.
+  const [tile] = gradientTiles(NVIDIA, LIMITS);
+  const atOnce = (D: number, bytes = 48 << 10) =>
+    queriesAtOnce({ D }, tile, bytes);
+  assert.deepEqual([16, 64, 96, 128].map((D) => atOnce(D)), [32, 32, 16, 16]);
+  assert.equal(atOnce(64, 20 << 10), 16);
+  assert.equal(atOnce(64, 16 << 10), 0);
 });

@@ -41,15 +41,12 @@ export interface AttentionDevice {
   readonly limits: Partial<GPUSupportedLimits>;
 }
 
-const AGAIN = ", again",
-  IN_MEMORY = ", rows in memory",
-  AHEAD = ", ahead";
+const AGAIN = ", again";
 
 /**
  * `staged`; `direct, again` where the gradient computes slopes twice;
  * `matrix 64x32 bf16 16x16x16 on 32 lanes`: queries, keys and unit, or of the
- * gradient rows of a subgroup, the queries that it takes at a time, and unit;
- * `matrix …, rows in memory`.
+ * gradient keys of a subgroup, the queries that it takes at a time, and unit.
  */
 export function formatAttention(choice: AttentionChoice): string {
   if (choice.flow === "matrix") {
@@ -57,9 +54,8 @@ export function formatAttention(choice: AttentionChoice): string {
     return `matrix ${queries}x${keys} ${formatUnit(unit)}`;
   }
   if (choice.flow === "matrixGradient") {
-    const { rows, step, unit, inMemory, ahead } = choice;
-    return `matrix ${rows}x${step} ${formatUnit(unit)}` +
-      (inMemory ? IN_MEMORY : "") + (ahead ? AHEAD : "");
+    const { rows, step, unit } = choice;
+    return `matrix ${rows}x${step} ${formatUnit(unit)}`;
   }
   return choice.flow + (choice.again ? AGAIN : "");
 }

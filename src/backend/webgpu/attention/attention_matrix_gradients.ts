@@ -8,7 +8,7 @@
  * workgroup memory to single elements (attention_matrix_elements.ts), which
  * become factors of two more products, whose sums stay in units. Slopes are
  * written for the gradient of queries, which is another dispatch
- * (attention_matrix_queries.ts).
+ * (attention_matrix_queries.ts). The next queries are read while these are used.
  *
  * Formulas: ../kernels/attention_backward.ts; compute bound.
  *
@@ -97,10 +97,10 @@ export function matrixKeyGradients(
     ofRows("nextDy", "dOut", atOnce),
   );
   const own = q.pairs + dy.pairs;
-  const kept = own + subgroupsOf(tile) * ownPairs(tile);
-  const memory = tile.inMemory
-    ? kept + k.pairs + v.pairs
-    : Math.max(kept, k.pairs);
+  const memory = Math.max(
+    own + subgroupsOf(tile) * ownPairs(tile),
+    k.pairs,
+  );
   const half = ownPairs(tile) / 2;
   const take = q.take + dy.take;
   /** Where the queries of a turn are. */
@@ -130,8 +130,8 @@ export function matrixKeyGradients(
   }u + ownRow / 4u;${elements.variables}
       if (isSeen) {${elements.statistics}${
     units.rowProducts([
-      { name: "k", from: kept, rows: "rowsAt", to: 0 },
-      { name: "v", from: kept + k.pairs, rows: dyRows, to: half },
+      { name: "k", rows: "rowsAt", to: 0 },
+      { name: "v", rows: dyRows, to: half },
     ])
   }
       }
@@ -178,9 +178,7 @@ ${
   let begins = tile * ${MATRIX_TILE / atOnce}u;
   let perHead = ${Math.ceil(T / atOnce)}u - begins;
   let turns = ${group}u * perHead;${k.registers}${v.registers}${k.take}${
-        tile.inMemory
-          ? `${v.take}${k.put(`${kept}u`)}${v.put(`${kept + k.pairs}u`)}`
-          : memory >= 2 * k.pairs
+        memory >= 2 * k.pairs
           ? `${v.take}${k.put("0u")}${v.put(`${k.pairs}u`)}
   workgroupBarrier();${units.keys("k", 0)}${units.keys("v", k.pairs)}
   workgroupBarrier();`
@@ -189,24 +187,16 @@ ${
   workgroupBarrier();${v.take}${v.put("0u")}
   workgroupBarrier();${units.keys("v", 0)}
   workgroupBarrier();`
-      }${units.sums("dk")}${units.sums("dv")}${q.registers}${dy.registers}${
-        tile.ahead
-          ? `
+      }${units.sums("dk")}${units.sums("dv")}${q.registers}${dy.registers}
   {${place("0u")}${take}
-  }`
-          : ""
+  }
+  for (var turn = 0u; turn < turns; turn++) {${q.put("0u")}${
+        dy.put(`${q.pairs}u`)
       }
-  for (var turn = 0u; turn < turns; turn++) {${place("turn")}${
-        tile.ahead ? "" : take
-      }${q.put("0u")}${dy.put(`${q.pairs}u`)}
-    workgroupBarrier();${
-        tile.ahead
-          ? `
+    workgroupBarrier();
     let following = turn + 1u;
     if (following < turns) {${place("following")}${take}
-    }`
-          : ""
-      }
+    }${place("turn")}
     for (var slice = 0u; slice < ${atOnce}u; slice += ${step}u) {
       let heads = (b * ${H}u + h) * ${T}u;${compute}
     }
@@ -229,7 +219,7 @@ ${stored("dk", key("hkv"), 1 / (Math.sqrt(D) * scale))}`,
 
 /** WGSL by which a subgroup multiplies. */
 function unitsOf({ shape: { D }, tile }: MatrixGradient) {
-  const { rows, step, unit, inMemory } = tile;
+  const { rows, step, unit } = tile;
   const left = matrixType({ unit }, "A"), right = matrixType({ unit }, "B");
   const sum = matrixType({ unit }, "C");
   const stride = factorStride(D);
@@ -241,17 +231,15 @@ function unitsOf({ shape: { D }, tile }: MatrixGradient) {
   const across = (line: (i: number) => string) => all(D / unit.N, line);
   /** Its keys as columns. */
   const ofKeys = (line: (j: number) => string) => all(rows / unit.N, line);
-  const loadKeys = (
-    name: string,
-    { j, d, from }: { j: number; d: number; from: number },
-  ) => `
-  let ${name}${j}_${d} = coopLoadT<${right}>(&tiles[${
-    from + j * unit.N * stride + d * unit.K / 4
-  }u + ownRow * ${stride}u], ${stride}u);`;
   return {
     /** Its rows of the tile that begins at pair `from`, turned. */
     keys: (name: string, from: number) =>
-      ofKeys((j) => deep((d) => loadKeys(name, { j, d, from }))),
+      ofKeys((j) =>
+        deep((d) => `
+  let ${name}${j}_${d} = coopLoadT<${right}>(&tiles[${
+          from + j * unit.N * stride + d * unit.K / 4
+        }u + ownRow * ${stride}u], ${stride}u);`)
+      ),
     sums: (name: string) =>
       down((i) =>
         across((n) => `
@@ -262,13 +250,7 @@ function unitsOf({ shape: { D }, tile }: MatrixGradient) {
      * before any is stored, as what is read behind that waits for it.
      */
     rowProducts: (
-      kinds: readonly {
-        name: string;
-        /** Where its own are, if they are in memory. */
-        from: number;
-        rows: string;
-        to: number;
-      }[],
+      kinds: readonly { name: string; rows: string; to: number }[],
     ) => {
       const each = (
         line: (
@@ -290,12 +272,6 @@ function unitsOf({ shape: { D }, tile }: MatrixGradient) {
       }${
         deep((d) => `
         {${
-          inMemory
-            ? kinds.map(({ name, from }) =>
-              ofKeys((j) => loadKeys(name, { j, d, from }))
-            ).join("")
-            : ""
-        }${
           all(step / unit.M, (i) =>
             kinds.map(({ name, rows }) => `
         let ${name}Row${i} = coopLoad<${left}>(&tiles[${rows} + ${

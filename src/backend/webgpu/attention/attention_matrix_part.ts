@@ -45,11 +45,10 @@ export interface MatrixGradient {
 }
 
 /**
- * How a device may cut the gradient, the likeliest first. By a likeness in CUDA
- * for sm_90, heads of 64 and units of 16: 16 keys and as many queries at a time
- * take 168 registers, so that three workgroups fit a core, or 128 and 0.1 KB
- * beside them with keys and values in memory; 32 queries, or 32 keys, all that
- * there are.
+ * How a device cuts the gradient: a unit's rows of keys for each subgroup, and
+ * as few queries at a time as a unit takes. Measured on an NVIDIA H200, with
+ * heads of 64: twice as many of either are slower, as are keys and values that
+ * stay in workgroup memory.
  */
 export function gradientTiles(
   unit: MatrixUnit,
@@ -58,17 +57,11 @@ export function gradientTiles(
   >,
 ): MatrixGradientTile[] {
   const { M, N, K } = unit;
-  const rows = Math.max(M, N), step = Math.max(M, K);
-  const tiles: Omit<MatrixGradientTile, "flow" | "unit">[] = [
-    { rows, step },
-    { rows, step, inMemory: true },
-    { rows, step: 2 * step },
-    { rows, step, ahead: true },
-    { rows: 2 * rows, step, inMemory: true },
-  ];
-  return tiles.map((tile): MatrixGradientTile => ({
-    ...{ flow: "matrixGradient", unit, ...tile },
-  })).filter((tile) => gradientThreads(tile) <= threads);
+  const tile: MatrixGradientTile = {
+    ...{ flow: "matrixGradient", unit },
+    ...{ rows: Math.max(M, N), step: Math.max(M, K) },
+  };
+  return gradientThreads(tile) <= threads ? [tile] : [];
 }
 
 /** Whether heads of a size can be cut so, in so much workgroup memory. */
@@ -108,21 +101,26 @@ export function ownPairs(
   return Math.max(2 * step * resultStride(rows), rows * resultStride(STORED));
 }
 
-/** Queries that a workgroup of keys has memory for; 0 if it is too little. */
+/** Of so many bytes for each, an NVIDIA H200 runs two workgroups on a core. */
+const TWO_ON_A_CORE = 24 << 10;
+
+/**
+ * Queries that are in workgroup memory at a time: 32, or fewer where two
+ * workgroups would not fit a core; 0 if not even one has enough.
+ */
 export function queriesAtOnce(
   { D }: Pick<AttentionAttrs, "D">,
   tile: MatrixGradientTile,
   bytes: number,
 ): number {
-  const row = factorStride(D), { step } = tile;
-  const beside = subgroupsOf(tile) * ownPairs(tile) +
-    (tile.inMemory ? 2 * MATRIX_TILE * row : 0);
-  if (PAIR * MATRIX_TILE * row > bytes) return 0;
-  const most = tile.ahead ? MATRIX_TILE / 2 : MATRIX_TILE;
-  return [64, 32, 16, 8].find((count) =>
-    count <= most && count % step === 0 &&
-    PAIR * (2 * count * row + beside) <= bytes
-  ) ?? 0;
+  const row = factorStride(D), beside = subgroupsOf(tile) * ownPairs(tile);
+  const bytesOf = (count: number) =>
+    PAIR * Math.max(2 * count * row + beside, MATRIX_TILE * row);
+  const fitting = [32, 16, 8].filter((count) =>
+    count % tile.step === 0 && bytesOf(count) <= bytes
+  );
+  return fitting.find((count) => bytesOf(count) <= TWO_ON_A_CORE) ??
+    fitting.at(-1) ?? 0;
 }
 
 /** Pairs of words for a tile of keys and one of slopes. */

@@ -114,17 +114,13 @@ ${
           across.map((n) => `
   var dq${i}_${n} = ${C}();`)
         ).join("")
-      }${ds.registers}${k.registers}${tile.ahead ? take("0u") : ""}
-  for (var keyTile = 0u; keyTile <= tile; keyTile++) {${
-        tile.ahead ? "" : take("keyTile")
-      }${ds.put("0u")}${k.put(`${ds.pairs}u`)}
-    workgroupBarrier();${
-        tile.ahead
-          ? `
+      }${ds.registers}${k.registers}${take("0u")}
+  for (var keyTile = 0u; keyTile <= tile; keyTile++) {${ds.put("0u")}${
+        k.put(`${ds.pairs}u`)
+      }
+    workgroupBarrier();
     if (keyTile < tile) {${take("keyTile + 1u")}
-    }`
-          : ""
-      }${compute}
+    }${compute}
     workgroupBarrier();
   }${
         storeUnits({

@@ -65,13 +65,6 @@ export interface MatrixGradientTile {
   readonly rows: number;
   /** Queries that it goes through at a time. */
   readonly step: number;
-  /**
-   * Whether keys and values stay in workgroup memory, as there are too few
-   * registers for them.
-   */
-  readonly inMemory?: boolean;
-  /** Whether tiles are read ahead, which takes registers as well. */
-  readonly ahead?: boolean;
 }
 
 /** The choice where a call can use no unit: another flow then. */
