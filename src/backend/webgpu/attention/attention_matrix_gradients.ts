@@ -22,14 +22,14 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { matrixType } from "../gemm/gemm_matrix.ts";
 import type { KernelContext } from "../kernel.ts";
 import { dropoutFunctions } from "../philox.ts";
 import { packing } from "../two_bytes.ts";
-import { entry, f32, range } from "../wgsl.ts";
+import { entry, f32 } from "../wgsl.ts";
 import { GRADIENT_LABEL } from "./attention_gradients.ts";
 import { keyHeads, outHeads, packed, queryHeads } from "./attention_heads.ts";
 import { matrixElements } from "./attention_matrix_elements.ts";
+import { gradientProducts } from "./attention_matrix_products.ts";
 import {
   gradientThreads,
   longestFirst,
@@ -42,13 +42,7 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
-import {
-  factorStride,
-  isRaw,
-  matrixEnables,
-  matrixRows,
-  resultStride,
-} from "./attention_matrix_tile.ts";
+import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
 import { attentionFlops } from "./attention_tile.ts";
 
 /** A workgroup per tile of keys. */
@@ -108,7 +102,7 @@ export function matrixKeyGradients(
       let h = hkv * ${group}u + ${turn} / perHead;
       let beginQ = (begins + ${turn} % perHead) * ${atOnce}u;`;
   // 2. Products.
-  const units = unitsOf(made);
+  const units = gradientProducts(made);
   const elements = matrixElements(made, names);
   // Barriers are for all subgroups alike: Mesa's software takes those of one
   // for those of the workgroup.
@@ -214,106 +208,5 @@ ${stored("dk", key("hkv"), 1 / (Math.sqrt(D) * scale))}`,
     code,
     workgroups: groups(workgroups),
     flops: attentionFlops({ ...shape, B: sequences }, 4),
-  };
-}
-
-/** WGSL by which a subgroup multiplies. */
-function unitsOf({ shape: { D }, tile }: MatrixGradient) {
-  const { rows, step, unit } = tile;
-  const left = matrixType({ unit }, "A"), right = matrixType({ unit }, "B");
-  const sum = matrixType({ unit }, "C");
-  const stride = factorStride(D);
-  const results = resultStride(rows), factors = factorStride(rows);
-  const all = (count: number, line: (i: number) => string) =>
-    range(count).map(line).join("");
-  const deep = (line: (i: number) => string) => all(D / unit.K, line);
-  const down = (line: (i: number) => string) => all(rows / unit.M, line);
-  const across = (line: (i: number) => string) => all(D / unit.N, line);
-  /** Its keys as columns. */
-  const ofKeys = (line: (j: number) => string) => all(rows / unit.N, line);
-  return {
-    /** Its rows of the tile that begins at pair `from`, turned. */
-    keys: (name: string, from: number) =>
-      ofKeys((j) =>
-        deep((d) => `
-  let ${name}${j}_${d} = coopLoadT<${right}>(&tiles[${
-          from + j * unit.N * stride + d * unit.K / 4
-        }u + ownRow * ${stride}u], ${stride}u);`)
-      ),
-    sums: (name: string) =>
-      down((i) =>
-        across((n) => `
-  var ${name}${i}_${n} = ${sum}();`)
-      ),
-    /**
-     * Products of rows of queries with its own, to its own memory: all of them
-     * before any is stored, as what is read behind that waits for it.
-     */
-    rowProducts: (
-      kinds: readonly { name: string; rows: string; to: number }[],
-    ) => {
-      const each = (
-        line: (
-          kind: typeof kinds[number],
-          at: { i: number; j: number },
-        ) => string,
-      ) =>
-        all(
-          step / unit.M,
-          (i) =>
-            ofKeys((j) => kinds.map((kind) => line(kind, { i, j })).join("")),
-        );
-      const sumOf = (name: string, { i, j }: { i: number; j: number }) =>
-        `${name}Sum${i}_${j}`;
-      return `
-      {${
-        each(({ name }, at) => `
-        var ${sumOf(name, at)} = ${sum}();`)
-      }${
-        deep((d) => `
-        {${
-          all(step / unit.M, (i) =>
-            kinds.map(({ name, rows }) => `
-        let ${name}Row${i} = coopLoad<${left}>(&tiles[${rows} + ${
-              i * unit.M * stride + d * unit.K / 4
-            }u], ${stride}u);${
-              ofKeys((j) => `
-        ${
-                sumOf(name, { i, j })
-              } = coopMultiplyAdd(${name}Row${i}, ${name}${j}_${d}, ${
-                sumOf(name, { i, j })
-              });`)
-            }`).join(""))
-        }
-        }`)
-      }${
-        each(({ name, to }, { i, j }) => `
-        coopStore(${sumOf(name, { i, j })}, &tiles[own + ${
-          to + i * unit.M * results + j * unit.N / 2
-        }u], ${results}u);`)
-      }
-      }`;
-    },
-    /** Adds products of its own memory, turned, with columns of queries. */
-    addProducts: (
-      sums: string,
-      { from, columns }: { from: number; columns: string },
-    ) =>
-      all(step / unit.K, (depth) => `
-      {${
-        down((i) => `
-        let row${i} = coopLoadT<${left}>(&tiles[own + ${
-          from + depth * unit.K * factors + i * unit.M / 4
-        }u], ${factors}u);`)
-      }${
-        across((n) => `
-        let column${n} = coopLoad<${right}>(&tiles[${columns} + ${
-          depth * unit.K * stride + n * unit.N / 4
-        }u], ${stride}u);${
-          down((i) => `
-        ${sums}${i}_${n} = coopMultiplyAdd(row${i}, column${n}, ${sums}${i}_${n});`)
-        }`)
-      }
-      }`),
   };
 }
