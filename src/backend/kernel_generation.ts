@@ -16,10 +16,11 @@ export const KERNEL_GENERATION = {
    * 2: sums, norms and activations fused into products; gradients of attention
    * apart. 3: gradients of attention from kept scores; products of up to four
    * rows in another order, as gradients of adapters are; other parts of k in
-   * products. 4: sums of columns by matrix units; gradients behind dropout
-   * and of logits in two bytes, sums for a bias of what is rounded, in fp16
-   * gradients as matrix units take them; other parts of k on matrix units; GELU in fewer operations; losses from one reading of
-   * logits; dot products of rows behind attention in another order.
+   * products. 4: attention on matrix units, sums of columns by them, and other
+   * parts of k; gradients behind dropout and of logits in two bytes, in fp16 as
+   * matrix units take them; sums for a bias of what is rounded; GELU in fewer
+   * operations; losses from one reading of logits; dot products of rows behind
+   * attention in another order.
    */
   webgpu: 4,
 } as const;
