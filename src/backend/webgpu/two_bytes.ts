@@ -174,10 +174,11 @@ const GRADIENT_HEADROOM = 2 ** 8;
  *
  * The loss is a mean, so that the gradient of each of its rows is a number of
  * size 1 divided by their count. f16 has all its digits from 2^-14 to 2^16, so
- * that with a row's gradient at 2^8, one that is 2^8 times as large still fits,
- * and one 2^22 times smaller keeps all digits, 2^32 times some. What ignored
- * targets leave of the rows makes the others' larger: they fit where at least
- * every 256th counts.
+ * that with a row's gradient at 2^8, one that is 2^7 times as large still fits,
+ * whatever the count is rounded to, and one 2^22 times smaller keeps all digits,
+ * 2^32 times some. What ignored targets leave of the rows makes the others'
+ * larger: they fit where at least every 128th counts, as in all batches that
+ * are trained on, and are cut off where less do.
  */
 export function gradientScale(
   calls: readonly AnyCall<PlacedTensor>[],
