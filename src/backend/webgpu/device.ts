@@ -17,6 +17,9 @@ import type { AdapterInfo, FoundAdapter } from "./adapters.ts";
  */
 export const MAX_BUFFER_BYTES = 2 ** 31;
 
+/** Compilers that run at a time, as each takes memory. */
+const MOST_AT_ONCE = 16;
+
 /** A device and its health. */
 export class GpuDevice {
   readonly adapter: AdapterInfo;
@@ -68,7 +71,8 @@ export class GpuDevice {
 
   /** Shaders that are compiled at a time; Deno's WebGPU waits for each. */
   get shadersAtOnce(): number {
-    return this.adapter.vulkan ? navigator.hardwareConcurrency : 1;
+    if (!this.adapter.vulkan) return 1;
+    return Math.min(MOST_AT_ONCE, navigator.hardwareConcurrency);
   }
 
   /** The largest piece of memory that a shader can be given. */
