@@ -25,8 +25,6 @@ export interface DeviceInfo {
   readonly noNative?: string;
   /** Why they do not run on the matrix unit of a graphics adapter, if so. */
   readonly noUnit?: string;
-  /** Why shaders do not round to bf16 by its own instruction, if it has one. */
-  readonly noRounding?: string;
   /** What the system's tools know a graphics adapter by. */
   readonly adapter?: Pick<
     AdapterInfo,

@@ -127,39 +127,6 @@ enable f16;
   assert.equal(readOnly.length, 1);
 });
 
-Deno.test("compileShader() rounds to bf16 where that is enabled", () => {
-  const pack = "out[0] = bitcast<f32>(pack2x16bfloat(vec2(x[0], x[1])));";
-  const { words, capabilities } = compile(pack, "enable bfloat16;");
-  const all = instructionsOf(words);
-  const of = (wanted: string) =>
-    all.filter(({ op }) => op === wanted).map(({ operands }) => operands);
-  // A float of 16 bits that is encoded as a bf16, and pairs of them.
-  const [, bfloat] = of("typeFloat");
-  assert.deepEqual(bfloat.slice(1), [16, 0]);
-  const pair = of("typeVector").find(([, scalar]) => scalar === bfloat[0])!;
-  assert.equal(pair[2], 2);
-  const [[type, rounded]] = of("fConvert");
-  assert.equal(type, pair[0]);
-  // All that may be done with them is to convert them; a u32 has both.
-  const [[word, , from]] = of("bitcast");
-  assert.equal(from, rounded);
-  assert.deepEqual(of("typeInt").find(([id]) => id === word)!.slice(1), [
-    ...[32, 0],
-  ]);
-  assert.deepEqual([...capabilities].sort(), ["bFloat16Type", "shader"]);
-  assert.throws(() => compile(pack), /needs "enable bfloat16;"/);
-  assert.throws(
-    () => compile("let a = pack2x16bfloat(x[0]);", "enable bfloat16;"),
-    /expected vec2<f32>, found f32/,
-  );
-  // A function of the shader's own has that name where it is not enabled.
-  const own = code(
-    pack,
-    "fn pack2x16bfloat(v: vec2<f32>) -> u32 { return u32(v.x); }",
-  );
-  assert.ok(own.includes("functionCall"));
-});
-
 Deno.test("compileShader() shares memory of matrices as Vulkan asks", () => {
   const multiply = (barrier: string) =>
     instructionsOf(

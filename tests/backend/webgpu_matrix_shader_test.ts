@@ -192,7 +192,7 @@ function compileProduct(
     partials: () => assert.fail("k is not split"),
   });
   const writable = one.bindings.map(({ written }) => written);
-  const text = shaderText(one, writable, { roundsToBf16: true });
+  const text = shaderText(one, writable);
   return compileShader(text);
 }
 

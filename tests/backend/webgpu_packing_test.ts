@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
-import { bfloatRounding } from "../../src/backend/webgpu/bfloat.ts";
+import { bfloatFunctions } from "../../src/backend/webgpu/bfloat.ts";
 import { packing, unpacking } from "../../src/backend/webgpu/two_bytes.ts";
 import { rounded } from "./_matrix_units.ts";
 import { testVulkan } from "./_vulkan.ts";
@@ -38,7 +38,7 @@ async function packedBy(
   const text = packing("packed", scalar) + unpacking("unpacked", scalar);
   const code = `${scalar === "f16" ? "enable f16;\n" : ""}
 @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
-${bfloatRounding(text, false).code}${text}
+${bfloatFunctions(text)}${text}
 @compute @workgroup_size(1)
 fn main(@builtin(workgroup_id) group: vec3<u32>) {
   x[group.x] = unpacked(packed(x[group.x]));

@@ -1,9 +1,7 @@
 /**
- * Functions that WGSL has, and `pack2x16bfloat` of the extension `bfloat16`,
- * which is of Hearth's own: as `pack2x16float`, of bf16.
+ * Functions that WGSL has.
  *
- * Source: https://www.w3.org/TR/WGSL/#builtin-functions, and
- * https://github.khronos.org/SPIRV-Registry/extensions/KHR/SPV_KHR_bfloat16.html.
+ * Source: https://www.w3.org/TR/WGSL/#builtin-functions.
  *
  * @module
  */
@@ -151,7 +149,6 @@ const FUNCTIONS: Readonly<Record<string, Builtin>> = {
     const { u32 } = SCALARS;
     return applied(glsl(GLSL.packHalf2x16), [value], site, u32);
   },
-  pack2x16bfloat,
   unpack2x16float: (args, site) => {
     expectCount(args, 1, site.at);
     const value = ofType(args[0], SCALARS.u32, site.at);
@@ -245,18 +242,6 @@ function dot(args: Args, site: CallSite): Operand {
     throw new SourceError(`dot takes no ${nameOf(type)}`, site.at);
   }
   return applied({ op: OP.dot }, same, site, type.of);
-}
-
-/** Two numbers in one word, as the device rounds them. */
-function pack2x16bfloat(args: Args, site: CallSite): Operand {
-  if (!site.context.shader.enables("bfloat16")) {
-    throw new SourceError('pack2x16bfloat needs "enable bfloat16;"', site.at);
-  }
-  expectCount(args, 1, site.at);
-  const value = ofType(args[0], vectorOf(SCALARS.f32, 2), site.at);
-  const pair = vectorOf(SCALARS.bf16, 2);
-  const rounded = applied({ op: OP.fConvert }, [value], site, pair);
-  return applied({ op: OP.bitcast }, [rounded], site, SCALARS.u32);
 }
 
 /** `select(ifFalse, ifTrue, condition)`: both are computed. */

@@ -50,7 +50,7 @@ export interface ShaderBinding {
 }
 
 /** Extensions that a shader may enable. */
-const EXTENSIONS = ["bfloat16", "f16", "subgroups", "wgpu_cooperative_matrix"];
+const EXTENSIONS = ["f16", "subgroups", "wgpu_cooperative_matrix"];
 
 const SHORT_VECTOR = /^vec([234])([fhui])$/;
 const SHORT_SCALARS: Record<string, ScalarName> = {

@@ -1,14 +1,8 @@
 /**
- * How shaders round to bf16: by `pack2x16bfloat`, which ../spirv/ has where a
- * device does it (VK_KHR_shader_bfloat16), or else by integer operations.
- *
- * Both give the same bits, but for those of a NaN.
+ * How shaders round to bf16: by integer operations, the same bits everywhere.
  *
  * @module
  */
-
-/** What a device must have, and the extension of WGSL. */
-export const BFLOAT16 = "bfloat16";
 
 /**
  * WGSL: two numbers in one word, as `pack2x16float` packs those of f16. Rounds
@@ -26,13 +20,7 @@ fn pack2x16bfloat(v: vec2<f32>) -> u32 {
 }
 `;
 
-/** What a shader needs that may call `pack2x16bfloat`. */
-export function bfloatRounding(
-  code: string,
-  byDevice: boolean,
-): { enables: readonly string[]; code: string } {
-  if (!code.includes("pack2x16bfloat(")) return { enables: [], code: "" };
-  return byDevice
-    ? { enables: [BFLOAT16], code: "" }
-    : { enables: [], code: PACK };
+/** WGSL that a shader needs before its own code. */
+export function bfloatFunctions(code: string): string {
+  return code.includes("pack2x16bfloat(") ? PACK : "";
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bfloatRounding } from "./bfloat.ts";
+import { bfloatFunctions } from "./bfloat.ts";
 import type { Binding, Dispatch } from "./dispatch.ts";
 import { twoByteAccess } from "./two_bytes.ts";
 
@@ -18,14 +18,11 @@ export interface PlacedDispatch {
 /** Compiles shaders of one device, each once. */
 export class PipelineCache {
   readonly #device: GPUDevice;
-  readonly #options: ShaderOptions;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   readonly #layouts = new Map<string, GPUPipelineLayout>();
 
-  /** @param options As of {@linkcode shaderText}. */
-  constructor(device: GPUDevice, options: ShaderOptions = {}) {
+  constructor(device: GPUDevice) {
     this.#device = device;
-    this.#options = options;
   }
 
   /** How many different shaders there are. */
@@ -35,7 +32,7 @@ export class PipelineCache {
 
   /** The pipeline of a dispatch. */
   get(placed: PlacedDispatch): GPUComputePipeline {
-    const text = this.#text(placed);
+    const text = shaderText(placed.dispatch, placed.writable);
     const known = this.#pipelines.get(text);
     if (known) return known;
     const descriptor = this.#descriptor(placed, text);
@@ -54,7 +51,7 @@ export class PipelineCache {
   ): Promise<void> {
     const missing = new Map<string, PlacedDispatch>();
     for (const placed of all) {
-      const text = this.#text(placed);
+      const text = shaderText(placed.dispatch, placed.writable);
       if (!this.#pipelines.has(text)) missing.set(text, placed);
     }
     const queue = missing.entries(); // which all workers take from
@@ -74,10 +71,6 @@ export class PipelineCache {
     const works = Array.from({ length: atOnce }, work);
     await Promise.allSettled(works);
     await Promise.all(works); // which throws the first failure
-  }
-
-  #text({ dispatch, writable }: PlacedDispatch): string {
-    return shaderText(dispatch, writable, this.#options);
   }
 
   #descriptor(
@@ -114,12 +107,6 @@ export class PipelineCache {
   }
 }
 
-/** What shaders may use of a device. */
-export interface ShaderOptions {
-  /** Whether it rounds to bf16 by itself; see bfloat.ts. */
-  readonly roundsToBf16?: boolean;
-}
-
 /**
  * The whole shader of a dispatch.
  *
@@ -131,15 +118,13 @@ export function shaderText(
     "bindings" | "code" | "enables"
   >,
   writable: readonly boolean[],
-  { roundsToBf16 = false }: ShaderOptions = {},
 ): string {
   const access = twoByteAccess(bindings, { code, writable });
   const declarations = bindings.map((binding, i) =>
     declaration(binding, i, writable[i])
   );
-  const rounding = bfloatRounding(access.code, roundsToBf16);
-  return directives([...access.enables, ...enables, ...rounding.enables]) +
-    declarations.join("\n") + rounding.code + access.code;
+  return directives([...access.enables, ...enables]) +
+    declarations.join("\n") + bfloatFunctions(access.code) + access.code;
 }
 
 function declaration(

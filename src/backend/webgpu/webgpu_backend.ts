@@ -20,8 +20,6 @@ import type {
 import { withGeneration } from "../kernel_generation.ts";
 import type { FoundAdapter } from "./adapters.ts";
 import { whyNoAttention } from "./attention/attention_self_test.ts";
-import { BFLOAT16 } from "./bfloat.ts";
-import { whyNoRounding } from "./bfloat_self_test.ts";
 import { GpuDevice } from "./device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import { gemmCandidates } from "./gemm/gemm_choice.ts";
@@ -123,8 +121,7 @@ export interface WebGpuBackend extends Backend {
 }
 
 /**
- * Opens an adapter. A matrix unit of it that fails its test is not used, nor
- * is how it rounds.
+ * Opens an adapter. A matrix unit of it that fails its test is not used.
  *
  * @throws {UserError} If the driver refuses, or fails at a product; only
  * those are asked for one that WebGPU does not stand between.
@@ -135,7 +132,7 @@ export async function openWebGpuBackend(
 ): Promise<WebGpuBackend> {
   const { precision = "fp32" } = options;
   const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
-  const backend = await openRounding(adapter, { options, unit });
+  const backend = await openAdapter(adapter, { options, unit });
   if (!unit) return await expectProducts(adapter, backend);
   const noUnit = await whyNoUnit(backend, unit) ??
     // Software takes seconds to compile it, and does not use it.
@@ -143,7 +140,7 @@ export async function openWebGpuBackend(
   if (noUnit === null) return backend;
   // Opened anew, as its test may have left an error behind, or a lost device.
   await backend.dispose();
-  const without = await openRounding(adapter, { options, unit: null, noUnit });
+  const without = await openAdapter(adapter, { options, unit: null, noUnit });
   return await expectProducts(adapter, without);
 }
 
@@ -168,34 +165,13 @@ interface UnitOptions {
   readonly noUnit?: string;
 }
 
-/** What shaders round with. */
-interface RoundingOptions {
-  readonly roundsToBf16: boolean;
-  /** Why it is false, if the adapter says that it can. */
-  readonly noRounding?: string;
-}
-
-/** Opens an adapter, which rounds to bf16 itself if it is seen to do so. */
-async function openRounding(
+async function openAdapter(
   adapter: FoundAdapter,
   options: UnitOptions,
 ): Promise<WebGpuBackend> {
-  const { precision = "fp32" } = options.options;
-  const open = async () => {
-    const gpu = await GpuDevice.open(adapter);
-    return { gpu, readback: await Readback.open(gpu.device) };
-  };
-  const made = (
-    { gpu, readback }: Awaited<ReturnType<typeof open>>,
-    rounding: RoundingOptions,
-  ) => new OpenWebGpu(gpu, { readback, ...options, ...rounding });
-  const device = await open();
-  const can = precision !== "fp32" && adapter.info.features.includes(BFLOAT16);
-  const noRounding = can ? await whyNoRounding(device) : null;
-  if (noRounding === null) return made(device, { roundsToBf16: can });
-  await device.readback.dispose();
-  device.gpu.close();
-  return made(await open(), { roundsToBf16: false, noRounding });
+  const gpu = await GpuDevice.open(adapter);
+  const readback = await Readback.open(gpu.device);
+  return new OpenWebGpu(gpu, { readback, ...options });
 }
 
 class OpenWebGpu implements WebGpuBackend {
@@ -210,10 +186,9 @@ class OpenWebGpu implements WebGpuBackend {
 
   constructor(
     gpu: GpuDevice,
-    { readback, options, unit, noUnit, roundsToBf16, noRounding }:
+    { readback, options, unit, noUnit }:
       & { readback: Readback }
-      & UnitOptions
-      & RoundingOptions,
+      & UnitOptions,
   ) {
     this.#options = options;
     const { id, name, vendorId, deviceId, isSoftware, vulkan } = gpu.adapter;
@@ -232,7 +207,6 @@ class OpenWebGpu implements WebGpuBackend {
         "webgpu",
       ),
       ...noUnit !== undefined && { noUnit },
-      ...noRounding !== undefined && { noRounding },
       adapter: {
         ...{ vendorId, deviceId, isSoftware },
         ...pciAddress ? { pciAddress } : uuid && { uuid },
@@ -244,7 +218,7 @@ class OpenWebGpu implements WebGpuBackend {
       gpu.device.limits,
     );
     this.#readback = readback;
-    this.#pipelines = new PipelineCache(gpu.device, { roundsToBf16 });
+    this.#pipelines = new PipelineCache(gpu.device);
   }
 
   get limits(): { tensorBytes: number } {
