@@ -25,8 +25,11 @@
  * @module
  */
 
-import type { DeviceChoice, OpenedDevice } from "./src/backend/devices.ts";
-import type { DeviceListing } from "./src/backend/list_devices.ts";
+import type {
+  DeviceChoice,
+  OpenedDevice,
+} from "./src/backend/devices/open_backend.ts";
+import type { DeviceListing } from "./src/backend/devices/list_devices.ts";
 import type {
   CheckpointEval,
   EvalOptions,
@@ -76,7 +79,7 @@ export type {
 };
 
 // What the types above are made of.
-export type { StepWork } from "./src/backend/auto_device.ts";
+export type { StepWork } from "./src/backend/devices/auto_device.ts";
 export type {
   ChooseKernelsOptions,
   DeviceInfo,
@@ -84,21 +87,21 @@ export type {
   TensorData,
 } from "./src/backend/backend.ts";
 export type { GemmChoice } from "./src/backend/cpu/kernels.ts";
-export type { Precision } from "./src/backend/device_sources.ts";
-export type { GpuDriver } from "./src/backend/gpu_cards.ts";
+export type { Precision } from "./src/backend/devices/device_sources.ts";
+export type { GpuDriver } from "./src/backend/devices/gpu_cards.ts";
 export type {
   AdapterListing,
   CommonListing,
   CpuListing,
   WayListing,
-} from "./src/backend/list_devices.ts";
-export type { ProductShape } from "./src/backend/measure.ts";
-export type { PreviousDevice } from "./src/backend/previous_card.ts";
+} from "./src/backend/devices/list_devices.ts";
+export type { ProductShape } from "./src/backend/devices/measure.ts";
+export type { PreviousDevice } from "./src/backend/devices/previous_card.ts";
 export type {
   AdapterInfo,
   GpuVendor,
   VulkanFacts,
-} from "./src/backend/webgpu/adapters.ts";
+} from "./src/backend/webgpu/device/adapters.ts";
 export type { MatrixUnit } from "./src/backend/webgpu/gemm/gemm_variant.ts";
 export type { BaseSettings, FindBase } from "./src/config/base_settings.ts";
 export type { ConfigChange } from "./src/config/config_change.ts";
@@ -373,7 +376,7 @@ export async function importModel(
 
 /** What can be trained on. */
 export async function listDevices(): Promise<DeviceListing[]> {
-  const { listDevices } = await import("./src/backend/list_devices.ts");
+  const { listDevices } = await import("./src/backend/devices/list_devices.ts");
   return await listDevices();
 }
 
@@ -386,7 +389,7 @@ export async function listDevices(): Promise<DeviceListing[]> {
 export async function openBackend(
   choice: DeviceChoice,
 ): Promise<OpenedDevice> {
-  const { openBackend } = await import("./src/backend/devices.ts");
+  const { openBackend } = await import("./src/backend/devices/open_backend.ts");
   return await openBackend(choice);
 }
 

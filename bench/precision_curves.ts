@@ -10,7 +10,7 @@
  */
 
 import { loadConfig, startRun } from "../mod.ts";
-import type { Precision } from "../src/backend/device_sources.ts";
+import type { Precision } from "../src/backend/devices/device_sources.ts";
 
 const [device = "gpu", steps = "300", seeds = "3"] = Deno.args;
 

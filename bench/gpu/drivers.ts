@@ -8,7 +8,7 @@ import { listVulkanAdapters } from "../../src/backend/vulkan/adapters.ts";
 import {
   type FoundAdapter,
   listAdapters,
-} from "../../src/backend/webgpu/adapters.ts";
+} from "../../src/backend/webgpu/device/adapters.ts";
 import type { Driver } from "./parts.ts";
 
 /** All of them; where there are none, an empty list. */

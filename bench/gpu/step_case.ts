@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { FoundAdapter } from "../../src/backend/webgpu/adapters.ts";
+import type { FoundAdapter } from "../../src/backend/webgpu/device/adapters.ts";
 import type { DispatchTime } from "../../src/backend/webgpu/executable.ts";
 import type { TuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
-import type { StoredPrecision } from "../../src/backend/webgpu/two_bytes.ts";
+import type { StoredPrecision } from "../../src/backend/webgpu/lowering/two_bytes.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,

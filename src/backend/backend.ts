@@ -5,7 +5,7 @@
  */
 
 import type { Program } from "../graph/program.ts";
-import type { AdapterInfo } from "./webgpu/adapters.ts";
+import type { AdapterInfo } from "./webgpu/device/adapters.ts";
 
 /** The device a backend runs on, as shown to people and kept in meta.json. */
 export interface DeviceInfo {

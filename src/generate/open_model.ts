@@ -5,7 +5,7 @@
  */
 
 import type { DeviceInfo } from "../backend/backend.ts";
-import { openBackend } from "../backend/devices.ts";
+import { openBackend } from "../backend/devices/open_backend.ts";
 import { eachFromHuggingFace } from "../model/huggingface.ts";
 import { configFromHf } from "../model/huggingface_config.ts";
 import { loadTokenizer } from "../tokenizer/mod.ts";

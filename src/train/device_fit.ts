@@ -5,7 +5,7 @@
  * @module
  */
 
-import { estimateWork, type StepWork } from "../backend/auto_device.ts";
+import { estimateWork, type StepWork } from "../backend/devices/auto_device.ts";
 import type { Backend } from "../backend/backend.ts";
 import type { HearthConfig } from "../config/hearth_config.ts";
 import { programMemory } from "../graph/program_memory.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Executable } from "../backend/backend.ts";
-import { openBackend } from "../backend/devices.ts";
+import { openBackend } from "../backend/devices/open_backend.ts";
 import type {
   HearthConfig,
   TokenizerSection,

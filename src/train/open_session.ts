@@ -5,7 +5,7 @@
  */
 
 import type { DeviceInfo } from "../backend/backend.ts";
-import { openBackend } from "../backend/devices.ts";
+import { openBackend } from "../backend/devices/open_backend.ts";
 import type { HearthConfig } from "../config/hearth_config.ts";
 import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";

@@ -13,7 +13,7 @@ import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { IGNORED_TARGET } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
-import { LEAST } from "./_lowered.ts";
+import { LEAST } from "./webgpu/_lowered.ts";
 import { f32, normal, opCase, u32 } from "./_op_inputs.ts";
 import {
   assertOpClose,
@@ -21,9 +21,9 @@ import {
   type OpCaseOf,
   runOpCase,
 } from "./_run_op_case.ts";
-import { openSpirvMachine } from "./_spirv_backend.ts";
-import { noVulkan, testVulkan } from "./_vulkan.ts";
-import { noAdapter, openTestGpu } from "./_webgpu.ts";
+import { openSpirvMachine } from "./spirv/_backend.ts";
+import { noVulkan, testVulkan } from "./vulkan/_vulkan.ts";
+import { noAdapter, openTestGpu } from "./webgpu/_webgpu.ts";
 
 const MOST = 0xffffffff;
 const EXACT = { tolerance: 0, reason: "rows as they are" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { openBackend } from "../../src/backend/devices.ts";
+import { openBackend } from "../../src/backend/devices/open_backend.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { valuesOf } from "../../src/base/safetensors.ts";
 import { exportModel } from "../../src/export/export_model.ts";

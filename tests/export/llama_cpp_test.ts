@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { exportModel } from "../../src/export/export_model.ts";
-import { openBackend } from "../../src/backend/devices.ts";
+import { openBackend } from "../../src/backend/devices/open_backend.ts";
 import { openDecoder } from "../../src/generate/decoder.ts";
 import { loadTokenizer, trainTokenizer } from "../../src/tokenizer/mod.ts";
 import { resolveModel } from "../../src/model/model_config.ts";

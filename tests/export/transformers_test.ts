@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { openBackend } from "../../src/backend/devices.ts";
+import { openBackend } from "../../src/backend/devices/open_backend.ts";
 import { exportModel } from "../../src/export/export_model.ts";
 import { type Decoder, openDecoder } from "../../src/generate/decoder.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";

@@ -2,14 +2,14 @@
 
 import { dirname, join } from "node:path";
 import { countCores } from "../../src/backend/cpu/cores.ts";
-import { diagnoseGpu } from "../../src/backend/diagnose_gpu.ts";
-import { gatherGpuFindings } from "../../src/backend/gpu_findings.ts";
-import type { AdapterInfo } from "../../src/backend/webgpu/adapters.ts";
+import { diagnoseGpu } from "../../src/backend/devices/diagnose_gpu.ts";
+import { gatherGpuFindings } from "../../src/backend/devices/gpu_findings.ts";
+import type { AdapterInfo } from "../../src/backend/webgpu/device/adapters.ts";
 import {
   formatGemm,
   gemmCandidates,
 } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
-import { lower } from "../../src/backend/webgpu/lower.ts";
+import { lower } from "../../src/backend/webgpu/lowering/lower.ts";
 import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import {
   type KernelSite,

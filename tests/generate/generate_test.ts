@@ -21,8 +21,8 @@ import {
 } from "../../src/generate/sampling.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { loadOracle } from "../model/_oracle.ts";
-import { openFaultyGpu, strikeBefore } from "../backend/_faulty_gpu.ts";
-import { noAdapter } from "../backend/_webgpu.ts";
+import { openFaultyGpu, strikeBefore } from "../backend/webgpu/_faulty_gpu.ts";
+import { noAdapter } from "../backend/webgpu/_webgpu.ts";
 import { BACKENDS, forwardLogits } from "../model/_programs.ts";
 
 const END = 256;

@@ -10,7 +10,7 @@ import type { Program } from "../../src/graph/program.ts";
 import { buildLogits } from "../../src/model/model.ts";
 import type { Lora } from "../../src/model/lora.ts";
 import type { ModelConfig } from "../../src/model/model_config.ts";
-import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
+import { noAdapter, openTestGpu } from "../backend/webgpu/_webgpu.ts";
 
 /** Every executor that has to agree with the oracle, by name. */
 export const BACKENDS: Record<string, () => Promise<Backend>> = {

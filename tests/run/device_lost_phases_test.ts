@@ -6,8 +6,8 @@ import type { Engine } from "../../src/run/engine.ts";
 import { resumeRun, startRun } from "../../src/run/runner.ts";
 import { readRun } from "../../src/run/files/runs.ts";
 import { train } from "../../src/train/loop.ts";
-import { openFaultyGpu, strikeBefore } from "../backend/_faulty_gpu.ts";
-import { noAdapter as ignore } from "../backend/_webgpu.ts";
+import { openFaultyGpu, strikeBefore } from "../backend/webgpu/_faulty_gpu.ts";
+import { noAdapter as ignore } from "../backend/webgpu/_webgpu.ts";
 import { openTestSession } from "../train/_helpers.ts";
 import { collectRun, inTempDir, testEngine, twelveSteps } from "./_helpers.ts";
 

@@ -44,7 +44,7 @@ interface Look {
 }
 
 const ALLOWED_SHARE = 0.1;
-/** What may wait for a collection; see backend/webgpu/collect.ts. */
+/** What may wait for a collection; see backend/webgpu/device/collect.ts. */
 const ALLOWED_BYTES = 64e6;
 /** Three for reading take turns, and are made anew when one is too small. */
 const ALLOWED_BUFFERS = 3;

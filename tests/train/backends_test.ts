@@ -5,7 +5,7 @@ import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
 import type { HearthConfig } from "../../src/config/hearth_config.ts";
 import { train } from "../../src/train/loop.ts";
 import type { Snapshot } from "../../src/train/session.ts";
-import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
+import { noAdapter, openTestGpu } from "../backend/webgpu/_webgpu.ts";
 import {
   collect,
   fakeDataset,

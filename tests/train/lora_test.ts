@@ -13,7 +13,7 @@ import type { BaseModel } from "../../src/train/base_model.ts";
 import { train } from "../../src/train/loop.ts";
 import type { Session, SnapshotSource } from "../../src/train/session.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
-import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
+import { noAdapter, openTestGpu } from "../backend/webgpu/_webgpu.ts";
 import { collect, only, openTestSession, tinyConfig } from "./_helpers.ts";
 
 type OpenBackend = () => Backend | Promise<Backend>;

@@ -7,7 +7,7 @@ import type { TrainEvent } from "../../src/train/events.ts";
 import { train } from "../../src/train/loop.ts";
 import type { Snapshot } from "../../src/train/session.ts";
 import { gradient } from "../../src/train/step_program.ts";
-import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
+import { noAdapter, openTestGpu } from "../backend/webgpu/_webgpu.ts";
 import { fakeDataset, openTestSession, tinyConfig } from "./_helpers.ts";
 import { scriptedBackend } from "./_scripted_backend.ts";
 

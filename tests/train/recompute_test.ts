@@ -8,7 +8,7 @@ import type { Recompute } from "../../src/graph/recompute.ts";
 import { resolveModel } from "../../src/model/model_config.ts";
 import type { Snapshot } from "../../src/train/session.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
-import { noAdapter, openTestGpu } from "../backend/_webgpu.ts";
+import { noAdapter, openTestGpu } from "../backend/webgpu/_webgpu.ts";
 import { collect, only, openTestSession, tinyConfig, V } from "./_helpers.ts";
 
 const ARCHS = ["gpt2", "llama"] as const;

@@ -8,9 +8,9 @@
 import type { Context } from "./context.ts";
 import { fold, rounded } from "./fold.ts";
 import type { Constant, Operand, Value } from "./operand.ts";
-import { SourceError } from "./shader_error.ts";
-import { OP } from "./spirv.ts";
-import type { BinaryOperator } from "./syntax.ts";
+import { SourceError } from "./syntax/shader_error.ts";
+import { OP } from "./module/spirv.ts";
+import type { BinaryOperator } from "./syntax/syntax.ts";
 import {
   isAbstract,
   isFloat,

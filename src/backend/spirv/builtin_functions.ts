@@ -10,8 +10,8 @@ import { sameScalar, splat } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { rounded } from "./fold.ts";
 import type { Constant, Operand } from "./operand.ts";
-import { SourceError } from "./shader_error.ts";
-import { GLSL, OP, SCOPE, SEMANTICS } from "./spirv.ts";
+import { SourceError } from "./syntax/shader_error.ts";
+import { GLSL, OP, SCOPE, SEMANTICS } from "./module/spirv.ts";
 import {
   isFloat,
   isInteger,

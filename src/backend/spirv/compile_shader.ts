@@ -9,12 +9,12 @@
  * @module
  */
 
-import type { Capability } from "./module.ts";
-import { parse } from "./parse.ts";
+import type { Capability } from "./module/module.ts";
+import { parse } from "./syntax/parse.ts";
 import { Shader, type ShaderBinding } from "./shader.ts";
-import { SourceError } from "./shader_error.ts";
+import { SourceError } from "./syntax/shader_error.ts";
 
-export { ShaderError } from "./shader_error.ts";
+export { ShaderError } from "./syntax/shader_error.ts";
 
 /** A shader that a driver takes. */
 export interface CompiledShader {

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { FunctionCode } from "./function_code.ts";
-import type { ModuleBuilder } from "./module.ts";
+import type { FunctionCode } from "./module/function_code.ts";
+import type { ModuleBuilder } from "./module/module.ts";
 import type { Operand } from "./operand.ts";
-import { SourceError } from "./shader_error.ts";
-import type { Name } from "./syntax.ts";
+import { SourceError } from "./syntax/shader_error.ts";
+import type { Name } from "./syntax/syntax.ts";
 import type { Type, TypeTable } from "./types.ts";
 
 /** A function that can be called. */

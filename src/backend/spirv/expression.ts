@@ -10,9 +10,9 @@ import { bitcast, construct, vectorOfArguments } from "./construct.ts";
 import { type Context, typeNamed } from "./context.ts";
 import { callMatrixFunction, isMatrixFunction } from "./matrices.ts";
 import { constant, type Operand, type Reference } from "./operand.ts";
-import { SourceError } from "./shader_error.ts";
-import { OP } from "./spirv.ts";
-import type { Call, Expression } from "./syntax.ts";
+import { SourceError } from "./syntax/shader_error.ts";
+import { OP } from "./module/spirv.ts";
+import type { Call, Expression } from "./syntax/syntax.ts";
 import { isFloat, nameOf, SCALARS, vectorOf } from "./types.ts";
 import { concrete, idOf, loaded, ofType } from "./values.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BinaryOperator } from "./syntax.ts";
+import type { BinaryOperator } from "./syntax/syntax.ts";
 import type { ScalarName } from "./types.ts";
 
 /**

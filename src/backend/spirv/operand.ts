@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StorageClass } from "./module.ts";
+import type { StorageClass } from "./module/module.ts";
 import type { Scalar, Type, Vector } from "./types.ts";
 
 /** A number or truth (0 or 1), or some of them, known now. */

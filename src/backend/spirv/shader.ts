@@ -12,11 +12,11 @@ import {
   typeNamed,
 } from "./context.ts";
 import { evaluate } from "./expression.ts";
-import { FunctionCode } from "./function_code.ts";
-import { type Capability, ModuleBuilder } from "./module.ts";
+import { FunctionCode } from "./module/function_code.ts";
+import { type Capability, ModuleBuilder } from "./module/module.ts";
 import type { Operand, Reference, Variable } from "./operand.ts";
-import { SourceError } from "./shader_error.ts";
-import { BUILT_IN, OP } from "./spirv.ts";
+import { SourceError } from "./syntax/shader_error.ts";
+import { BUILT_IN, OP } from "./module/spirv.ts";
 import { compileBlock, constantOf } from "./statement.ts";
 import type {
   Attribute,
@@ -26,7 +26,7 @@ import type {
   Name,
   Parameter,
   ShaderSyntax,
-} from "./syntax.ts";
+} from "./syntax/syntax.ts";
 import {
   type ArrayType,
   type MatrixUse,

@@ -9,9 +9,14 @@ import { zero } from "./construct.ts";
 import { type Context, Scope, typeNamed } from "./context.ts";
 import { call, evaluate, locate, truth } from "./expression.ts";
 import type { Reference, Variable } from "./operand.ts";
-import { SourceError } from "./shader_error.ts";
-import { OP } from "./spirv.ts";
-import type { Assignment, Declaration, Loop, Statement } from "./syntax.ts";
+import { SourceError } from "./syntax/shader_error.ts";
+import { OP } from "./module/spirv.ts";
+import type {
+  Assignment,
+  Declaration,
+  Loop,
+  Statement,
+} from "./syntax/syntax.ts";
 import { nameOf, type Type } from "./types.ts";
 import { concrete, idOf, loaded, ofType, store } from "./values.ts";
 

@@ -6,8 +6,8 @@
  */
 
 import { VulkanDevice } from "./device.ts";
-import { openLogicalDevice } from "./logical_device.ts";
-import type { PhysicalDevice } from "./physical_device.ts";
+import { openLogicalDevice } from "./driver/logical_device.ts";
+import type { PhysicalDevice } from "./driver/physical_device.ts";
 
 /** A driver's device under WebGPU's names. */
 export class VulkanAdapter {

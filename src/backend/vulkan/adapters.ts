@@ -8,11 +8,18 @@
  * @module
  */
 
-import { chooseApi, describe, type FoundAdapter } from "../webgpu/adapters.ts";
+import {
+  chooseApi,
+  describe,
+  type FoundAdapter,
+} from "../webgpu/device/adapters.ts";
 import { VulkanAdapter } from "./adapter.ts";
-import { openInstance, physicalDevices } from "./instance.ts";
-import { memoryBytesOf } from "./memory.ts";
-import { describeDevice, type PhysicalDevice } from "./physical_device.ts";
+import { openInstance, physicalDevices } from "./driver/instance.ts";
+import { memoryBytesOf } from "./driver/memory.ts";
+import {
+  describeDevice,
+  type PhysicalDevice,
+} from "./driver/physical_device.ts";
 
 /** Which kinds come first. */
 const PREFERENCE: readonly PhysicalDevice["kind"][] = [

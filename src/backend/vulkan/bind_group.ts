@@ -12,12 +12,12 @@ import type { BufferUser, VulkanBuffer } from "./buffer.ts";
 import {
   DESCRIPTOR_TYPE_STORAGE_BUFFER,
   SHADER_STAGE_COMPUTE_BIT,
-} from "./constants.ts";
+} from "./api/constants.ts";
 import { DeviceError } from "./error_scopes.ts";
-import type { Access } from "./hazards.ts";
-import type { LogicalDevice } from "./logical_device.ts";
-import { NativeMemory, scratch } from "./native_memory.ts";
-import { check } from "./result.ts";
+import type { Access } from "./commands/hazards.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { NativeMemory, scratch } from "./api/native_memory.ts";
+import { check } from "./api/result.ts";
 import {
   DescriptorBufferInfo,
   DescriptorPoolCreateInfo,
@@ -26,7 +26,7 @@ import {
   DescriptorSetLayoutBinding,
   DescriptorSetLayoutCreateInfo,
   WriteDescriptorSet,
-} from "./structs.ts";
+} from "./api/structs.ts";
 
 /** Sets of a pool; another is made when they are taken. */
 const SETS_PER_POOL = 64;

@@ -6,7 +6,7 @@
  */
 
 import { errorMessage } from "../../base/errors.ts";
-import { VulkanError } from "./result.ts";
+import { VulkanError } from "./api/result.ts";
 
 /** A mistake of ours, or something the device has not got. */
 export class DeviceError extends Error {

@@ -10,17 +10,17 @@ import type { BindGroupLayout, ShaderAccess } from "./bind_group.ts";
 import {
   PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT,
   SHADER_STAGE_COMPUTE_BIT,
-} from "./constants.ts";
+} from "./api/constants.ts";
 import { DeviceError } from "./error_scopes.ts";
-import type { LogicalDevice } from "./logical_device.ts";
-import { NativeMemory, scratch } from "./native_memory.ts";
-import { check } from "./result.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { NativeMemory, scratch } from "./api/native_memory.ts";
+import { check } from "./api/result.ts";
 import {
   ComputePipelineCreateInfo,
   PipelineLayoutCreateInfo,
   PipelineShaderStageRequiredSubgroupSizeCreateInfo,
   ShaderModuleCreateInfo,
-} from "./structs.ts";
+} from "./api/structs.ts";
 
 /** A shader as the driver takes it. */
 export class ShaderModule {

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { QUERY_TYPE_TIMESTAMP } from "./constants.ts";
+import { QUERY_TYPE_TIMESTAMP } from "./api/constants.ts";
 import { DeviceError } from "./error_scopes.ts";
-import type { LogicalDevice } from "./logical_device.ts";
-import { scratch } from "./native_memory.ts";
-import { check } from "./result.ts";
-import { QueryPoolCreateInfo } from "./structs.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { scratch } from "./api/native_memory.ts";
+import { check } from "./api/result.ts";
+import { QueryPoolCreateInfo } from "./api/structs.ts";
 
 /** What is done when a set is not needed any more. */
 type OnDestroy = (querySet: QuerySet) => void;

@@ -8,7 +8,7 @@
  */
 
 import { createRawBuffer, freeRawBuffer, type RawBuffer } from "./buffer.ts";
-import type { LogicalDevice } from "./logical_device.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** Size of a block; larger pieces are cut. */

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { SEMAPHORE_TYPE_TIMELINE } from "./constants.ts";
-import type { LogicalDevice } from "./logical_device.ts";
-import { NativeMemory, scratch } from "./native_memory.ts";
-import { check, RESULT, VulkanError } from "./result.ts";
+import { SEMAPHORE_TYPE_TIMELINE } from "./api/constants.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { NativeMemory, scratch } from "./api/native_memory.ts";
+import { check, RESULT, VulkanError } from "./api/result.ts";
 import {
   SemaphoreCreateInfo,
   SemaphoreTypeCreateInfo,
   SemaphoreWaitInfo,
-} from "./structs.ts";
+} from "./api/structs.ts";
 
 /**
  * So long it is waited at once, in nanoseconds. Another thread, which leaves

@@ -18,9 +18,9 @@ import type {
   KernelChoices,
 } from "../backend.ts";
 import { withGeneration } from "../kernel_generation.ts";
-import type { FoundAdapter } from "./adapters.ts";
-import { whyNoAttention } from "./attention/attention_self_test.ts";
-import { GpuDevice } from "./device.ts";
+import type { FoundAdapter } from "./device/adapters.ts";
+import { whyNoAttention } from "./attention_matrix/attention_self_test.ts";
+import { GpuDevice } from "./device/device.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import { gemmCandidates } from "./gemm/gemm_choice.ts";
 import type {
@@ -33,18 +33,22 @@ import {
   formatUnit,
   matrixCandidates,
   matrixUnitFor,
-} from "./gemm/matrix_choice.ts";
-import { whyNoProducts, whyNoUnit } from "./gemm/matrix_self_test.ts";
-import { loadedMemory, loadProgram, programFits } from "./load_program.ts";
+} from "./gemm_matrix/matrix_choice.ts";
+import { whyNoProducts, whyNoUnit } from "./gemm_matrix/matrix_self_test.ts";
+import {
+  loadedMemory,
+  loadProgram,
+  programFits,
+} from "./loading/load_program.ts";
 import {
   type ChooseAttention,
   type ChooseGemm,
   lower,
   type LoweredProgram,
   type StoredTensors,
-} from "./lower.ts";
-import { PipelineCache } from "./pipelines.ts";
-import { Readback } from "./readback.ts";
+} from "./lowering/lower.ts";
+import { PipelineCache } from "./loading/pipelines.ts";
+import { Readback } from "./device/readback.ts";
 import {
   ChosenKernels,
   formatChoice,
@@ -58,7 +62,7 @@ import {
 } from "./tuning/time_kernels.ts";
 import { tuneKernels } from "./tuning/tune_kernels.ts";
 import { openTuningCache, type TuningCache } from "./tuning/tuning_cache.ts";
-import type { StoredPrecision } from "./two_bytes.ts";
+import type { StoredPrecision } from "./lowering/two_bytes.ts";
 
 /** For so long kernels are timed at the start of a training run. */
 const TUNE_MS = 2000;

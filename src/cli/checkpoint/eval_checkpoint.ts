@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openBackend } from "../../backend/devices.ts";
+import { openBackend } from "../../backend/devices/open_backend.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { openDataset } from "../../data/open_dataset.ts";
 import { describeProgress } from "../../data/progress.ts";

@@ -232,7 +232,7 @@ async function onDevice(
   { config }: Pick<BenchModel, "config">,
   work: (backend: Backend) => Promise<{ text: string; json: object }>,
 ): Promise<void> {
-  const { openBackend } = await import("../../backend/devices.ts");
+  const { openBackend } = await import("../../backend/devices/open_backend.ts");
   const { formatDevice } = await import("../../run/log_line.ts");
   const { peakRssBytes, surroundings } = await import("../bench/machine.ts");
   const { device, threads, gemm, precision } = config;

@@ -1,12 +1,12 @@
 /** `hearth devices`: what can be trained on. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { DRIVER_NAMES } from "../../backend/gpu_cards.ts";
+import { DRIVER_NAMES } from "../../backend/devices/gpu_cards.ts";
 import type {
   AdapterListing,
   DeviceListing,
   WayListing,
-} from "../../backend/list_devices.ts";
+} from "../../backend/devices/list_devices.ts";
 import { formatBytes, formatCount } from "../../base/format.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
@@ -28,7 +28,9 @@ export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth devices", "hearth devices --no-measure --json"),
     )
     .action(async ({ measure }) => {
-      const { listDevices } = await import("../../backend/list_devices.ts");
+      const { listDevices } = await import(
+        "../../backend/devices/list_devices.ts"
+      );
       const { lookAtGpu } = await import("../../run/telemetry/gpu_sampler.ts");
       const devices = await listDevices({
         measure,

@@ -5,13 +5,13 @@
  */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import type { GpuProblem } from "../../backend/diagnose_gpu.ts";
-import { DRIVER_NAMES } from "../../backend/gpu_cards.ts";
+import type { GpuProblem } from "../../backend/devices/diagnose_gpu.ts";
+import { DRIVER_NAMES } from "../../backend/devices/gpu_cards.ts";
 import type {
   AdapterListing,
   CpuListing,
   DeviceListing,
-} from "../../backend/list_devices.ts";
+} from "../../backend/devices/list_devices.ts";
 import { errorMessage, EXIT } from "../../base/errors.ts";
 import { formatBytes } from "../../base/format.ts";
 import { FULL_VERSION } from "../../base/version.ts";
@@ -120,7 +120,7 @@ async function checkWritable(root: string): Promise<Check> {
 }
 
 async function checkDevices(): Promise<Check[]> {
-  const { listDevices } = await import("../../backend/list_devices.ts");
+  const { listDevices } = await import("../../backend/devices/list_devices.ts");
   try {
     const devices = await listDevices();
     const checks: Check[] = [];
@@ -179,9 +179,11 @@ export function formatFigures(
 
 /** Why there is no GPU among the devices, or fewer than the machine has. */
 async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
-  const { gatherGpuFindings } = await import("../../backend/gpu_findings.ts");
-  const diagnosis = await import("../../backend/diagnose_gpu.ts");
-  const { hasWebGpu } = await import("../../backend/webgpu/adapters.ts");
+  const { gatherGpuFindings } = await import(
+    "../../backend/devices/gpu_findings.ts"
+  );
+  const diagnosis = await import("../../backend/devices/diagnose_gpu.ts");
+  const { hasWebGpu } = await import("../../backend/webgpu/device/adapters.ts");
   const adapters = devices.flatMap((device) =>
     device.backend === "cpu" ? [] : [device.adapter]
   );
@@ -196,7 +198,7 @@ async function checkGpu(devices: readonly DeviceListing[]): Promise<Check[]> {
 /** What a run that takes a card would warn of; it is tried. */
 async function tryCard({ id, ways }: AdapterListing): Promise<string[]> {
   if (!ways.some(({ isUsual }) => isUsual)) return [];
-  const { openBackend } = await import("../../backend/devices.ts");
+  const { openBackend } = await import("../../backend/devices/open_backend.ts");
   try {
     const { backend, warnings } = await openBackend({ device: id });
     await backend.dispose();
@@ -234,7 +236,7 @@ async function checkVulkan(
   devices: readonly DeviceListing[],
 ): Promise<Check[]> {
   const { findCards, SYSTEM_DEVICES } = await import(
-    "../../backend/device_sources.ts"
+    "../../backend/devices/device_sources.ts"
   );
   const isShown = (one: DeviceListing) =>
     one.backend !== "cpu" && one.ways.some((way) => way.backend === "vulkan");

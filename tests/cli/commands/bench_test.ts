@@ -15,7 +15,7 @@ import { formatOps } from "../../../src/cli/bench/bench_ops.ts";
 import { formatTrain } from "../../../src/cli/bench/bench_train.ts";
 import { spreadPct, summarize } from "../../../src/cli/bench/timing.ts";
 import { parameters } from "../../../src/model/parameters.ts";
-import { noAdapter, testAdapter } from "../../backend/_webgpu.ts";
+import { noAdapter, testAdapter } from "../../backend/webgpu/_webgpu.ts";
 import { Workspace } from "../_workspace.ts";
 
 /** What every JSON line says about where it was measured. */

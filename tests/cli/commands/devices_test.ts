@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type {
   AdapterListing,
   DeviceListing,
-} from "../../../src/backend/list_devices.ts";
+} from "../../../src/backend/devices/list_devices.ts";
 import { formatDevices } from "../../../src/cli/commands/devices.ts";
 
 const cpu: DeviceListing = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { GpuDriver } from "../../../src/backend/gpu_cards.ts";
-import type { AdapterListing } from "../../../src/backend/list_devices.ts";
+import type { GpuDriver } from "../../../src/backend/devices/gpu_cards.ts";
+import type { AdapterListing } from "../../../src/backend/devices/list_devices.ts";
 import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
 import {
   formatFigures,

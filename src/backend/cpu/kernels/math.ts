@@ -4,7 +4,7 @@
  * Polynomials: exp and log are those of Cephes (expf.c, logf.c, Moshier 1989);
  * erf is the rational approximation of Eigen 3 (SpecialFunctions, `erf` for
  * float); sin and cos are fdlibm's kernels (k_sin.c, k_cos.c, Sun 1993).
- * Errors, measured by tests/backend/cpu_math_test.ts: exp 1.2 ulp, log 0.6 ulp
+ * Errors, measured by tests/backend/cpu/math_test.ts: exp 1.2 ulp, log 0.6 ulp
  * (of a whole number), erf 2e-7, sin and cos half an ulp of 1.
  *
  * @module

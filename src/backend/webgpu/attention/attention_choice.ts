@@ -2,18 +2,21 @@
  * Which kernels compute attention and its gradient.
  *
  * On matrix units only where activations are stored in two bytes, as products;
- * see gemm/matrix_choice.ts.
+ * see gemm_matrix/matrix_choice.ts.
  *
  * @module
  */
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
-import type { AdapterInfo } from "../adapters.ts";
+import type { AdapterInfo } from "../device/adapters.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
-import { formatUnit } from "../gemm/matrix_choice.ts";
-import { canMatrixAttend } from "./attention_matrix_forward.ts";
-import { canMatrixGradient, gradientTiles } from "./attention_matrix_part.ts";
-import { subgroupRows } from "./attention_matrix_rows.ts";
+import { formatUnit } from "../gemm_matrix/matrix_choice.ts";
+import { canMatrixAttend } from "../attention_matrix/attention_matrix_forward.ts";
+import {
+  canMatrixGradient,
+  gradientTiles,
+} from "../attention_matrix/attention_matrix_part.ts";
+import { subgroupRows } from "../attention_matrix/attention_matrix_rows.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type {
   AttentionChoice,

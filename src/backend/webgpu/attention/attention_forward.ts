@@ -6,7 +6,7 @@
  * @module
  */
 
-import { joined, lines } from "../wgsl.ts";
+import { joined, lines } from "../shader/wgsl.ts";
 import type { Heads } from "./attention_heads.ts";
 import { eachResult } from "./attention_place.ts";
 import {

@@ -7,7 +7,7 @@
 
 import type { GpuTensor } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { dropoutFunctions } from "../philox.ts";
+import { dropoutFunctions } from "../shader/philox.ts";
 import { headLoader } from "./attention_heads.ts";
 import { productMemory } from "./attention_products.ts";
 import type { AttentionShape } from "./attention_tile.ts";

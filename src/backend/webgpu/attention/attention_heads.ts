@@ -6,7 +6,7 @@
  */
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
-import { lines } from "../wgsl.ts";
+import { lines } from "../shader/wgsl.ts";
 import type { AttentionShape } from "./attention_tile.ts";
 
 /** Some heads: row `o` of a tile begins at number `at(o)` of the array. */

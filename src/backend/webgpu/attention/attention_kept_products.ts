@@ -14,8 +14,8 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { lanePlace } from "../lanes.ts";
-import { entry, lines } from "../wgsl.ts";
+import { lanePlace } from "../shader/lanes.ts";
+import { entry, lines } from "../shader/wgsl.ts";
 import { GRADIENT_LABEL } from "./attention_gradients.ts";
 import {
   headLoader,

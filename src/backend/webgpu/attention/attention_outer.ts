@@ -9,7 +9,7 @@
  * @module
  */
 
-import { joined, lines, range } from "../wgsl.ts";
+import { joined, lines, range } from "../shader/wgsl.ts";
 import type { Heads } from "./attention_heads.ts";
 
 /** Rows and columns of a tile, and vectors of a side of it. */

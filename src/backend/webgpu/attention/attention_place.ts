@@ -6,8 +6,8 @@
  */
 
 import { groupIndex } from "../dispatch.ts";
-import { lanePlace } from "../lanes.ts";
-import { lines } from "../wgsl.ts";
+import { lanePlace } from "../shader/lanes.ts";
+import { lines } from "../shader/wgsl.ts";
 import type { AttentionShape } from "./attention_tile.ts";
 
 /** The workgroups of a dispatch, and WGSL by which each finds its part. */

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { joined, lines } from "../wgsl.ts";
+import { joined, lines } from "../shader/wgsl.ts";
 import type { Heads } from "./attention_heads.ts";
 import { type AttentionShape, isSeen } from "./attention_tile.ts";
 

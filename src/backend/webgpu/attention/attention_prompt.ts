@@ -16,7 +16,7 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { entry } from "../wgsl.ts";
+import { entry } from "../shader/wgsl.ts";
 import { attendTiles } from "./attention_forward.ts";
 import {
   headLoader,

@@ -9,7 +9,7 @@
 
 import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { entry, joined, lines } from "../wgsl.ts";
+import { entry, joined, lines } from "../shader/wgsl.ts";
 import {
   GRADIENT_LABEL,
   gradientDeclarations,

@@ -16,7 +16,7 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { entry, range } from "../wgsl.ts";
+import { entry, range } from "../shader/wgsl.ts";
 import { GRADIENT_LABEL } from "./attention_gradients.ts";
 import { headLoader } from "./attention_heads.ts";
 import type { AttentionShape } from "./attention_tile.ts";

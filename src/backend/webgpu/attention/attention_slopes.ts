@@ -16,9 +16,9 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { lanePlace } from "../lanes.ts";
-import { dropoutFunctions } from "../philox.ts";
-import { entry, f32, lines } from "../wgsl.ts";
+import { lanePlace } from "../shader/lanes.ts";
+import { dropoutFunctions } from "../shader/philox.ts";
+import { entry, f32, lines } from "../shader/wgsl.ts";
 import { GRADIENT_LABEL, pairs } from "./attention_gradients.ts";
 import {
   headLoader,

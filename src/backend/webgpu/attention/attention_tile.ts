@@ -13,7 +13,7 @@
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
-import { f32, joined, lines } from "../wgsl.ts";
+import { f32, joined, lines } from "../shader/wgsl.ts";
 
 /** Vectors of a head that one workgroup makes results for. */
 const MOST_VECTORS = 16;

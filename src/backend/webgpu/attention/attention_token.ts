@@ -15,7 +15,7 @@
 import type { Call } from "../../../graph/ops.ts";
 import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { entry, joined, lines, range, reductions } from "../wgsl.ts";
+import { entry, joined, lines, range, reductions } from "../shader/wgsl.ts";
 import { headLoader, packed, storeHead } from "./attention_heads.ts";
 import { MASKED, scoreScale } from "./attention_tile.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AdapterInfo } from "../adapters.ts";
+import type { AdapterInfo } from "../device/adapters.ts";
 import { gemmThreads, gemmWorkgroupBytes } from "./gemm_kernel.ts";
 import type {
   GemmShape,
@@ -19,7 +19,7 @@ import {
   matrixCandidates,
   matrixTilesFor,
   parseMatrix,
-} from "./matrix_choice.ts";
+} from "../gemm_matrix/matrix_choice.ts";
 
 /**
  * What a GPU may be given, in the words of {@linkcode formatGemm}; the first

@@ -7,16 +7,16 @@
 
 import type { Call } from "../../../graph/ops.ts";
 import type { GpuTensor } from "../dispatch.ts";
-import { geluOf } from "../gelu.ts";
+import { geluOf } from "../shader/gelu.ts";
 import type { KernelContext } from "../kernel.ts";
 import {
   dropoutFunctions,
   rngWords,
   siteNumber,
   siteTable,
-} from "../philox.ts";
-import { sigmoid, SWIGLU_SLOPES } from "../sigmoid.ts";
-import { storedVectors } from "../two_bytes.ts";
+} from "../shader/philox.ts";
+import { sigmoid, SWIGLU_SLOPES } from "../shader/sigmoid.ts";
+import { storedVectors } from "../lowering/two_bytes.ts";
 
 /** Ops that a product can end with. */
 export type EpilogueOp =

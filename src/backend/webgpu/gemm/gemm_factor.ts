@@ -13,7 +13,7 @@
  */
 
 import type { StoredType } from "../dispatch.ts";
-import { joined, range } from "../wgsl.ts";
+import { joined, range } from "../shader/wgsl.ts";
 
 /** A factor: `size` rows or columns of the result, K deep. */
 export interface Factor {

@@ -14,8 +14,8 @@
  */
 
 import type { Dispatch } from "../dispatch.ts";
-import { lanePlace } from "../lanes.ts";
-import { entry, range } from "../wgsl.ts";
+import { lanePlace } from "../shader/lanes.ts";
+import { entry, range } from "../shader/wgsl.ts";
 import {
   type Factor,
   loadBlock,

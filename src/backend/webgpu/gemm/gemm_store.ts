@@ -6,8 +6,8 @@
  */
 
 import type { StoredType } from "../dispatch.ts";
-import type { StoredVectors } from "../two_bytes.ts";
-import { range } from "../wgsl.ts";
+import type { StoredVectors } from "../lowering/two_bytes.ts";
+import { range } from "../shader/wgsl.ts";
 import { type EpilogueCode, finishAt, type Read } from "./gemm_epilogue.ts";
 import type { GemmShape } from "./gemm_variant.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import type { Ops } from "../../../graph/ops.ts";
-import type { Lanes } from "../lanes.ts";
+import type { Lanes } from "../shader/lanes.ts";
 
 /** The sizes and layouts of a product, as in graph/ops.ts. */
 export interface GemmShape {

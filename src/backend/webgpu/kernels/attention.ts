@@ -18,7 +18,7 @@ import { productMemory } from "../attention/attention_products.ts";
 import {
   canMatrixAttend,
   matrixAttention,
-} from "../attention/attention_matrix_forward.ts";
+} from "../attention_matrix/attention_matrix_forward.ts";
 import {
   attentionFlops,
   attentionShape,
@@ -27,8 +27,8 @@ import {
 } from "../attention/attention_tile.ts";
 import { bind, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { dropoutFunctions, siteTable } from "../philox.ts";
-import { entry } from "../wgsl.ts";
+import { dropoutFunctions, siteTable } from "../shader/philox.ts";
+import { entry } from "../shader/wgsl.ts";
 
 /** Kernel of attention. */
 export const attentionKernels: Kernels<"attention"> = {

@@ -26,13 +26,13 @@ import {
   type KeptPart,
   keptSlopes,
 } from "../attention/attention_slopes.ts";
-import { matrixKeyGradients } from "../attention/attention_matrix_gradients.ts";
+import { matrixKeyGradients } from "../attention_matrix/attention_matrix_gradients.ts";
 import {
   canMatrixGradient,
   type MatrixPart,
   slopesLength,
-} from "../attention/attention_matrix_part.ts";
-import { matrixQueryGradients } from "../attention/attention_matrix_queries.ts";
+} from "../attention_matrix/attention_matrix_part.ts";
+import { matrixQueryGradients } from "../attention_matrix/attention_matrix_queries.ts";
 import { rowDots } from "../attention/attention_row_dots.ts";
 import {
   type AttentionShape,
@@ -42,8 +42,8 @@ import {
 import type { GpuTensor } from "../dispatch.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
-import { siteTable } from "../philox.ts";
-import { range } from "../wgsl.ts";
+import { siteTable } from "../shader/philox.ts";
+import { range } from "../shader/wgsl.ts";
 
 /** Most that is kept of ds: GPT-2 small with 8 sequences of 1024 needs 214 MB. */
 export const MOST_KEPT_BYTES = 2 ** 28;

@@ -6,8 +6,8 @@
 
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { dropoutFunctions, siteTable } from "../philox.ts";
-import { entry, lines } from "../wgsl.ts";
+import { dropoutFunctions, siteTable } from "../shader/philox.ts";
+import { entry, lines } from "../shader/wgsl.ts";
 
 /** Kernel of dropout. */
 export const dropoutKernels: Kernels<"dropout"> = {

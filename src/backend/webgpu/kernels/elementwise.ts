@@ -7,11 +7,11 @@
  */
 
 import { bind, type GpuTensor, groupIndex, groups } from "../dispatch.ts";
-import { elementwise } from "../elementwise.ts";
-import { geluOf } from "../gelu.ts";
+import { elementwise } from "../shader/elementwise.ts";
+import { geluOf } from "../shader/gelu.ts";
 import type { Kernels } from "../kernel.ts";
-import { sigmoid, SWIGLU_SLOPES } from "../sigmoid.ts";
-import { entry, f32 } from "../wgsl.ts";
+import { sigmoid, SWIGLU_SLOPES } from "../shader/sigmoid.ts";
+import { entry, f32 } from "../shader/wgsl.ts";
 
 /** Kernels of the element-wise ops. */
 export const elementwiseKernels: Kernels<

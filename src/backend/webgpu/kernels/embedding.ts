@@ -17,9 +17,9 @@ import {
   groups,
   isSame,
 } from "../dispatch.ts";
-import { elementwise } from "../elementwise.ts";
+import { elementwise } from "../shader/elementwise.ts";
 import type { Kernels } from "../kernel.ts";
-import { entry, joined, lines } from "../wgsl.ts";
+import { entry, joined, lines } from "../shader/wgsl.ts";
 
 /** No further row of the same id; rows are fewer than that. */
 const END = "0x7fffffffu";

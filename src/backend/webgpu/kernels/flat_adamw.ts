@@ -1,5 +1,5 @@
 /**
- * AdamW of many parameters at once; see ../flat_update.ts.
+ * AdamW of many parameters at once; see ../lowering/flat_update.ts.
  *
  * @module
  */
@@ -11,9 +11,13 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { FLAT_BLOCK, type FlatRole, type FlatUpdate } from "../flat_update.ts";
+import {
+  FLAT_BLOCK,
+  type FlatRole,
+  type FlatUpdate,
+} from "../lowering/flat_update.ts";
 import type { KernelContext } from "../kernel.ts";
-import { entry } from "../wgsl.ts";
+import { entry } from "../shader/wgsl.ts";
 import { adamwStatements } from "./optimizer.ts";
 
 /** One dispatch for all calls of an update: a workgroup per block. */

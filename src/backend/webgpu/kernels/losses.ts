@@ -15,8 +15,15 @@ import {
   elementType,
   type RowShape,
   rowShape,
-} from "../rows.ts";
-import { entry, f32, joined, lines, range, reductions } from "../wgsl.ts";
+} from "../shader/rows.ts";
+import {
+  entry,
+  f32,
+  joined,
+  lines,
+  range,
+  reductions,
+} from "../shader/wgsl.ts";
 
 const IGNORED = `${IGNORED_TARGET}u`;
 /** Below every finite number that a logit can be. */

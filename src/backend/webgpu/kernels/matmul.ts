@@ -7,13 +7,13 @@
  */
 
 import type { Call } from "../../../graph/ops.ts";
-import { columnSums } from "../column_sums.ts";
+import { columnSums } from "../shader/column_sums.ts";
 import type { Dispatch, GpuTensor } from "../dispatch.ts";
 import { gemmDispatches, sumsColumns } from "../gemm/gemm.ts";
 import type { Epilogue } from "../gemm/gemm_epilogue.ts";
 import { shapeOf } from "../gemm/gemm_variant.ts";
-import { gemvDispatch } from "../gemm/gemv.ts";
-import { MOST_GEMV_ROWS } from "../gemm/gemv_plan.ts";
+import { gemvDispatch } from "../gemv/gemv.ts";
+import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 
 /** Kernels of the linear ops. */

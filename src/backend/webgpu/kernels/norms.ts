@@ -8,7 +8,7 @@
  */
 
 import type { Call } from "../../../graph/ops.ts";
-import { columnSums } from "../column_sums.ts";
+import { columnSums } from "../shader/column_sums.ts";
 import {
   bind,
   type Dispatch,
@@ -17,7 +17,7 @@ import {
   isSame,
 } from "../dispatch.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
-import { dropoutFunctions, siteTable } from "../philox.ts";
+import { dropoutFunctions, siteTable } from "../shader/philox.ts";
 import {
   across,
   beginRow,
@@ -26,8 +26,8 @@ import {
   elementType,
   normalize,
   rowShape,
-} from "../rows.ts";
-import { entry, f32, reductions } from "../wgsl.ts";
+} from "../shader/rows.ts";
+import { entry, f32, reductions } from "../shader/wgsl.ts";
 
 /** Kernels of the norms. */
 export const normKernels: Kernels<

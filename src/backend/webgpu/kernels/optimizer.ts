@@ -9,9 +9,9 @@
 
 import { SUM_CHUNK } from "../../../graph/ops.ts";
 import { bind, groupIndex, groups } from "../dispatch.ts";
-import { elementwise } from "../elementwise.ts";
+import { elementwise } from "../shader/elementwise.ts";
 import type { Kernels } from "../kernel.ts";
-import { entry, f32, IS_FINITE, lines, reductions } from "../wgsl.ts";
+import { entry, f32, IS_FINITE, lines, reductions } from "../shader/wgsl.ts";
 
 /** Added to the norm before the division, as PyTorch's clip_grad_norm_. */
 const NORM_EPS = 1e-6;

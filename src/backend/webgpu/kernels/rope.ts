@@ -6,8 +6,8 @@
 
 import { bind, groupIndex, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
-import { rotationOf } from "../rotation.ts";
-import { entry } from "../wgsl.ts";
+import { rotationOf } from "../shader/rotation.ts";
+import { entry } from "../shader/wgsl.ts";
 
 /** Kernel of rotary positions. */
 export const ropeKernels: Kernels<"rope"> = {

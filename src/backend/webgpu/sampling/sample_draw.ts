@@ -13,8 +13,8 @@
 import { STREAM } from "../../../base/philox.ts";
 import { NO_TOKEN } from "../../../graph/ops.ts";
 import { bind, type Dispatch, type GpuTensor } from "../dispatch.ts";
-import { philoxFunction } from "../philox.ts";
-import { entry, IS_FINITE, lines } from "../wgsl.ts";
+import { philoxFunction } from "../shader/philox.ts";
+import { entry, IS_FINITE, lines } from "../shader/wgsl.ts";
 import { search, type Searched } from "./sample_search.ts";
 import {
   KEY_OF,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { joined, lines, reductions } from "../wgsl.ts";
+import { joined, lines, reductions } from "../shader/wgsl.ts";
 
 /** Threads of every dispatch of a draw. */
 export const SAMPLE_THREADS = 256;

@@ -11,7 +11,7 @@
  */
 
 import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
-import { entry, IS_FINITE, joined, lines } from "../wgsl.ts";
+import { entry, IS_FINITE, joined, lines } from "../shader/wgsl.ts";
 import {
   KEY_OF,
   LOWEST,

@@ -7,7 +7,7 @@
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { KernelChoices } from "../../backend.ts";
-import type { AdapterInfo } from "../adapters.ts";
+import type { AdapterInfo } from "../device/adapters.ts";
 import {
   type AttentionDevice,
   attentionWays,

@@ -11,7 +11,7 @@ import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { attentionFlops } from "../attention/attention_tile.ts";
 import type { StoredAs } from "../dispatch.ts";
-import { findFused, type FusedProduct, inWords } from "../fusion.ts";
+import { findFused, type FusedProduct, inWords } from "../lowering/fusion.ts";
 import { shapeKey } from "../gemm/gemm_choice.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
 import {
@@ -19,10 +19,10 @@ import {
   type MatrixUnit,
   shapeOf,
 } from "../gemm/gemm_variant.ts";
-import { MOST_GEMV_ROWS } from "../gemm/gemv_plan.ts";
-import type { StoredTensors } from "../lower.ts";
-import { chooseStorage } from "../storage.ts";
-import type { StoredPrecision } from "../two_bytes.ts";
+import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
+import type { StoredTensors } from "../lowering/lower.ts";
+import { chooseStorage } from "../lowering/storage.ts";
+import type { StoredPrecision } from "../lowering/two_bytes.ts";
 
 /** A product with its neighbours. */
 export interface GemmSite {

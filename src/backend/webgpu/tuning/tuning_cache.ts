@@ -14,13 +14,13 @@ import { readJson, writeJson } from "../../../base/json_file.ts";
 import { Graph } from "../../../graph/graph.ts";
 import { plan } from "../../../graph/plan.ts";
 import type { KernelChoices } from "../../backend.ts";
-import type { AdapterInfo } from "../adapters.ts";
+import type { AdapterInfo } from "../device/adapters.ts";
 import { attentionChoices } from "../attention/attention_choice.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
 import { gemmCandidates } from "../gemm/gemm_choice.ts";
 import type { GemmVariant, MatrixUnit } from "../gemm/gemm_variant.ts";
-import { formatUnit, matrixCandidates } from "../gemm/matrix_choice.ts";
-import { lower } from "../lower.ts";
+import { formatUnit, matrixCandidates } from "../gemm_matrix/matrix_choice.ts";
+import { lower } from "../lowering/lower.ts";
 import type { KernelChoice } from "./kernel_choice.ts";
 import { recordSite } from "./kernel_sites.ts";
 

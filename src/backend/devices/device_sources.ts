@@ -1,0 +1,117 @@
+/**
+ * Where the devices of a machine come from; tests bring their own.
+ *
+ * @module
+ */
+
+import { errorMessage } from "../../base/errors.ts";
+import type { Backend } from "../backend.ts";
+import { openCpuBackend } from "../cpu/cpu_backend.ts";
+import {
+  type GpuCard,
+  type GpuDriver,
+  hasVulkanWay,
+  joinCards,
+} from "./gpu_cards.ts";
+import { type Card, listCards } from "./gpu_findings.ts";
+import { measureSpeed } from "./measure.ts";
+import { type FoundAdapter, listAdapters } from "../webgpu/device/adapters.ts";
+
+/** Arithmetic of matrix products. */
+export type Precision = "fp32" | "bf16" | "fp16";
+
+/** What the machine is asked for. */
+export interface DeviceSources {
+  /** The system, which decides about the usual way to a card. */
+  readonly os: typeof Deno.build.os;
+  /** A variable of the environment. */
+  env(name: string): string | undefined;
+  listAdapters(): Promise<FoundAdapter[]>;
+  /**
+   * Those that can be worked with through their drivers themselves.
+   *
+   * @throws {Error} If there is no Vulkan; with the reason, in one line.
+   */
+  listVulkan(): Promise<FoundAdapter[]>;
+  /** Of the PCI bus, whether or not a driver shows them. */
+  listCards(): Card[];
+  openCpu: typeof openCpuBackend;
+  openGpu(
+    adapter: FoundAdapter,
+    options: { precision: Precision },
+  ): Promise<Backend>;
+  measureSpeed: typeof measureSpeed;
+}
+
+/** The devices of this machine. */
+export const SYSTEM_DEVICES: DeviceSources = {
+  os: Deno.build.os,
+  env(name) {
+    try {
+      return Deno.env.get(name);
+    } catch {
+      return undefined; // not permitted
+    }
+  },
+  listAdapters,
+  async listVulkan() {
+    const { listVulkanAdapters } = await import("../vulkan/adapters.ts");
+    return listVulkanAdapters();
+  },
+  listCards,
+  openCpu: openCpuBackend,
+  async openGpu(adapter, options) {
+    // Only who opens an adapter needs the generators of shaders.
+    const { openWebGpuBackend } = await import("../webgpu/webgpu_backend.ts");
+    return await openWebGpuBackend(adapter, options);
+  },
+  measureSpeed,
+};
+
+/** The cards of a machine. */
+export interface FoundCards {
+  readonly cards: GpuCard[];
+  /** Why there is no Vulkan, where it was looked for and is not there. */
+  readonly noVulkan: string | null;
+}
+
+const NVIDIA = 0x10de;
+
+/**
+ * Looks for cards. Vulkan's drivers are asked where they may be the usual way
+ * to a card, and where that is the way asked for. Who asks for WebGPU may have
+ * trouble with them, so for that only where numbers depend on what they show.
+ */
+export async function findCards(
+  sources: Pick<
+    DeviceSources,
+    "os" | "listAdapters" | "listVulkan" | "listCards"
+  >,
+  { driver = null }: { driver?: GpuDriver | null } = {},
+): Promise<FoundCards> {
+  const { os } = sources;
+  const webgpu = await sources.listAdapters();
+  const isAsked = driver === "vulkan" || hasVulkanWay(os) &&
+      mayBeByVulkan(webgpu, { cards: sources.listCards(), driver });
+  let found: FoundAdapter[] = [];
+  let noVulkan = null;
+  try {
+    if (isAsked) found = await sources.listVulkan();
+  } catch (error) {
+    noVulkan = errorMessage(error);
+  }
+  return { cards: joinCards({ os, webgpu, vulkan: found }), noVulkan };
+}
+
+/** Whether Vulkan may be the usual way to a card: to one by NVIDIA. */
+function mayBeByVulkan(
+  webgpu: readonly FoundAdapter[],
+  { cards, driver }: { cards: readonly Card[]; driver: GpuDriver | null },
+): boolean {
+  const place = webgpu.findIndex(({ info }) => info.vendor === "nvidia");
+  // Beside two other GPUs, WebGPU does not show it.
+  const count = cards.filter(({ vendorId }) => vendorId === NVIDIA).length;
+  // The only one, and WebGPU's first, is number 0 in any case.
+  const isFirst = place === 0 && count <= 1;
+  return (place >= 0 || count > 0) && !(driver === "webgpu" && isFirst);
+}

@@ -1,0 +1,61 @@
+/**
+ * Which products of small matrices a device's matrix units do.
+ *
+ * Source: https://registry.khronos.org/vulkan/specs/latest/man/html/VK_KHR_cooperative_matrix.html.
+ *
+ * @module
+ */
+
+import type { MatrixUnit } from "../../webgpu/gemm/gemm_variant.ts";
+import { SCOPE_SUBGROUP } from "../api/constants.ts";
+import type { Instance } from "./instance.ts";
+import { NativeMemory, scratch } from "../api/native_memory.ts";
+import { check } from "../api/result.ts";
+import { CooperativeMatrixProperties } from "../api/structs.ts";
+
+/** VkComponentTypeKHR, by WGSL's names. */
+const F32 = 1;
+const FACTORS: Readonly<Record<number, MatrixUnit["scalar"]>> = {
+  0: "f16",
+  1000141000: "bf16",
+};
+
+/** Products of short floats with sums of f32, by subgroups of `lanes`. */
+export function readMatrixUnits(
+  { vk, handle }: Instance,
+  device: bigint,
+  lanes: number,
+): MatrixUnit[] {
+  return scratch.during(() => {
+    const name = "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR";
+    const address = vk.vkGetInstanceProcAddr(handle, scratch.writeText(name));
+    if (!address) return [];
+    const get = new Deno.UnsafeFnPointer(
+      address as Deno.PointerObject<typeof GET_PROPERTIES>,
+      GET_PROPERTIES,
+    );
+    const list = (count: bigint, properties: bigint) =>
+      check(get.call(device, count, properties), name);
+    const count = scratch.take(8);
+    list(count, 0n);
+    const room = scratch.readU32(count);
+    const type = CooperativeMatrixProperties;
+    const memory = new NativeMemory(type.sizeBytes * room);
+    const first = memory.writeAll(type, new Array(room).fill({}));
+    list(count, first);
+    return Array.from({ length: scratch.readU32(count) }, (_, i) => {
+      const each = memory.read(type, first + BigInt(i * type.sizeBytes));
+      const { MSize: M, NSize: N, KSize: K, AType, BType } = each;
+      const scalar = FACTORS[AType];
+      return scalar && AType === BType && each.CType === F32 &&
+          each.ResultType === F32 && each.scope === SCOPE_SUBGROUP
+        ? { M, N, K, scalar, lanes }
+        : null;
+    }).filter((unit) => unit !== null);
+  });
+}
+
+const GET_PROPERTIES = {
+  parameters: ["u64", "u64", "u64"],
+  result: "i32",
+} as const;

@@ -1,0 +1,147 @@
+/**
+ * The gradient of attention's queries on matrix units, from kept slopes: one
+ * product, a workgroup for each tile of queries, with the keys before it.
+ *
+ * Formulas: ../kernels/attention_backward.ts.
+ *
+ * @module
+ */
+
+import {
+  bind,
+  type Dispatch,
+  type GpuTensor,
+  groupIndex,
+  groups,
+} from "../dispatch.ts";
+import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
+import { packing } from "../lowering/two_bytes.ts";
+import { entry, f32, range } from "../shader/wgsl.ts";
+import { GRADIENT_LABEL } from "../attention/attention_gradients.ts";
+import { keyHeads, packed } from "../attention/attention_heads.ts";
+import {
+  gradientThreads,
+  longestFirst,
+  MATRIX_TILE,
+  type MatrixGradient,
+  type MatrixPart,
+  ownPairs,
+  queryPairs,
+  slopesAt,
+  storeUnits,
+  subgroupsOf,
+} from "./attention_matrix_part.ts";
+import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
+import { attentionFlops } from "../attention/attention_tile.ts";
+
+/** Keys of {@linkcode matrixKeyGradients} come first, as they make slopes. */
+export function matrixQueryGradients(
+  { part: { sequences, start, slopes }, qkv, dQkv }:
+    & Record<"qkv" | "dQkv", GpuTensor>
+    & { part: MatrixPart },
+  { shape, tile, scale }: MatrixGradient,
+): Dispatch {
+  const { B, T, H, Hkv, D, tiles } = shape, { unit } = tile;
+  const { bindings, names } = bind(
+    { read: { slopes, qkv, start }, write: { dQkv } },
+    isRaw(qkv, unit)
+      ? { vector: ["dQkv"], quads: ["slopes", "qkv"] }
+      : { vector: ["qkv", "dQkv"], quads: ["slopes"] },
+  );
+  const workgroups = sequences * H * tiles;
+  const threads = gradientThreads(tile);
+  const ds = matrixRows({
+    array: names.slopes,
+    at: (o) =>
+      `4u * (${
+        slopesAt(shape, { queryTile: "tile", keyTile: "taken" })
+      } + ${o} * ${MATRIX_TILE / 4}u)`,
+  }, {
+    ...{ prefix: "nextDs", rows: MATRIX_TILE, numbers: MATRIX_TILE },
+    ...{ threads, unit, tensor: slopes },
+  });
+  const k = matrixRows(keyHeads(names.qkv, shape, "fromK").keys, {
+    ...{ prefix: "nextK", rows: MATRIX_TILE, numbers: D },
+    ...{ threads, unit, tensor: qkv },
+  });
+  const ofResults = subgroupsOf(tile) * ownPairs(tile);
+  const memory = Math.max(queryPairs(shape), ofResults);
+  const [A, Bt, C] = (["A", "B", "C"] as const)
+    .map((use) => matrixType({ unit }, use));
+  const down = range(tile.rows / unit.M), across = range(D / unit.N);
+  const take = (number: string) => `
+    {
+      let taken = ${number};
+      let fromK = taken * ${MATRIX_TILE}u;${ds.take}${k.take}
+    }`;
+  const compute = range(MATRIX_TILE / unit.K).map((depth) => `
+    if (keyTile < tile || ${depth * unit.K}u < ownRow + ${tile.rows}u) {${
+    down.map((i) => `
+      let row${i} = coopLoad<${A}>(&tiles[ownRow * ${ds.stride}u + ${
+      i * unit.M * ds.stride + depth * unit.K / 4
+    }u], ${ds.stride}u);`).join("")
+  }${
+    across.map((n) => `
+      let column${n} = coopLoad<${Bt}>(&tiles[${
+      ds.pairs + depth * unit.K * k.stride + n * unit.N / 4
+    }u], ${k.stride}u);${
+      down.map((i) => `
+      dq${i}_${n} = coopMultiplyAdd(row${i}, column${n}, dq${i}_${n});`)
+        .join("")
+    }`).join("")
+  }
+    }`).join("");
+  const { width, query } = packed(shape);
+  const code = `
+${packing("packed", unit.scalar)}
+var<workgroup> tiles: array<vec2<u32>, ${memory}>;
+${
+    entry(
+      threads,
+      `
+  let work = ${groupIndex(workgroups)};
+  if (work >= ${workgroups}u) { return; }${longestFirst(sequences * H, tiles)}
+  let tile = ${tiles - 1}u - rank; // the last queries have most keys
+  let h = head % ${H}u;
+  let hkv = h * ${Hkv}u / ${H}u;
+  let sequence = head / ${H}u;
+  let b = sequence${start ? ` + u32(${names.start}[0])` : ""};
+  if (b >= ${B}u) { return; }
+  let first = b * ${T}u;
+  let ownRow = subgroup * ${tile.rows}u;
+  let own = subgroup * ${ownPairs(tile)}u;${
+        down.flatMap((i) =>
+          across.map((n) => `
+  var dq${i}_${n} = ${C}();`)
+        ).join("")
+      }${ds.registers}${k.registers}${take("0u")}
+  for (var keyTile = 0u; keyTile <= tile; keyTile++) {${ds.put("0u")}${
+        k.put(`${ds.pairs}u`)
+      }
+    workgroupBarrier();
+    if (keyTile < tile) {${take("keyTile + 1u")}
+    }${compute}
+    workgroupBarrier();
+  }${
+        storeUnits({
+          ...{ sums: "dq", tile, D, row: `tile * ${MATRIX_TILE}u + ownRow`, T },
+          store: (row, vector, sum) =>
+            `${names.dQkv}[((first + ${row}) * ${width}u + ${
+              query("h")
+            }) / 4u + ${vector}] = ${sum} * ${
+              f32(1 / (Math.sqrt(D) * scale))
+            };`,
+        })
+      }`,
+      { subgroup: true },
+    )
+  }`;
+  return {
+    label: GRADIENT_LABEL,
+    enables: matrixEnables(unit),
+    bindings,
+    code,
+    workgroups: groups(workgroups),
+    flops: attentionFlops({ ...shape, B: sequences }, 1),
+  };
+}

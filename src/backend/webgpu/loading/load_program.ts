@@ -1,0 +1,247 @@
+/**
+ * Makes an executable of a lowered program: buffers, pipelines, bind groups.
+ *
+ * All of it is made here, once; a run makes nothing but commands.
+ *
+ * @module
+ */
+
+import { errorMessage, UserError } from "../../../base/errors.ts";
+import { formatBytes } from "../../../base/format.ts";
+import { type GpuDevice, MAX_BUFFER_BYTES } from "../device/device.ts";
+import {
+  bytesPerNumber,
+  type Dispatch,
+  MAX_GROUPS,
+  type Memory,
+} from "../dispatch.ts";
+import { type ExecutableParts, WebGpuExecutable } from "../executable.ts";
+import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
+import { cutPasses } from "./passes.ts";
+import type { PipelineCache, PlacedDispatch } from "./pipelines.ts";
+import { sideBySide } from "./schedule.ts";
+import type { Step, Submission } from "./step.ts";
+
+/**
+ * Operations of one submission. Drivers reset a GPU that is busy with one for
+ * some seconds; one that is slow does this in a second.
+ */
+export const SUBMIT_FLOPS = 1e11;
+
+/** Metal runs the dispatches of a pass one by one, whatever they use. */
+const PASSES_OVERLAP = Deno.build.os !== "darwin";
+
+/**
+ * Allocates and fills the buffers and compiles all shaders.
+ *
+ * @throws {UserError} If the device has not enough memory.
+ */
+export async function loadProgram(
+  parts: ExecutableParts,
+): Promise<WebGpuExecutable> {
+  const { gpu, pipelines, lowered, overlap = true } = parts;
+  const plan = planFor(parts);
+  expectFewGroups(parts);
+  const buffers = await allocate(gpu, plan);
+  try {
+    if (gpu.shadersAtOnce > 1) {
+      const dispatches = [...lowered.phases.values()].flat();
+      await pipelines.compileAll(
+        dispatches.map((dispatch) => placedOf(dispatch, plan)),
+        gpu.shadersAtOnce,
+      );
+    }
+    const phases = await gpu.expect("validation", () => {
+      for (const [{ content }, { buffer, offset }] of plan.places) {
+        if (content) {
+          gpu.device.queue.writeBuffer(buffers[buffer], offset, content);
+        }
+      }
+      const phases = new Map<string, readonly Submission[]>();
+      for (const [phase, dispatches] of lowered.phases) {
+        const parts = splitByWork(dispatches);
+        phases.set(
+          phase,
+          parts.map((part) =>
+            (overlap && PASSES_OVERLAP ? cutPasses(part, plan) : [part])
+              .map((pass) =>
+                pass.map((dispatch) =>
+                  prepare(dispatch, { gpu, pipelines, plan, buffers })
+                )
+              )
+          ),
+        );
+      }
+      return phases;
+    });
+    return new WebGpuExecutable(parts, { plan, buffers, phases });
+  } catch (error) {
+    for (const buffer of buffers) buffer.destroy();
+    gpu.check();
+    throw new UserError(
+      `Cannot compute on ${gpu.adapter.name}: ${errorMessage(error)}`,
+      { hint: "use --device cpu, or another driver", cause: error },
+    );
+  }
+}
+
+/** Whether the buffers of a program can be had now. */
+export async function programFits(
+  parts: Pick<ExecutableParts, "gpu" | "lowered">,
+): Promise<boolean> {
+  try {
+    expectFewGroups(parts);
+    const buffers = await allocate(parts.gpu, planFor(parts));
+    for (const buffer of buffers) buffer.destroy();
+    return true;
+  } catch (error) {
+    parts.gpu.check(); // a lost device has room for nothing
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+/** What a device would only refuse when it runs. */
+function expectFewGroups(
+  { gpu, lowered }: Pick<ExecutableParts, "gpu" | "lowered">,
+): void {
+  for (const { label, workgroups } of [...lowered.phases.values()].flat()) {
+    if (workgroups.every((count) => count <= MAX_GROUPS)) continue;
+    throw new UserError(
+      `Cannot fit the program on ${gpu.adapter.name}: "${label}" takes ` +
+        `${Math.max(...workgroups)} workgroups in a row, ${MAX_GROUPS} fit`,
+      { hint: "use a smaller batchSize, seqLen or model" },
+    );
+  }
+}
+
+/** Bytes of all buffers of a program, and of what is largest in them. */
+export function loadedMemory(
+  parts: Pick<ExecutableParts, "gpu" | "lowered">,
+): { total: number; largest: number } {
+  const { buffers, places } = planFor(parts);
+  const largest = [...places.keys()].reduce(
+    (most, { sizeBytes }) => Math.max(most, sizeBytes),
+    0,
+  );
+  return { total: buffers.reduce((sum, size) => sum + size, 0), largest };
+}
+
+function planFor(
+  { gpu, lowered }: Pick<ExecutableParts, "gpu" | "lowered">,
+): MemoryPlan {
+  const { limits } = gpu.device;
+  return planMemory(lowered, {
+    alignment: Math.max(64, limits.minStorageBufferOffsetAlignment),
+    maxBufferBytes: Math.min(limits.maxBufferSize, MAX_BUFFER_BYTES),
+  });
+}
+
+/**
+ * Cuts a phase into submissions of at most {@linkcode SUBMIT_FLOPS}
+ * operations, where its dispatches are not larger than that: between those
+ * that can run side by side only if they are too much together.
+ */
+export function splitByWork(dispatches: readonly Dispatch[]): Dispatch[][] {
+  const parts: Dispatch[][] = [[]];
+  let work = 0;
+  const makeRoomFor = (flops: number) => {
+    if (work === 0 || work + flops <= SUBMIT_FLOPS) return;
+    parts.push([]);
+    work = 0;
+  };
+  for (const group of sideBySide(dispatches)) {
+    makeRoomFor(group.reduce((sum, { flops = 0 }) => sum + flops, 0));
+    for (const dispatch of group) {
+      const { flops = 0 } = dispatch;
+      makeRoomFor(flops);
+      parts.at(-1)!.push(dispatch);
+      work += flops;
+    }
+  }
+  return parts;
+}
+
+/** Makes the buffers; WebGPU fills them with zeros. */
+async function allocate(
+  gpu: GpuDevice,
+  plan: MemoryPlan,
+): Promise<GPUBuffer[]> {
+  const { device, adapter } = gpu;
+  const total = plan.buffers.reduce((sum, size) => sum + size, 0);
+  const hint = "use a smaller batchSize, seqLen or model";
+  const large = [...plan.places.keys()]
+    .filter(({ sizeBytes }) => sizeBytes > gpu.maxBindingBytes)
+    .toSorted((a, b) => b.sizeBytes - a.sizeBytes).at(0);
+  if (large) {
+    throw new UserError(
+      `Cannot fit the program on ${adapter.name}: ${describe(large)}, the ` +
+        `largest piece that it can bind is ` +
+        formatBytes(gpu.maxBindingBytes),
+      { hint },
+    );
+  }
+  const made: GPUBuffer[] = [];
+  try {
+    return await gpu.expect("out-of-memory", () => {
+      for (const size of plan.buffers) {
+        made.push(device.createBuffer({
+          size: Math.ceil(size / 16) * 16,
+          usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC |
+            GPUBufferUsage.COPY_DST,
+        }));
+      }
+      return made;
+    });
+  } catch (cause) {
+    for (const buffer of made) buffer.destroy();
+    gpu.check();
+    throw new UserError(
+      `Cannot allocate ${formatBytes(total)} on ${adapter.name}`,
+      { hint, cause },
+    );
+  }
+}
+
+function describe({ name, sizeBytes }: Memory): string {
+  return `"${name}" takes ${formatBytes(sizeBytes)}`;
+}
+
+/** Gives a dispatch its pipeline and its bind group. */
+function prepare(
+  dispatch: Dispatch,
+  { gpu, pipelines, plan, buffers }: {
+    gpu: GpuDevice;
+    pipelines: PipelineCache;
+    plan: MemoryPlan;
+    buffers: readonly GPUBuffer[];
+  },
+): Step {
+  const { bindings, workgroups } = dispatch;
+  const placed = bindings.map(({ tensor }) => placeOf(plan, tensor));
+  const pipeline = pipelines.get(placedOf(dispatch, plan));
+  const bindGroup = gpu.device.createBindGroup({
+    layout: pipeline.getBindGroupLayout(0),
+    entries: placed.map(({ buffer, offset }, binding) => ({
+      binding,
+      resource: {
+        buffer: buffers[buffer],
+        offset,
+        // A vector of four is read whole; pieces of memory do not touch.
+        size: Math.ceil(bindings[binding].tensor.length / 4) * 4 *
+          bytesPerNumber(bindings[binding].tensor.dtype),
+      },
+    })),
+  });
+  return { pipeline, bindGroup, workgroups };
+}
+
+/** Which of its bindings are to buffers that it writes. */
+function placedOf(dispatch: Dispatch, plan: MemoryPlan): PlacedDispatch {
+  const { bindings } = dispatch;
+  const buffers = bindings.map(({ tensor }) => placeOf(plan, tensor).buffer);
+  const writable = buffers.map((buffer) =>
+    bindings.some(({ written }, j) => written && buffers[j] === buffer)
+  );
+  return { dispatch, writable };
+}
