@@ -8,23 +8,23 @@
  * @module
  */
 
+import { chooseAttention } from "../../src/backend/webgpu/attention/attention_choice.ts";
 import type { AdapterInfo } from "../../src/backend/webgpu/device/adapters.ts";
 import {
   bytesPerNumber,
   type Dispatch,
 } from "../../src/backend/webgpu/dispatch.ts";
-import { chooseAttention } from "../../src/backend/webgpu/attention/attention_choice.ts";
 import { chooseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { splitByWork } from "../../src/backend/webgpu/loading/load_program.ts";
-import {
-  lower,
-  type LoweredProgram,
-} from "../../src/backend/webgpu/lowering/lower.ts";
 import { planMemory } from "../../src/backend/webgpu/loading/memory_plan.ts";
 import {
   countBarriers,
   cutPasses,
 } from "../../src/backend/webgpu/loading/passes.ts";
+import {
+  lower,
+  type LoweredProgram,
+} from "../../src/backend/webgpu/lowering/lower.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/lowering/two_bytes.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";

@@ -16,8 +16,8 @@ import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
 import { shapeOf } from "../../src/cli/bench/bench_train.ts";
 import { surroundings } from "../../src/cli/bench/machine.ts";
 import type { DevicePeaks } from "./budget.ts";
-import { modelOf } from "./models.ts";
 import { adaptersOf } from "./drivers.ts";
+import { modelOf } from "./models.ts";
 import {
   type Driver,
   DRIVER_NAMES,

@@ -6,10 +6,10 @@
  */
 
 import type { StoredPrecision } from "../../src/backend/webgpu/lowering/two_bytes.ts";
-import type { DevicePeaks } from "./budget.ts";
 import type { Surroundings } from "../../src/cli/bench/machine.ts";
-import type { TuningFigures } from "./tuning.ts";
+import type { DevicePeaks } from "./budget.ts";
 import type { StepFigures } from "./step_case.ts";
+import type { TuningFigures } from "./tuning.ts";
 
 /** What shows a card to Hearth. */
 export type Driver = "webgpu" | "vulkan";

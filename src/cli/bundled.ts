@@ -5,8 +5,8 @@
  * @module
  */
 
-import { basename } from "node:path";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { basename } from "node:path";
 import { EXIT } from "../base/errors.ts";
 import { safeText } from "../base/safe_text.ts";
 import { VERSION } from "../base/version.ts";

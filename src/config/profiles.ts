@@ -8,10 +8,10 @@
 import demo from "../../configs/demo.yaml" with { type: "text" };
 import gpt2Small from "../../configs/gpt2-small.yaml" with { type: "text" };
 import medium from "../../configs/medium.yaml" with { type: "text" };
-import shakespeareChar from "../../configs/shakespeare-char.yaml" with {
+import shakespeareCharCpu from "../../configs/shakespeare-char-cpu.yaml" with {
   type: "text",
 };
-import shakespeareCharCpu from "../../configs/shakespeare-char-cpu.yaml" with {
+import shakespeareChar from "../../configs/shakespeare-char.yaml" with {
   type: "text",
 };
 import small from "../../configs/small.yaml" with { type: "text" };

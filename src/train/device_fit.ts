@@ -5,8 +5,8 @@
  * @module
  */
 
-import { estimateWork, type StepWork } from "../backend/devices/auto_device.ts";
 import type { Backend } from "../backend/backend.ts";
+import { estimateWork, type StepWork } from "../backend/devices/auto_device.ts";
 import type { HearthConfig } from "../config/hearth_config.ts";
 import { programMemory } from "../graph/program_memory.ts";
 import { resolveLora } from "../model/lora.ts";

@@ -7,15 +7,15 @@
  * @module
  */
 
-import process from "node:process";
 import { render } from "ink";
+import process from "node:process";
 import { JobControl } from "../run/process/job_control.ts";
 import { onStopSignals } from "../run/process/signals.ts";
 import { App, Frames, type LetGo } from "./app.tsx";
 import { Dashboard, type Leaving } from "./dashboard.ts";
 import { hasShell } from "./has_shell.ts";
-import { restoreTerminal, takeTerminal, writeClipboard } from "./terminal.ts";
 import type { TuiOptions } from "./screen.ts";
+import { restoreTerminal, takeTerminal, writeClipboard } from "./terminal.ts";
 import type { ColorDepth } from "./theme.ts";
 
 /**

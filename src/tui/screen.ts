@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { RunInfo } from "../run/files/runs.ts";
 import type { DetachedProcess } from "../run/background/detached_process.ts";
+import type { RunInfo } from "../run/files/runs.ts";
 import type { ScreenName } from "./keymap.ts";
 import type { Line } from "./text/line.ts";
 

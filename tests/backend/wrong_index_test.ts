@@ -13,7 +13,6 @@ import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { IGNORED_TARGET } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
-import { LEAST } from "./webgpu/_lowered.ts";
 import { f32, normal, opCase, u32 } from "./_op_inputs.ts";
 import {
   assertOpClose,
@@ -23,6 +22,7 @@ import {
 } from "./_run_op_case.ts";
 import { openSpirvMachine } from "./spirv/_backend.ts";
 import { noVulkan, testVulkan } from "./vulkan/_vulkan.ts";
+import { LEAST } from "./webgpu/_lowered.ts";
 import { noAdapter, openTestGpu } from "./webgpu/_webgpu.ts";
 
 const MOST = 0xffffffff;

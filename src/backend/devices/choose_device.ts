@@ -15,9 +15,9 @@
  */
 
 import { EXIT, UserError } from "../../base/errors.ts";
+import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 import { DRIVER_NAMES, type GpuCard, type GpuDriver } from "./gpu_cards.ts";
 import { previousCard, type PreviousDevice } from "./previous_card.ts";
-import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 
 /** What a machine has. */
 export interface AvailableDevices {

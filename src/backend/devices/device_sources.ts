@@ -7,6 +7,7 @@
 import { errorMessage } from "../../base/errors.ts";
 import type { Backend } from "../backend.ts";
 import { openCpuBackend } from "../cpu/cpu_backend.ts";
+import { type FoundAdapter, listAdapters } from "../webgpu/device/adapters.ts";
 import {
   type GpuCard,
   type GpuDriver,
@@ -15,7 +16,6 @@ import {
 } from "./gpu_cards.ts";
 import { type Card, listCards } from "./gpu_findings.ts";
 import { measureSpeed } from "./measure.ts";
-import { type FoundAdapter, listAdapters } from "../webgpu/device/adapters.ts";
 
 /** Arithmetic of matrix products. */
 export type Precision = "fp32" | "bf16" | "fp16";

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { readCpuInfo } from "../cpu/cores.ts";
+import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 import {
   chooseDevice,
   type ChosenDevice,
@@ -15,7 +17,6 @@ import {
   isCudaNumber,
   isNumbered,
 } from "./choose_device.ts";
-import { readCpuInfo } from "../cpu/cores.ts";
 import { CUDA_VARIABLE, cudaNote } from "./cuda_variable.ts";
 import {
   type DeviceSources,
@@ -30,7 +31,6 @@ import {
   NO_NEW_VULKAN,
 } from "./gpu_cards.ts";
 import type { PreviousDevice } from "./previous_card.ts";
-import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 
 /** What decides about the card and the way. */
 export interface WayChoice {

@@ -10,6 +10,11 @@ import { readCpuInfo } from "../cpu/cores.ts";
 import { openCpuBackend } from "../cpu/cpu_backend.ts";
 import { loadKernels } from "../cpu/kernels.ts";
 import {
+  type AdapterInfo,
+  type FoundAdapter,
+  pciId,
+} from "../webgpu/device/adapters.ts";
+import {
   type DeviceSources,
   findCards,
   SYSTEM_DEVICES,
@@ -21,11 +26,6 @@ import {
   NO_NEW_VULKAN,
 } from "./gpu_cards.ts";
 import { measureSpeed, type ProductShape } from "./measure.ts";
-import {
-  type AdapterInfo,
-  type FoundAdapter,
-  pciId,
-} from "../webgpu/device/adapters.ts";
 
 /** What every device has. */
 export interface CommonListing {

@@ -9,10 +9,11 @@
  */
 
 import { errorMessage, EXIT, UserError } from "../../base/errors.ts";
-import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
 import type { Backend } from "../backend.ts";
-import { isAuto } from "./choose_device.ts";
 import { type GemmChoice, loadKernels } from "../cpu/kernels.ts";
+import type { FoundAdapter } from "../webgpu/device/adapters.ts";
+import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
+import { isAuto } from "./choose_device.ts";
 import {
   type DeviceSources,
   type Precision,
@@ -20,7 +21,6 @@ import {
 } from "./device_sources.ts";
 import { driverName, findWays } from "./device_ways.ts";
 import type { PreviousDevice } from "./previous_card.ts";
-import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 
 /** What the user asked for. */
 export interface DeviceChoice {

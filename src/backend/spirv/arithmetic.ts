@@ -7,9 +7,9 @@
 
 import type { Context } from "./context.ts";
 import { fold, rounded } from "./fold.ts";
+import { OP } from "./module/spirv.ts";
 import type { Constant, Operand, Value } from "./operand.ts";
 import { SourceError } from "./syntax/shader_error.ts";
-import { OP } from "./module/spirv.ts";
 import type { BinaryOperator } from "./syntax/syntax.ts";
 import {
   isAbstract,

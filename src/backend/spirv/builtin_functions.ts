@@ -9,9 +9,9 @@
 import { sameScalar, splat } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { rounded } from "./fold.ts";
+import { GLSL, OP, SCOPE, SEMANTICS } from "./module/spirv.ts";
 import type { Constant, Operand } from "./operand.ts";
 import { SourceError } from "./syntax/shader_error.ts";
-import { GLSL, OP, SCOPE, SEMANTICS } from "./module/spirv.ts";
 import {
   isFloat,
   isInteger,

@@ -10,8 +10,8 @@
  */
 
 import type { Capability } from "./module/module.ts";
-import { parse } from "./syntax/parse.ts";
 import { Shader, type ShaderBinding } from "./shader.ts";
+import { parse } from "./syntax/parse.ts";
 import { SourceError } from "./syntax/shader_error.ts";
 
 export { ShaderError } from "./syntax/shader_error.ts";

@@ -7,9 +7,9 @@
 import { zeros } from "./arithmetic.ts";
 import type { Context } from "./context.ts";
 import { bitsOf, fits, ofBits, rounded } from "./fold.ts";
+import { OP } from "./module/spirv.ts";
 import type { Constant, Operand } from "./operand.ts";
 import { SourceError } from "./syntax/shader_error.ts";
-import { OP } from "./module/spirv.ts";
 import {
   isAbstract,
   isFloat,

@@ -14,9 +14,9 @@
 import type { CallSite } from "./builtin_functions.ts";
 import { expectCount, isIndex } from "./builtin_functions.ts";
 import { type Context, typeNamed } from "./context.ts";
+import { OP } from "./module/spirv.ts";
 import type { Operand, Reference } from "./operand.ts";
 import { SourceError } from "./syntax/shader_error.ts";
-import { OP } from "./module/spirv.ts";
 import type { Name } from "./syntax/syntax.ts";
 import { type CoopMatrix, nameOf, scalarOf, SCALARS } from "./types.ts";
 import { idOf, ofType, pointerTo, sharing } from "./values.ts";

@@ -14,10 +14,10 @@ import {
 import { evaluate } from "./expression.ts";
 import { FunctionCode } from "./module/function_code.ts";
 import { type Capability, ModuleBuilder } from "./module/module.ts";
-import type { Operand, Reference, Variable } from "./operand.ts";
-import { SourceError } from "./syntax/shader_error.ts";
 import { BUILT_IN, OP } from "./module/spirv.ts";
+import type { Operand, Reference, Variable } from "./operand.ts";
 import { compileBlock, constantOf } from "./statement.ts";
+import { SourceError } from "./syntax/shader_error.ts";
 import type {
   Attribute,
   Expression,

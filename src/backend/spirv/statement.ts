@@ -8,9 +8,9 @@ import { binary } from "./arithmetic.ts";
 import { zero } from "./construct.ts";
 import { type Context, Scope, typeNamed } from "./context.ts";
 import { call, evaluate, locate, truth } from "./expression.ts";
+import { OP } from "./module/spirv.ts";
 import type { Reference, Variable } from "./operand.ts";
 import { SourceError } from "./syntax/shader_error.ts";
-import { OP } from "./module/spirv.ts";
 import type {
   Assignment,
   Declaration,

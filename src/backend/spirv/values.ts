@@ -7,9 +7,9 @@
 
 import type { Context, ShaderContext } from "./context.ts";
 import { fits, rounded } from "./fold.ts";
+import { ACCESS, OP, SCOPE } from "./module/spirv.ts";
 import type { Constant, Operand, Reference } from "./operand.ts";
 import { SourceError } from "./syntax/shader_error.ts";
-import { ACCESS, OP, SCOPE } from "./module/spirv.ts";
 import {
   isAbstract,
   isFloat,

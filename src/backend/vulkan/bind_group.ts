@@ -8,14 +8,10 @@
  * @module
  */
 
-import type { BufferUser, VulkanBuffer } from "./buffer.ts";
 import {
   DESCRIPTOR_TYPE_STORAGE_BUFFER,
   SHADER_STAGE_COMPUTE_BIT,
 } from "./api/constants.ts";
-import { DeviceError } from "./error_scopes.ts";
-import type { Access } from "./commands/hazards.ts";
-import type { LogicalDevice } from "./driver/logical_device.ts";
 import { NativeMemory, scratch } from "./api/native_memory.ts";
 import { check } from "./api/result.ts";
 import {
@@ -27,6 +23,10 @@ import {
   DescriptorSetLayoutCreateInfo,
   WriteDescriptorSet,
 } from "./api/structs.ts";
+import type { BufferUser, VulkanBuffer } from "./buffer.ts";
+import type { Access } from "./commands/hazards.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { DeviceError } from "./error_scopes.ts";
 
 /** Sets of a pool; another is made when they are taken. */
 const SETS_PER_POOL = 64;

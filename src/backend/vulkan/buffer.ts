@@ -9,13 +9,13 @@ import {
   BUFFER_USAGE_TRANSFER_DST_BIT,
   BUFFER_USAGE_TRANSFER_SRC_BIT,
 } from "./api/constants.ts";
-import { DeviceError } from "./error_scopes.ts";
-import { RangeLog } from "./commands/hazards.ts";
-import type { LogicalDevice } from "./driver/logical_device.ts";
-import type { Allocation, MemoryUse } from "./driver/memory.ts";
 import { scratch } from "./api/native_memory.ts";
 import { check } from "./api/result.ts";
 import { BufferCreateInfo, MemoryRequirements } from "./api/structs.ts";
+import { RangeLog } from "./commands/hazards.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import type { Allocation, MemoryUse } from "./driver/memory.ts";
+import { DeviceError } from "./error_scopes.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** A buffer of the driver with its memory. */

@@ -8,19 +8,19 @@
  * @module
  */
 
+import { VulkanError } from "./api/result.ts";
 import { BindGroup, BindGroupLayout, type BoundRange } from "./bind_group.ts";
 import { createRawBuffer, freeRawBuffer, VulkanBuffer } from "./buffer.ts";
 import { CommandEncoder } from "./commands/command_encoder.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
 import {
   DeviceError,
   ErrorScopes,
   UncapturedErrorEvent,
 } from "./error_scopes.ts";
-import type { LogicalDevice } from "./driver/logical_device.ts";
 import { ComputePipeline, PipelineLayout, ShaderModule } from "./pipeline.ts";
 import { QuerySet } from "./query_set.ts";
 import { VulkanQueue } from "./queue.ts";
-import { VulkanError } from "./api/result.ts";
 
 /** Why a device answers nothing any more. */
 interface LostInfo {

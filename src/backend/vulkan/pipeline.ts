@@ -6,13 +6,10 @@
 
 import { errorMessage } from "../../base/errors.ts";
 import { type CompiledShader, compileShader } from "../spirv/compile_shader.ts";
-import type { BindGroupLayout, ShaderAccess } from "./bind_group.ts";
 import {
   PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT,
   SHADER_STAGE_COMPUTE_BIT,
 } from "./api/constants.ts";
-import { DeviceError } from "./error_scopes.ts";
-import type { LogicalDevice } from "./driver/logical_device.ts";
 import { NativeMemory, scratch } from "./api/native_memory.ts";
 import { check } from "./api/result.ts";
 import {
@@ -21,6 +18,9 @@ import {
   PipelineShaderStageRequiredSubgroupSizeCreateInfo,
   ShaderModuleCreateInfo,
 } from "./api/structs.ts";
+import type { BindGroupLayout, ShaderAccess } from "./bind_group.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { DeviceError } from "./error_scopes.ts";
 
 /** A shader as the driver takes it. */
 export class ShaderModule {

@@ -5,11 +5,11 @@
  */
 
 import { QUERY_TYPE_TIMESTAMP } from "./api/constants.ts";
-import { DeviceError } from "./error_scopes.ts";
-import type { LogicalDevice } from "./driver/logical_device.ts";
 import { scratch } from "./api/native_memory.ts";
 import { check } from "./api/result.ts";
 import { QueryPoolCreateInfo } from "./api/structs.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { DeviceError } from "./error_scopes.ts";
 
 /** What is done when a set is not needed any more. */
 type OnDestroy = (querySet: QuerySet) => void;

@@ -5,17 +5,17 @@
  * @module
  */
 
-import { buffersOf, type Command } from "./commands/commands.ts";
-import type { CommandBuffer } from "./commands/command_encoder.ts";
-import { CommandBuffers } from "./commands/command_buffers.ts";
-import { CommandRecorder } from "./commands/command_recorder.ts";
-import type { VulkanBuffer } from "./buffer.ts";
-import { DeviceError } from "./error_scopes.ts";
-import type { LogicalDevice } from "./driver/logical_device.ts";
 import { NativeMemory } from "./api/native_memory.ts";
 import { check } from "./api/result.ts";
-import { BLOCK_BYTES, Staging } from "./staging.ts";
 import { SubmitInfo, TimelineSemaphoreSubmitInfo } from "./api/structs.ts";
+import type { VulkanBuffer } from "./buffer.ts";
+import { CommandBuffers } from "./commands/command_buffers.ts";
+import type { CommandBuffer } from "./commands/command_encoder.ts";
+import { CommandRecorder } from "./commands/command_recorder.ts";
+import { buffersOf, type Command } from "./commands/commands.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
+import { DeviceError } from "./error_scopes.ts";
+import { BLOCK_BYTES, Staging } from "./staging.ts";
 import { Timeline } from "./timeline.ts";
 
 /** The queue of a device. */

@@ -5,7 +5,6 @@
  */
 
 import { SEMAPHORE_TYPE_TIMELINE } from "./api/constants.ts";
-import type { LogicalDevice } from "./driver/logical_device.ts";
 import { NativeMemory, scratch } from "./api/native_memory.ts";
 import { check, RESULT, VulkanError } from "./api/result.ts";
 import {
@@ -13,6 +12,7 @@ import {
   SemaphoreTypeCreateInfo,
   SemaphoreWaitInfo,
 } from "./api/structs.ts";
+import type { LogicalDevice } from "./driver/logical_device.ts";
 
 /**
  * So long it is waited at once, in nanoseconds. Another thread, which leaves

@@ -9,13 +9,13 @@ import { type Executable, KEPT_PLACES, type TensorData } from "../backend.ts";
 import { expectData } from "../expect_data.ts";
 import { collectIfDue, countSubmission } from "./device/collect.ts";
 import type { GpuDevice } from "./device/device.ts";
+import type { DeviceRange, Readback } from "./device/readback.ts";
+import { timeInOrder } from "./device/timestamps.ts";
 import { bytesPerNumber, type Dispatch, type GpuTensor } from "./dispatch.ts";
-import type { LoweredProgram } from "./lowering/lower.ts";
 import { type MemoryPlan, placeOf } from "./loading/memory_plan.ts";
 import type { PipelineCache } from "./loading/pipelines.ts";
-import type { DeviceRange, Readback } from "./device/readback.ts";
 import type { Step, Submission } from "./loading/step.ts";
-import { timeInOrder } from "./device/timestamps.ts";
+import type { LoweredProgram } from "./lowering/lower.ts";
 
 /** Larger writes are submitted on the way, as each is staged by the queue. */
 const WRITE_BYTES = 16 * 2 ** 20;

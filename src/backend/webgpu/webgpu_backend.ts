@@ -18,9 +18,10 @@ import type {
   KernelChoices,
 } from "../backend.ts";
 import { withGeneration } from "../kernel_generation.ts";
-import type { FoundAdapter } from "./device/adapters.ts";
 import { whyNoAttention } from "./attention_matrix/attention_self_test.ts";
+import type { FoundAdapter } from "./device/adapters.ts";
 import { GpuDevice } from "./device/device.ts";
+import { Readback } from "./device/readback.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import { gemmCandidates } from "./gemm/gemm_choice.ts";
 import type {
@@ -40,6 +41,7 @@ import {
   loadProgram,
   programFits,
 } from "./loading/load_program.ts";
+import { PipelineCache } from "./loading/pipelines.ts";
 import {
   type ChooseAttention,
   type ChooseGemm,
@@ -47,8 +49,7 @@ import {
   type LoweredProgram,
   type StoredTensors,
 } from "./lowering/lower.ts";
-import { PipelineCache } from "./loading/pipelines.ts";
-import { Readback } from "./device/readback.ts";
+import type { StoredPrecision } from "./lowering/two_bytes.ts";
 import {
   ChosenKernels,
   formatChoice,
@@ -62,7 +63,6 @@ import {
 } from "./tuning/time_kernels.ts";
 import { tuneKernels } from "./tuning/tune_kernels.ts";
 import { openTuningCache, type TuningCache } from "./tuning/tuning_cache.ts";
-import type { StoredPrecision } from "./lowering/two_bytes.ts";
 
 /** For so long kernels are timed at the start of a training run. */
 const TUNE_MS = 2000;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { basename } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { basename } from "node:path";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { countOf, formatBytes } from "../../base/format.ts";
 import { nearMiss } from "../../config/near_miss.ts";

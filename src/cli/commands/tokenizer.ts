@@ -4,8 +4,8 @@
  * @module
  */
 
-import { stat } from "node:fs/promises";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { stat } from "node:fs/promises";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { formatBytes, formatCount } from "../../base/format.ts";
 import type { LoadedTokenizer } from "../../tokenizer/load.ts";

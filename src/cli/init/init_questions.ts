@@ -4,9 +4,9 @@
  * @module
  */
 
+import { confirm, intro, isCancel, select, text } from "@clack/prompts";
 import process from "node:process";
 import type { Readable, Writable } from "node:stream";
-import { confirm, intro, isCancel, select, text } from "@clack/prompts";
 import { PROFILES, profileSummary } from "../../config/profiles.ts";
 import { questionFor } from "../../config/run_questions.ts";
 import type { InitAnswers } from "./init_file.ts";

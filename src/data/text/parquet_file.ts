@@ -8,17 +8,17 @@
  * @module
  */
 
-import {
-  brotliDecompressSync,
-  gunzipSync,
-  zstdDecompressSync,
-} from "node:zlib";
 import type {
   AsyncBuffer,
   Compressors,
   FileMetaData,
   SchemaTree,
 } from "hyparquet";
+import {
+  brotliDecompressSync,
+  gunzipSync,
+  zstdDecompressSync,
+} from "node:zlib";
 import { errorMessage, EXIT, UserError } from "../../base/errors.ts";
 import {
   checkUnchanged,

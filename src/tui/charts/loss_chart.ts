@@ -6,9 +6,9 @@
 
 import { formatCount } from "../../base/format.ts";
 import { type Line, type Span, span, type Tone } from "../text/line.ts";
+import type { Points } from "./area_graph.ts";
 import { type Cell, plotSeries, type Range, type Series } from "./plot.ts";
 import { smoothed } from "./smoothing.ts";
-import type { Points } from "./area_graph.ts";
 
 /** How the chart is looked at. */
 export interface ChartView {

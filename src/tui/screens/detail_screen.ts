@@ -1,9 +1,6 @@
 /** One run, on five pages. @module */
 
 import type { RunInfo } from "../../run/files/runs.ts";
-import { DETAIL_PAGES, type ScreenName } from "../keymap.ts";
-import type { Host, Screen, Size } from "../screen.ts";
-import { SMOOTHINGS } from "../charts/smoothing.ts";
 import {
   type ChartView,
   panned,
@@ -11,6 +8,9 @@ import {
   WHOLE_CHART,
   zoomed,
 } from "../charts/loss_chart.ts";
+import { SMOOTHINGS } from "../charts/smoothing.ts";
+import { DETAIL_PAGES, type ScreenName } from "../keymap.ts";
+import type { Host, Screen, Size } from "../screen.ts";
 import type { CheckpointRow } from "../state/checkpoint_rows.ts";
 import { RunFeed, type RunRecord } from "../state/run_feed.ts";
 import { type Line, line, span } from "../text/line.ts";

@@ -1,12 +1,12 @@
 /** The form of a new run. @module */
 
+import { freeBytes } from "../../base/free_space.ts";
 import { safeText } from "../../base/safe_text.ts";
 import type { BaseSettings } from "../../config/base_settings.ts";
 import type { HearthConfig } from "../../config/hearth_config.ts";
 import { findBase } from "../../run/base_settings.ts";
-import { estimateRun, type RunEstimate } from "../../train/estimate.ts";
-import { freeBytes } from "../../base/free_space.ts";
 import { rootPaths } from "../../run/files/run_paths.ts";
+import { estimateRun, type RunEstimate } from "../../train/estimate.ts";
 import { explain } from "../explain.ts";
 import { commandLines, ownCommand } from "../form/command_line.ts";
 import { estimateLines, shortEstimate } from "../form/estimate_lines.ts";
@@ -22,9 +22,9 @@ import {
   runFields,
 } from "../form/run_form.ts";
 import type { Host, Screen, Size } from "../screen.ts";
+import { lastingRefs } from "../state/model_refs.ts";
 import { bold, type Line, span } from "../text/line.ts";
 import { wrapWidth } from "../text/width.ts";
-import { lastingRefs } from "../state/model_refs.ts";
 import { launchNewRun } from "./launch.ts";
 import { ReviewScreen } from "./review_screen.ts";
 

@@ -6,12 +6,12 @@
  */
 
 import { errorMessage, UserError } from "../../base/errors.ts";
-import { safeText } from "../../base/safe_text.ts";
 import { freeBytes } from "../../base/free_space.ts";
+import { safeText } from "../../base/safe_text.ts";
 import type { HearthConfig } from "../../config/hearth_config.ts";
 import { type Launched, LaunchFailure } from "../../run/background/launch.ts";
-import type { RunState } from "../../run/files/run_state.ts";
 import { rootPaths } from "../../run/files/run_paths.ts";
+import type { RunState } from "../../run/files/run_state.ts";
 import {
   estimateRun,
   isQuickToTry,

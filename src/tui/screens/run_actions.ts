@@ -5,9 +5,9 @@
  */
 
 import { formatBytes, formatCount } from "../../base/format.ts";
-import { findRemovable, removeRun } from "../../run/remove_run.ts";
 import { stopRun } from "../../run/background/stop_run.ts";
 import type { RunInfo } from "../../run/files/runs.ts";
+import { findRemovable, removeRun } from "../../run/remove_run.ts";
 import { explain } from "../explain.ts";
 import type { Host } from "../screen.ts";
 import { modelRef } from "../state/model_refs.ts";

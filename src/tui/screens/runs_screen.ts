@@ -2,15 +2,15 @@
 
 import { safeText } from "../../base/safe_text.ts";
 import type { RunInfo } from "../../run/files/runs.ts";
+import { WHOLE_CHART } from "../charts/loss_chart.ts";
 import type { ScreenName } from "../keymap.ts";
 import type { Host, Screen, Size } from "../screen.ts";
-import { WHOLE_CHART } from "../charts/loss_chart.ts";
 import { RunFeed, type RunRecord } from "../state/run_feed.ts";
 import { bold, type Line, line, selected, span } from "../text/line.ts";
 import { scrollTo } from "../text/table.ts";
 import { graphemes, textWidth, wrapWidth } from "../text/width.ts";
-import { DetailScreen } from "./detail_screen.ts";
 import { overviewPage } from "./detail_pages.ts";
+import { DetailScreen } from "./detail_screen.ts";
 import { moved } from "./list_cursor.ts";
 import { actOnRun, startRunForm } from "./run_actions.ts";
 import {

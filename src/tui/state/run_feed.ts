@@ -8,12 +8,12 @@ import { errorMessage } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import { pause } from "../../base/pause.ts";
 import { safeText } from "../../base/safe_text.ts";
-import { fileSignature } from "../../run/watch/file_signature.ts";
-import { type FollowEvent, followRun } from "../../run/watch/follow_run.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
 import type { RunState } from "../../run/files/run_state.ts";
-import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
+import { fileSignature } from "../../run/watch/file_signature.ts";
+import { type FollowEvent, followRun } from "../../run/watch/follow_run.ts";
 import type { Range } from "../charts/plot.ts";
+import { type CheckpointRow, checkpointRows } from "./checkpoint_rows.ts";
 import { CloseUp } from "./close_up.ts";
 import {
   type Curves,

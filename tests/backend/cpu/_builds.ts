@@ -4,11 +4,11 @@
  * @module
  */
 
-import { errorMessage } from "../../../src/base/errors.ts";
 import {
   type KernelChoice,
   loadKernels,
 } from "../../../src/backend/cpu/kernels.ts";
+import { errorMessage } from "../../../src/base/errors.ts";
 
 /** Why the system's BLAS cannot be tested here, or null. */
 export const noBlas: string | null = (() => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { UserError } from "../../../src/base/errors.ts";
 import type { Backend } from "../../../src/backend/backend.ts";
-import { openCpuBackend } from "../../../src/backend/cpu/cpu_backend.ts";
 import { countCores } from "../../../src/backend/cpu/cores.ts";
+import { openCpuBackend } from "../../../src/backend/cpu/cpu_backend.ts";
+import { UserError } from "../../../src/base/errors.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";
 import type { Program } from "../../../src/graph/program.ts";

@@ -5,10 +5,10 @@ import { openReferenceBackend } from "../../../src/backend/reference/backend.ts"
 import { eachParam } from "../../../src/model/init.ts";
 import type { ModelConfig } from "../../../src/model/model_config.ts";
 import { buildStepProgram } from "../../../src/train/step_program.ts";
+import { writeRates } from "../../train/_rates.ts";
 import { assertOpClose, opCases, runOpCase } from "../_op_cases.ts";
 import { normal, opCase } from "../_op_inputs.ts";
 import type { OpCase, OpCaseOf, OpInput } from "../_run_op_case.ts";
-import { writeRates } from "../../train/_rates.ts";
 
 const { noBf16 } = loadKernels();
 if (noBf16 !== null) console.warn(`skipped: no bf16 here: ${noBf16}`);

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
+import { loadKernels } from "../../../src/backend/cpu/kernels.ts";
+import { Assembler } from "../../../src/backend/cpu/native/assembler.ts";
+import { decodeFeatures } from "../../../src/backend/cpu/native/cpu_features.ts";
 import {
   CONDITION,
   R,
   type VectorWidth,
 } from "../../../src/backend/cpu/native/encoding.ts";
-import { canRun } from "../../base/_helpers.ts";
-import { Assembler } from "../../../src/backend/cpu/native/assembler.ts";
-import { decodeFeatures } from "../../../src/backend/cpu/native/cpu_features.ts";
-import { loadKernels } from "../../../src/backend/cpu/kernels.ts";
 import {
   assembleKernels,
   BF16_KERNELS,
@@ -15,6 +14,7 @@ import {
   loadNative,
 } from "../../../src/backend/cpu/native/native_kernels.ts";
 import { selfTest } from "../../../src/backend/cpu/native/self_test.ts";
+import { canRun } from "../../base/_helpers.ts";
 
 /** What GNU binutils reads in `code`: one instruction per line. */
 async function disassemble(code: Uint8Array): Promise<string[]> {

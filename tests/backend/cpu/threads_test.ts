@@ -7,8 +7,8 @@ import {
   batchPositions,
   buildStepProgram,
 } from "../../../src/train/step_program.ts";
-import { cpuBuilds } from "./_builds.ts";
 import { writeRates } from "../../train/_rates.ts";
+import { cpuBuilds } from "./_builds.ts";
 
 /** Odd sizes, parts of attention that begin inside a block, some tiles. */
 const GPT: ModelConfig = {

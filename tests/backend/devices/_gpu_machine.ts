@@ -1,11 +1,11 @@
 /** Machines as they are told, and what openBackend() takes of them. */
 
+import type { Backend } from "../../../src/backend/backend.ts";
 import {
   type DeviceSources,
   SYSTEM_DEVICES,
 } from "../../../src/backend/devices/device_sources.ts";
 import { openBackend } from "../../../src/backend/devices/open_backend.ts";
-import type { Backend } from "../../../src/backend/backend.ts";
 import { listAdapters } from "../../../src/backend/webgpu/device/adapters.ts";
 import { adapter, vulkanAdapter } from "./_fake_adapter.ts";
 

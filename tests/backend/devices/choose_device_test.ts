@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { UserError } from "../../../src/base/errors.ts";
 import { chooseDevice } from "../../../src/backend/devices/choose_device.ts";
 import { joinCards } from "../../../src/backend/devices/gpu_cards.ts";
 import { listAdapters } from "../../../src/backend/webgpu/device/adapters.ts";
+import { UserError } from "../../../src/base/errors.ts";
 import { adapter, vulkanAdapter } from "./_fake_adapter.ts";
 
 const os = "linux";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import type { DeviceSources } from "../../../src/backend/devices/device_sources.ts";
 import { openBackend } from "../../../src/backend/devices/open_backend.ts";
-import { UserError } from "../../../src/base/errors.ts";
 import { describe } from "../../../src/backend/webgpu/device/adapters.ts";
+import { UserError } from "../../../src/base/errors.ts";
 import { adapter } from "./_fake_adapter.ts";
 import { type Choice, choose, gpuMachine } from "./_gpu_machine.ts";
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
+import { readCpuInfo } from "../../../src/backend/cpu/cores.ts";
+import { loadKernels } from "../../../src/backend/cpu/kernels.ts";
 import { estimateWork } from "../../../src/backend/devices/auto_device.ts";
 import type {
   DeviceSources,
   Precision,
 } from "../../../src/backend/devices/device_sources.ts";
-import { openBackend } from "../../../src/backend/devices/open_backend.ts";
 import { listDevices } from "../../../src/backend/devices/list_devices.ts";
+import { openBackend } from "../../../src/backend/devices/open_backend.ts";
 import { UserError } from "../../../src/base/errors.ts";
-import { loadKernels } from "../../../src/backend/cpu/kernels.ts";
-import { readCpuInfo } from "../../../src/backend/cpu/cores.ts";
 import { type Choice, choose, CPU_ONLY, gpuMachine } from "./_gpu_machine.ts";
 
 const { name, cores } = readCpuInfo();

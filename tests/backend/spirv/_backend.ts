@@ -15,11 +15,11 @@ import {
   type GpuTensor,
   type Memory,
 } from "../../../src/backend/webgpu/dispatch.ts";
+import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import {
   lower,
   type LowerOptions,
 } from "../../../src/backend/webgpu/lowering/lower.ts";
-import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import type { Program } from "../../../src/graph/program.ts";
 import { SpirvMachine } from "./_machine.ts";
 

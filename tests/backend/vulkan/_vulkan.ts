@@ -7,11 +7,11 @@
  * @module
  */
 
-import { errorMessage } from "../../../src/base/errors.ts";
 import type { VulkanAdapter } from "../../../src/backend/vulkan/adapter.ts";
 import { listVulkanAdapters } from "../../../src/backend/vulkan/adapters.ts";
 import type { VulkanDevice } from "../../../src/backend/vulkan/device.ts";
 import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
+import { errorMessage } from "../../../src/base/errors.ts";
 
 /** The first device; only where {@linkcode noVulkan} is false. */
 export const testVulkan = find()!;

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { UserError } from "../../../src/base/errors.ts";
+import { RESULT, VulkanError } from "../../../src/backend/vulkan/api/result.ts";
 import type { VulkanBuffer } from "../../../src/backend/vulkan/buffer.ts";
 import type { VulkanDevice } from "../../../src/backend/vulkan/device.ts";
 import { DeviceMemory } from "../../../src/backend/vulkan/driver/memory.ts";
-import { RESULT, VulkanError } from "../../../src/backend/vulkan/api/result.ts";
 import { Timeline } from "../../../src/backend/vulkan/timeline.ts";
 import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
-import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
 import {
   compileKernels,
   timeKernels,
   tryKernel,
 } from "../../../src/backend/webgpu/tuning/time_kernels.ts";
+import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
+import { UserError } from "../../../src/base/errors.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";
 import { noVulkan, openVulkanDevice, testVulkan } from "./_vulkan.ts";

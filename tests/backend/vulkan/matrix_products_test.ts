@@ -6,11 +6,17 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
+import { formatVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import type { GemmVariant } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
+import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
 import { recordSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
+import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
 import { gradients } from "../../../src/graph/gradients.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { IGNORED_TARGET } from "../../../src/graph/ops.ts";
 import { plan } from "../../../src/graph/plan.ts";
+import { train } from "../../../src/train/loop.ts";
+import type { Snapshot } from "../../../src/train/session.ts";
 import {
   collect,
   fakeDataset,
@@ -18,13 +24,6 @@ import {
   openTestSession,
   tinyConfig,
 } from "../../train/_helpers.ts";
-import { train } from "../../../src/train/loop.ts";
-import type { Snapshot } from "../../../src/train/session.ts";
-import { formatVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
-import type { GemmVariant } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
-import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
-import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
-import { withShaders } from "../webgpu/_faulty_gpu.ts";
 import {
   assertOpClose,
   type OpCase,
@@ -32,6 +31,7 @@ import {
   runOpCase,
 } from "../_op_cases.ts";
 import { normal } from "../_op_inputs.ts";
+import { withShaders } from "../webgpu/_faulty_gpu.ts";
 import {
   expectNear,
   productSites,

@@ -4,14 +4,14 @@
  */
 
 import assert from "node:assert/strict";
-import { DeviceMemory } from "../../../src/backend/vulkan/driver/memory.ts";
-import type { PhysicalDevice } from "../../../src/backend/vulkan/driver/physical_device.ts";
 import { RESULT, VulkanError } from "../../../src/backend/vulkan/api/result.ts";
 import {
   MemoryAllocateInfo,
   PhysicalDeviceMemoryBudgetProperties,
   PhysicalDeviceMemoryProperties2,
 } from "../../../src/backend/vulkan/api/structs.ts";
+import { DeviceMemory } from "../../../src/backend/vulkan/driver/memory.ts";
+import type { PhysicalDevice } from "../../../src/backend/vulkan/driver/physical_device.ts";
 
 const LOCAL = 1, VISIBLE = 2, COHERENT = 4, CACHED = 8, OF_AMD = 0x40;
 const HOST = VISIBLE | COHERENT;

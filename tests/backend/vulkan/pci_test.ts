@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import {
+  ExtensionProperties,
+  PhysicalDevicePCIBusInfoProperties,
+} from "../../../src/backend/vulkan/api/structs.ts";
+import {
   type Instance,
   openInstance,
   physicalDevices,
 } from "../../../src/backend/vulkan/driver/instance.ts";
 import { describeDevice } from "../../../src/backend/vulkan/driver/physical_device.ts";
-import {
-  ExtensionProperties,
-  PhysicalDevicePCIBusInfoProperties,
-} from "../../../src/backend/vulkan/api/structs.ts";
 import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
 import { noVulkan, testVulkan } from "./_vulkan.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import layouts from "../../fixtures/vulkan_layouts.json" with { type: "json" };
 import { NativeMemory } from "../../../src/backend/vulkan/api/native_memory.ts";
 import { plain } from "../../../src/backend/vulkan/api/struct.ts";
 import * as structs from "../../../src/backend/vulkan/api/structs.ts";
+import layouts from "../../fixtures/vulkan_layouts.json" with { type: "json" };
 
 const types = structs as unknown as Record<
   string,

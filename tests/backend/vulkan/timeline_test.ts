@@ -4,8 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import type { LogicalDevice } from "../../../src/backend/vulkan/driver/logical_device.ts";
 import { RESULT, VulkanError } from "../../../src/backend/vulkan/api/result.ts";
+import type { LogicalDevice } from "../../../src/backend/vulkan/driver/logical_device.ts";
 import { Timeline } from "../../../src/backend/vulkan/timeline.ts";
 
 /** A timeline with one submission, of a driver that answers so. */

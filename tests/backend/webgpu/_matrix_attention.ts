@@ -13,8 +13,8 @@ import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.t
 import { Graph } from "../../../src/graph/graph.ts";
 import type { AttentionAttrs } from "../../../src/graph/ops.ts";
 import { plan } from "../../../src/graph/plan.ts";
-import { rounded } from "./_matrix_units.ts";
 import { normal, rngWords } from "../_op_inputs.ts";
+import { rounded } from "./_matrix_units.ts";
 
 /** Numbers of a call. */
 export interface Inputs {

@@ -11,8 +11,8 @@ import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.t
 import type { GemmSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { encodeFloats } from "../../../src/base/float_formats.ts";
 import type { Program } from "../../../src/graph/program.ts";
-import { rounded } from "./_matrix_units.ts";
 import { normal } from "../_op_inputs.ts";
+import { rounded } from "./_matrix_units.ts";
 
 /** A call by its name and sizes, of which a site takes no tensors. */
 const after = (op: string, attrs: object, inputs = {}) =>

@@ -7,8 +7,8 @@
  */
 
 import { listVulkanAdapters } from "../../../src/backend/vulkan/adapters.ts";
-import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
 import { chooseAttention } from "../../../src/backend/webgpu/attention/attention_choice.ts";
+import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
 import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type {
   GemmVariant,

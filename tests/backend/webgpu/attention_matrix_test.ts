@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { compileShader } from "../../../src/backend/spirv/compile_shader.ts";
-import type { AdapterInfo } from "../../../src/backend/webgpu/device/adapters.ts";
 import {
   type AttentionDevice,
   attentionWays,
@@ -8,33 +7,34 @@ import {
   formatAttention,
   knownAttention,
 } from "../../../src/backend/webgpu/attention/attention_choice.ts";
+import type { MatrixAttention } from "../../../src/backend/webgpu/attention/attention_tile.ts";
 import {
   matrixAttention,
   matrixAttentionBytes,
 } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_forward.ts";
-import { subgroupRows } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_rows.ts";
 import {
   canMatrixGradient,
   gradientTiles,
   queriesAtOnce,
 } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_part.ts";
-import type { MatrixAttention } from "../../../src/backend/webgpu/attention/attention_tile.ts";
+import { subgroupRows } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_rows.ts";
+import type { AdapterInfo } from "../../../src/backend/webgpu/device/adapters.ts";
 import type {
   GpuTensor,
   StoredType,
 } from "../../../src/backend/webgpu/dispatch.ts";
 import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import type { KernelContext } from "../../../src/backend/webgpu/kernel.ts";
-import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
+import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { ChosenKernels } from "../../../src/backend/webgpu/tuning/kernel_choice.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";
-import { expectAttention } from "./_matrix_attention.ts";
-import { expectMatrixGradient } from "./_matrix_gradient.ts";
 import { openSpirvMachine } from "../spirv/_backend.ts";
 import { instructionsOf } from "../spirv/_reader.ts";
 import { validate, validatorYear } from "../spirv/_val.ts";
+import { expectAttention } from "./_matrix_attention.ts";
+import { expectMatrixGradient } from "./_matrix_gradient.ts";
 
 const NVIDIA: MatrixUnit = {
   ...{ M: 16, N: 16, K: 16, scalar: "bf16", lanes: 32 },

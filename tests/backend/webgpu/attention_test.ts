@@ -6,8 +6,8 @@ import {
 } from "../../../src/backend/webgpu/attention/attention_products.ts";
 import { rowDots } from "../../../src/backend/webgpu/attention/attention_row_dots.ts";
 import { attentionShape } from "../../../src/backend/webgpu/attention/attention_tile.ts";
-import { tensor } from "./_dispatches.ts";
 import { assertOpClose, opCases, runOpCase } from "../_op_cases.ts";
+import { tensor } from "./_dispatches.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
 
 // A software adapter is given the other kernels by itself, and takes seconds to

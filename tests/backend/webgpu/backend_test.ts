@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
-import { UserError } from "../../../src/base/errors.ts";
 import {
   type Backend,
   type Executable,
   KEPT_PLACES,
 } from "../../../src/backend/backend.ts";
 import { KERNEL_GENERATION } from "../../../src/backend/kernel_generation.ts";
-import { Graph } from "../../../src/graph/graph.ts";
-import { plan } from "../../../src/graph/plan.ts";
 import { GpuDevice } from "../../../src/backend/webgpu/device/device.ts";
+import { Readback } from "../../../src/backend/webgpu/device/readback.ts";
 import type {
   Dispatch,
   GpuTensor,
 } from "../../../src/backend/webgpu/dispatch.ts";
 import { loadProgram } from "../../../src/backend/webgpu/loading/load_program.ts";
-import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { PipelineCache } from "../../../src/backend/webgpu/loading/pipelines.ts";
-import { Readback } from "../../../src/backend/webgpu/device/readback.ts";
+import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
+import { UserError } from "../../../src/base/errors.ts";
+import { Graph } from "../../../src/graph/graph.ts";
+import { plan } from "../../../src/graph/plan.ts";
 import { noAdapter as ignore, openTestGpu, testAdapter } from "./_webgpu.ts";
 
 /** `out = table[ids]`, then doubled, then doubled again in another phase. */

@@ -12,11 +12,11 @@ import type {
 import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { KernelContext } from "../../../src/backend/webgpu/kernel.ts";
 import { normKernels } from "../../../src/backend/webgpu/kernels/norms.ts";
+import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import {
   lower,
   type LoweredProgram,
 } from "../../../src/backend/webgpu/lowering/lower.ts";
-import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import type { StoredPrecision } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
 import { encodeFloats } from "../../../src/base/float_formats.ts";
 import { Graph } from "../../../src/graph/graph.ts";
@@ -29,9 +29,9 @@ import {
   buildStepProgram,
 } from "../../../src/train/step_program.ts";
 import { tinyConfig } from "../../train/_helpers.ts";
-import { matrixDevices } from "./_matrix_units.ts";
 import { normal } from "../_op_inputs.ts";
 import { SpirvMachine } from "../spirv/_machine.ts";
+import { matrixDevices } from "./_matrix_units.ts";
 
 /** The first phase of a step, or another program, on units or not. */
 function lowered(

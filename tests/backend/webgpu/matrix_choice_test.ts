@@ -9,20 +9,20 @@ import {
   parseVariant,
   tunedCandidates,
 } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
-import { matrixWorkgroupBytes } from "../../../src/backend/webgpu/gemm_matrix/gemm_matrix.ts";
 import type {
   GemmVariant,
   MatrixTile,
   MatrixUnit,
 } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import {
-  matrixCandidates,
-  matrixUnitFor,
-} from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
-import {
   splitByWaves,
   waste,
 } from "../../../src/backend/webgpu/gemm/gemm_waves.ts";
+import { matrixWorkgroupBytes } from "../../../src/backend/webgpu/gemm_matrix/gemm_matrix.ts";
+import {
+  matrixCandidates,
+  matrixUnitFor,
+} from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
 import { ChosenKernels } from "../../../src/backend/webgpu/tuning/kernel_choice.ts";
 import { openTuningCache } from "../../../src/backend/webgpu/tuning/tuning_cache.ts";
 

@@ -11,9 +11,9 @@ import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choic
 import { recordSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";
+import { openSpirvMachine } from "../spirv/_backend.ts";
 import { expectNear, productSites, runSite } from "./_matrix_products.ts";
 import { onUnit } from "./_matrix_units.ts";
-import { openSpirvMachine } from "../spirv/_backend.ts";
 
 const NVIDIA: MatrixUnit = {
   ...{ M: 16, N: 16, K: 16, scalar: "bf16", lanes: 32 },

@@ -7,8 +7,8 @@ import { openReferenceBackend } from "../../../src/backend/reference/backend.ts"
 import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
 import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
-import { withShaders } from "./_faulty_gpu.ts";
 import { assertOpClose, opCases, runOpCase } from "../_op_cases.ts";
+import { withShaders } from "./_faulty_gpu.ts";
 import { noAdapter, testAdapter } from "./_webgpu.ts";
 
 const unit: MatrixUnit = { M: 16, N: 16, K: 16, scalar: "bf16", lanes: 32 };

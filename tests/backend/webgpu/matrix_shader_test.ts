@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { compileShader } from "../../../src/backend/spirv/compile_shader.ts";
+import type { MatrixGradientTile } from "../../../src/backend/webgpu/attention/attention_tile.ts";
 import {
   canMatrixGradient,
   gradientTiles,
 } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_part.ts";
-import type { MatrixGradientTile } from "../../../src/backend/webgpu/attention/attention_tile.ts";
 import type {
   GpuTensor,
   StoredType,
@@ -13,16 +13,16 @@ import { gemmDispatches } from "../../../src/backend/webgpu/gemm/gemm.ts";
 import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { MatrixTile } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import {
   lower,
   type LowerOptions,
 } from "../../../src/backend/webgpu/lowering/lower.ts";
-import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
-import { recordSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import {
   gradientScale,
   type StoredPrecision,
 } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
+import { recordSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import type { AttentionAttrs } from "../../../src/graph/ops.ts";
 import { plan } from "../../../src/graph/plan.ts";

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import type { Dispatch } from "../../../src/backend/webgpu/dispatch.ts";
 import {
-  findFlatUpdates,
-  findSumChains,
-} from "../../../src/backend/webgpu/lowering/flat_update.ts";
-import {
   splitByWork,
   SUBMIT_FLOPS,
 } from "../../../src/backend/webgpu/loading/load_program.ts";
 import { planMemory } from "../../../src/backend/webgpu/loading/memory_plan.ts";
-import { plan } from "../../../src/graph/plan.ts";
+import {
+  findFlatUpdates,
+  findSumChains,
+} from "../../../src/backend/webgpu/lowering/flat_update.ts";
 import { Graph } from "../../../src/graph/graph.ts";
+import { plan } from "../../../src/graph/plan.ts";
 import type { Tensor } from "../../../src/graph/tensor.ts";
 import { dispatch, temp, tensor } from "./_dispatches.ts";
 

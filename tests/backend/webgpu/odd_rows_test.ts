@@ -21,9 +21,9 @@ import type { Tensor } from "../../../src/graph/tensor.ts";
 import { resolveModel } from "../../../src/model/model_config.ts";
 import { buildStepProgram } from "../../../src/train/step_program.ts";
 import { tinyConfig } from "../../train/_helpers.ts";
-import { matrixDevices, onUnit } from "./_matrix_units.ts";
 import { normal } from "../_op_inputs.ts";
 import { openSpirvMachine } from "../spirv/_backend.ts";
+import { matrixDevices, onUnit } from "./_matrix_units.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
 
 const ROWS = 37, C = 32;

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
-import { bfloatFunctions } from "../../../src/backend/webgpu/shader/bfloat.ts";
 import {
   packing,
   unpacking,
 } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
-import { rounded } from "./_matrix_units.ts";
+import { bfloatFunctions } from "../../../src/backend/webgpu/shader/bfloat.ts";
 import { testVulkan } from "../vulkan/_vulkan.ts";
+import { rounded } from "./_matrix_units.ts";
 import { testAdapter } from "./_webgpu.ts";
 
 /** Ties, the largest and smallest of both types, and what is no number. */

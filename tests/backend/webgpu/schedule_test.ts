@@ -4,12 +4,12 @@ import type {
   Dispatch,
   GpuTensor,
 } from "../../../src/backend/webgpu/dispatch.ts";
+import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import {
   type MemoryPlan,
   placeOf,
   planMemory,
 } from "../../../src/backend/webgpu/loading/memory_plan.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import {
   countBarriers,
   cutPasses,

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { PlacedTensor } from "../../../src/graph/program.ts";
 import type { Binding } from "../../../src/backend/webgpu/dispatch.ts";
 import {
   chooseTwoBytes,
@@ -7,12 +6,13 @@ import {
   type StoredPrecision,
   twoByteAccess,
 } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
+import type { PlacedTensor } from "../../../src/graph/program.ts";
 import { eachParam } from "../../../src/model/init.ts";
+import { resolveModel } from "../../../src/model/model_config.ts";
 import {
   batchPositions,
   buildStepProgram,
 } from "../../../src/train/step_program.ts";
-import { resolveModel } from "../../../src/model/model_config.ts";
 import {
   collect,
   fakeDataset,

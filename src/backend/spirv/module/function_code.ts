@@ -4,9 +4,9 @@
  * @module
  */
 
+import type { Type } from "../types.ts";
 import type { ModuleBuilder } from "./module.ts";
 import { OP, STORAGE } from "./spirv.ts";
-import type { Type } from "../types.ts";
 import { Words } from "./words.ts";
 
 /** Builds a function. */

@@ -8,8 +8,8 @@
  */
 
 import { bitsOf } from "../fold.ts";
-import { CAPABILITY, DECORATION, OP, STORAGE } from "./spirv.ts";
 import { type Scalar, strideOf, type Type } from "../types.ts";
+import { CAPABILITY, DECORATION, OP, STORAGE } from "./spirv.ts";
 import { Words } from "./words.ts";
 
 /** Something that a device must have, by its name in {@linkcode CAPABILITY}. */

@@ -9,7 +9,6 @@ import {
   COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
   COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
 } from "../api/constants.ts";
-import type { LogicalDevice } from "../driver/logical_device.ts";
 import { scratch } from "../api/native_memory.ts";
 import { check } from "../api/result.ts";
 import {
@@ -17,6 +16,7 @@ import {
   CommandBufferBeginInfo,
   CommandPoolCreateInfo,
 } from "../api/structs.ts";
+import type { LogicalDevice } from "../driver/logical_device.ts";
 import type { Timeline } from "../timeline.ts";
 
 /** The command buffers of a queue. */

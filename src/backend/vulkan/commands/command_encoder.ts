@@ -6,10 +6,10 @@
 
 import type { BindGroup } from "../bind_group.ts";
 import type { VulkanBuffer } from "../buffer.ts";
-import type { Command } from "./commands.ts";
 import { DeviceError } from "../error_scopes.ts";
 import type { ComputePipeline } from "../pipeline.ts";
 import type { QuerySet } from "../query_set.ts";
+import type { Command } from "./commands.ts";
 
 /** What an encoder has collected; to be submitted once. */
 export interface CommandBuffer {

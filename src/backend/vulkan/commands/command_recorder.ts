@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Command, DispatchCommand } from "./commands.ts";
 import {
   ACCESS_HOST_READ_BIT,
   ACCESS_SHADER_READ_BIT,
@@ -20,11 +19,12 @@ import {
   QUERY_RESULT_64_BIT,
   QUERY_RESULT_WAIT_BIT,
 } from "../api/constants.ts";
-import { type Access, Hazards } from "./hazards.ts";
-import type { LogicalDevice } from "../driver/logical_device.ts";
 import { NativeMemory, scratch } from "../api/native_memory.ts";
-import type { ComputePipeline } from "../pipeline.ts";
 import { BufferCopy, MemoryBarrier } from "../api/structs.ts";
+import type { LogicalDevice } from "../driver/logical_device.ts";
+import type { ComputePipeline } from "../pipeline.ts";
+import type { Command, DispatchCommand } from "./commands.ts";
+import { type Access, Hazards } from "./hazards.ts";
 
 const BOTH = PIPELINE_STAGE_COMPUTE_SHADER_BIT | PIPELINE_STAGE_TRANSFER_BIT;
 const WRITES = ACCESS_SHADER_WRITE_BIT | ACCESS_TRANSFER_WRITE_BIT;

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Instance } from "./instance.ts";
 import { NativeMemory, scratch } from "../api/native_memory.ts";
 import { check } from "../api/result.ts";
 import { textOf } from "../api/struct.ts";
 import { ExtensionProperties } from "../api/structs.ts";
+import type { Instance } from "./instance.ts";
 
 /** Extensions that are made use of where they are there. */
 export const EXTENSIONS = {

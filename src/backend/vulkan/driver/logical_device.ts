@@ -5,10 +5,7 @@
  * @module
  */
 
-import { EXTENSIONS } from "./extensions.ts";
-import { DeviceMemory } from "./memory.ts";
 import { scratch } from "../api/native_memory.ts";
-import type { PhysicalDevice } from "./physical_device.ts";
 import { check } from "../api/result.ts";
 import {
   DeviceCreateInfo,
@@ -21,6 +18,9 @@ import {
   PhysicalDeviceVulkan13Features,
 } from "../api/structs.ts";
 import type { Vulkan } from "../api/vulkan_library.ts";
+import { EXTENSIONS } from "./extensions.ts";
+import { DeviceMemory } from "./memory.ts";
+import type { PhysicalDevice } from "./physical_device.ts";
 
 /** What all objects of a device work with. */
 export interface LogicalDevice {

@@ -8,10 +8,10 @@
 
 import type { MatrixUnit } from "../../webgpu/gemm/gemm_variant.ts";
 import { SCOPE_SUBGROUP } from "../api/constants.ts";
-import type { Instance } from "./instance.ts";
 import { NativeMemory, scratch } from "../api/native_memory.ts";
 import { check } from "../api/result.ts";
 import { CooperativeMatrixProperties } from "../api/structs.ts";
+import type { Instance } from "./instance.ts";
 
 /** VkComponentTypeKHR, by WGSL's names. */
 const F32 = 1;

@@ -14,13 +14,13 @@ import {
   MEMORY_PROPERTY_HOST_VISIBLE_BIT,
 } from "../api/constants.ts";
 import { scratch } from "../api/native_memory.ts";
-import type { PhysicalDevice } from "./physical_device.ts";
 import { check, RESULT, VulkanError } from "../api/result.ts";
 import {
   MemoryAllocateInfo,
   PhysicalDeviceMemoryBudgetProperties,
   PhysicalDeviceMemoryProperties2,
 } from "../api/structs.ts";
+import type { PhysicalDevice } from "./physical_device.ts";
 
 /** Who works with the memory: the device alone, or the host as well. */
 export type MemoryUse = "device" | "upload" | "readback";

@@ -16,9 +16,6 @@ import {
   SHADER_STAGE_COMPUTE_BIT,
   SUBGROUP_OPERATIONS,
 } from "../api/constants.ts";
-import { EXTENSIONS, PCI_BUS_INFO, readExtensions } from "./extensions.ts";
-import type { Instance } from "./instance.ts";
-import { readMatrixUnits } from "./matrix_units.ts";
 import { scratch } from "../api/native_memory.ts";
 import { textOf } from "../api/struct.ts";
 import {
@@ -35,6 +32,9 @@ import {
   PhysicalDeviceVulkan13Properties,
   QueueFamilyProperties,
 } from "../api/structs.ts";
+import { EXTENSIONS, PCI_BUS_INFO, readExtensions } from "./extensions.ts";
+import type { Instance } from "./instance.ts";
+import { readMatrixUnits } from "./matrix_units.ts";
 
 /** What may be there or not. */
 export interface OptionalFeatures {

@@ -8,15 +8,15 @@
  */
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
-import type { AdapterInfo } from "../device/adapters.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
-import { formatUnit } from "../gemm_matrix/matrix_choice.ts";
 import { canMatrixAttend } from "../attention_matrix/attention_matrix_forward.ts";
 import {
   canMatrixGradient,
   gradientTiles,
 } from "../attention_matrix/attention_matrix_part.ts";
 import { subgroupRows } from "../attention_matrix/attention_matrix_rows.ts";
+import type { AdapterInfo } from "../device/adapters.ts";
+import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import { formatUnit } from "../gemm_matrix/matrix_choice.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type {
   AttentionChoice,

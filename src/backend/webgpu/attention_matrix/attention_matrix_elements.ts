@@ -13,6 +13,7 @@
  * @module
  */
 
+import { dropoutVector } from "../attention/attention_tile.ts";
 import { f32, range } from "../shader/wgsl.ts";
 import {
   MATRIX_TILE,
@@ -24,7 +25,6 @@ import {
   resultAt,
   resultStride,
 } from "./attention_matrix_tile.ts";
-import { dropoutVector } from "../attention/attention_tile.ts";
 
 /**
  * Statements for the elements of a step, each of which is for what all threads

@@ -24,6 +24,13 @@
  */
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
+import { packed } from "../attention/attention_heads.ts";
+import {
+  attentionFlops,
+  dropoutVector,
+  MASKED,
+  type MatrixAttention,
+} from "../attention/attention_tile.ts";
 import {
   bind,
   type Dispatch,
@@ -33,10 +40,9 @@ import {
 } from "../dispatch.ts";
 import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
 import type { KernelContext } from "../kernel.ts";
-import { dropoutFunctions } from "../shader/philox.ts";
 import { packing } from "../lowering/two_bytes.ts";
+import { dropoutFunctions } from "../shader/philox.ts";
 import { entry, f32, lines, range } from "../shader/wgsl.ts";
-import { packed } from "../attention/attention_heads.ts";
 import { rowCopy } from "./attention_matrix_copy.ts";
 import { longestFirst } from "./attention_matrix_part.ts";
 import {
@@ -53,12 +59,6 @@ import {
   subgroupRows,
 } from "./attention_matrix_rows.ts";
 import { matrixEnables } from "./attention_matrix_tile.ts";
-import {
-  attentionFlops,
-  dropoutVector,
-  MASKED,
-  type MatrixAttention,
-} from "../attention/attention_tile.ts";
 
 /** Queries and results of longer heads need more registers than there are. */
 const MOST_D = 128;

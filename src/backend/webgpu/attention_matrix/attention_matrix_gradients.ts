@@ -15,6 +15,14 @@
  * @module
  */
 
+import { GRADIENT_LABEL } from "../attention/attention_gradients.ts";
+import {
+  keyHeads,
+  outHeads,
+  packed,
+  queryHeads,
+} from "../attention/attention_heads.ts";
+import { attentionFlops } from "../attention/attention_tile.ts";
 import {
   bind,
   type Dispatch,
@@ -23,18 +31,10 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { dropoutFunctions } from "../shader/philox.ts";
 import { packing } from "../lowering/two_bytes.ts";
+import { dropoutFunctions } from "../shader/philox.ts";
 import { entry, f32 } from "../shader/wgsl.ts";
-import { GRADIENT_LABEL } from "../attention/attention_gradients.ts";
-import {
-  keyHeads,
-  outHeads,
-  packed,
-  queryHeads,
-} from "../attention/attention_heads.ts";
 import { matrixElements } from "./attention_matrix_elements.ts";
-import { gradientProducts } from "./attention_matrix_products.ts";
 import {
   gradientThreads,
   longestFirst,
@@ -47,8 +47,8 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
+import { gradientProducts } from "./attention_matrix_products.ts";
 import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
-import { attentionFlops } from "../attention/attention_tile.ts";
 
 /** A workgroup per tile of keys. */
 export function matrixKeyGradients(

@@ -6,20 +6,20 @@
  */
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
+import { pairs } from "../attention/attention_gradients.ts";
+import type {
+  AttentionShape,
+  MatrixGradientTile,
+} from "../attention/attention_tile.ts";
 import type { GpuTensor } from "../dispatch.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { range } from "../shader/wgsl.ts";
-import { pairs } from "../attention/attention_gradients.ts";
 import {
   factorStride,
   PAIR,
   resultAt,
   resultStride,
 } from "./attention_matrix_tile.ts";
-import type {
-  AttentionShape,
-  MatrixGradientTile,
-} from "../attention/attention_tile.ts";
 
 /** Keys of a workgroup, or queries of one. */
 export const MATRIX_TILE = 64;

@@ -7,6 +7,9 @@
  * @module
  */
 
+import { GRADIENT_LABEL } from "../attention/attention_gradients.ts";
+import { keyHeads, packed } from "../attention/attention_heads.ts";
+import { attentionFlops } from "../attention/attention_tile.ts";
 import {
   bind,
   type Dispatch,
@@ -17,8 +20,6 @@ import {
 import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
 import { packing } from "../lowering/two_bytes.ts";
 import { entry, f32, range } from "../shader/wgsl.ts";
-import { GRADIENT_LABEL } from "../attention/attention_gradients.ts";
-import { keyHeads, packed } from "../attention/attention_heads.ts";
 import {
   gradientThreads,
   longestFirst,
@@ -32,7 +33,6 @@ import {
   subgroupsOf,
 } from "./attention_matrix_part.ts";
 import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
-import { attentionFlops } from "../attention/attention_tile.ts";
 
 /** Keys of {@linkcode matrixKeyGradients} come first, as they make slopes. */
 export function matrixQueryGradients(

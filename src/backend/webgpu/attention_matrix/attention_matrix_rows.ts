@@ -10,9 +10,9 @@
  * @module
  */
 
+import { MASKED } from "../attention/attention_tile.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { f32, joined, lines, range } from "../shader/wgsl.ts";
-import { MASKED } from "../attention/attention_tile.ts";
 
 /** Keys whose scores a subgroup has in workgroup memory at a time. */
 export const STEP = 32;

@@ -8,10 +8,10 @@
  * @module
  */
 
+import type { Heads } from "../attention/attention_heads.ts";
 import { type GpuTensor, QUAD } from "../dispatch.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { f32, range } from "../shader/wgsl.ts";
-import type { Heads } from "../attention/attention_heads.ts";
 
 /**
  * Rows are so many pairs longer than needed, 16 bytes of factors and 32 of

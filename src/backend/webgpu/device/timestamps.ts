@@ -9,8 +9,8 @@
  * @module
  */
 
-import type { Readback } from "./readback.ts";
 import type { Step } from "../loading/step.ts";
+import type { Readback } from "./readback.ts";
 
 /** WebGPU allows 4096 queries in a set; each dispatch takes two. */
 const MOST_DISPATCHES = 2048;

@@ -14,14 +14,14 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { entry, joined } from "../shader/wgsl.ts";
-import { finishAt } from "./gemm_epilogue.ts";
-import type { GemmTensors } from "./gemm_frame.ts";
-import { canSumColumns, gemmKernel } from "./gemm_kernel.ts";
 import {
   canMatrixSumColumns,
   matrixKernel,
 } from "../gemm_matrix/gemm_matrix.ts";
+import { entry, joined } from "../shader/wgsl.ts";
+import { finishAt } from "./gemm_epilogue.ts";
+import type { GemmTensors } from "./gemm_frame.ts";
+import { canSumColumns, gemmKernel } from "./gemm_kernel.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
 
 /**

@@ -5,6 +5,12 @@
  */
 
 import type { AdapterInfo } from "../device/adapters.ts";
+import {
+  formatMatrix,
+  matrixCandidates,
+  matrixTilesFor,
+  parseMatrix,
+} from "../gemm_matrix/matrix_choice.ts";
 import { gemmThreads, gemmWorkgroupBytes } from "./gemm_kernel.ts";
 import type {
   GemmShape,
@@ -14,12 +20,6 @@ import type {
   ThreadTile,
 } from "./gemm_variant.ts";
 import { MOST_SPLITS, splitByWaves, waste } from "./gemm_waves.ts";
-import {
-  formatMatrix,
-  matrixCandidates,
-  matrixTilesFor,
-  parseMatrix,
-} from "../gemm_matrix/matrix_choice.ts";
 
 /**
  * What a GPU may be given, in the words of {@linkcode formatGemm}; the first

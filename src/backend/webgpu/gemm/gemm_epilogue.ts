@@ -7,8 +7,9 @@
 
 import type { Call } from "../../../graph/ops.ts";
 import type { GpuTensor } from "../dispatch.ts";
-import { geluOf } from "../shader/gelu.ts";
 import type { KernelContext } from "../kernel.ts";
+import { storedVectors } from "../lowering/two_bytes.ts";
+import { geluOf } from "../shader/gelu.ts";
 import {
   dropoutFunctions,
   rngWords,
@@ -16,7 +17,6 @@ import {
   siteTable,
 } from "../shader/philox.ts";
 import { sigmoid, SWIGLU_SLOPES } from "../shader/sigmoid.ts";
-import { storedVectors } from "../lowering/two_bytes.ts";
 
 /** Ops that a product can end with. */
 export type EpilogueOp =

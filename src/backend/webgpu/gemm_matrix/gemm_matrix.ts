@@ -15,8 +15,6 @@
  */
 
 import type { Dispatch } from "../dispatch.ts";
-import { packing, unpacking } from "../lowering/two_bytes.ts";
-import { entry, f32, joined, range } from "../shader/wgsl.ts";
 import type { Factor } from "../gemm/gemm_factor.ts";
 import { gemmFrame, type GemmTensors } from "../gemm/gemm_frame.ts";
 import { storeSum, type Summing } from "../gemm/gemm_store.ts";
@@ -25,6 +23,8 @@ import type {
   GemmVariant,
   MatrixTile,
 } from "../gemm/gemm_variant.ts";
+import { packing, unpacking } from "../lowering/two_bytes.ts";
+import { entry, f32, joined, range } from "../shader/wgsl.ts";
 import {
   EIGHT,
   type MatrixLoad,

@@ -7,14 +7,14 @@
  * @module
  */
 
-import type { StoredPrecision } from "../lowering/two_bytes.ts";
-import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 import type {
   GemmShape,
   MatrixTile,
   MatrixUnit,
 } from "../gemm/gemm_variant.ts";
 import { waste } from "../gemm/gemm_waves.ts";
+import type { StoredPrecision } from "../lowering/two_bytes.ts";
+import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 
 /**
  * Tiles, and the part of a subgroup, in the words of {@linkcode formatMatrix},

@@ -10,7 +10,6 @@
  * @module
  */
 
-import { f32, range } from "../shader/wgsl.ts";
 import {
   type Factor,
   loadAlongK,
@@ -18,6 +17,7 @@ import {
   type LoadPlace,
 } from "../gemm/gemm_factor.ts";
 import type { MatrixTile } from "../gemm/gemm_variant.ts";
+import { f32, range } from "../shader/wgsl.ts";
 
 /** Bytes of a quad, and numbers of two bytes in it. */
 export const QUAD_BYTES = 16, EIGHT = 8;

@@ -11,7 +11,6 @@
  * @module
  */
 
-import { f32, range } from "../shader/wgsl.ts";
 import {
   inputsOf,
   insideOf,
@@ -20,6 +19,7 @@ import {
   storeVector,
 } from "../gemm/gemm_store.ts";
 import type { MatrixTile } from "../gemm/gemm_variant.ts";
+import { f32, range } from "../shader/wgsl.ts";
 
 /**
  * Quads of words that a row of results is longer than needed, so that four

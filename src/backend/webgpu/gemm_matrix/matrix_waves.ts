@@ -8,8 +8,8 @@
  */
 
 import { CORES } from "../gemm/cores.ts";
-import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 import type { MatrixTile } from "../gemm/gemm_variant.ts";
+import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 
 /**
  * What the workgroups of a core share. There is more memory for them, 227 KB,

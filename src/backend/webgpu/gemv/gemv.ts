@@ -18,10 +18,10 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { entry, joined, lines } from "../shader/wgsl.ts";
 import { type Epilogue, finishAt } from "../gemm/gemm_epilogue.ts";
 import type { GemmTensors } from "../gemm/gemm_frame.ts";
 import type { GemmShape } from "../gemm/gemm_variant.ts";
+import { entry, joined, lines } from "../shader/wgsl.ts";
 import { type Ask, multiply } from "./gemv_depth.ts";
 import { normalizeRows, type RowNorm } from "./gemv_norm.ts";
 import { pairColumn, type PairEnding } from "./gemv_pairs.ts";

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { joined, lines, range } from "../shader/wgsl.ts";
 import type { GemmShape } from "../gemm/gemm_variant.ts";
+import { joined, lines, range } from "../shader/wgsl.ts";
 import type { GemvPlan } from "./gemv_plan.ts";
 
 /** Rounds that are written out; more go through a loop. */

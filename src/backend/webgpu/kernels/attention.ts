@@ -16,15 +16,15 @@ import {
 import { queryPlace, storeRows } from "../attention/attention_place.ts";
 import { productMemory } from "../attention/attention_products.ts";
 import {
-  canMatrixAttend,
-  matrixAttention,
-} from "../attention_matrix/attention_matrix_forward.ts";
-import {
   attentionFlops,
   attentionShape,
   dropoutTile,
   withoutUnit,
 } from "../attention/attention_tile.ts";
+import {
+  canMatrixAttend,
+  matrixAttention,
+} from "../attention_matrix/attention_matrix_forward.ts";
 import { bind, groups } from "../dispatch.ts";
 import type { Kernels } from "../kernel.ts";
 import { dropoutFunctions, siteTable } from "../shader/philox.ts";

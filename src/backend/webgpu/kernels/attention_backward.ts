@@ -15,17 +15,23 @@
  */
 
 import { pairs } from "../attention/attention_gradients.ts";
+import { keptProducts } from "../attention/attention_kept_products.ts";
 import { keyGradients } from "../attention/attention_key_gradients.ts";
 import {
   queryGradients,
   queryProducts,
 } from "../attention/attention_query_gradients.ts";
-import { keptProducts } from "../attention/attention_kept_products.ts";
+import { rowDots } from "../attention/attention_row_dots.ts";
 import {
   keptLength,
   type KeptPart,
   keptSlopes,
 } from "../attention/attention_slopes.ts";
+import {
+  type AttentionShape,
+  attentionShape,
+  withoutUnit,
+} from "../attention/attention_tile.ts";
 import { matrixKeyGradients } from "../attention_matrix/attention_matrix_gradients.ts";
 import {
   canMatrixGradient,
@@ -33,12 +39,6 @@ import {
   slopesLength,
 } from "../attention_matrix/attention_matrix_part.ts";
 import { matrixQueryGradients } from "../attention_matrix/attention_matrix_queries.ts";
-import { rowDots } from "../attention/attention_row_dots.ts";
-import {
-  type AttentionShape,
-  attentionShape,
-  withoutUnit,
-} from "../attention/attention_tile.ts";
 import type { GpuTensor } from "../dispatch.ts";
 import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";

@@ -7,9 +7,9 @@
  */
 
 import { bind, type GpuTensor, groupIndex, groups } from "../dispatch.ts";
+import type { Kernels } from "../kernel.ts";
 import { elementwise } from "../shader/elementwise.ts";
 import { geluOf } from "../shader/gelu.ts";
-import type { Kernels } from "../kernel.ts";
 import { sigmoid, SWIGLU_SLOPES } from "../shader/sigmoid.ts";
 import { entry, f32 } from "../shader/wgsl.ts";
 

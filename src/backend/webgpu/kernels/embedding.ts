@@ -17,8 +17,8 @@ import {
   groups,
   isSame,
 } from "../dispatch.ts";
-import { elementwise } from "../shader/elementwise.ts";
 import type { Kernels } from "../kernel.ts";
+import { elementwise } from "../shader/elementwise.ts";
 import { entry, joined, lines } from "../shader/wgsl.ts";
 
 /** No further row of the same id; rows are fewer than that. */

@@ -11,12 +11,12 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
+import type { KernelContext } from "../kernel.ts";
 import {
   FLAT_BLOCK,
   type FlatRole,
   type FlatUpdate,
 } from "../lowering/flat_update.ts";
-import type { KernelContext } from "../kernel.ts";
 import { entry } from "../shader/wgsl.ts";
 import { adamwStatements } from "./optimizer.ts";
 

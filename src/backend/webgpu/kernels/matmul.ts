@@ -7,7 +7,6 @@
  */
 
 import type { Call } from "../../../graph/ops.ts";
-import { columnSums } from "../shader/column_sums.ts";
 import type { Dispatch, GpuTensor } from "../dispatch.ts";
 import { gemmDispatches, sumsColumns } from "../gemm/gemm.ts";
 import type { Epilogue } from "../gemm/gemm_epilogue.ts";
@@ -15,6 +14,7 @@ import { shapeOf } from "../gemm/gemm_variant.ts";
 import { gemvDispatch } from "../gemv/gemv.ts";
 import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
+import { columnSums } from "../shader/column_sums.ts";
 
 /** Kernels of the linear ops. */
 export const matmulKernels: Kernels<"matmul" | "sumRows"> = {

@@ -8,7 +8,6 @@
  */
 
 import type { Call } from "../../../graph/ops.ts";
-import { columnSums } from "../shader/column_sums.ts";
 import {
   bind,
   type Dispatch,
@@ -17,6 +16,7 @@ import {
   isSame,
 } from "../dispatch.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
+import { columnSums } from "../shader/column_sums.ts";
 import { dropoutFunctions, siteTable } from "../shader/philox.ts";
 import {
   across,

@@ -9,8 +9,8 @@
 
 import { SUM_CHUNK } from "../../../graph/ops.ts";
 import { bind, groupIndex, groups } from "../dispatch.ts";
-import { elementwise } from "../shader/elementwise.ts";
 import type { Kernels } from "../kernel.ts";
+import { elementwise } from "../shader/elementwise.ts";
 import { entry, f32, IS_FINITE, lines, reductions } from "../shader/wgsl.ts";
 
 /** Added to the norm before the division, as PyTorch's clip_grad_norm_. */

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { bfloatFunctions } from "../shader/bfloat.ts";
 import type { Binding, Dispatch } from "../dispatch.ts";
 import { twoByteAccess } from "../lowering/two_bytes.ts";
+import { bfloatFunctions } from "../shader/bfloat.ts";
 
 /** A dispatch where its memory lies. */
 export interface PlacedDispatch {

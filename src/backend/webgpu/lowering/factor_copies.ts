@@ -15,14 +15,14 @@
 import type { AnyCall } from "../../../graph/ops.ts";
 import type { PlacedTensor } from "../../../graph/program.ts";
 import type { Dispatch, GpuTensor, Memory, TwoBytes } from "../dispatch.ts";
-import { elementwise } from "../shader/elementwise.ts";
-import { type Fused, type FusedProduct, inWords } from "./fusion.ts";
 import {
   type GemmShape,
   type GemmVariant,
   shapeOf,
 } from "../gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
+import { elementwise } from "../shader/elementwise.ts";
+import { type Fused, type FusedProduct, inWords } from "./fusion.ts";
 
 /** A factor of some products on matrix units, which is stored in f32. */
 export interface FactorUse {

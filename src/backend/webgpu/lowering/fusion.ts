@@ -19,9 +19,9 @@
 
 import type { AnyCall, Call } from "../../../graph/ops.ts";
 import type { PlacedTensor } from "../../../graph/program.ts";
-import { fewRowsAt, type FusedFewRows } from "./fusion_few_rows.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
 import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
+import { fewRowsAt, type FusedFewRows } from "./fusion_few_rows.ts";
 import { countReaders, endsWith, type Readers } from "./neighbours.ts";
 
 /** A product with its neighbours. */

@@ -9,11 +9,11 @@
 import type { AnyCall, Call } from "../../../graph/ops.ts";
 import type { PlacedTensor } from "../../../graph/program.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
+import { shapeOf } from "../gemm/gemm_variant.ts";
 import { storesVectors } from "../gemv/gemv.ts";
-import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
 import { canNormalize, type NormCall } from "../gemv/gemv_norm.ts";
 import { canPair, type PairCall } from "../gemv/gemv_pairs.ts";
-import { shapeOf } from "../gemm/gemm_variant.ts";
+import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
 import { endsWith, isOnlyInput, type Readers } from "./neighbours.ts";
 
 type Product = Call<"matmul", PlacedTensor>;

@@ -31,6 +31,16 @@ import {
   storedLength,
   type StoredType,
 } from "../dispatch.ts";
+import type {
+  GemmShape,
+  GemmVariant,
+  MatrixUnit,
+} from "../gemm/gemm_variant.ts";
+import type { Kernel, KernelContext } from "../kernel.ts";
+import { webgpuKernels } from "../kernels.ts";
+import { MOST_KEPT_BYTES } from "../kernels/attention_backward.ts";
+import { flatAdamw } from "../kernels/flat_adamw.ts";
+import { schedule } from "../loading/schedule.ts";
 import { FactorCopies, findFactorUses } from "./factor_copies.ts";
 import {
   findFlatUpdates,
@@ -41,17 +51,7 @@ import {
   type SumChain,
 } from "./flat_update.ts";
 import { findFused } from "./fusion.ts";
-import type {
-  GemmShape,
-  GemmVariant,
-  MatrixUnit,
-} from "../gemm/gemm_variant.ts";
-import type { Kernel, KernelContext } from "../kernel.ts";
-import { webgpuKernels } from "../kernels.ts";
-import { MOST_KEPT_BYTES } from "../kernels/attention_backward.ts";
-import { flatAdamw } from "../kernels/flat_adamw.ts";
 import { lowerFused } from "./lower_fused.ts";
-import { schedule } from "../loading/schedule.ts";
 import { chooseStorage } from "./storage.ts";
 import {
   findGradients,

@@ -7,8 +7,6 @@
 import { type AnyCall, mapCall, type OpName } from "../../../graph/ops.ts";
 import type { PlacedTensor } from "../../../graph/program.ts";
 import type { Dispatch, GpuTensor } from "../dispatch.ts";
-import { type Fused, inWords } from "./fusion.ts";
-import type { FusedFewRows } from "./fusion_few_rows.ts";
 import { epilogueOf, type EpilogueOp } from "../gemm/gemm_epilogue.ts";
 import { shapeOf } from "../gemm/gemm_variant.ts";
 import { gemvDispatch } from "../gemv/gemv.ts";
@@ -18,6 +16,8 @@ import { webgpuKernels } from "../kernels.ts";
 import { lookUp } from "../kernels/embedding.ts";
 import { product } from "../kernels/matmul.ts";
 import { normInput, normSums } from "../kernels/norms.ts";
+import { type Fused, inWords } from "./fusion.ts";
+import type { FusedFewRows } from "./fusion_few_rows.ts";
 
 /** Calls on their memory. */
 type OnViews = <K extends OpName>(

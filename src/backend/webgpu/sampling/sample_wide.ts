@@ -12,6 +12,7 @@
 
 import { bind, type Dispatch, type GpuTensor, groups } from "../dispatch.ts";
 import { entry, IS_FINITE, joined, lines } from "../shader/wgsl.ts";
+import { findLeast } from "./sample_search.ts";
 import {
   KEY_OF,
   LOWEST,
@@ -21,7 +22,6 @@ import {
   type SampleShape,
   SHORT_LIST,
 } from "./sample_shape.ts";
-import { findLeast } from "./sample_search.ts";
 
 /** Digits of the bound; the lower bits make the list no shorter to speak of. */
 const BOUND_DIGITS = 10;

@@ -7,7 +7,6 @@
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { KernelChoices } from "../../backend.ts";
-import type { AdapterInfo } from "../device/adapters.ts";
 import {
   type AttentionDevice,
   attentionWays,
@@ -16,6 +15,7 @@ import {
   knownAttention,
 } from "../attention/attention_choice.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
+import type { AdapterInfo } from "../device/adapters.ts";
 import {
   chooseGemm,
   formatGemm,
