@@ -102,7 +102,7 @@ export type {
   GpuVendor,
   VulkanFacts,
 } from "./src/backend/webgpu/device/adapters.ts";
-export type { MatrixUnit } from "./src/backend/webgpu/gemm/gemm_variant.ts";
+export type { MatrixUnit } from "./src/backend/webgpu/device/matrix_unit.ts";
 export type { BaseSettings, FindBase } from "./src/config/base_settings.ts";
 export type { ConfigChange } from "./src/config/config_change.ts";
 export type {

@@ -23,7 +23,7 @@
 
 import { join } from "node:path";
 import { parseArgs, stripVTControlCharacters } from "node:util";
-import type { StoredPrecision } from "../src/backend/webgpu/lowering/two_bytes.ts";
+import type { StoredPrecision } from "../src/backend/webgpu/dispatch.ts";
 import type { DevicePeaks } from "./gpu/budget.ts";
 import { countStep } from "./gpu/counts.ts";
 import { adaptersOf } from "./gpu/drivers.ts";

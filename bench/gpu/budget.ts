@@ -13,6 +13,7 @@ import type { AdapterInfo } from "../../src/backend/webgpu/device/adapters.ts";
 import {
   bytesPerNumber,
   type Dispatch,
+  type StoredPrecision,
 } from "../../src/backend/webgpu/dispatch.ts";
 import { chooseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
 import { splitByWork } from "../../src/backend/webgpu/loading/load_program.ts";
@@ -25,7 +26,6 @@ import {
   lower,
   type LoweredProgram,
 } from "../../src/backend/webgpu/lowering/lower.ts";
-import type { StoredPrecision } from "../../src/backend/webgpu/lowering/two_bytes.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
 import { buildStepProgram } from "../../src/train/step_program.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { StoredPrecision } from "../../src/backend/webgpu/lowering/two_bytes.ts";
+import type { StoredPrecision } from "../../src/backend/webgpu/dispatch.ts";
 import type { Surroundings } from "../../src/cli/bench/machine.ts";
 import type { DevicePeaks } from "./budget.ts";
 import type { StepFigures } from "./step_case.ts";

@@ -6,8 +6,8 @@
  */
 
 import type { FoundAdapter } from "../../src/backend/webgpu/device/adapters.ts";
+import type { StoredPrecision } from "../../src/backend/webgpu/dispatch.ts";
 import type { DispatchTime } from "../../src/backend/webgpu/executable.ts";
-import type { StoredPrecision } from "../../src/backend/webgpu/lowering/two_bytes.ts";
 import type { TuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import {
   openWebGpuBackend,

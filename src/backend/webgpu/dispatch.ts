@@ -3,7 +3,7 @@
  * and how many workgroups run it.
  *
  * Kernels know pieces of memory, not places: where a piece lies is planned
- * once all dispatches are known (memory_plan.ts). Whether a binding is `read`
+ * once all dispatches are known (loading/memory_plan.ts). Whether a binding is `read`
  * or `read_write` depends on that plan, so declarations are written last.
  *
  * @module
@@ -24,10 +24,13 @@ export interface Memory {
 
 /**
  * How numbers are stored. Those of two bytes are f32 where they are computed
- * with; see two_bytes.ts.
+ * with; see shader/two_byte_access.ts.
  */
 export type StoredType = DType | TwoBytes;
 export type TwoBytes = "bf16" | "f16";
+
+/** How activations are to be stored, by the name that people give. */
+export type StoredPrecision = "fp32" | "bf16" | "fp16";
 
 /**
  * How a tensor of f32 is stored in another way: in two bytes a number, or in

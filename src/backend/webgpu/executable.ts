@@ -9,12 +9,16 @@ import { type Executable, KEPT_PLACES, type TensorData } from "../backend.ts";
 import { expectData } from "../expect_data.ts";
 import { collectIfDue, countSubmission } from "./device/collect.ts";
 import type { GpuDevice } from "./device/device.ts";
+import {
+  type PreparedDispatch,
+  recordPass,
+  type Submission,
+} from "./device/prepared_dispatch.ts";
 import type { DeviceRange, Readback } from "./device/readback.ts";
 import { timeInOrder } from "./device/timestamps.ts";
 import { bytesPerNumber, type Dispatch, type GpuTensor } from "./dispatch.ts";
 import { type MemoryPlan, placeOf } from "./loading/memory_plan.ts";
 import type { PipelineCache } from "./loading/pipelines.ts";
-import type { Step, Submission } from "./loading/step.ts";
 import type { LoweredProgram } from "./lowering/lower.ts";
 
 /** Larger writes are submitted on the way, as each is staged by the queue. */
@@ -129,7 +133,7 @@ export class WebGpuExecutable implements Executable {
       this.#sendInputs();
       for (const passes of submissions) {
         const encoder = device.createCommandEncoder({ label: phase });
-        for (const pass of passes) record(encoder, pass, phase);
+        for (const pass of passes) recordPass(encoder, pass, { label: phase });
         device.queue.submit([encoder.finish()]);
         countSubmission();
       }
@@ -143,14 +147,14 @@ export class WebGpuExecutable implements Executable {
    */
   async profile(phase: string, times: number): Promise<DispatchTime[]> {
     this.#check();
-    const steps = this.#phases.get(phase)?.flat(2) ?? [];
+    const dispatches = this.#phases.get(phase)?.flat(2) ?? [];
     const { device } = this.#parts.gpu;
     const anything = { buffer: this.#buffers[0], offset: 0, sizeBytes: 4 };
     this.#sendInputs();
-    const timed = async (some: readonly Step[]) => {
+    const timed = async (some: readonly PreparedDispatch[]) => {
       const start = performance.now();
       const encoder = device.createCommandEncoder();
-      record(encoder, some, phase);
+      recordPass(encoder, some, { label: phase });
       device.queue.submit([encoder.finish()]);
       await this.#parts.readback.read([anything]);
       return performance.now() - start;
@@ -158,12 +162,13 @@ export class WebGpuExecutable implements Executable {
     let answerMs = Infinity;
     for (let i = 0; i < 5; i++) answerMs = Math.min(answerMs, await timed([]));
     const best: number[] = [];
-    for (const step of steps) {
-      const once = Math.max(await timed([step]) - answerMs, 1e-3);
+    for (const dispatch of dispatches) {
+      const once = Math.max(await timed([dispatch]) - answerMs, 1e-3);
       const runs = Math.min(MOST_IN_A_ROW, Math.ceil(PROFILE_MS / once));
       let ms = Infinity;
       for (let run = 0; run < times; run++) {
-        const some = await timed(new Array<Step>(runs).fill(step)) - answerMs;
+        const inARow = new Array<PreparedDispatch>(runs).fill(dispatch);
+        const some = await timed(inARow) - answerMs;
         ms = Math.min(ms, Math.max(some, 0) / runs);
       }
       best.push(ms);
@@ -182,7 +187,7 @@ export class WebGpuExecutable implements Executable {
     this.#check();
     this.#sendInputs();
     const ms = await timeInOrder(this.#parts.gpu.device, {
-      steps: this.#phases.get(phase)?.flat(2) ?? [],
+      dispatches: this.#phases.get(phase)?.flat(2) ?? [],
       times,
       readback: this.#parts.readback,
       anything: this.#buffers[0],
@@ -315,22 +320,6 @@ export class WebGpuExecutable implements Executable {
     if (!tensor) throw new TypeError(`Cannot find tensor "${name}"`);
     return tensor;
   }
-}
-
-/** Records some dispatches into one pass. */
-function record(
-  encoder: GPUCommandEncoder,
-  steps: readonly Step[],
-  label: string,
-): void {
-  const pass = encoder.beginComputePass({ label });
-  let last: GPUComputePipeline | null = null;
-  for (const { pipeline, bindGroup, workgroups: [x, y, z] } of steps) {
-    if (pipeline !== last) pass.setPipeline(last = pipeline);
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(x, y, z);
-  }
-  pass.end();
 }
 
 /** What a persistent tensor is written and read as. */

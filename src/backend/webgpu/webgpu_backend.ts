@@ -21,15 +21,12 @@ import { withGeneration } from "../kernel_generation.ts";
 import { whyNoAttention } from "./attention_matrix/attention_self_test.ts";
 import type { FoundAdapter } from "./device/adapters.ts";
 import { GpuDevice } from "./device/device.ts";
+import type { MatrixUnit } from "./device/matrix_unit.ts";
 import { Readback } from "./device/readback.ts";
+import type { StoredPrecision } from "./dispatch.ts";
 import type { WebGpuExecutable } from "./executable.ts";
 import { gemmCandidates } from "./gemm/gemm_choice.ts";
-import type {
-  GemmShape,
-  GemmTile,
-  GemmVariant,
-  MatrixUnit,
-} from "./gemm/gemm_variant.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "./gemm/gemm_variant.ts";
 import {
   formatUnit,
   matrixCandidates,
@@ -49,7 +46,6 @@ import {
   type LoweredProgram,
   type StoredTensors,
 } from "./lowering/lower.ts";
-import type { StoredPrecision } from "./lowering/two_bytes.ts";
 import {
   ChosenKernels,
   formatChoice,

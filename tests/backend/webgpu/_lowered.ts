@@ -7,11 +7,13 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
 import type { AttentionFlow } from "../../../src/backend/webgpu/attention/attention_tile.ts";
-import type { Dispatch } from "../../../src/backend/webgpu/dispatch.ts";
+import type {
+  Dispatch,
+  StoredPrecision,
+} from "../../../src/backend/webgpu/dispatch.ts";
 import { parseGemm } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { GemmTile } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
-import type { StoredPrecision } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
 import { plan } from "../../../src/graph/plan.ts";
 import type { Program } from "../../../src/graph/program.ts";
 import { buildDecode } from "../../../src/model/model.ts";

@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
 import { dropoutFactors } from "../../../src/backend/reference/dropout.ts";
-import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import type { AttentionAttrs } from "../../../src/graph/ops.ts";
 import { plan } from "../../../src/graph/plan.ts";

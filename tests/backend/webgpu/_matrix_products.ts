@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
-import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
 import type { GemmSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { encodeFloats } from "../../../src/base/float_formats.ts";
 import type { Program } from "../../../src/graph/program.ts";

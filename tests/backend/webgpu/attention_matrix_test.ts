@@ -19,11 +19,11 @@ import {
 } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_part.ts";
 import { subgroupRows } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_rows.ts";
 import type { AdapterInfo } from "../../../src/backend/webgpu/device/adapters.ts";
+import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
 import type {
   GpuTensor,
   StoredType,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import type { KernelContext } from "../../../src/backend/webgpu/kernel.ts";
 import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";

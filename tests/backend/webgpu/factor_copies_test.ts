@@ -7,6 +7,7 @@ import { compileShader } from "../../../src/backend/spirv/compile_shader.ts";
 import type {
   Dispatch,
   GpuTensor,
+  StoredPrecision,
   StoredType,
 } from "../../../src/backend/webgpu/dispatch.ts";
 import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
@@ -17,7 +18,6 @@ import {
   lower,
   type LoweredProgram,
 } from "../../../src/backend/webgpu/lowering/lower.ts";
-import type { StoredPrecision } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
 import { encodeFloats } from "../../../src/base/float_formats.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";

@@ -12,7 +12,7 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
 import { openCpuBackend } from "../../../src/backend/cpu/cpu_backend.ts";
 import { loadKernels } from "../../../src/backend/cpu/kernels.ts";
-import type { StoredPrecision } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
+import type { StoredPrecision } from "../../../src/backend/webgpu/dispatch.ts";
 import { eachParam } from "../../../src/model/init.ts";
 import { resolveModel } from "../../../src/model/model_config.ts";
 import { parameters } from "../../../src/model/parameters.ts";

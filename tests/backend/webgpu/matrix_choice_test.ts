@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { AdapterInfo } from "../../../src/backend/webgpu/device/adapters.ts";
+import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
 import {
   chooseGemm,
   formatGemm,
@@ -12,7 +13,6 @@ import {
 import type {
   GemmVariant,
   MatrixTile,
-  MatrixUnit,
 } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import {
   splitByWaves,

@@ -5,7 +5,7 @@ import { SYSTEM_DEVICES } from "../../../src/backend/devices/device_sources.ts";
 import { openBackend } from "../../../src/backend/devices/open_backend.ts";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
 import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
-import type { MatrixUnit } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
 import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
 import { assertOpClose, opCases, runOpCase } from "../_op_cases.ts";
 import { withShaders } from "./_faulty_gpu.ts";

@@ -7,6 +7,7 @@ import {
 } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_part.ts";
 import type {
   GpuTensor,
+  StoredPrecision,
   StoredType,
 } from "../../../src/backend/webgpu/dispatch.ts";
 import { gemmDispatches } from "../../../src/backend/webgpu/gemm/gemm.ts";
@@ -14,14 +15,11 @@ import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { MatrixTile } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
 import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
+import { gradientScale } from "../../../src/backend/webgpu/lowering/gradients.ts";
 import {
   lower,
   type LowerOptions,
 } from "../../../src/backend/webgpu/lowering/lower.ts";
-import {
-  gradientScale,
-  type StoredPrecision,
-} from "../../../src/backend/webgpu/lowering/two_bytes.ts";
 import { recordSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import type { AttentionAttrs } from "../../../src/graph/ops.ts";

@@ -6,11 +6,14 @@
 import assert from "node:assert/strict";
 import type { Backend, Executable } from "../../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
-import { rowOf, storedLength } from "../../../src/backend/webgpu/dispatch.ts";
+import {
+  rowOf,
+  storedLength,
+  type StoredPrecision,
+} from "../../../src/backend/webgpu/dispatch.ts";
 import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
 import type { LowerOptions } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { chooseStorage } from "../../../src/backend/webgpu/lowering/storage.ts";
-import type { StoredPrecision } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
 import { decodeFloats, encodeFloats } from "../../../src/base/float_formats.ts";
 import { gradients } from "../../../src/graph/gradients.ts";
 import { Graph } from "../../../src/graph/graph.ts";

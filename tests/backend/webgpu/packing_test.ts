@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
+import { bfloatFunctions } from "../../../src/backend/webgpu/shader/bfloat.ts";
 import {
   packing,
   unpacking,
-} from "../../../src/backend/webgpu/lowering/two_bytes.ts";
-import { bfloatFunctions } from "../../../src/backend/webgpu/shader/bfloat.ts";
+} from "../../../src/backend/webgpu/shader/two_byte_access.ts";
 import { testVulkan } from "../vulkan/_vulkan.ts";
 import { rounded } from "./_matrix_units.ts";
 import { testAdapter } from "./_webgpu.ts";

@@ -17,7 +17,7 @@ import {
 import {
   schedule,
   sideBySide,
-} from "../../../src/backend/webgpu/loading/schedule.ts";
+} from "../../../src/backend/webgpu/lowering/schedule.ts";
 import { PhiloxStream } from "../../../src/base/philox.ts";
 import type { Program } from "../../../src/graph/program.ts";
 import { resolveModel } from "../../../src/model/model_config.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Binding } from "../../../src/backend/webgpu/dispatch.ts";
-import {
-  chooseTwoBytes,
-  findGradients,
-  type StoredPrecision,
-  twoByteAccess,
-} from "../../../src/backend/webgpu/lowering/two_bytes.ts";
+import type {
+  Binding,
+  StoredPrecision,
+} from "../../../src/backend/webgpu/dispatch.ts";
+import { findGradients } from "../../../src/backend/webgpu/lowering/gradients.ts";
+import { chooseTwoBytes } from "../../../src/backend/webgpu/lowering/two_bytes.ts";
+import { twoByteAccess } from "../../../src/backend/webgpu/shader/two_byte_access.ts";
 import type { PlacedTensor } from "../../../src/graph/program.ts";
 import { eachParam } from "../../../src/model/init.ts";
 import { resolveModel } from "../../../src/model/model_config.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { MatrixUnit } from "../../webgpu/gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../../webgpu/device/matrix_unit.ts";
 import { SCOPE_SUBGROUP } from "../api/constants.ts";
 import { NativeMemory, scratch } from "../api/native_memory.ts";
 import { check } from "../api/result.ts";

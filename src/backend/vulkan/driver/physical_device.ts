@@ -5,7 +5,7 @@
  */
 
 import { formatPciAddress } from "../../../base/pci_address.ts";
-import type { MatrixUnit } from "../../webgpu/gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../../webgpu/device/matrix_unit.ts";
 import {
   API_VERSION_1_3,
   DRIVER_ID_NVIDIA_PROPRIETARY,

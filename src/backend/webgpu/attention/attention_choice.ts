@@ -15,7 +15,7 @@ import {
 } from "../attention_matrix/attention_matrix_part.ts";
 import { subgroupRows } from "../attention_matrix/attention_matrix_rows.ts";
 import type { AdapterInfo } from "../device/adapters.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import { formatUnit } from "../gemm_matrix/matrix_choice.ts";
 import { STAGED_BYTES } from "./attention_products.ts";
 import type {

@@ -12,7 +12,7 @@
  */
 
 import type { AttentionAttrs } from "../../../graph/ops.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import { f32, joined, lines } from "../shader/wgsl.ts";
 
 /** Vectors of a head that one workgroup makes results for. */

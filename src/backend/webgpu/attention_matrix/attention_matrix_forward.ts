@@ -40,8 +40,8 @@ import {
 } from "../dispatch.ts";
 import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
 import type { KernelContext } from "../kernel.ts";
-import { packing } from "../lowering/two_bytes.ts";
 import { dropoutFunctions } from "../shader/philox.ts";
+import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32, lines, range } from "../shader/wgsl.ts";
 import { rowCopy } from "./attention_matrix_copy.ts";
 import { longestFirst } from "./attention_matrix_part.ts";

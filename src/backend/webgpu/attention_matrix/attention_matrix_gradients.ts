@@ -31,8 +31,8 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { packing } from "../lowering/two_bytes.ts";
 import { dropoutFunctions } from "../shader/philox.ts";
+import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32 } from "../shader/wgsl.ts";
 import { matrixElements } from "./attention_matrix_elements.ts";
 import {

@@ -11,8 +11,8 @@ import type {
   AttentionShape,
   MatrixGradientTile,
 } from "../attention/attention_tile.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import type { GpuTensor } from "../dispatch.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { range } from "../shader/wgsl.ts";
 import {
   factorStride,

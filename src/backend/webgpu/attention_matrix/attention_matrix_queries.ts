@@ -18,7 +18,7 @@ import {
   groups,
 } from "../dispatch.ts";
 import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
-import { packing } from "../lowering/two_bytes.ts";
+import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32, range } from "../shader/wgsl.ts";
 import {
   gradientThreads,

@@ -11,7 +11,7 @@
  */
 
 import { MASKED } from "../attention/attention_tile.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import { f32, joined, lines, range } from "../shader/wgsl.ts";
 
 /** Keys whose scores a subgroup has in workgroup memory at a time. */

@@ -9,8 +9,8 @@
  */
 
 import type { Heads } from "../attention/attention_heads.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import { type GpuTensor, QUAD } from "../dispatch.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import { f32, range } from "../shader/wgsl.ts";
 
 /**

@@ -15,7 +15,7 @@ import { Graph } from "../../../graph/graph.ts";
 import { plan } from "../../../graph/plan.ts";
 import type { Program } from "../../../graph/program.ts";
 import type { Executable } from "../../backend.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import { formatUnit } from "../gemm_matrix/matrix_choice.ts";
 
 /** Three tiles of keys, the last of which is no whole one. */

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "./matrix_unit.ts";
 
 /** Makers whose adapters need different advice. */
 export type GpuVendor =

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Step } from "../loading/step.ts";
+import { type PreparedDispatch, recordPass } from "./prepared_dispatch.ts";
 import type { Readback } from "./readback.ts";
 
 /** WebGPU allows 4096 queries in a set; each dispatch takes two. */
@@ -20,13 +20,13 @@ const LEAST_MS = 40;
 const NEARLY = 0.1;
 
 /**
- * Milliseconds of each step, the median of `times` runs; null if the device
+ * Milliseconds of each dispatch, the median of `times` runs; null if the device
  * has no such clock.
  */
 export async function timeInOrder(
   device: GPUDevice,
-  { steps, times, readback, anything }: {
-    steps: readonly Step[];
+  { dispatches, times, readback, anything }: {
+    dispatches: readonly PreparedDispatch[];
     times: number;
     readback: Readback;
     /** Any buffer that can be copied from. */
@@ -34,8 +34,8 @@ export async function timeInOrder(
   },
 ): Promise<number[] | null> {
   if (!device.features.has("timestamp-query")) return null;
-  if (steps.length === 0 || steps.length > MOST_DISPATCHES) return null;
-  const count = 2 * steps.length;
+  const count = 2 * dispatches.length;
+  if (count === 0 || dispatches.length > MOST_DISPATCHES) return null;
   const querySet = device.createQuerySet({ type: "timestamp", count });
   const resolved = device.createBuffer({
     size: 8 * count,
@@ -43,11 +43,13 @@ export async function timeInOrder(
   });
   const ticksOf = async (): Promise<bigint[]> => {
     const encoder = device.createCommandEncoder();
-    steps.forEach((step, i) => {
-      record(encoder, step, {
-        querySet,
-        beginningOfPassWriteIndex: 2 * i,
-        endOfPassWriteIndex: 2 * i + 1,
+    dispatches.forEach((dispatch, i) => {
+      recordPass(encoder, [dispatch], {
+        timestampWrites: {
+          querySet,
+          beginningOfPassWriteIndex: 2 * i,
+          endOfPassWriteIndex: 2 * i + 1,
+        },
       });
     });
     encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
@@ -60,9 +62,9 @@ export async function timeInOrder(
     const runs: bigint[][] = [];
     for (let run = 0; run < times; run++) runs.push(await ticksOf());
     const period = await nanosecondsPerTick(device, {
-      ...{ steps, querySet, resolved, readback, anything },
+      ...{ dispatches, querySet, resolved, readback, anything },
     });
-    return steps.map((_, i) => {
+    return dispatches.map((_, i) => {
       const all = runs
         .map((ticks) => Number(ticks[2 * i + 1] - ticks[2 * i]))
         .toSorted((a, b) => a - b);
@@ -74,11 +76,11 @@ export async function timeInOrder(
   }
 }
 
-/** The period of the device's clock, by runs of all steps in a row. */
+/** The period of the device's clock, by runs of all dispatches in a row. */
 async function nanosecondsPerTick(
   device: GPUDevice,
-  { steps, querySet, resolved, readback, anything }: {
-    steps: readonly Step[];
+  { dispatches, querySet, resolved, readback, anything }: {
+    dispatches: readonly PreparedDispatch[];
     querySet: GPUQuerySet;
     resolved: GPUBuffer;
     readback: Readback;
@@ -95,12 +97,16 @@ async function nanosecondsPerTick(
   const answerMs = Math.min(await wait(), await wait(), await wait());
   for (let runs = 1;; runs *= 2) {
     const encoder = device.createCommandEncoder();
-    const [first] = steps;
-    record(encoder, first, { querySet, beginningOfPassWriteIndex: 0 });
+    const [first] = dispatches;
+    recordPass(encoder, [first], {
+      timestampWrites: { querySet, beginningOfPassWriteIndex: 0 },
+    });
     for (let run = 0; run < runs; run++) {
-      for (const step of steps) record(encoder, step);
+      for (const dispatch of dispatches) recordPass(encoder, [dispatch]);
     }
-    record(encoder, first, { querySet, endOfPassWriteIndex: 1 });
+    recordPass(encoder, [first], {
+      timestampWrites: { querySet, endOfPassWriteIndex: 1 },
+    });
     encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
     const start = performance.now();
     device.queue.submit([encoder.finish()]);
@@ -112,18 +118,4 @@ async function nanosecondsPerTick(
     const period = 1e6 * ms / Math.max(1, Number(end - begin));
     return Math.abs(period - 1) < NEARLY ? 1 : period;
   }
-}
-
-function record(
-  encoder: GPUCommandEncoder,
-  { pipeline, bindGroup, workgroups: [x, y, z] }: Step,
-  timestampWrites?: GPUComputePassTimestampWrites,
-): void {
-  const pass = encoder.beginComputePass(
-    timestampWrites ? { timestampWrites } : {},
-  );
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, bindGroup);
-  pass.dispatchWorkgroups(x, y, z);
-  pass.end();
 }

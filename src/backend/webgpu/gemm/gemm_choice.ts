@@ -5,6 +5,7 @@
  */
 
 import type { AdapterInfo } from "../device/adapters.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import {
   formatMatrix,
   matrixCandidates,
@@ -16,7 +17,6 @@ import type {
   GemmShape,
   GemmTile,
   GemmVariant,
-  MatrixUnit,
   ThreadTile,
 } from "./gemm_variant.ts";
 import { MOST_SPLITS, splitByWaves, waste } from "./gemm_waves.ts";

@@ -8,7 +8,6 @@
 import type { Call } from "../../../graph/ops.ts";
 import type { GpuTensor } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import { storedVectors } from "../lowering/two_bytes.ts";
 import { geluOf } from "../shader/gelu.ts";
 import {
   dropoutFunctions,
@@ -17,6 +16,7 @@ import {
   siteTable,
 } from "../shader/philox.ts";
 import { sigmoid, SWIGLU_SLOPES } from "../shader/sigmoid.ts";
+import { storedVectors } from "../shader/two_byte_access.ts";
 
 /** Ops that a product can end with. */
 export type EpilogueOp =

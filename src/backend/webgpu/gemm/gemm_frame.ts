@@ -12,7 +12,7 @@ import {
   isSame,
   type Workgroups,
 } from "../dispatch.ts";
-import { storedVectors } from "../lowering/two_bytes.ts";
+import { storedVectors } from "../shader/two_byte_access.ts";
 import type { Epilogue } from "./gemm_epilogue.ts";
 import type { Factor } from "./gemm_factor.ts";
 import type { Results, Summing } from "./gemm_store.ts";

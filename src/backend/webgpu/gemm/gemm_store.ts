@@ -6,7 +6,7 @@
  */
 
 import type { StoredType } from "../dispatch.ts";
-import type { StoredVectors } from "../lowering/two_bytes.ts";
+import type { StoredVectors } from "../shader/two_byte_access.ts";
 import { range } from "../shader/wgsl.ts";
 import { type EpilogueCode, finishAt, type Read } from "./gemm_epilogue.ts";
 import type { GemmShape } from "./gemm_variant.ts";

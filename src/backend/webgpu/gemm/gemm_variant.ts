@@ -5,6 +5,7 @@
  */
 
 import type { Ops } from "../../../graph/ops.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import type { Lanes } from "../shader/lanes.ts";
 
 /** The sizes and layouts of a product, as in graph/ops.ts. */
@@ -71,20 +72,6 @@ export interface MatrixTile extends TileSizes {
   readonly subgroupM: number;
   readonly subgroupN: number;
   readonly unit: MatrixUnit;
-}
-
-/** A small product that the threads of a subgroup make in one instruction. */
-export interface MatrixUnit {
-  /** Rows of the result. */
-  readonly M: number;
-  /** Its columns. */
-  readonly N: number;
-  /** The depth of the factors. */
-  readonly K: number;
-  /** What the factors are; sums are f32. */
-  readonly scalar: "f16" | "bf16";
-  /** Threads of a subgroup. */
-  readonly lanes: number;
 }
 
 /** How a product is computed: everything that its order of sums follows from. */

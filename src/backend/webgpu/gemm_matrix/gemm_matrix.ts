@@ -23,7 +23,7 @@ import type {
   GemmVariant,
   MatrixTile,
 } from "../gemm/gemm_variant.ts";
-import { packing, unpacking } from "../lowering/two_bytes.ts";
+import { packing, unpacking } from "../shader/two_byte_access.ts";
 import { entry, f32, joined, range } from "../shader/wgsl.ts";
 import {
   EIGHT,

@@ -7,13 +7,10 @@
  * @module
  */
 
-import type {
-  GemmShape,
-  MatrixTile,
-  MatrixUnit,
-} from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
+import type { StoredPrecision } from "../dispatch.ts";
+import type { GemmShape, MatrixTile } from "../gemm/gemm_variant.ts";
 import { waste } from "../gemm/gemm_waves.ts";
-import type { StoredPrecision } from "../lowering/two_bytes.ts";
 import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
 
 /**

@@ -16,7 +16,8 @@ import { Graph } from "../../../graph/graph.ts";
 import { plan } from "../../../graph/plan.ts";
 import type { Program } from "../../../graph/program.ts";
 import type { Executable } from "../../backend.ts";
-import type { GemmTile, MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
+import type { GemmTile } from "../gemm/gemm_variant.ts";
 import type { ChooseGemm } from "../lowering/lower.ts";
 import { formatUnit } from "./matrix_choice.ts";
 

@@ -39,8 +39,8 @@ import {
   slopesLength,
 } from "../attention_matrix/attention_matrix_part.ts";
 import { matrixQueryGradients } from "../attention_matrix/attention_matrix_queries.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import type { GpuTensor } from "../dispatch.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
 import type { KernelContext, Kernels } from "../kernel.ts";
 import { siteTable } from "../shader/philox.ts";
 import { range } from "../shader/wgsl.ts";

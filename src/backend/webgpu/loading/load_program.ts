@@ -9,6 +9,10 @@
 import { errorMessage, UserError } from "../../../base/errors.ts";
 import { formatBytes } from "../../../base/format.ts";
 import { type GpuDevice, MAX_BUFFER_BYTES } from "../device/device.ts";
+import type {
+  PreparedDispatch,
+  Submission,
+} from "../device/prepared_dispatch.ts";
 import {
   bytesPerNumber,
   type Dispatch,
@@ -16,11 +20,10 @@ import {
   type Memory,
 } from "../dispatch.ts";
 import { type ExecutableParts, WebGpuExecutable } from "../executable.ts";
+import { sideBySide } from "../lowering/schedule.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
 import { cutPasses } from "./passes.ts";
 import type { PipelineCache, PlacedDispatch } from "./pipelines.ts";
-import { sideBySide } from "./schedule.ts";
-import type { Step, Submission } from "./step.ts";
 
 /**
  * Operations of one submission. Drivers reset a GPU that is busy with one for
@@ -216,7 +219,7 @@ function prepare(
     plan: MemoryPlan;
     buffers: readonly GPUBuffer[];
   },
-): Step {
+): PreparedDispatch {
   const { bindings, workgroups } = dispatch;
   const placed = bindings.map(({ tensor }) => placeOf(plan, tensor));
   const pipeline = pipelines.get(placedOf(dispatch, plan));

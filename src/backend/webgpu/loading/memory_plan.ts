@@ -15,7 +15,7 @@
 import { Arena } from "../../../graph/arena.ts";
 import type { Dispatch, GpuTensor, Memory } from "../dispatch.ts";
 import type { LoweredProgram } from "../lowering/lower.ts";
-import { sideBySide } from "./schedule.ts";
+import { sideBySide } from "../lowering/schedule.ts";
 
 /** Where a piece of memory lies. */
 export interface Place {

@@ -5,8 +5,8 @@
  */
 
 import type { Binding, Dispatch } from "../dispatch.ts";
-import { twoByteAccess } from "../lowering/two_bytes.ts";
 import { bfloatFunctions } from "../shader/bfloat.ts";
+import { twoByteAccess } from "../shader/two_byte_access.ts";
 
 /** A dispatch where its memory lies. */
 export interface PlacedDispatch {

@@ -21,6 +21,7 @@ import {
 import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { sizeOf, type Tensor } from "../../../graph/tensor.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
 import {
   bytesPerNumber,
   type Dispatch,
@@ -29,18 +30,14 @@ import {
   rowOf,
   type StoredAs,
   storedLength,
+  type StoredPrecision,
   type StoredType,
 } from "../dispatch.ts";
-import type {
-  GemmShape,
-  GemmVariant,
-  MatrixUnit,
-} from "../gemm/gemm_variant.ts";
+import type { GemmShape, GemmVariant } from "../gemm/gemm_variant.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
 import { webgpuKernels } from "../kernels.ts";
 import { MOST_KEPT_BYTES } from "../kernels/attention_backward.ts";
 import { flatAdamw } from "../kernels/flat_adamw.ts";
-import { schedule } from "../loading/schedule.ts";
 import { FactorCopies, findFactorUses } from "./factor_copies.ts";
 import {
   findFlatUpdates,
@@ -51,13 +48,10 @@ import {
   type SumChain,
 } from "./flat_update.ts";
 import { findFused } from "./fusion.ts";
+import { findGradients, gradientScale } from "./gradients.ts";
 import { lowerFused } from "./lower_fused.ts";
+import { schedule } from "./schedule.ts";
 import { chooseStorage } from "./storage.ts";
-import {
-  findGradients,
-  gradientScale,
-  type StoredPrecision,
-} from "./two_bytes.ts";
 
 /** A program as dispatches. */
 export interface LoweredProgram {

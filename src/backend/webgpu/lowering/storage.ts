@@ -14,15 +14,14 @@
 
 import type { AnyCall } from "../../../graph/ops.ts";
 import type { PlacedTensor } from "../../../graph/program.ts";
-import type { StoredAs } from "../dispatch.ts";
-import type { MatrixUnit } from "../gemm/gemm_variant.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
+import type { StoredAs, StoredPrecision } from "../dispatch.ts";
 import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
 import {
   chooseTwoBytes,
   FILLED_UP,
   fittingTemporaries,
   hasWholeRows,
-  type StoredPrecision,
   type Uses,
 } from "./two_bytes.ts";
 

@@ -10,19 +10,15 @@ import type { Graph } from "../../../graph/graph.ts";
 import type { AttentionAttrs } from "../../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { attentionFlops } from "../attention/attention_tile.ts";
-import type { StoredAs } from "../dispatch.ts";
+import type { MatrixUnit } from "../device/matrix_unit.ts";
+import type { StoredAs, StoredPrecision } from "../dispatch.ts";
 import { shapeKey } from "../gemm/gemm_choice.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
-import {
-  type GemmShape,
-  type MatrixUnit,
-  shapeOf,
-} from "../gemm/gemm_variant.ts";
+import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
 import { findFused, type FusedProduct, inWords } from "../lowering/fusion.ts";
 import type { StoredTensors } from "../lowering/lower.ts";
 import { chooseStorage } from "../lowering/storage.ts";
-import type { StoredPrecision } from "../lowering/two_bytes.ts";
 
 /** A product with its neighbours. */
 export interface GemmSite {
