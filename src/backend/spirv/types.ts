@@ -138,7 +138,7 @@ export function isFloat({ name }: Scalar): boolean {
 }
 
 /** Bytes of a type in a buffer, and what its place is a multiple of. */
-export function layoutOf(type: Type): { size: number; align: number } {
+function layoutOf(type: Type): { size: number; align: number } {
   switch (type.kind) {
     case "scalar": {
       const isHalf = type.name === "f16" || type.name === "bf16";

@@ -39,7 +39,7 @@ export function idOf(operand: Operand, context: Context, at: number): number {
 }
 
 /** The id of a constant whose type is settled. */
-export function constantId(
+function constantId(
   { type, numbers }: Constant,
   { module }: ShaderContext,
 ): number {

@@ -44,8 +44,8 @@ import {
   type ChooseGemm,
   lower,
   type LoweredProgram,
-  type StoredTensors,
 } from "./lowering/lower.ts";
+import type { StoredTensors } from "./lowering/views.ts";
 import {
   ChosenKernels,
   formatChoice,

@@ -39,7 +39,7 @@ export function eachSum(
 }
 
 /** Where a thread has its rows, in groups of four; they are half a tile apart. */
-export const OUTER_PLACES = ["y", `y + ${OUTER_SIDE}u`];
+const OUTER_PLACES = ["y", `y + ${OUTER_SIDE}u`];
 
 /**
  * WGSL: adds to the sums what the parts in workgroup memory give.

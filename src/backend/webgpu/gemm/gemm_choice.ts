@@ -110,7 +110,7 @@ export function misfit(shape: GemmShape, tile: GemmTile): number {
 }
 
 /** How much of what tiles cover is outside of a product: 1 is nothing. */
-export function coverage(
+function coverage(
   { M, N }: GemmShape,
   { tileM, tileN }: GemmTile,
 ): number {

@@ -66,7 +66,7 @@ export function matrixSums(tile: MatrixTile, groups: number): number {
 }
 
 /** Workgroups that a core has registers and workgroup memory for. */
-export function matrixGroupsPerCore(tile: MatrixTile): number {
+function matrixGroupsPerCore(tile: MatrixTile): number {
   const { tileM, tileN, tileK, subgroupM, subgroupN, unit } = tile;
   const threads = matrixThreads(tile);
   const sums = subgroupM * subgroupN / unit.lanes;

@@ -12,6 +12,7 @@
 import type { AnyCall, Call } from "../../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { sizeOf } from "../../../graph/tensor.ts";
+import { countReaders } from "./neighbours.ts";
 
 /** Tensors begin at multiples of this, and share a weight decay within it. */
 export const FLAT_BLOCK = 1024;
@@ -74,12 +75,7 @@ export function findFlatUpdates(
 export function findSumChains(
   calls: readonly AnyCall<PlacedTensor>[],
 ): Map<AnyCall<PlacedTensor>, SumChain> {
-  const readers = new Map<PlacedTensor, number>();
-  for (const call of calls) {
-    for (const tensor of Object.values<PlacedTensor>(call.in)) {
-      readers.set(tensor, (readers.get(tensor) ?? 0) + 1);
-    }
-  }
+  const readers = countReaders(calls);
   const chains = new Map<AnyCall<PlacedTensor>, SumChain>();
   let chain: Call<"sumSquares", PlacedTensor>[] = [];
   for (const [at, call] of calls.entries()) {

@@ -1,16 +1,13 @@
 /**
  * Turns the calls of a program into dispatches over pieces of memory.
  *
- * Every persistent tensor has a piece of its own, or a part of one of the
- * long arrays of flat_update.ts. Temporaries that take each other's place
- * share one, by the same rules as the plan of the program
- * (graph/liveness.ts); where the plan put them makes no difference here, as
- * device memory is cut in another way.
+ * Some calls become one: neighbours that have a kernel together (fusion.ts),
+ * and all updates, or sums, of a phase (flat_update.ts). Which piece of memory
+ * a tensor is, views.ts says. The order of dispatches is schedule.ts's.
  *
  * @module
  */
 
-import { tempBuffers } from "../../../graph/liveness.ts";
 import {
   type AnyCall,
   type AttentionAttrs,
@@ -19,20 +16,9 @@ import {
   SUM_CHUNK,
 } from "../../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../../graph/program.ts";
-import { sizeOf, type Tensor } from "../../../graph/tensor.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
 import type { MatrixUnit } from "../device/matrix_unit.ts";
-import {
-  bytesPerNumber,
-  type Dispatch,
-  type GpuTensor,
-  type Memory,
-  rowOf,
-  type StoredAs,
-  storedLength,
-  type StoredPrecision,
-  type StoredType,
-} from "../dispatch.ts";
+import type { Dispatch, GpuTensor, StoredPrecision } from "../dispatch.ts";
 import type { GemmShape, GemmVariant } from "../gemm/gemm_variant.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
 import { webgpuKernels } from "../kernels.ts";
@@ -42,16 +28,19 @@ import { FactorCopies, findFactorUses } from "./factor_copies.ts";
 import {
   findFlatUpdates,
   findSumChains,
-  FLAT_ROLES,
-  type FlatRole,
-  type FlatUpdate,
   type SumChain,
 } from "./flat_update.ts";
-import { findFused } from "./fusion.ts";
+import { findFused, type Fused } from "./fusion.ts";
 import { findGradients, gradientScale } from "./gradients.ts";
 import { lowerFused } from "./lower_fused.ts";
 import { schedule } from "./schedule.ts";
-import { chooseStorage } from "./storage.ts";
+import {
+  arraysOf,
+  persistentViews,
+  type PlacedUpdate,
+  type StoredTensors,
+  tempViews,
+} from "./views.ts";
 
 /** A program as dispatches. */
 export interface LoweredProgram {
@@ -60,14 +49,6 @@ export interface LoweredProgram {
   /** Persistent tensors by name. */
   readonly persistent: ReadonlyMap<string, GpuTensor>;
 }
-
-/** An update and its arrays. */
-interface PlacedUpdate extends FlatUpdate {
-  readonly arrays: Record<FlatRole, GpuTensor>;
-}
-
-/** By name, tensors that are not stored as the program has them. */
-export type StoredTensors = Readonly<Record<string, StoredAs>>;
 
 /** How a product of many rows is computed: a pure function. */
 export type ChooseGemm = (shape: GemmShape, phase: string) => GemmVariant;
@@ -157,11 +138,11 @@ function lowerPhase(
   },
 ): Dispatch[] {
   const fused = choices.fuse ? findFused(calls) : [];
-  const { precision } = choices;
+  const { precision, unit } = choices;
   const scale = precision === "fp16" ? gradientScale(calls) : 1;
   const gradients = findGradients(calls);
   const temps = tempViews({
-    ...{ phase, calls, choices },
+    ...{ phase, calls, precision, unit },
     scales: new Map([...gradients].map((tensor) => [tensor, scale])),
   });
   const viewOf = (tensor: PlacedTensor) =>
@@ -175,48 +156,79 @@ function lowerPhase(
     })
     : [];
   const copies = new FactorCopies(phase, uses);
-  const chains = findSumChains(calls);
-  // Calls that are part of a larger one, which stands where its last call is.
-  const absorbed = new Set<AnyCall<PlacedTensor>>();
-  for (const chain of chains.values()) {
-    for (const call of chain.slice(0, -1)) absorbed.add(call);
-  }
-  const updateOf = new Map<AnyCall<PlacedTensor>, PlacedUpdate>();
-  for (const update of updates) {
-    for (const call of update.calls.slice(0, -1)) absorbed.add(call);
-    updateOf.set(update.calls.at(-1)!, update);
-  }
-  const fusedAt = new Map(fused.map((one) => [one.at, one]));
-  const lowerCall = (call: AnyCall<PlacedTensor>, at: number): Dispatch[] => {
-    const { op } = call;
+  const groups = findGroups(calls, { fused, updates });
+  const dispatches = calls.flatMap((call) => {
+    if (groups.absorbed.has(call)) return [];
     const context = callContext({
-      ...{ phase, op, choices, factorScale, copies },
+      ...{ phase, op: call.op, choices, factorScale, copies },
     });
-    const one = fusedAt.get(at);
-    if (one) {
-      for (const part of calls.slice(at, at + one.count)) absorbed.add(part);
-      return lowerFused(one, { viewOf, context });
-    }
-    const update = updateOf.get(call);
-    if (update) {
-      const { scale, hyper } = update.calls[0].in;
-      const arrays = {
-        ...update.arrays,
-        scale: viewOf(scale),
-        hyper: viewOf(hyper),
-      };
-      return [flatAdamw(update, arrays, context)];
-    }
-    const chain = chains.get(call);
-    if (chain) return sumAll(chain, { updates, viewOf, context });
-    // Call and kernel are of one op, which a lookup cannot express.
-    const kernel = webgpuKernels[call.op] as Kernel<OpName>;
-    return kernel(mapCall(call, viewOf), context);
-  };
-  const dispatches = calls.flatMap((call, at) =>
-    absorbed.has(call) ? [] : copies.around(lowerCall(call, at))
-  );
+    return copies.around(lowerCall(call, { groups, viewOf, context }));
+  });
   return choices.overlap ?? true ? schedule(dispatches) : dispatches;
+}
+
+/** Calls that are one, by the one in whose place all are computed. */
+interface Groups {
+  /** By the first. */
+  readonly fused: ReadonlyMap<AnyCall<PlacedTensor>, Fused>;
+  /** By the last. */
+  readonly updates: ReadonlyMap<AnyCall<PlacedTensor>, PlacedUpdate>;
+  /** By the last. */
+  readonly chains: ReadonlyMap<AnyCall<PlacedTensor>, SumChain>;
+  /** The others of each. */
+  readonly absorbed: ReadonlySet<AnyCall<PlacedTensor>>;
+}
+
+function findGroups(
+  calls: readonly AnyCall<PlacedTensor>[],
+  { fused, updates }: {
+    fused: readonly Fused[];
+    updates: readonly PlacedUpdate[];
+  },
+): Groups {
+  const chains = findSumChains(calls);
+  const absorbed = [
+    ...fused.flatMap(({ at, count }) => calls.slice(at + 1, at + count)),
+    ...updates.flatMap((update) => update.calls.slice(0, -1)),
+    ...chains.values().flatMap((chain) => chain.slice(0, -1)),
+  ];
+  return {
+    fused: new Map(fused.map((one) => [calls[one.at], one])),
+    updates: new Map(updates.map((one) => [one.calls.at(-1)!, one])),
+    chains,
+    absorbed: new Set(absorbed),
+  };
+}
+
+/** Dispatches of a call, and of those that are one with it. */
+function lowerCall(
+  call: AnyCall<PlacedTensor>,
+  { groups, viewOf, context }: {
+    groups: Groups;
+    viewOf: (tensor: PlacedTensor) => GpuTensor;
+    context: KernelContext;
+  },
+): Dispatch[] {
+  const fused = groups.fused.get(call);
+  if (fused) return lowerFused(fused, { viewOf, context });
+  const update = groups.updates.get(call);
+  if (update) {
+    const { scale, hyper } = update.calls[0].in;
+    const arrays = {
+      ...update.arrays,
+      scale: viewOf(scale),
+      hyper: viewOf(hyper),
+    };
+    return [flatAdamw(update, arrays, context)];
+  }
+  const chain = groups.chains.get(call);
+  if (chain) {
+    const updates = [...groups.updates.values()];
+    return sumAll(chain, { updates, viewOf, context });
+  }
+  // Call and kernel are of one op, which a lookup cannot express.
+  const kernel = webgpuKernels[call.op] as Kernel<OpName>;
+  return kernel(mapCall(call, viewOf), context);
 }
 
 /** A chain of sums: the arrays that it covers as a whole, then the others. */
@@ -249,109 +261,6 @@ function sumAll(
       attrs: { n },
     }, context);
   });
-}
-
-function persistentViews(
-  program: Program,
-  { updates, stored = {} }: {
-    updates: readonly PlacedUpdate[];
-    stored?: StoredTensors;
-  },
-): Map<string, GpuTensor> {
-  const views = new Map<string, GpuTensor>();
-  for (const { calls, starts, arrays } of updates) {
-    calls.forEach((call, i) => {
-      for (const role of FLAT_ROLES) {
-        const { name, dtype, shape } = call.in[role];
-        const { memory } = arrays[role];
-        const length = sizeOf(shape), offset = 4 * starts[i];
-        views.set(name, { dtype, length, memory, offset });
-      }
-    });
-  }
-  const written = writtenTensors(program);
-  for (const tensor of program.persistent.values()) {
-    const { name, kind } = tensor;
-    if (views.has(name)) continue;
-    const constant = kind === "input" && !written.has(name);
-    const lifetime = constant ? "input" : "persistent";
-    const as = stored[name] ?? tensor.dtype;
-    const sizeBytes = storedLength(tensor.shape, as) * bytesPerNumber(as);
-    views.set(
-      name,
-      view(tensor, { as, memory: { name, sizeBytes, lifetime } }),
-    );
-  }
-  return views;
-}
-
-function arraysOf({ calls, length }: FlatUpdate): PlacedUpdate["arrays"] {
-  const array = (role: FlatRole): GpuTensor => ({
-    dtype: "f32",
-    length,
-    offset: 0,
-    memory: {
-      name: calls[0].in[role].name,
-      sizeBytes: 4 * length,
-      lifetime: "persistent",
-    },
-  });
-  return {
-    param: array("param"),
-    grad: array("grad"),
-    m: array("m"),
-    v: array("v"),
-  };
-}
-
-function tempViews(
-  { phase, calls, choices: { precision, unit }, scales }: {
-    phase: string;
-    calls: readonly AnyCall<PlacedTensor>[];
-    choices: LowerOptions;
-    /** Of gradients, where they are f16. */
-    scales: ReadonlyMap<PlacedTensor, number>;
-  },
-): Map<PlacedTensor, GpuTensor> {
-  const views = new Map<PlacedTensor, GpuTensor>();
-  const storage = chooseStorage(calls, precision, unit);
-  const results = describeResults(calls);
-  // Temporaries of the calls are those of the plan, which knows them placed.
-  const storedAs = (tensor: Tensor) =>
-    storage.get(tensor as PlacedTensor) ?? tensor.dtype;
-  const bytesOf = (tensor: Tensor) =>
-    storedLength(tensor.shape, storedAs(tensor)) *
-    bytesPerNumber(storedAs(tensor));
-  const isAlike = (a: Tensor, b: Tensor) => storedAs(a) === storedAs(b);
-  const options = { inPlace: true, bytesOf, isAlike };
-  for (const buffer of tempBuffers(calls, options)) {
-    const { sizeBytes, tensors } = buffer;
-    const largest = tensors.reduce((a, b) => bytesOf(b) > bytesOf(a) ? b : a);
-    const name = results.get(largest as PlacedTensor) ?? largest.name;
-    const memory = { name, sizeBytes, lifetime: { phase } };
-    for (const tensor of tensors) {
-      const placed = tensor as PlacedTensor, as = storedAs(tensor);
-      const scale = as === "f16" ? scales.get(placed) : undefined;
-      views.set(placed, {
-        ...view(tensor, { as, memory }),
-        ...scale !== undefined && { scale },
-      });
-    }
-  }
-  return views;
-}
-
-/** Temporaries have numbers for names; people are told what makes them. */
-function describeResults(
-  calls: readonly AnyCall<PlacedTensor>[],
-): Map<PlacedTensor, string> {
-  const results = new Map<PlacedTensor, string>();
-  for (const { op, out } of calls) {
-    for (const tensor of Object.values<PlacedTensor>(out)) {
-      results.set(tensor, `${op} of ${tensor.shape.join(" x ")}`);
-    }
-  }
-  return results;
 }
 
 function callContext(
@@ -403,30 +312,4 @@ function callContext(
       },
     }),
   };
-}
-
-/** All of a piece of memory. */
-function view(
-  { shape }: Pick<Tensor, "shape">,
-  { as, memory }: { as: StoredType | StoredAs; memory: Memory },
-): GpuTensor {
-  const row = rowOf(shape, as);
-  return {
-    dtype: as === "filled" ? "f32" : as,
-    ...{ length: storedLength(shape, as), memory, offset: 0 },
-    ...row !== (shape.at(-1) ?? 1) && { row },
-  };
-}
-
-/** Names of the persistent tensors that a call writes. */
-function writtenTensors({ phases }: Program): Set<string> {
-  const written = new Set<string>();
-  for (const calls of Object.values(phases)) {
-    for (const call of calls) {
-      for (const { kind, name } of Object.values<PlacedTensor>(call.out)) {
-        if (kind !== "temp") written.add(name);
-      }
-    }
-  }
-  return written;
 }

@@ -8,7 +8,7 @@
 /** Bits of a digit: a vector has an amount for each of its values. */
 const DIGIT_BITS = 2;
 /** Digits of a whole word. */
-export const ALL_DIGITS = 16;
+const ALL_DIGITS = 16;
 
 /** Numbers that are in reach of the threads, in any order. */
 export interface Searched {

@@ -17,8 +17,8 @@ import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
 import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";
 import { findFused, type FusedProduct, inWords } from "../lowering/fusion.ts";
-import type { StoredTensors } from "../lowering/lower.ts";
 import { chooseStorage } from "../lowering/storage.ts";
+import type { StoredTensors } from "../lowering/views.ts";
 
 /** A product with its neighbours. */
 export interface GemmSite {

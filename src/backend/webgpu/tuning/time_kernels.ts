@@ -14,11 +14,8 @@ import type { Executable } from "../../backend.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
 import { storedLength, type TwoBytes } from "../dispatch.ts";
 import type { GemmShape, GemmVariant } from "../gemm/gemm_variant.ts";
-import type {
-  ChooseAttention,
-  ChooseGemm,
-  StoredTensors,
-} from "../lowering/lower.ts";
+import type { ChooseAttention, ChooseGemm } from "../lowering/lower.ts";
+import type { StoredTensors } from "../lowering/views.ts";
 import type { KernelChoice } from "./kernel_choice.ts";
 import { type KernelSite, recordSite, siteFlops } from "./kernel_sites.ts";
 import type { KernelTrial } from "./tune_kernels.ts";
