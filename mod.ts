@@ -316,6 +316,8 @@ export interface EvalChoice extends EvalOptions {
   ref: string;
   /** Hears what a person should know before trusting the number. */
   onWarning?: (message: string) => void;
+  /** Hears what computes it, and how that was decided. */
+  onNote?: (message: string) => void;
 }
 
 /**
@@ -324,12 +326,14 @@ export interface EvalChoice extends EvalOptions {
  * @throws {UserError} For a checkpoint, text or device that cannot be used.
  */
 export async function evaluate(
-  { root, ref, onWarning = () => {}, ...options }: EvalChoice,
+  { root, ref, onWarning = () => {}, onNote = () => {}, ...options }:
+    EvalChoice,
 ): Promise<CheckpointEval> {
   const { evaluateCheckpoint } = await import(
     "./src/cli/checkpoint/eval_checkpoint.ts"
   );
-  return await evaluateCheckpoint({ root, warn: onWarning }, ref, options);
+  const host = { root, warn: onWarning, note: onNote };
+  return await evaluateCheckpoint(host, ref, options);
 }
 
 /** Which checkpoint to export, and as what. */

@@ -8,6 +8,7 @@
 import { EXIT, UserError } from "../base/errors.ts";
 import { describeAllowed, schemaAt, settings } from "./allowed.ts";
 import { likelyNames, nearMiss } from "./near_miss.ts";
+import { ourValue } from "./other_words.ts";
 import { configFileSchema } from "./schema.ts";
 
 /** Keys and values as written, nested like the schema. */
@@ -79,7 +80,8 @@ function wrongValue(layer: Layer, path: SettingPath): Mistake {
   const setting = inList < 0 ? path : path.slice(0, inList);
   const schema = schemaAt(setting)!;
   const value = valueAt(layer.settings, path);
-  const meant = schema.enum ? nearMiss(String(value), schema.enum) : null;
+  const words = schema.enum ?? [], word = String(value);
+  const meant = ourValue(word, words) ?? nearMiss(word, words);
   return {
     message: `Cannot use ${layer.quote(path)}: ` +
       `expected ${describeAllowed(schema)}`,

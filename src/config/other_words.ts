@@ -11,6 +11,8 @@ export const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   adambeta2: ["beta2"],
   adamepsilon: ["eps"],
   activationcheckpointing: ["recompute"],
+  amp: ["precision"],
+  bf16: ["precision"],
   blocksize: ["seqLen"],
   chunksize: ["seqLen"],
   contextlength: ["seqLen"],
@@ -18,12 +20,16 @@ export const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   corpus: ["dataset"],
   ctx: ["seqLen"],
   ctxsize: ["seqLen"],
+  // Tokens need no workers to be made: a batch is read in microseconds.
+  dataloadernumworkers: ["prefetchBatches"],
+  dataworkers: ["prefetchBatches"],
   dmodel: ["nEmbd"],
   dtype: ["precision"],
   evaliters: ["evalBatches"],
   evalinterval: ["evalEvery"],
   evalsteps: ["evalEvery"],
   file: ["dataset", "config"],
+  fp16: ["precision"],
   gradientaccumulationsteps: ["gradAccumSteps"],
   gradientcheckpointing: ["recompute"],
   hiddensize: ["nEmbd"],
@@ -51,6 +57,7 @@ export const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   maxlength: ["maxNewTokens", "seqLen"],
   maxseqlength: ["seqLen"],
   maxsteps: ["steps"],
+  mixedprecision: ["precision"],
   model: ["profile", "from", "arch"],
   modelnameorpath: ["from"],
   name: ["runId"],
@@ -61,6 +68,7 @@ export const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   numiterations: ["steps"],
   numkeyvalueheads: ["nKvHead"],
   numtrainepochs: ["epochs"],
+  numworkers: ["prefetchBatches"],
   outdir: ["root", "output"],
   outputdir: ["root", "output"],
   path: ["dataset"],
@@ -83,6 +91,29 @@ export const OTHER_WORDS: Readonly<Record<string, readonly string[]>> = {
   warmupratio: ["warmupSteps"],
   workers: ["threads"],
 };
+
+/** What they call values that have another name here, in lower case. */
+const OTHER_VALUES: Readonly<Record<string, string>> = {
+  bfloat16: "bf16",
+  f16: "fp16",
+  f32: "fp32",
+  false: "none", // of recompute, which is a switch elsewhere
+  float: "fp32",
+  float16: "fp16",
+  float32: "fp32",
+  half: "fp16",
+  true: "full",
+};
+
+/** Our word for what another program calls `theirs`, if it is one of these. */
+export function ourValue(
+  theirs: string,
+  allowed: readonly string[],
+): string | null {
+  const word = theirs.toLowerCase();
+  const ours = Object.hasOwn(OTHER_VALUES, word) ? OTHER_VALUES[word] : null;
+  return ours !== null && allowed.includes(ours) ? ours : null;
+}
 
 /** Our words for what another program calls `theirs`, likeliest first. */
 export function ourWords(theirs: string): readonly string[] {

@@ -31,6 +31,8 @@ export interface ModelFiles {
 export interface ModelDevice {
   /** Default: `auto`. */
   device?: string;
+  /** Whether to fail where that is not there. */
+  strictDevice?: boolean;
   /** CPU threads; 0, the default, is one per physical core. */
   threads?: number;
   /** The longest prompt to expect; longer ones are read as well. */
@@ -45,6 +47,8 @@ export interface OpenModel extends AsyncDisposable {
   readonly device: DeviceInfo;
   /** Why it is not quite what was asked for. */
   readonly warnings: readonly string[];
+  /** How it was decided what it runs on, where that is not plain. */
+  readonly notes: readonly string[];
   /** Characters of `text` that the model's tokenizer has no id for. */
   countUnknown(text: string): number;
   /** Writes one text. Wait for the end of one before the next begins. */
@@ -59,13 +63,14 @@ export interface OpenModel extends AsyncDisposable {
  */
 export async function openModel(
   { runId, name, warnings, content }: ModelFiles,
-  { device = "auto", threads = 0, prompt = "" }: ModelDevice = {},
+  { device = "auto", strictDevice: strict, threads = 0, prompt = "" }:
+    ModelDevice = {},
 ): Promise<OpenModel> {
   await using opened = new AsyncDisposableStack();
   const config = configFromHf(content.modelConfig);
   const tokenizer = await loadTokenizer(content.tokenizerJson);
   const startOfText = tokenizer.startOfText(content.modelConfig as object);
-  const choice = await openBackend({ device, threads });
+  const choice = await openBackend({ device, strict, threads });
   const { backend } = choice;
   opened.defer(() => backend.dispose());
   const weights = eachFromHuggingFace(config, content.params);
@@ -78,6 +83,7 @@ export async function openModel(
     name: `${runId}/${name}`,
     device: backend.device,
     warnings: [...warnings, ...choice.warnings],
+    notes: choice.notes,
     countUnknown: (text) => tokenizer.countUnknown(text),
     generate: (options) =>
       generate({ ...options, decoder, tokenizer, startOfText }),

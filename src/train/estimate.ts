@@ -51,6 +51,8 @@ export interface TrialResult {
   device: string;
   /** Why it is not the device that was asked for. */
   warnings: readonly string[];
+  /** How it was decided on. */
+  notes: readonly string[];
 }
 
 /** Vocabulary of `byte`, and more than most texts have characters. */
@@ -113,7 +115,7 @@ export async function tryRun(
   const { device, threads, gemm, precision, strictDevice: strict } = config;
   const vocabSize = await aboutVocabulary(config.tokenizer);
   const model = resolveModel(config.model, vocabSize);
-  const { backend, warnings } = await openBackend({
+  const { backend, warnings, notes } = await openBackend({
     ...{ device, threads, gemm, precision, strict },
     work: stepWork(config),
   });
@@ -132,7 +134,7 @@ export async function tryRun(
         stepMs: microStepMs * train.gradAccumSteps,
         tokensPerSec: trial.tokens / microStepMs * 1000,
         device: `${id}: ${name}`,
-        warnings,
+        ...{ warnings, notes },
       };
     } finally {
       await trial.executable.dispose();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** A workspace with the run `owl-1` of four steps. */
@@ -89,6 +90,51 @@ Deno.test("hearth eval measures the run's own text, or another", async () => {
   );
   // 400 bytes and the end of the text; all but the first are predicted.
   assert.match(out, /\ntokens {6}400\n$/);
+});
+
+Deno.test("hearth generate, eval and bench tell how the device was decided", async () => {
+  await using workspace = await trained();
+  const { name } = readCpuInfo();
+  const note = `Device "${name}" is the CPU (${name}): no GPU is called so`;
+  const device = ["--device", name, "--threads", "1"];
+  const shape = ["4x4x4", "--seconds", "0"];
+  for (
+    const argv of [
+      ["generate", "--max-new-tokens", "1"],
+      ["eval", "--batches", "1"],
+      ["bench", "gemm", ...shape],
+    ]
+  ) {
+    const { code, err } = await workspace.run([...argv, ...device]);
+    assert.equal(code, 0, err);
+    assert.equal(err.split(note).length - 1, 1, err);
+    const quiet = await workspace.run([...argv, ...device, "--quiet"]);
+    assert.equal(quiet.err, "");
+  }
+  const { out } = await workspace.run(["eval", "--json", ...device]);
+  const result = JSON.parse(out);
+  assert.equal(result.device, `cpu: ${name}, 1 thread`);
+  assert.deepEqual([result.warnings, result.notes], [[], [note]]);
+  const bench = ["bench", "gemm", ...shape, ...device, "--json"];
+  const { warnings, notes } = JSON.parse((await workspace.run(bench)).out);
+  assert.deepEqual([warnings, notes], [[], [note]]);
+});
+
+Deno.test("hearth generate and eval take another device, unless --strict-device", async () => {
+  await using workspace = await trained();
+  for (const command of ["generate", "eval"]) {
+    const argv = [command, "--device", "no such device", "--threads", "1"];
+    const most = command === "eval" ? "--batches" : "--max-new-tokens";
+    const taken = await workspace.run([...argv, most, "1"]);
+    assert.equal(taken.code, 0, taken.err);
+    assert.match(taken.err, /^warning: Cannot use device "no such device", /m);
+    const strict = await workspace.run([...argv, "--strict-device"]);
+    assert.equal(strict.code, 2);
+    assert.match(strict.err, /^error: Cannot use device "no such device", /);
+    const empty = await workspace.run([command, "--device", ""]);
+    assert.equal(empty.code, 2);
+    assert.match(empty.err, /^error: Cannot use an empty text as device\n/);
+  }
 });
 
 Deno.test("hearth eval takes a text too short to train on", async () => {

@@ -215,6 +215,16 @@ Deno.test("parseFileLayer() says what a setting of a wrong type may be", async (
       "device is: auto, cpu, gpu:N, cuda:N, vulkan:N, webgpu:N or part of a name",
     ],
     [
+      "precision: f16",
+      'train.yaml:1:12: precision is "f16": expected one of fp32, bf16, fp16',
+      "did you mean fp16?",
+    ],
+    [
+      "dataWorkers: 4",
+      "train.yaml:1:1: the configuration has no key dataWorkers",
+      "did you mean train.prefetchBatches?",
+    ],
+    [
       "data:\n  dataset:\n    - a.txt\n    - {source: b.txt, weight: -1}\n",
       "train.yaml:4:31: data.dataset.1.weight is -1: expected a source or a list of sources",
       "dataset is: sample, wikitext-2, hf:OWNER/NAME, https://…, a file, a folder, a glob or - (standard input); or a list of them",

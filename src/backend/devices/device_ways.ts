@@ -7,6 +7,7 @@
  * @module
  */
 
+import { EXIT, UserError } from "../../base/errors.ts";
 import { readCpuInfo } from "../cpu/cores.ts";
 import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 import {
@@ -54,13 +55,21 @@ export interface FoundWays {
 /**
  * The ways to the device that a choice means, or to the next best.
  *
- * @throws {UserError} With exit code 2, if `strict` and it is not there.
+ * @throws {UserError} With exit code 2, if nothing is asked for, or if `strict`
+ * and it is not there.
  */
 export async function findWays(
   choice: WayChoice,
   sources: DeviceSources,
 ): Promise<FoundWays> {
   const { device, previous } = choice;
+  if (device.trim() === "") {
+    throw new UserError("Cannot use an empty text as device", {
+      hint: "expected auto, cpu, gpu:N, cuda:N, vulkan:N, webgpu:N or part " +
+        "of a name",
+      exitCode: EXIT.usage,
+    });
+  }
   const isCpu = /^\s*cpu(:0)?\s*$/i.test(device) ||
     isAuto(device) && previous?.backend === "cpu";
   // Who wants the CPU has no use for drivers being loaded.
@@ -79,8 +88,12 @@ export async function findWays(
   const { card, ways } = chosen;
   const warnings = [...chosen.warnings];
   if (!card) {
-    const isMissed = !isCpu && isAuto(device);
-    return { ways, warnings, notes: isMissed ? missedNotes(sources) : [] };
+    const notes = isCpu || warnings.length > 0
+      ? []
+      : isAuto(device)
+      ? missedNotes(sources)
+      : [`Device "${device}" is the CPU (${cpu}): no GPU is called so`];
+    return { ways, warnings, notes };
   }
   const notes = cudaNotes(card, { choice, found, sources });
   if (driverOf(device)) return { ways, warnings, notes };

@@ -14,12 +14,19 @@ import { configFromHf } from "../../model/huggingface_config.ts";
 import { loadChosen } from "../../run/checkpoints/checkpoint_ref.ts";
 import { loadMeta } from "../../run/files/meta.ts";
 import { rootPaths, runPaths } from "../../run/files/run_paths.ts";
+import { formatDevice } from "../../run/log_line.ts";
 import {
   evalBatchCount,
   type EvalResult,
   openEvaluation,
 } from "../../train/evaluate.ts";
-import type { App } from "../app.ts";
+
+/** The root of the runs, and where a person reads along. */
+export interface EvalHost {
+  readonly root: string;
+  warn(message: string): void;
+  note(message: string): void;
+}
 
 /** What to evaluate on, and with. */
 export interface EvalOptions {
@@ -29,6 +36,8 @@ export interface EvalOptions {
   batches?: number;
   /** Default: `auto`. */
   device?: string;
+  /** Whether to fail where that is not there. */
+  strictDevice?: boolean;
   /** CPU threads; 0, the default, is one per physical core. */
   threads?: number;
   /** Ends the evaluation: the promise rejects with its reason. */
@@ -45,6 +54,12 @@ export interface CheckpointEval extends EvalResult {
   checkpoint: string;
   /** The text, as the user named it, or in words. */
   dataset: string;
+  /** What computed it, as in `state.json`: `cpu: AMD EPYC, 2 threads`. */
+  device: string;
+  /** What is not as it was asked for. */
+  warnings: readonly string[];
+  /** How the device was decided on, where that is not plain. */
+  notes: readonly string[];
   /** `exp(valLoss)`: as uncertain as a guess among so many tokens. */
   perplexity: number;
 }
@@ -56,15 +71,15 @@ export interface CheckpointEval extends EvalResult {
  * @throws {DOMException} If `signal` ended it.
  */
 export async function evaluateCheckpoint(
-  app: Pick<App, "root" | "warn">,
+  host: EvalHost,
   ref: string,
   options: EvalOptions,
 ): Promise<CheckpointEval> {
-  const { signal, device = "auto", threads = 0 } = options;
+  const { signal, device = "auto", strictDevice, threads = 0 } = options;
   const onStage = options.onStage ?? (() => {});
-  const chosen = await loadChosen(app.root, ref);
+  const chosen = await loadChosen(host.root, ref);
   const { runId, content } = chosen;
-  const { config, imported } = await loadMeta(runPaths(app.root, runId).meta);
+  const { config, imported } = await loadMeta(runPaths(host.root, runId).meta);
   if (imported && options.dataset === undefined) {
     throw new UserError(
       `Cannot evaluate "${runId}" on its own text: it was imported without`,
@@ -89,20 +104,27 @@ export async function evaluateCheckpoint(
     seqLen: model.seqLen,
     batchSize,
     seed: config.seed,
-    dataDir: rootPaths(app.root).data,
+    dataDir: rootPaths(host.root).data,
     onProgress(progress) {
       const { stage, fraction } = describeProgress(progress);
       onStage(stage, fraction);
     },
-    onNotice: (message) => app.warn(message),
+    onNotice: (message) => host.warn(message),
     signal,
   });
   opened.defer(() => dataset.close());
   checkVocabulary(`evaluate "${runId}/${chosen.name}"`, { tokenizer, model });
 
-  const { backend, warnings } = await openBackend({ device, threads });
+  const { backend, ...why } = await openBackend({
+    device,
+    strict: strictDevice,
+    threads,
+  });
   opened.defer(() => backend.dispose());
-  for (const warning of [...chosen.warnings, ...warnings]) app.warn(warning);
+  const { notes } = why, warnings = [...chosen.warnings, ...why.warnings];
+  for (const warning of warnings) host.warn(warning);
+  for (const note of notes) host.note(note);
+  host.note(`${runId}/${chosen.name} on ${backend.device.name}`);
   const params = eachFromHuggingFace(model, content.params);
   const evaluation = await openEvaluation({
     backend,
@@ -126,6 +148,7 @@ export async function evaluateCheckpoint(
     runId,
     checkpoint: chosen.name,
     dataset: options.dataset ?? "the run's validation text",
+    ...{ device: formatDevice(backend.device), warnings, notes },
     ...result!,
     perplexity: Math.exp(result!.valLoss),
   };

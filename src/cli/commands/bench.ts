@@ -238,14 +238,17 @@ async function onDevice(
   const { device, threads, gemm, precision } = config;
   // A figure of something else than was asked for would mislead.
   const choice = { device, threads, gemm, precision, strict: true };
-  const { backend, warnings } = await openBackend(choice).catch((cause) => {
-    if (!(cause instanceof UserError)) throw cause;
-    const { message, exitCode } = cause;
-    const hint = "hearth doctor says what this machine has";
-    throw new UserError(message, { hint, exitCode, cause });
-  });
+  const { backend, warnings, notes } = await openBackend(choice).catch(
+    (cause) => {
+      if (!(cause instanceof UserError)) throw cause;
+      const { message, exitCode } = cause;
+      const hint = "hearth doctor says what this machine has";
+      throw new UserError(message, { hint, exitCode, cause });
+    },
+  );
   try {
     warnings.forEach((warning) => app.warn(warning));
+    notes.forEach((note) => app.note(note));
     const { kernels } = backend.device;
     app.note(`${formatDevice(backend.device)}, ${kernels}, ${precision}`);
     const { text, json } = await work(backend);
@@ -255,6 +258,7 @@ async function onDevice(
       ...json, // may have looked before it did more than it measures
       precision,
       ...await surroundings(backend.device),
+      ...{ warnings, notes },
     });
   } finally {
     await backend.dispose();

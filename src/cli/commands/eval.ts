@@ -1,6 +1,6 @@
 /** `hearth eval`: the loss of a trained model on a text. @module */
 
-import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { formatCount } from "../../base/format.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
@@ -23,6 +23,8 @@ export function addEvalCommand(program: CommandUnknownOpts, app: App): void {
     .option("--dataset <source>", "another text: a file, a folder or a glob")
     .option("--batches <n>", "use only this many", countFlag("--batches", 1))
     .option("--device <device>", "auto, cpu, gpu … (default: auto)")
+    .option("--strict-device", "fail when that device is not there")
+    .addOption(new Option("--no-strict-device").hideHelp())
     .option("--threads <n>", "CPU threads", countFlag("--threads", 0))
     .addHelpText(
       "after",
@@ -35,7 +37,12 @@ export function addEvalCommand(program: CommandUnknownOpts, app: App): void {
       using line = new LiveLine(app);
       using stop = new StopSignal(app, () => {});
       const { signal } = stop;
-      const result = await evaluateCheckpoint(app, ref, {
+      const host = {
+        root: app.root,
+        warn: (message: string) => line.warn(message),
+        note: (message: string) => line.print(message),
+      };
+      const result = await evaluateCheckpoint(host, ref, {
         ...flags,
         signal,
         onStage: (stage, fraction) =>

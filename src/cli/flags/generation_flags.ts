@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { countFlag, numberFlag } from "./numbers.ts";
 
 /**
@@ -52,5 +52,7 @@ export function addGenerationFlags<A extends unknown[]>(command: Command<A>) {
       countFlag("--num-samples", 1),
     )
     .option("--device <device>", "auto, cpu, gpu … (default: auto)")
+    .option("--strict-device", "fail when that device is not there")
+    .addOption(new Option("--no-strict-device").hideHelp())
     .option("--threads <n>", "CPU threads", countFlag("--threads", 0));
 }

@@ -14,6 +14,7 @@ import {
 import { formatAge, formatClock } from "../../base/when.ts";
 import type { RunState } from "../../run/files/run_state.ts";
 import type { Telemetry } from "../../run/telemetry/telemetry.ts";
+import { deviceWords } from "../../run/watch/device_words.ts";
 import { formatSilence } from "../../run/watch/silence.ts";
 import { formatFields } from "./table.ts";
 
@@ -80,15 +81,6 @@ export function formatStateLine(state: RunState): string {
       ]
       : [],
   ].join(" | ");
-}
-
-/** `gpu:0: NVIDIA A30, fp32 (auto)`: what was asked for, if not just that. */
-function deviceWords(state: RunState): string {
-  const { device, requestedDevice, precision } = state;
-  const isId = requestedDevice !== null &&
-    device?.startsWith(`${requestedDevice}: `);
-  const asked = requestedDevice === null || isId ? "" : ` (${requestedDevice})`;
-  return `${device ?? unknown}, ${precision ?? unknown}${asked}`;
 }
 
 /** `CPU 187 %, machine 95 %, memory 312.0 MB, GPU n/a`. */

@@ -17,6 +17,7 @@ import type { App } from "../app.ts";
 /** Says what is not quite as asked for, and what computes. */
 export function introduce(app: App, model: OpenModel): void {
   model.warnings.forEach((warning) => app.warn(warning));
+  model.notes.forEach((note) => app.note(note));
   app.note(`${model.name} on ${model.device.name}`);
 }
 

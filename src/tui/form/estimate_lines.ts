@@ -67,6 +67,9 @@ export function estimateLines(view: EstimateView): Line[] {
       ),
     ],
     ["time", ...timeSpans(view)],
+    ...isResult(view.trial)
+      ? [["device", span(view.trial.device)] as [string, Span]]
+      : [],
   ]);
 }
 
@@ -84,6 +87,11 @@ export function shortEstimate({ estimate }: EstimateView): Line {
     bold(totalSteps === null ? UNKNOWN : `~${formatApprox(totalSteps)}`),
     span(" steps", "dim"),
   ];
+}
+
+/** Whether steps were tried. */
+export function isResult(trial: EstimateView["trial"]): trial is TrialResult {
+  return trial !== null && trial !== "running" && !("problem" in trial);
 }
 
 function timeSpans({ estimate, trial }: EstimateView): Span[] {

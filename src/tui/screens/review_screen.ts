@@ -20,9 +20,13 @@ import {
 } from "../../train/estimate.ts";
 import { gauge } from "../charts/gauge.ts";
 import { commandLines, ownCommand } from "../form/command_line.ts";
-import { estimateLines, type EstimateView } from "../form/estimate_lines.ts";
+import {
+  estimateLines,
+  type EstimateView,
+  isResult,
+} from "../form/estimate_lines.ts";
 import type { Host, Screen, Size } from "../screen.ts";
-import { bold, type Line, span } from "../text/line.ts";
+import { bold, type Line, type Span, span } from "../text/line.ts";
 import { wrapWidth } from "../text/width.ts";
 import type { StartOptions } from "./launch.ts";
 
@@ -78,7 +82,7 @@ export class ReviewScreen implements Screen {
           trial: this.#trial,
           freeDiskBytes: this.#freeDiskBytes,
         }),
-        ...this.#trialProblem(columns),
+        ...this.#trialNews(columns),
         [],
       ]),
       ...commandLines(this.#commandLine(), columns),
@@ -104,13 +108,21 @@ export class ReviewScreen implements Screen {
   }
 
   /** It may be long: what it takes, what there is. */
-  #trialProblem(columns: number): Line[] {
+  #trialNews(columns: number): Line[] {
     const trial = this.#trial;
-    if (trial === null || trial === "running" || !("problem" in trial)) {
-      return [];
+    const lines = (texts: readonly string[], tone?: Span["tone"]): Line[] =>
+      texts.flatMap((text) => wrapWidth(safeText(text), columns))
+        .map((one) => [span(one, tone)]);
+    if (isResult(trial)) {
+      const { warnings, notes } = trial;
+      return [
+        ...lines(warnings.map((text) => `! ${text}`), "warn"),
+        ...lines(notes),
+      ];
     }
-    return wrapWidth(`✗ ${safeText(trial.problem)}`, columns)
-      .map((one): Line => [span(one, "bad")]);
+    return trial === null || trial === "running"
+      ? []
+      : lines([`✗ ${trial.problem}`], "bad");
   }
 
   #phaseLines(columns: number): Line[] {

@@ -6,6 +6,7 @@
 
 import { formatCount, formatDuration } from "../../base/format.ts";
 import { formatAge, formatClock } from "../../base/when.ts";
+import { deviceWords } from "../../run/watch/device_words.ts";
 import { formatSilence } from "../../run/watch/silence.ts";
 import { gauge } from "../charts/gauge.ts";
 import type { RunRecord } from "../state/run_feed.ts";
@@ -100,8 +101,7 @@ export function summaryLines(
   if (wide || columns >= 80) {
     lines.push([
       label("device"),
-      span(state.device ?? "–"),
-      span(state.precision ? `, ${state.precision}` : ""),
+      span(state.device === null ? "–" : deviceWords(state)),
       SEPARATOR,
       label("seen"),
       span(state.tokens === null ? "–" : `${formatCount(state.tokens)} tokens`),

@@ -134,6 +134,7 @@ export class Writer implements AsyncDisposable {
         name: model.name,
         notes: [
           ...model.warnings,
+          ...model.notes,
           ...(unknown > 0
             ? [`${unknown} characters of the prompt are unknown to the model`]
             : []),

@@ -1,6 +1,7 @@
 /** A card that WebGPU and Vulkan show, in one way or the other. */
 
 import assert from "node:assert/strict";
+import { readCpuInfo } from "../../../src/backend/cpu/cores.ts";
 import type { DeviceSources } from "../../../src/backend/devices/device_sources.ts";
 import { openBackend } from "../../../src/backend/devices/open_backend.ts";
 import { describe } from "../../../src/backend/webgpu/device/adapters.ts";
@@ -196,4 +197,31 @@ Deno.test("openBackend() says that CUDA's variable has no effect", async () => {
   // With CUDA that would be the first of those that it names.
   assert.deepEqual(await notes("cuda:0", "1"), note("1", second));
   assert.deepEqual(await notes("vulkan:CUDA:0", "1"), note("1", second));
+});
+
+Deno.test("openBackend() says that a name is the CPU's alone", async () => {
+  const { name } = readCpuInfo();
+  const { sources } = gpuMachine();
+  const notes = async (device: string) => {
+    const chosen = await choose({ device, strict: true }, sources);
+    assert.deepEqual([chosen.id, chosen.warnings], ["cpu", []]);
+    return chosen.notes;
+  };
+  // Who asks for radeon may get the processor that has one inside.
+  assert.deepEqual(await notes(name), [
+    `Device "${name}" is the CPU (${name}): no GPU is called so`,
+  ]);
+  assert.deepEqual(await notes("cpu"), []);
+  assert.deepEqual(await notes(" CPU:0"), []);
+});
+
+Deno.test("openBackend() needs something to be asked for", async () => {
+  for (const device of ["", " "]) {
+    const { sources, events } = gpuMachine();
+    await assert.rejects(choose({ device }, sources), {
+      name: "UserError",
+      message: "Cannot use an empty text as device",
+    });
+    assert.deepEqual(events, []);
+  }
 });

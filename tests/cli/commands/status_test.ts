@@ -51,7 +51,7 @@ Deno.test("formatStatus() of a run that trains", () => {
     `\
 run         owl-1
 status      running, process 4242
-device      cpu: AMD EPYC 7763, 8 threads, fp32 (cuda:1)
+device      cpu: AMD EPYC 7763, 8 threads, fp32 (asked for cuda:1)
 progress    step 1,200 of 5,000, epoch 0.24 of 1.00
 loss        train 2.8123, val 2.9000 (best 2.8500)
 speed       12,346 tok/s, 2,457,600 tokens so far

@@ -13,6 +13,7 @@ function fakeModel(name: string, words: string[], log: string[]): OpenModel {
     name,
     device: { id: "cpu", name: "fake", backend: "cpu" } as OpenModel["device"],
     warnings: [],
+    notes: [],
     countUnknown: (text) => text.includes("?") ? 1 : 0,
     async *generate({ signal, seed }) {
       log.push(`${name} writes ${seed}`);
