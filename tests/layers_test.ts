@@ -152,6 +152,46 @@ Deno.test("no file has more than 500 lines", async () => {
   assert.deepEqual(long, []);
 });
 
+// A name that leads nowhere is what a move leaves behind.
+Deno.test("comments name only files that exist", async () => {
+  const all: Source[] = [];
+  for (const folder of ["src", "tests", "bench", "scripts", "examples"]) {
+    const url = new URL(`../${folder}/`, import.meta.url);
+    all.push(...await Array.fromAsync(sources(url, new URL("../", url))));
+  }
+  const ends = new Set(all.flatMap(({ path }) => tails(path)));
+  const kernels = new URL("backend/cpu/kernels/", root); // not among sources()
+  for await (const { name } of Deno.readDir(kernels)) {
+    for (const end of tails(`src/backend/cpu/kernels/${name}`)) ends.add(end);
+  }
+  const dead: string[] = [];
+  for (const { path, code } of all) {
+    for (
+      const [comment] of code.matchAll(/\/\*\*[\s\S]*?\*\/|^\s*\/\/ .*$/gm)
+    ) {
+      for (
+        const [name] of comment.matchAll(/(?<![\w./"-])[./\w]*\w\.tsx?\b/g)
+      ) {
+        const [, up, end] = /^((?:\.{1,2}\/)*)(.*)$/.exec(name)!;
+        const target = up === "" ? end : whole(name, path);
+        if (!ends.has(target)) dead.push(`${path}: ${name}`);
+      }
+    }
+  }
+  assert.deepEqual(dead, []);
+});
+
+/** A path, and all that is left of it without its first folders. */
+function tails(path: string): string[] {
+  const parts = path.split("/");
+  return parts.map((_, i) => parts.slice(i).join("/"));
+}
+
+/** From the repository's root, what is named in the file at `path`. */
+function whole(name: string, path: string): string {
+  return new URL(name, `file:///${path}`).pathname.slice(1);
+}
+
 /** Comments may speak of anything; strings stay. */
 function withoutComments(code: string): string {
   return code.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1");

@@ -10,7 +10,10 @@
  * that nobody knows.
  */
 export interface DataProgress {
-  /** Downloading, checking text or tokens on disk, training a tokenizer, encoding. */
+  /**
+   * Downloading, checking text or tokens on disk, training a tokenizer,
+   * encoding.
+   */
   phase: "download" | "read" | "tokenizer" | "tokenize";
   done: number;
   total: number;

@@ -1,11 +1,12 @@
 /**
  * A model with its key-value cache: takes tokens, and draws the next.
  *
- * A token is drawn on the device, which goes on with it at once; the host
- * looks at several together. Prompts go through in pieces of {@linkcode PIECES} tokens, generated tokens
- * one by one. When the context is full, the decoder forgets the older half of
- * it and reads the newer half again from position 0, so that generation can
- * go on for ever at the price of one such pause every seqLen/2 tokens.
+ * A token is drawn on the device, which goes on with it at once; the host looks
+ * at several together. Prompts go through in pieces of {@linkcode PIECES}
+ * tokens, generated tokens one by one. When the context is full, the decoder
+ * forgets the older half of it and reads the newer half again from position 0,
+ * so that generation can go on for ever at the price of one such pause every
+ * seqLen/2 tokens.
  *
  * @module
  */

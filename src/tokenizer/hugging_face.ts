@@ -6,9 +6,9 @@
  * 21 tokenizers of as many shapes (Llama, Qwen, Gemma, T5, BERT …) and 20,000
  * random strings for each, the ids differ from those of Python's tokenizers
  * 0.23.2 in 4 strings of all for this one. The other differs in 46,000 (38,000
- * by its way with unknown words), and on WikiText-2 for two of them. Speed is 0.8 against 0.5
- * million tokens/s. The price: 4.7 MB of script, and 0.3 s and 54 MB to load,
- * which only those pay who use such a file.
+ * by its way with unknown words), and on WikiText-2 for two of them. Speed is
+ * 0.8 against 0.5 million tokens/s. The price: 4.7 MB of script, and 0.3 s and
+ * 54 MB to load, which only those pay who use such a file.
  *
  * The package is a CommonJS script labelled as a module, and it aborts on a
  * bad file. So its text is run as a function with the surroundings that it
@@ -171,7 +171,9 @@ function allOfTheText(root: TokenizerFile["root"]): TokenizerFile["root"] {
   };
 }
 
-/** The reason of the first panic in Rust: what it unwrapped in vain, or said. */
+/**
+ * The reason of the first panic in Rust: what it unwrapped in vain, or said.
+ */
 function refusal(log: readonly string[]): string | null {
   const lines = log.join("\n");
   const match = /an `Err` value: (?:Error\("(.*?)", line|(.*))/.exec(lines) ??

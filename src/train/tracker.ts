@@ -74,8 +74,9 @@ export class Tracker {
   }
 
   /**
-   * An evaluation or a checkpoint has ended. What comes to nothing, such as an evaluation that is told
-   * to stop, has no end: its time falls to what comes next.
+   * An evaluation or a checkpoint has ended. What comes to nothing, such as an
+   * evaluation that is told to stop, has no end: its time falls to what comes
+   * next.
    *
    * @returns Its own time in milliseconds.
    */

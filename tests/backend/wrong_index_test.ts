@@ -2,7 +2,7 @@
  * Ids, targets, positions and slots that are beyond their tensors: a kernel
  * takes something else, and reads and writes nothing that is not its own.
  * Executors that check each number themselves stop instead, as
- * cpu_backend_test.ts shows.
+ * cpu/backend_test.ts shows.
  */
 
 import assert from "node:assert/strict";

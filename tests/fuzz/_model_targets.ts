@@ -1,4 +1,8 @@
-/** Models that others made: folders, and tokenizers of all their shapes. @module */
+/**
+ * Models that others made: folders, and tokenizers of all their shapes.
+ *
+ * @module
+ */
 
 import { join } from "node:path";
 import { UserError } from "../../src/base/errors.ts";

@@ -2,9 +2,10 @@
  * What a kernel hands to the executor: shader text, the memory that it binds,
  * and how many workgroups run it.
  *
- * Kernels know pieces of memory, not places: where a piece lies is planned
- * once all dispatches are known (loading/memory_plan.ts). Whether a binding is `read`
- * or `read_write` depends on that plan, so declarations are written last.
+ * Kernels know pieces of memory, not places: where a piece lies is planned once
+ * all dispatches are known (loading/memory_plan.ts). Whether a binding is
+ * `read` or `read_write` depends on that plan, so declarations are written
+ * last.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A program on a WebGPU device, made by load_program.ts: a run records its
- * dispatches and submits them.
+ * A program on a WebGPU device, made by loading/load_program.ts: a run records
+ * its dispatches and submits them.
  *
  * @module
  */

@@ -2,9 +2,9 @@
  * `hearth bench ops`: where the time of a training step goes, op by op.
  *
  * On a GPU a call is a dispatch, of which an op may take several, and its time
- * the shortest of several times many in a row.
- * The time of a call is the median of several runs and includes the wait for
- * the slowest thread, which is shown apart as well. GB/s counts each tensor of a call once.
+ * the shortest of several times many in a row. The time of a call is the median
+ * of several runs and includes the wait for the slowest thread, which is shown
+ * apart as well. GB/s counts each tensor of a call once.
  *
  * @module
  */

@@ -12,11 +12,11 @@ import { unlessGone } from "../../base/unless_gone.ts";
 import { explainingIo } from "./explaining_io.ts";
 
 /**
- * Looks for links and pipes in the directory of a run or of its checkpoints, before
- * anything in it is written. One that is not there yet has none.
+ * Looks for links and pipes in the directory of a run or of its checkpoints,
+ * before anything in it is written. One that is not there yet has none.
  *
- * @throws {UserError} If there is one, the directory itself is one, or it cannot
- * be looked into.
+ * @throws {UserError} If there is one, the directory itself is one, or it
+ * cannot be looked into.
  */
 export function refuseLinks(dir: string): Promise<void> {
   return explainingIo(dir, async () => {

@@ -4,7 +4,10 @@
  * @module
  */
 
-/** Where the cursor is, of `count` which may be infinite, after `action`; null if it is no movement. */
+/**
+ * Where the cursor is, of `count` which may be infinite, after `action`; null
+ * if it is no movement.
+ */
 export function moved(
   action: string,
   { at, count, page }: { at: number; count: number; page: number },

@@ -17,7 +17,7 @@ Deno.test("blasIsRight() says which files it cannot open", () => {
 /** A library that is there but multiplies wrongly is no reason to skip. */
 const isMissing = noBlas?.includes("Cannot open") ?? false;
 
-// What it computes is tested with the other builds, see _cpu_builds.ts.
+// What it computes is tested with the other builds, see _builds.ts.
 Deno.test({
   name: "blas multiplies when asked to" +
     (isMissing ? ` (skipped: ${noBlas})` : ""),

@@ -1,5 +1,5 @@
 /**
- * Programs on the machine of _spirv_machine.ts.
+ * Programs on the machine of _machine.ts.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Bits of the numbers of the machine of _spirv_machine.ts.
+ * Bits of the numbers of the machine of _machine.ts.
  *
  * @module
  */

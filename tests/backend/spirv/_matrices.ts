@@ -1,5 +1,5 @@
 /**
- * Matrices of the machine of _spirv_machine.ts. Each thread of a subgroup has
+ * Matrices of the machine of _machine.ts. Each thread of a subgroup has
  * all numbers, row by row, and stores some.
  *
  * @module

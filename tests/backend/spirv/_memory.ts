@@ -1,5 +1,5 @@
 /**
- * Memory of the machine of _spirv_machine.ts: numbers one after another,
+ * Memory of the machine of _machine.ts: numbers one after another,
  * which know who wrote and read them since the threads last met, those of a
  * workgroup or of a subgroup.
  *

@@ -1,5 +1,5 @@
 /**
- * Values of the machine of _spirv_machine.ts, and how they are read from memory
+ * Values of the machine of _machine.ts, and how they are read from memory
  * and written to it.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * Attention on matrix units of devices; see _matrix_attention.ts.
+ * Attention on matrix units of devices; see ../webgpu/_matrix_attention.ts.
  */
 
 import assert from "node:assert/strict";

@@ -319,7 +319,7 @@ for (const arch of ["gpt2", "llama"] as const) {
     const full = await losses(openReferenceBackend());
     const half = await losses(await device.open());
     assert.equal(half.length, 50);
-    // As where only activations are stored so; see webgpu_two_bytes_test.ts.
+    // As where only activations are stored so; see ../webgpu/two_bytes_test.ts.
     const allowed = device.precision === "bf16" ? 1e-2 : 5e-3;
     const off = full.map((loss, step) => Math.abs(loss - half[step]));
     assert.ok(Math.max(...off) > 0, "factors are rounded");

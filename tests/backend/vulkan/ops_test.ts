@@ -4,8 +4,9 @@ import { noVulkan, testVulkan } from "./_vulkan.ts";
 
 /**
  * Of each op the first case and every sixth: what the kernels compute at all
- * sizes webgpu_ops_test.ts shows, and that they compile, spirv_shaders_test.ts.
- * HEARTH_TEST_DRIVER=vulkan runs all tests of webgpu_*_test.ts here instead.
+ * sizes ../webgpu/ops_test.ts shows, and that they compile,
+ * ../spirv/shaders_test.ts.
+ * HEARTH_TEST_DRIVER=vulkan runs all tests of ../webgpu/ here instead.
  */
 const cases = opCases.filter(({ op }, i) =>
   i % 6 === 0 || opCases.findIndex((one) => one.op === op) === i

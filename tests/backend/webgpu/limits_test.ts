@@ -1,4 +1,7 @@
-/** Adapters that allow little: programs are cut to fit, or one line says why not. */
+/**
+ * Adapters that allow little: programs are cut to fit, or one line says why
+ * not.
+ */
 
 import assert from "node:assert/strict";
 import { UserError } from "../../../src/base/errors.ts";

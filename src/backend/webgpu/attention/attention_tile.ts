@@ -3,8 +3,9 @@
  * four or eight rows per thread.
  *
  * Of the threads of a workgroup, `y` counts groups of rows of the tile, `x`
- * groups of four columns, and later, with the same rows, vectors of the head. Scores are computed anew in the backward kernels, so nothing of
- * size T x T is ever in memory. How a thread finds its part of the tiles is
+ * groups of four columns, and later, with the same rows, vectors of the head.
+ * Scores are computed anew in the backward kernels, so nothing of size T x T is
+ * ever in memory. How a thread finds its part of the tiles is
  * attention_place.ts's, where heads lie attention_heads.ts's, and how factors
  * of the products get to the threads attention_products.ts's.
  *

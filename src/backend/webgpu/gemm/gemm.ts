@@ -1,8 +1,8 @@
 /**
  * Matrix products as dispatches: one, or two where the depth is split.
  *
- * The shader is gemm_kernel.ts's, or gemm_matrix.ts's; which variant a shape
- * gets, gemm_choice.ts says.
+ * The shader is gemm_kernel.ts's, or ../gemm_matrix/gemm_matrix.ts's; which
+ * variant a shape gets, gemm_choice.ts says.
  *
  * @module
  */

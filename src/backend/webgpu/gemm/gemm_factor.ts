@@ -262,7 +262,7 @@ export function loadAlongK(
   return `vec4<f32>(${numbers.join(", ")})`;
 }
 
-/** A vector as numbers, or as it is stored; see two_bytes.ts. */
+/** A vector as numbers, or as it is stored; see ../shader/two_byte_access.ts. */
 function vectorAt(
   index: string,
   { name, raw }: { name: string; raw: boolean },

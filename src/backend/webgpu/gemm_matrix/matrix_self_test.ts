@@ -3,10 +3,10 @@
  * driver may not compile what it should, or compute something else.
  *
  * Two products, made as all others are, on a matrix unit or without. The first
- * loads rows of both factors into units, the second columns, and takes its left factor as the first stored
- * it, in two bytes. Factors are integers that bf16 and f16 hold, and sums are
- * below 2^24, so that f32 gives the same in every order; sums of less would not
- * be the same.
+ * loads rows of both factors into units, the second columns, and takes its left
+ * factor as the first stored it, in two bytes. Factors are integers that bf16
+ * and f16 hold, and sums are below 2^24, so that f32 gives the same in every
+ * order; sums of less would not be the same.
  *
  * @module
  */

@@ -5,9 +5,10 @@
  * not be bound for reading only as well. So pieces that a dispatch reads lie
  * in other buffers than those it writes, as far as that is possible: each
  * piece takes the first buffer that has none of the pieces it must keep apart
- * from. The same goes for dispatches that can run side by side (schedule.ts):
- * what one writes, the others do not touch. Within the buffers of temporaries,
- * pieces that are never needed at the same time share memory (graph/arena.ts).
+ * from. The same goes for dispatches that can run side by side
+ * (../lowering/schedule.ts): what one writes, the others do not touch. Within
+ * the buffers of temporaries, pieces that are never needed at the same time
+ * share memory (graph/arena.ts).
  *
  * @module
  */

@@ -70,9 +70,10 @@ export const FILLED_UP: Uses = {
  * How each temporary of a phase is stored that is not f32.
  *
  * With fp16, only what the forward pass makes is f16, also where it is computed
- * again for the backward pass: gradients are too small for its exponent, and
- * in bf16 need no loss scale. But those that products on units of f16 read, and
- * those of attention, are stored as these take them, times {@linkcode gradientScale}.
+ * again for the backward pass: gradients are too small for its exponent, and in
+ * bf16 need no loss scale. But those that products on units of f16 read, and
+ * those of attention, are stored as these take them, times {@linkcode
+ * gradientScale}.
  *
  * @param unit What products may use.
  */

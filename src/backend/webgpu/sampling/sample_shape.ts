@@ -31,7 +31,9 @@ export interface SampleShape {
   /** Groups of threads of a block, whose largest scores are noted. */
   readonly perBlock: number;
   readonly groups: number;
-  /** Where in the notes the numbers of the first block are, by what they say. */
+  /**
+   * Where in the notes the numbers of the first block are, by what they say.
+   */
   readonly notes: Record<"top" | "first" | "isBad" | "sum" | "count", number>;
   readonly noteCount: number;
 }
@@ -71,7 +73,9 @@ fn keyOf(x: f32) -> u32 {
 }
 `;
 
-/** WGSL: the score of logit `x` of id `i`, whose word says whether it was used. */
+/**
+ * WGSL: the score of logit `x` of id `i`, whose word says whether it was used.
+ */
 export function penalized(word: string, penalty: string): string {
   return `select(x, select(x * ${penalty}, x / ${penalty}, x > 0.0f), ` +
     `((${word} >> (i & 31u)) & 1u) == 1u)`;
