@@ -65,7 +65,11 @@ export function diagnoseGpu(findings: GpuFindings): GpuProblem[] {
     const problem = "there is no Vulkan driver for the GPU of this machine";
     return diagnoseSearch(findings) ?? [{ problem, fix: MESA }];
   }
-  return [...diagnoseVariables(findings), diagnoseNoCard(findings)];
+  return [
+    ...diagnoseVariables(findings),
+    ...diagnoseNamed(findings),
+    diagnoseNoCard(findings),
+  ];
 }
 
 /**
@@ -137,7 +141,7 @@ function diagnoseVariables(
     }];
   }
   if (loaderProblem !== null) return []; // which would read the files
-  const name = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].find((one) => env[one]);
+  const name = naming(env);
   const unread = icds.find(({ library }) => library === null);
   return name && unread
     ? [{
@@ -145,6 +149,25 @@ function diagnoseVariables(
       fix: `unset ${name}, or let it name the JSON file of the driver`,
     }]
     : [];
+}
+
+/** Drivers that a variable names, of which none can be loaded. */
+function diagnoseNamed({ env, icds }: GpuFindings): GpuProblem[] {
+  const name = naming(env), first = icds.at(0);
+  if (!name || !first?.library || icds.some((one) => one.problem === null)) {
+    return [];
+  }
+  const { path, library, problem } = first;
+  return [{
+    problem: `${name} names "${path}", whose ${library} cannot be loaded: ` +
+      problem,
+    fix: `unset ${name}, or install that driver again`,
+  }];
+}
+
+/** The variable that names files of drivers, if one is set. */
+function naming(env: GpuFindings["env"]): string | undefined {
+  return ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].find((one) => env[one]);
 }
 
 function diagnoseCards(
@@ -180,11 +203,19 @@ function diagnoseNvidia(card: Card, findings: GpuFindings): GpuProblem {
       fix: "run nvidia-modprobe -u -c=0 as root, or reboot",
     };
   }
-  const locked = findings.nvidiaNodes.find(({ usable }) => !usable);
+  const nodes = findings.nvidiaNodes;
+  const locked = nodes.find(({ access }) => access === "denied");
   if (locked) {
     return {
       problem: `"${locked.path}" cannot be opened by this user`,
       fix: `ask for access: ls -l ${locked.path} shows the group`,
+    };
+  }
+  const dead = nodes.find(({ access }) => access === "dead");
+  if (dead) {
+    return {
+      problem: `"${dead.path}" leads to no device`,
+      fix: "reboot; sudo dmesg | grep NVRM says what the driver met",
     };
   }
   const icds = icdsOf(NVIDIA, findings);
@@ -261,13 +292,22 @@ function diagnoseMesa(card: Card, findings: GpuFindings): GpuProblem {
       fix: `load its driver: modprobe ${card.driver ?? "amdgpu"}`,
     };
   }
-  const locked = renderNodes.find(({ usable }) => !usable);
+  const locked = renderNodes.find(({ access }) => access === "denied");
   if (locked) {
     return {
       problem: `"${locked.path}" cannot be opened by this user`,
       fix: isContainer
         ? "add --group-add of the file's group to docker run"
         : "usermod -aG render,video $USER as root, then log in again",
+    };
+  }
+  const dead = renderNodes.find(({ access }) => access === "dead");
+  if (dead) {
+    return {
+      problem: `"${dead.path}" leads to no device`,
+      fix: isContainer
+        ? "start the container anew, with --device /dev/dri"
+        : `load its driver: modprobe ${card.driver ?? "amdgpu"}`,
     };
   }
   const icds = icdsOf(card.vendorId, findings);

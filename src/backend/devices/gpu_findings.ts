@@ -9,7 +9,7 @@
  * @module
  */
 
-import { errorMessage } from "../../base/errors.ts";
+import { loadProblem } from "../../base/load_problem.ts";
 import type { AdapterInfo } from "../webgpu/device/adapters.ts";
 
 /** A graphics card on the PCI bus. */
@@ -33,8 +33,8 @@ export interface IcdFile {
 /** A device file. */
 export interface DeviceFile {
   readonly path: string;
-  /** May be read and written by this user. */
-  readonly usable: boolean;
+  /** It opens; not for this user; or there is no device behind it. */
+  readonly access: "open" | "denied" | "dead";
 }
 
 /** What a machine tells. */
@@ -206,16 +206,17 @@ function deviceFiles(directory: string, name: RegExp): DeviceFile[] {
   return namesIn(directory).filter((one) => name.test(one)).sort()
     .map((one) => {
       const path = `${directory}/${one}`;
-      return { path, usable: isUsable(path) };
+      return { path, access: accessTo(path) };
     });
 }
 
-function isUsable(path: string): boolean {
+function accessTo(path: string): DeviceFile["access"] {
   try {
     Deno.openSync(path, { read: true, write: true }).close();
-    return true;
-  } catch {
-    return false; // not for this user, or no device behind it
+    return "open";
+  } catch (error) {
+    // Where a container leaves out a device, its file is refused as well.
+    return error instanceof Deno.errors.PermissionDenied ? "denied" : "dead";
   }
 }
 
@@ -224,7 +225,7 @@ function tryLoad(library: string): string | null {
     Deno.dlopen(library, {}).close();
     return null;
   } catch (error) {
-    return errorMessage(error);
+    return loadProblem(error);
   }
 }
 

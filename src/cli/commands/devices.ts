@@ -10,7 +10,7 @@ import type {
 import { formatBytes, formatCount } from "../../base/format.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
-import { formatTable } from "../output/table.ts";
+import { type Column, formatTable } from "../output/table.ts";
 import { wrapText } from "../output/wrap_text.ts";
 
 /** Adds the command. */
@@ -57,29 +57,33 @@ export function formatDevices(
   columns: number,
 ): string {
   const isMeasured = devices.some(({ gflops }) => gflops !== null);
-  const table = formatTable(
-    [
-      ["device", "left"],
-      ["name", "left"],
-      ["memory", "right"],
-      ...isMeasured ? [["GFLOP/s", "right"] as const] : [],
-      ["through", "left"],
-      ["ask for it by", "left"],
-    ],
-    devices.map((one) => [
-      one.id,
-      one.name,
-      formatBytes(one.memoryBytes),
-      ...isMeasured ? [formatCount(one.gflops)] : [],
-      one.backend === "cpu" ? "" : DRIVER_NAMES[one.backend],
-      one.requests.join(", "),
-    ]),
-  );
+  const cells = devices.map((one) => [
+    one.id,
+    one.name,
+    formatBytes(one.memoryBytes),
+    ...isMeasured ? [formatCount(one.gflops)] : [],
+    one.backend === "cpu" ? "" : DRIVER_NAMES[one.backend],
+    one.requests.join(", "),
+  ]);
+  const titles: Column[] = [
+    ["device", "left"],
+    ["name", "left"],
+    ["memory", "right", 0],
+    ...isMeasured ? [["GFLOP/s", "right"] as const] : [],
+    ["through", "left", 2],
+    ["ask for it by", "left", 1],
+  ];
+  const table = formatTable(titles, cells, columns);
+  const isWhole = table === formatTable(titles, cells);
   const width = Math.max(...devices.map(({ id }) => id.length));
   const indent = " ".repeat(width + 2);
   const details = devices.map((one) => {
-    const lines = wrapText(detailsOf(one).join("\n"), { columns, indent });
-    return one.id.padEnd(indent.length) + lines.slice(indent.length);
+    const [what, ...more] = detailsOf(one);
+    // Where the table has no room for it.
+    const asked = isWhole ? [] : [`ask for it by ${one.requests.join(", ")}`];
+    const text = [what, ...asked, ...more].join("\n");
+    return one.id.padEnd(indent.length) +
+      wrapText(text, { columns, indent }).slice(indent.length);
   });
   return `${table}\n\n${details.join("\n")}`;
 }

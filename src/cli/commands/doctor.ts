@@ -18,6 +18,7 @@ import { FULL_VERSION } from "../../base/version.ts";
 import type { GpuSample } from "../../run/telemetry/gpu_sample.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
+import { wrapText } from "../output/wrap_text.ts";
 
 /** One finding. */
 export interface Check {
@@ -46,19 +47,29 @@ export function addDoctorCommand(program: CommandUnknownOpts, app: App): void {
     .action(async () => {
       const checks = await examine(app);
       if (app.json) app.printJson(checks);
-      else app.print(formatChecks(checks));
+      else app.print(formatChecks(checks, widthOf(app)));
       if (checks.some(({ verdict }) => verdict === "bad")) {
         app.exitCode = EXIT.failed;
       }
     });
 }
 
-/** The findings as lines of text; pure. */
-function formatChecks(checks: readonly Check[]): string {
+/** That of the terminal; other programs get one line for each finding. */
+function widthOf({ io }: App): number {
+  return io.stdout.isTty ? io.columns() : Infinity;
+}
+
+/** The findings as lines of text, none wider than `columns`; pure. */
+export function formatChecks(
+  checks: readonly Check[],
+  columns = Infinity,
+): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
-  return checks.map(({ name, verdict, text }) =>
-    `${verdict.padEnd(4)}  ${name.padEnd(width)}  ${text}`
-  ).join("\n");
+  return checks.map(({ name, verdict, text }) => {
+    const start = `${verdict.padEnd(4)}  ${name.padEnd(width)}  `;
+    const indent = " ".repeat(start.length);
+    return start + wrapText(text, { columns, indent }).slice(start.length);
+  }).join("\n");
 }
 
 async function examine(app: App): Promise<Check[]> {

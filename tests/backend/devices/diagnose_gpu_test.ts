@@ -46,7 +46,7 @@ const NVIDIA: GpuFindings = {
   loaderProblem: null,
   icds: [LVP_ICD, NVIDIA_ICD],
   renderNodes: [],
-  nvidiaNodes: [{ path: "/dev/nvidia0", usable: true }],
+  nvidiaNodes: [{ path: "/dev/nvidia0", access: "open" }],
   nvidiaKernelVersion: "535.104.05",
   nvidiaLibraryVersion: "535.104.05",
 };
@@ -56,7 +56,7 @@ const AMD: GpuFindings = {
   ...NVIDIA,
   cards: [RADEON],
   icds: [LVP_ICD, RADEON_ICD],
-  renderNodes: [{ path: "/dev/dri/renderD128", usable: true }],
+  renderNodes: [{ path: "/dev/dri/renderD128", access: "open" }],
   nvidiaNodes: [],
   nvidiaKernelVersion: null,
   nvidiaLibraryVersion: null,
@@ -180,9 +180,15 @@ const CASES: [
   ],
   [
     "a device file of others",
-    { ...NVIDIA, nvidiaNodes: [{ path: "/dev/nvidia0", usable: false }] },
+    { ...NVIDIA, nvidiaNodes: [{ path: "/dev/nvidia0", access: "denied" }] },
     /"\/dev\/nvidia0" cannot be opened/,
     /ls -l \/dev\/nvidia0/,
+  ],
+  [
+    "a device file without a device",
+    { ...NVIDIA, nvidiaNodes: [{ path: "/dev/nvidia0", access: "dead" }] },
+    /"\/dev\/nvidia0" leads to no device/,
+    /dmesg/,
   ],
   [
     "a driver without its Vulkan part",
@@ -265,10 +271,16 @@ const CASES: [
     "a device file that needs a group",
     {
       ...AMD,
-      renderNodes: [{ path: "/dev/dri/renderD128", usable: false }],
+      renderNodes: [{ path: "/dev/dri/renderD128", access: "denied" }],
     },
     /renderD128" cannot be opened/,
     /usermod -aG render,video/,
+  ],
+  [
+    "a render node without a device",
+    { ...AMD, renderNodes: [{ path: "/dev/dri/renderD128", access: "dead" }] },
+    /renderD128" leads to no device/,
+    /modprobe amdgpu/,
   ],
   [
     "an AMD card without firmware",
@@ -376,4 +388,28 @@ Deno.test("diagnoseGpu() names a variable that leads nowhere, even without a car
     'VK_ICD_FILENAMES names "/nonexistent": the file cannot be read',
     "this machine shows no GPU",
   ]);
+});
+
+Deno.test("diagnoseGpu() names a driver that a variable chose and that does not load", () => {
+  const env = { VK_DRIVER_FILES: "/opt/a.json" };
+  const broken = {
+    path: "/opt/a.json",
+    library: "liba.so",
+    problem: "liba.so: cannot open shared object file",
+  };
+  const problems = (icds: GpuFindings["icds"]) =>
+    diagnoseGpu({ ...NO_CARD, env, icds }).map(({ problem }) => problem);
+  assert.deepEqual(problems([broken]), [
+    'VK_DRIVER_FILES names "/opt/a.json", whose liba.so cannot be loaded: ' +
+    "liba.so: cannot open shared object file",
+    "this machine shows no GPU; llvmpipe computes on the CPU",
+  ]);
+  // One of several that are named is enough.
+  assert.equal(problems([broken, LVP_ICD]).length, 1);
+  // A card's own driver is explained in more detail.
+  const icds = [{ ...NVIDIA_ICD, problem: "libXext.so.6: no" }];
+  assert.match(
+    diagnoseGpu({ ...NVIDIA, env, icds })[0].fix!,
+    /apt install libxext6/,
+  );
 });

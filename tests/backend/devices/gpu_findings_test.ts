@@ -89,8 +89,11 @@ Deno.test(
           problem: "the file names no library",
         },
       ],
-      renderNodes: [{ path: `${fake.root}/dev/dri/renderD128`, usable: true }],
-      nvidiaNodes: [{ path: `${fake.root}/dev/nvidia0`, usable: true }],
+      renderNodes: [{
+        path: `${fake.root}/dev/dri/renderD128`,
+        access: "open",
+      }],
+      nvidiaNodes: [{ path: `${fake.root}/dev/nvidia0`, access: "open" }],
       nvidiaKernelVersion: "575.57.08",
       nvidiaLibraryVersion: "570.124.06",
     });
@@ -124,5 +127,37 @@ Deno.test(
     assert.equal(findings.loaderProblem, "not there");
     assert.equal(findings.nvidiaKernelVersion, "470.82.01");
     assert.equal(findings.nvidiaLibraryVersion, null);
+  },
+);
+
+Deno.test(
+  "gatherGpuFindings() tells a file without a device from one of others",
+  linux,
+  async () => {
+    const dir = await Deno.makeTempDir();
+    try {
+      // What opens a socket gets ENXIO, as with a device file that leads nowhere.
+      const dri = `${dir}/dev/dri`;
+      await Deno.mkdir(dri, { recursive: true });
+      const socket = Deno.listen({
+        transport: "unix",
+        path: `${dri}/renderD128`,
+      });
+      await Deno.writeTextFile(`${dri}/renderD129`, "");
+      await Deno.chmod(`${dri}/renderD129`, 0o000);
+      const { renderNodes } = gatherGpuFindings(WEB_GPU, {
+        root: dir,
+        env: {},
+        load: () => null,
+      });
+      socket.close();
+      const isRoot = Deno.uid() === 0; // it may open what it likes
+      assert.deepEqual(renderNodes.map(({ access }) => access), [
+        "dead",
+        isRoot ? "open" : "denied",
+      ]);
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
   },
 );

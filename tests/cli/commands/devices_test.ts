@@ -154,3 +154,27 @@ software  no GPU: computes on the CPU, only if asked for, subgroups of 4 to 128
           features: none`,
   );
 });
+
+Deno.test("formatDevices() moves what does not fit below the table", () => {
+  const name = "llvmpipe (LLVM 15.0.6, 256 bits)";
+  const software: DeviceListing = {
+    ...gpu,
+    ...{ id: "software", name, requests: ["software", "llvmpipe"] },
+    ...{ memoryBytes: 25.3e9, gflops: 12 },
+  };
+  const narrow = formatDevices([software, cpu], 66).split("\n");
+  assert.deepEqual(narrow.slice(0, 5), [
+    "device    name                                memory  GFLOP/s",
+    "software  llvmpipe (LLVM 15.0.6, 256 bits)   25.3 GB       12",
+    "cpu       AMD EPYC 7763                     128.0 GB    2,310",
+    "",
+    "software  GPU, 10de:20b7, subgroups of 32",
+  ]);
+  assert.equal(narrow[5], "          ask for it by software, llvmpipe");
+  for (const columns of [58, 60, 66, 80]) {
+    const lines = formatDevices([software, cpu], columns).split("\n");
+    assert.ok(lines.every(({ length }) => length <= columns), `${columns}`);
+    // Speed and name are never cut.
+    assert.match(lines[1], /bits\) .* 12( |$)/);
+  }
+});

@@ -3,6 +3,7 @@ import type { GpuDriver } from "../../../src/backend/devices/gpu_cards.ts";
 import type { AdapterListing } from "../../../src/backend/devices/list_devices.ts";
 import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
 import {
+  formatChecks,
   formatFigures,
   gpuCheck,
   kernelCheck,
@@ -87,5 +88,24 @@ Deno.test("wayCheck() says how a card is used, and what is in the way", () => {
   assert.equal(
     text([way("vulkan", false)]),
     "ok: only through Vulkan by --device vulkan:0: it is not shown by WebGPU",
+  );
+});
+
+Deno.test("formatChecks() breaks lines between words, below their beginning", () => {
+  const text = "there is no Vulkan driver for Intel; install Mesa's drivers";
+  const checks = [
+    { name: "cpu", verdict: "ok", text: "AMD EPYC" },
+    { name: "gpu:0 used", verdict: "warn", text },
+  ] as const;
+  assert.equal(
+    formatChecks(checks, 48),
+    `ok    cpu         AMD EPYC
+warn  gpu:0 used  there is no Vulkan driver for
+                  Intel; install Mesa's drivers`,
+  );
+  // A pipe gets one line for each.
+  assert.equal(
+    formatChecks(checks),
+    `ok    cpu         AMD EPYC\nwarn  gpu:0 used  ${text}`,
   );
 });

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { errorMessage } from "../../../base/errors.ts";
+import { loadProblem } from "../../../base/load_problem.ts";
 
 /** A handle, an address, or a number of 64 bits. */
 const u64 = "u64", u32 = "u32";
@@ -143,7 +143,7 @@ export function loadVulkan(): Vulkan {
   try {
     return Deno.dlopen(name, SYMBOLS).symbols;
   } catch (cause) {
-    throw new Error(`${name} cannot be loaded: ${errorMessage(cause)}`, {
+    throw new Error(`${name} cannot be loaded: ${loadProblem(cause)}`, {
       cause,
     });
   }
