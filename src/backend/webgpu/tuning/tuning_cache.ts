@@ -14,6 +14,7 @@ import { readJson, writeJson } from "../../../base/json_file.ts";
 import { Graph } from "../../../graph/graph.ts";
 import { plan } from "../../../graph/plan.ts";
 import type { KernelChoices } from "../../backend.ts";
+import { cacheFolder } from "../../cache_folder.ts";
 import { attentionChoices } from "../attention/attention_choice.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
 import type { AdapterInfo } from "../device/adapters.ts";
@@ -75,22 +76,6 @@ export function openTuningCache(
       }
     },
   };
-}
-
-/** Where this system keeps what programs can do without; null if unknown. */
-function cacheFolder(): string | null {
-  const env = (name: string) => {
-    try {
-      return Deno.env.get(name) || null;
-    } catch {
-      return null; // not permitted
-    }
-  };
-  const home = env("HOME");
-  const base = env("XDG_CACHE_HOME") ??
-    (Deno.build.os === "windows" ? env("LOCALAPPDATA") : home &&
-      join(home, Deno.build.os === "darwin" ? "Library/Caches" : ".cache"));
-  return base && join(base, "hearth");
 }
 
 const SOME_UNIT = { M: 16, N: 16, K: 16, scalar: "f16", lanes: 32 } as const;
