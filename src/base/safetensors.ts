@@ -16,7 +16,7 @@ import {
   encodeFloats,
   type FloatFormat,
 } from "./float_formats.ts";
-import { parseJson } from "./parse_json.ts";
+import { isRecord, parseJson } from "./parse_json.ts";
 import { release } from "./release.ts";
 import { type FileSeal, sizeMismatch, writeSealed } from "./sealed_file.ts";
 
@@ -329,10 +329,6 @@ function damaged(path: string, what: string, cause?: unknown): UserError {
 
 function countOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -42,3 +42,12 @@ export class StopSignal implements Disposable {
     this.#listener[Symbol.dispose]();
   }
 }
+
+/**
+ * Until disposed, Ctrl+C ends the process at once, as it does anyway, but with
+ * what is done at an exit: no driver is blamed for it (driver_trials.ts).
+ */
+export function exitOnStop({ io }: App): Disposable {
+  const end = () => io.exit(EXIT.aborted);
+  return io.onStopSignals({ first: end, second: end });
+}

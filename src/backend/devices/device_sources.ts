@@ -7,6 +7,11 @@
 import { errorMessage } from "../../base/errors.ts";
 import type { Backend } from "../backend.ts";
 import { openCpuBackend } from "../cpu/cpu_backend.ts";
+import {
+  type DriverTrials,
+  NO_TRIALS,
+  openDriverTrials,
+} from "../driver_trials.ts";
 import { type FoundAdapter, listAdapters } from "../webgpu/device/adapters.ts";
 import {
   type GpuCard,
@@ -36,9 +41,11 @@ export interface DeviceSources {
   /** Of the PCI bus, whether or not a driver shows them. */
   listCards(): Card[];
   openCpu: typeof openCpuBackend;
+  /** What is known of the driver of an adapter. */
+  trialsOf(adapter: FoundAdapter): Promise<DriverTrials>;
   openGpu(
     adapter: FoundAdapter,
-    options: { precision: Precision },
+    options: { precision: Precision; trials?: DriverTrials },
   ): Promise<Backend>;
   measureSpeed: typeof measureSpeed;
 }
@@ -60,6 +67,14 @@ export const SYSTEM_DEVICES: DeviceSources = {
   },
   listCards,
   openCpu: openCpuBackend,
+  async trialsOf({ info }) {
+    const { id, name: card, vendorId, deviceId, isSoftware, vulkan } = info;
+    // Others are taken only by who asks for them.
+    if (!vulkan || isSoftware || !hasVulkanWay(Deno.build.os)) return NO_TRIALS;
+    const { driver } = vulkan;
+    const tried = { driver, card, vendorId, deviceId };
+    return await openDriverTrials(tried, { again: `--device ${id}` });
+  },
   async openGpu(adapter, options) {
     // Only who opens an adapter needs the generators of shaders.
     const { openWebGpuBackend } = await import("../webgpu/webgpu_backend.ts");

@@ -147,7 +147,7 @@ async function describeCard(
       isUsual: one === usual.at(0),
       ...measure
         ? await timed(
-          () => sources.openGpu(one, { precision: "fp32" }),
+          () => openTried(one, sources),
           isSoftware ? CPU_SHAPE : GPU_SHAPE,
         )
         : UNTIMED,
@@ -164,6 +164,16 @@ async function describeCard(
     pciId: pciId(adapter),
     ...{ adapter, ways },
   };
+}
+
+/** Opens an adapter, unless its driver is known to crash. */
+async function openTried(
+  adapter: FoundAdapter,
+  sources: DeviceSources,
+): Promise<Backend> {
+  const trials = await sources.trialsOf(adapter);
+  if (trials.whyNot !== null) throw new Error(trials.whyNot);
+  return await sources.openGpu(adapter, { precision: "fp32", trials });
 }
 
 /** The usual ways first. */

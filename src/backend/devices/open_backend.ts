@@ -13,7 +13,7 @@ import type { Backend } from "../backend.ts";
 import { type GemmChoice, loadKernels } from "../cpu/kernels.ts";
 import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
-import { isAuto } from "./choose_device.ts";
+import { driverOf, isAuto } from "./choose_device.ts";
 import {
   type DeviceSources,
   type Precision,
@@ -112,18 +112,25 @@ async function openGpu(
   { choice, sources }: Pick<Opening, "choice" | "sources">,
 ): Promise<{ gpu: Backend | null; failures: string[]; warnings: string[] }> {
   const failures: string[] = [];
+  const isAsked = driverOf(choice.device) === "vulkan";
   for (const [i, way] of ways.entries()) {
     const opening: Opening = { choice, sources, warnings: [] };
     const precision = usePrecision(
       (wanted) => whyNotOnGpu(wanted, way),
       opening,
     );
+    const { id, name } = way.info;
+    const trials = await sources.trialsOf(way);
     try {
-      const gpu = await sources.openGpu(way, { precision });
+      if (trials.whyNot !== null && !isAsked) {
+        throw new UserError(`Cannot use ${id} (${name}): ${trials.whyNot}`, {
+          hint: "use --device webgpu or cpu, or type hearth doctor",
+        });
+      }
+      const gpu = await sources.openGpu(way, { precision, trials });
       const warnings = [...opening.warnings, ...lackingOf(gpu)];
       return { gpu, failures, warnings };
     } catch (cause) {
-      const { id, name } = way.info;
       const problem = cause instanceof UserError
         ? cause.message
         : `Cannot open ${id} (${name}): ${errorMessage(cause)}`;

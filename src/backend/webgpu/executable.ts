@@ -64,6 +64,8 @@ export class WebGpuExecutable implements Executable {
   #changed: { from: number; to: number } | null = null;
   #buffers: readonly GPUBuffer[];
   #kept: GPUBuffer | null = null;
+  /** Phases that have run. */
+  readonly #ran = new Set<string>();
   #lastPause = performance.now();
 
   /** Takes over the buffers. */
@@ -129,7 +131,11 @@ export class WebGpuExecutable implements Executable {
       if (!submissions) {
         throw new TypeError(`Cannot run "${phase}": no such phase`);
       }
-      const { device } = this.#parts.gpu;
+      const { device, trials } = this.#parts.gpu;
+      using _ = this.#ran.has(phase)
+        ? null
+        : trials.begin("was beginning to compute");
+      this.#ran.add(phase);
       this.#sendInputs();
       for (const passes of submissions) {
         const encoder = device.createCommandEncoder({ label: phase });
@@ -288,6 +294,7 @@ export class WebGpuExecutable implements Executable {
     const sincePause = performance.now() - this.#lastPause;
     if (sincePause >= PAUSE_EVERY_MS) await this.#pause();
     gpu.check();
+    gpu.trials.answered();
     return bytes;
   }
 

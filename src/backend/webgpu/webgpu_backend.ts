@@ -17,6 +17,7 @@ import type {
   DeviceInfo,
   KernelChoices,
 } from "../backend.ts";
+import { type DriverTrials, NO_TRIALS } from "../driver_trials.ts";
 import { withGeneration } from "../kernel_generation.ts";
 import { whyNoAttention } from "./attention_matrix/attention_self_test.ts";
 import type { FoundAdapter } from "./device/adapters.ts";
@@ -71,6 +72,8 @@ export interface WebGpuOptions {
   readonly attention?: ChooseAttention;
   /** What tuning found out before; absent is the user's own file. */
   readonly tuningCache?: TuningCache;
+  /** Of its driver; absent where nothing is kept about that. */
+  readonly trials?: DriverTrials;
   /** How activations are stored; absent is fp32. */
   readonly precision?: StoredPrecision;
   /** See `LowerOptions`; absent is what the device has. */
@@ -130,7 +133,8 @@ export async function openWebGpuBackend(
   adapter: FoundAdapter,
   options: WebGpuOptions = {},
 ): Promise<WebGpuBackend> {
-  const { precision = "fp32" } = options;
+  const { precision = "fp32", trials = NO_TRIALS } = options;
+  using _ = trials.begin("was opening and testing the card");
   const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
   const backend = await openAdapter(adapter, { options, unit });
   if (!unit) return await expectProducts(adapter, backend);
@@ -169,7 +173,7 @@ async function openAdapter(
   adapter: FoundAdapter,
   options: UnitOptions,
 ): Promise<WebGpuBackend> {
-  const gpu = await GpuDevice.open(adapter);
+  const gpu = await GpuDevice.open(adapter, options.options.trials);
   const readback = await Readback.open(gpu.device);
   return new OpenWebGpu(gpu, { readback, ...options });
 }
@@ -246,6 +250,7 @@ class OpenWebGpu implements WebGpuBackend {
     { recorded = {}, tune, limitMs = TUNE_MS, onTimed }:
       ChooseGpuKernelsOptions,
   ): Promise<KernelChoices> {
+    using _ = this.#gpu.trials.begin("was compiling and timing kernels");
     const sites = programSites(
       program,
       this.#options.precision,
@@ -312,6 +317,7 @@ class OpenWebGpu implements WebGpuBackend {
     options?: WebGpuOptions,
   ): Promise<WebGpuExecutable> {
     this.#gpu.check();
+    using _ = this.#gpu.trials.begin("was compiling kernels");
     const executable = await loadProgram({
       gpu: this.#gpu,
       readback: this.#readback,

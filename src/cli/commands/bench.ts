@@ -14,6 +14,7 @@ import { BENCH_SHAPES } from "../bench/shapes.ts";
 import { addConfigFlags, readConfigFlags } from "../flags/config_flags.ts";
 import { examples } from "../flags/examples.ts";
 import { countFlag, numberFlag } from "../flags/numbers.ts";
+import { exitOnStop } from "../stop_signal.ts";
 
 /** Settings of the machine that every measurement takes. */
 const MACHINE_SETTINGS = [
@@ -232,6 +233,7 @@ async function onDevice(
   { config }: Pick<BenchModel, "config">,
   work: (backend: Backend) => Promise<{ text: string; json: object }>,
 ): Promise<void> {
+  using _ = exitOnStop(app);
   const { openBackend } = await import("../../backend/devices/open_backend.ts");
   const { formatDevice } = await import("../../run/log_line.ts");
   const { peakRssBytes, surroundings } = await import("../bench/machine.ts");

@@ -12,6 +12,7 @@ import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { type Column, formatTable } from "../output/table.ts";
 import { wrapText } from "../output/wrap_text.ts";
+import { exitOnStop } from "../stop_signal.ts";
 
 /** Adds the command. */
 export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
@@ -28,6 +29,7 @@ export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth devices", "hearth devices --no-measure --json"),
     )
     .action(async ({ measure }) => {
+      using _ = exitOnStop(app);
       const { listDevices } = await import(
         "../../backend/devices/list_devices.ts"
       );

@@ -19,6 +19,7 @@ import type { GpuSample } from "../../run/telemetry/gpu_sample.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { wrapText } from "../output/wrap_text.ts";
+import { exitOnStop } from "../stop_signal.ts";
 
 /** One finding. */
 export interface Check {
@@ -45,6 +46,7 @@ export function addDoctorCommand(program: CommandUnknownOpts, app: App): void {
       examples("hearth doctor", "hearth doctor --json --root /mnt/big"),
     )
     .action(async () => {
+      using _ = exitOnStop(app);
       const checks = await examine(app);
       if (app.json) app.printJson(checks);
       else app.print(formatChecks(checks, widthOf(app)));

@@ -6,6 +6,10 @@ import {
   SYSTEM_DEVICES,
 } from "../../../src/backend/devices/device_sources.ts";
 import { openBackend } from "../../../src/backend/devices/open_backend.ts";
+import {
+  type DriverTrials,
+  NO_TRIALS,
+} from "../../../src/backend/driver_trials.ts";
 import { listAdapters } from "../../../src/backend/webgpu/device/adapters.ts";
 import { adapter, vulkanAdapter } from "./_fake_adapter.ts";
 
@@ -18,6 +22,7 @@ export const CPU_ONLY: DeviceSources = {
   listAdapters: () => Promise.resolve([]),
   listVulkan: () => Promise.reject(new Error("libvulkan.so.1 is missing")),
   listCards: () => [],
+  trialsOf: () => Promise.resolve(NO_TRIALS),
   env: () => undefined,
 };
 
@@ -43,6 +48,7 @@ export function gpuMachine(
     gflops = { cpu: 100, gpu: 1000 },
     callUs = { cpu: 1, gpu: 10 },
     features,
+    trials = () => Promise.resolve(NO_TRIALS),
   }: {
     os?: typeof Deno.build.os;
     env?: Record<string, string>;
@@ -55,6 +61,8 @@ export function gpuMachine(
     features?: string[];
     gflops?: { cpu: number; gpu: number };
     callUs?: { cpu: number; gpu: number };
+    /** Of the drivers of cards that are reached through Vulkan. */
+    trials?: (id: string) => Promise<DriverTrials>;
   } = {},
 ) {
   const events: string[] = [];
@@ -82,6 +90,8 @@ export function gpuMachine(
       events.push("open cpu");
       return SYSTEM_DEVICES.openCpu(options);
     },
+    trialsOf: ({ info }) =>
+      info.vulkan ? trials(info.id) : Promise.resolve(NO_TRIALS),
     openGpu({ info }, { precision }) {
       events.push(`open ${info.id} ${precision}`);
       const { id, name } = info;

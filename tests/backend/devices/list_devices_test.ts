@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readCpuInfo } from "../../../src/backend/cpu/cores.ts";
 import { loadKernels } from "../../../src/backend/cpu/kernels.ts";
 import { listDevices } from "../../../src/backend/devices/list_devices.ts";
+import { NO_TRIALS } from "../../../src/backend/driver_trials.ts";
 import { listAdapters } from "../../../src/backend/webgpu/device/adapters.ts";
 import { adapter, vulkanAdapter } from "./_fake_adapter.ts";
 import { CPU_ONLY, gpuMachine } from "./_gpu_machine.ts";
@@ -42,10 +43,20 @@ Deno.test("listDevices() says what means each device, and what it has", async ()
 });
 
 Deno.test("listDevices() says why a device cannot be measured", async () => {
-  const { sources } = gpuMachine({ fails: "the driver has hung up" });
-  const [gpu] = await listDevices({ measure: true, sources });
-  assert.equal(gpu.gflops, null);
-  assert.equal(gpu.problem, "the driver has hung up");
+  const { sources, events } = gpuMachine({
+    fails: "the driver has hung up",
+    trials: (id) =>
+      Promise.resolve({
+        ...NO_TRIALS,
+        whyNot: id === "vulkan:1" ? "it crashed" : null,
+      }),
+  });
+  const [first, second] = await listDevices({ measure: true, sources });
+  assert.equal(first.gflops, null);
+  assert.equal(first.problem, "the driver has hung up");
+  // To ask one that crashes would end the list.
+  assert.equal(second.problem, "it crashed");
+  assert.ok(!events.includes("open vulkan:1 fp32"));
 });
 
 /** Each device with the ways to it, a star for the usual one. */

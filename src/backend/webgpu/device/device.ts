@@ -9,6 +9,7 @@
  */
 
 import { errorMessage, UserError } from "../../../base/errors.ts";
+import { type DriverTrials, NO_TRIALS } from "../../driver_trials.ts";
 import type { AdapterInfo, FoundAdapter } from "./adapters.ts";
 
 /**
@@ -24,12 +25,19 @@ const MOST_AT_ONCE = 16;
 export class GpuDevice {
   readonly adapter: AdapterInfo;
   readonly device: GPUDevice;
+  /** Told of what a driver may crash at. */
+  readonly trials: DriverTrials;
   #failure: UserError | null = null;
   #closed = false;
 
-  private constructor(adapter: AdapterInfo, device: GPUDevice) {
+  private constructor(
+    adapter: AdapterInfo,
+    device: GPUDevice,
+    trials: DriverTrials,
+  ) {
     this.adapter = adapter;
     this.device = device;
+    this.trials = trials;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // else Deno prints it and goes on
       const { message } = (event as GPUUncapturedErrorEvent).error;
@@ -47,11 +55,12 @@ export class GpuDevice {
    */
   static async open(
     { info, request }: FoundAdapter,
+    trials: DriverTrials = NO_TRIALS,
   ): Promise<GpuDevice> {
     try {
       const adapter = await request();
       if (!adapter) throw new Error("the adapter is gone");
-      return new GpuDevice(info, await requestDevice(adapter));
+      return new GpuDevice(info, await requestDevice(adapter), trials);
     } catch (cause) {
       const { id, name } = info;
       throw new UserError(
@@ -113,6 +122,7 @@ export class GpuDevice {
   close(): void {
     this.#closed = true;
     this.device.destroy();
+    this.trials.close();
   }
 
   #fail(message: string): void {

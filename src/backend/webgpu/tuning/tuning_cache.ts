@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import { makeDirectories } from "../../../base/atomic_file.ts";
 import { readJson, writeJson } from "../../../base/json_file.ts";
+import { isRecord } from "../../../base/parse_json.ts";
 import { Graph } from "../../../graph/graph.ts";
 import { plan } from "../../../graph/plan.ts";
 import type { KernelChoices } from "../../backend.ts";
@@ -120,10 +121,6 @@ function hashOf(text: string): string {
     hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
   }
   return hash.toString(16).padStart(16, "0");
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textsOf(choices: Record<string, unknown>): KernelChoices {
