@@ -213,18 +213,11 @@ export class CheckpointStore {
 
   /**
    * Removes what a save may cost, oldest first, until so many bytes are free;
-   * nothing at all if that is not enough.
-   *
-   * @param options.written The checkpoint that there is to be room for, once it
-   * is there.
+   * nothing at all if that is not enough. The newest good one, which may be the
+   * one that has just been written, is not among them.
    */
-  async #giveUp(
-    bytes: number,
-    info: StoreInfo,
-    { written }: { written?: string } = {},
-  ): Promise<boolean> {
+  async #giveUp(bytes: number, info: StoreInfo): Promise<boolean> {
     const spared = await this.#pointedTo();
-    if (written !== undefined) spared.add(written);
     const { keep } = this.#options;
     const spare = await dispensable(this.#dir, { keep, spared, ...info });
     const chosen: CheckpointEntry[] = [];
@@ -271,7 +264,7 @@ export class CheckpointStore {
       await this.#point("latest", name);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      if (!await this.#giveUp(1, info, { written: name })) throw error;
+      if (!await this.#giveUp(1, info)) throw error;
       await this.#point("latest", name);
     }
   }
