@@ -76,6 +76,31 @@ Deno.test("release() lets the next one in, also when called twice", () =>
     assert.equal(await isLocked(`${dir}/lock`), false);
   }));
 
+Deno.test("acquireLock() goes by the pid where the disk knows no locks", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/lock`;
+    const { tryLock, write } = Deno.FsFile.prototype;
+    Deno.FsFile.prototype.tryLock = () => Promise.reject(new Error("ENOLCK"));
+    try {
+      const lock = await acquireLock(path, "owl-1");
+      assert.equal(await isLocked(path), null);
+      await assert.rejects(acquireLock(path, "owl-1"), {
+        message: `Cannot train "owl-1": process ${Deno.pid} is already ` +
+          "training it",
+      });
+      await lock.release();
+      const ended = { pid: Deno.pid, processStartedAt: "2001-01-01T00:00:00Z" };
+      await Deno.writeTextFile(path, JSON.stringify(ended));
+      await (await acquireLock(path, "owl-1")).release();
+      // Without its name in the file, nothing would keep others out.
+      const full = new Error("no space left");
+      Deno.FsFile.prototype.write = () => Promise.reject(full);
+      await assert.rejects(acquireLock(path, "owl-1"), full);
+    } finally {
+      Object.assign(Deno.FsFile.prototype, { tryLock, write });
+    }
+  }));
+
 Deno.test("isLocked() is null where there is no lock", () =>
   inTempDir(async (dir) => {
     assert.equal(await isLocked(`${dir}/lock`), null);
@@ -170,4 +195,18 @@ Deno.test("lockHolder() names who holds the lock, until it is free", () =>
     if (Deno.build.os !== "windows") assert.equal(holder?.pid, Deno.pid);
     await lock.release();
     assert.equal(await lockHolder(path), null);
+  }));
+
+Deno.test("lockHolder() takes no number for a process that could be several", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/lock`;
+    const holderOf = async (pid: unknown) => {
+      await Deno.writeTextFile(path, JSON.stringify({ pid }));
+      return await lockHolder(path);
+    };
+    // Signals to 0 and below go to whole groups of processes.
+    for (const pid of [0, -1, 1.5, "7", null]) {
+      assert.equal(await holderOf(pid), null);
+    }
+    assert.deepEqual(await holderOf(7), { pid: 7 });
   }));
