@@ -91,6 +91,19 @@ Deno.test("planMemory() begins another buffer where one is full", () => {
   assert.equal(new Set(ends).size, all.length);
 });
 
+Deno.test("planMemory() fills a buffer that is no multiple of the alignment", () => {
+  const limits = { alignment: 256, maxBufferBytes: 1000 };
+  const whole = tensor("whole", "persistent", 250);
+  const [first, last] = [64, 186].map((n) => tensor(`t${n}`, "persistent", n));
+  const { buffers, places } = planOf(
+    [dispatch([], [whole]), dispatch([], [first, last])],
+    limits,
+  );
+  assert.deepEqual(buffers, [1000, 1000]);
+  assert.deepEqual(places.get(whole.memory), { buffer: 0, offset: 0 });
+  assert.deepEqual(places.get(last.memory), { buffer: 1, offset: 256 });
+});
+
 Deno.test("splitByWork() cuts where a submission has enough to do", () => {
   const sizes = [0, 0.4, 0.5, 0.3, 0, 2, 0.1];
   const parts = splitByWork(sizes.map((size) => ({

@@ -93,7 +93,7 @@ export function planMemory(
       for (let at = 0; at <= arenas.length; at++) {
         if (refused[at]?.has(memory)) continue;
         const offset = arenas[at]?.find(piece) ?? 0;
-        const needed = offset + sizeBytes;
+        const needed = offset + memory.sizeBytes;
         if (needed > maxBufferBytes && offset > 0) continue;
         const growth = Math.max(0, needed - (buffers[first + at] ?? 0));
         if (growth < best.growth) best = { growth, at, offset };
@@ -103,7 +103,10 @@ export function planMemory(
       refused[at] = (refused[at] ?? new Set()).union(
         rivals.get(memory) ?? new Set(),
       );
-      buffers[buffer] = Math.max(buffers[buffer] ?? 0, arenas[at].totalBytes);
+      buffers[buffer] = Math.max(
+        buffers[buffer] ?? 0,
+        offset + memory.sizeBytes,
+      );
       places.set(memory, { buffer, offset });
     }
   };
