@@ -20,6 +20,7 @@ import {
 } from "./api/structs.ts";
 import type { BindGroupLayout, ShaderAccess } from "./bind_group.ts";
 import type { LogicalDevice } from "./driver/logical_device.ts";
+import type { OptionalFeatures } from "./driver/physical_device.ts";
 import { DeviceError } from "./error_scopes.ts";
 
 /** A shader as the driver takes it. */
@@ -146,24 +147,60 @@ export class ComputePipeline implements ShaderAccess {
 
 /** What no driver need refuse by itself. */
 function expectFits(
-  { physical: { limits } }: LogicalDevice,
-  { label, shader: { workgroupSize } }: {
+  { physical: { limits, features } }: LogicalDevice,
+  { label, shader: { workgroupSize, capabilities } }: {
     label: string;
     shader: CompiledShader;
   },
 ): void {
+  const refuse = (why: string) => {
+    throw new DeviceError(
+      "validation",
+      `Cannot run shader "${label}": ${why}`,
+    );
+  };
+  const missing = capabilities.filter((one) => !hasCapability(features, one));
+  if (missing.length > 0) refuse(`the device lacks ${missing.join(", ")}`);
   const invocations = workgroupSize.reduce((all, one) => all * one, 1);
   const isWide = workgroupSize.some((one, i) =>
     one > limits.maxWorkgroupSize[i]
   );
-  if (!isWide && invocations <= limits.maxInvocations) return;
-  throw new DeviceError(
-    "validation",
-    `Cannot run shader "${label}": its workgroups are of ` +
-      `${workgroupSize.join("x")}, the device allows ` +
-      `${limits.maxInvocations} invocations and ` +
-      limits.maxWorkgroupSize.join("x"),
-  );
+  if (isWide || invocations > limits.maxInvocations) {
+    refuse(
+      `its workgroups are of ${workgroupSize.join("x")}, the device allows ` +
+        `${limits.maxInvocations} invocations and ` +
+        limits.maxWorkgroupSize.join("x"),
+    );
+  }
+}
+
+/** Whether a device was opened with what a shader asks of it. */
+function hasCapability(
+  features: OptionalFeatures,
+  capability: CompiledShader["capabilities"][number],
+): boolean {
+  switch (capability) {
+    case "shader":
+      return true;
+    case "float16":
+      return features.shaderFloat16;
+    case "int64":
+      return features.shaderInt64;
+    case "groupNonUniform":
+    case "groupNonUniformVote":
+    case "groupNonUniformShuffle":
+      return features.hasSubgroups;
+    case "storageBuffer16BitAccess":
+      return features.storageBuffer16BitAccess;
+    case "vulkanMemoryModel":
+      return features.vulkanMemoryModel;
+    case "cooperativeMatrix":
+      return features.cooperativeMatrix;
+    case "bFloat16Type":
+      return features.bfloat16;
+    case "bFloat16CooperativeMatrix":
+      return features.bfloat16Matrix;
+  }
 }
 
 /** Structures of a pipeline but for the shader's words. */
