@@ -76,136 +76,149 @@ export function finishAt(
   return `finish(${[at, v, ...args].join(", ")});`;
 }
 
-/**
- * The op on a product's results.
- *
- * @param options.kept The results themselves, where others read them too.
- */
+/** The results themselves, where others read them too, and what ops ask for. */
+interface EndingContext {
+  readonly kept?: GpuTensor;
+  readonly context: KernelContext;
+}
+
+/** The op on a product's results. */
 export function epilogueOf(
   call: EpilogueCall<GpuTensor>,
-  { kept, context }: { kept?: GpuTensor; context: KernelContext },
+  options: EndingContext,
 ): Epilogue {
-  const write = { kept, result: call.out.out };
-  const finish = (body: string, parameters: readonly string[] = []) => `
+  switch (call.op) {
+    case "gelu":
+      return gelu(call, options);
+    case "geluBackward":
+      return geluBackward(call, options);
+    case "swigluBackward":
+      return swigluBackward(call, options);
+    case "dropout":
+      return dropout(call, options);
+  }
+}
+
+/** WGSL of `finish`, which {@linkcode finishAt} calls. */
+function finish(body: string, parameters: readonly string[] = []): string {
+  return `
 fn finish(${["at: u32", "v: vec4<f32>", ...parameters].join(", ")}) {
   ${body}
 }
 `;
-  switch (call.op) {
-    case "gelu": {
-      const { functions, value } = geluOf(call.attrs.tanh);
-      return {
-        read: {},
-        write,
-        whole: {},
-        code: (names) => ({
-          inputs: [],
-          settings: [],
-          declarations: `
+}
+
+function gelu(
+  { attrs, out: { out } }: Call<"gelu", GpuTensor>,
+  { kept }: EndingContext,
+): Epilogue {
+  const { functions, value } = geluOf(attrs.tanh);
+  return {
+    read: {},
+    write: { kept, result: out },
+    whole: {},
+    code: (names) => ({
+      inputs: [],
+      settings: [],
+      declarations: `
 alias V = vec4<f32>;
 ${functions}${
-            finish(`
+        finish(`
   let x = v;
   ${kept ? `${names.kept}[at] = x;` : ""}
   ${names.result}[at] = ${value};`)
-          }`,
-        }),
-      };
-    }
-    case "geluBackward": {
-      const { functions, slope } = geluOf(call.attrs.tanh);
-      return {
-        read: { before: call.in.x },
-        write,
-        whole: {},
-        code: (names) => {
-          const before = storedVectors(call.in.x, names.before);
-          return {
-            inputs: [before],
-            settings: [],
-            declarations: `
-alias V = vec4<f32>;
-${functions}${
-              finish(
-                `
+      }`,
+    }),
+  };
+}
+
+function geluBackward(
+  { in: { x }, attrs, out: { out } }: Call<"geluBackward", GpuTensor>,
+  { kept }: EndingContext,
+): Epilogue {
+  const { functions, slope } = geluOf(attrs.tanh);
+  return {
+    read: { before: x },
+    write: { kept, result: out },
+    whole: {},
+    code: (names) => {
+      const before = storedVectors(x, names.before);
+      const body = `
   let x = ${before.numbers("stored")};
   ${slope}
-  ${names.result}[at] = v * slope;`,
-                [`stored: ${before.type}`],
-              )
-            }`,
-          };
-        },
-      };
-    }
-    case "swigluBackward": {
-      const quarter = call.attrs.F / 4;
+  ${names.result}[at] = v * slope;`;
       return {
-        read: { before: call.in.x },
-        write,
-        whole: {},
-        code: (names) => {
-          const { type, read, numbers } = storedVectors(
-            call.in.x,
-            names.before,
-          );
-          return {
-            inputs: [
-              { type, read: (at) => read(`gateOf(${at})`) },
-              { type, read: (at) => read(`gateOf(${at}) + ${quarter}u`) },
-            ],
-            settings: [],
-            declarations: `${sigmoid(4)}
-fn gateOf(at: u32) -> u32 {
-  return at / ${quarter}u * ${2 * quarter}u + at % ${quarter}u;
+        inputs: [before],
+        settings: [],
+        declarations: `
+alias V = vec4<f32>;
+${functions}${finish(body, [`stored: ${before.type}`])}`,
+      };
+    },
+  };
 }
-${
-              finish(
-                `
+
+function swigluBackward(
+  { in: { x }, attrs: { F }, out: { out } }: Call<"swigluBackward", GpuTensor>,
+  { kept }: EndingContext,
+): Epilogue {
+  const quarter = F / 4;
+  return {
+    read: { before: x },
+    write: { kept, result: out },
+    whole: {},
+    code: (names) => {
+      const { type, read, numbers } = storedVectors(x, names.before);
+      const body = `
   let atGate = gateOf(at);
   let gate = ${numbers("storedGate")};
   let up = ${numbers("storedUp")};
   let dy = v;
   ${SWIGLU_SLOPES}
   ${names.result}[atGate] = toGate;
-  ${names.result}[atGate + ${quarter}u] = toUp;`,
-                [`storedGate: ${type}`, `storedUp: ${type}`],
-              )
-            }`,
-          };
-        },
-      };
-    }
-    case "dropout": {
-      const { in: { rng, addTo }, attrs } = call;
-      const { p } = attrs;
+  ${names.result}[atGate + ${quarter}u] = toUp;`;
       return {
-        read: { residual: addTo },
-        write,
-        whole: { rng, site: siteTable(attrs, context) },
-        code: (names) => {
-          const residual = addTo && storedVectors(addTo, names.residual);
-          return {
-            inputs: residual ? [residual] : [],
-            settings: [rngWords(names.rng), siteNumber(names.site)],
-            declarations: dropoutFunctions(
-              { p, site: names.site, rng: names.rng },
-              context,
-            ) +
-              finish(
-                `
-  ${names.result}[at] = ${
-                  residual ? `${residual.numbers("stored")} + ` : ""
-                }v * dropoutBy(at, rngWords, siteNumber);`,
-                [
-                  ...residual ? [`stored: ${residual.type}`] : [],
-                  "rngWords: vec4<u32>",
-                  "siteNumber: u32",
-                ],
-              ),
-          };
-        },
+        inputs: [
+          { type, read: (at) => read(`gateOf(${at})`) },
+          { type, read: (at) => read(`gateOf(${at}) + ${quarter}u`) },
+        ],
+        settings: [],
+        declarations: `${sigmoid(4)}
+fn gateOf(at: u32) -> u32 {
+  return at / ${quarter}u * ${2 * quarter}u + at % ${quarter}u;
+}
+${finish(body, [`storedGate: ${type}`, `storedUp: ${type}`])}`,
       };
-    }
-  }
+    },
+  };
+}
+
+function dropout(
+  { in: { rng, addTo }, attrs, out: { out } }: Call<"dropout", GpuTensor>,
+  { kept, context }: EndingContext,
+): Epilogue {
+  const { p } = attrs;
+  return {
+    read: { residual: addTo },
+    write: { kept, result: out },
+    whole: { rng, site: siteTable(attrs, context) },
+    code: (names) => {
+      const residual = addTo && storedVectors(addTo, names.residual);
+      const added = residual ? `${residual.numbers("stored")} + ` : "";
+      const body = `
+  ${names.result}[at] = ${added}v * dropoutBy(at, rngWords, siteNumber);`;
+      const parameters = [
+        ...residual ? [`stored: ${residual.type}`] : [],
+        "rngWords: vec4<u32>",
+        "siteNumber: u32",
+      ];
+      const dropped = { p, site: names.site, rng: names.rng };
+      return {
+        inputs: residual ? [residual] : [],
+        settings: [rngWords(names.rng), siteNumber(names.site)],
+        declarations: dropoutFunctions(dropped, context) +
+          finish(body, parameters),
+      };
+    },
+  };
 }

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { Read } from "../gemm/gemm_epilogue.ts";
 import {
   inputsOf,
   insideOf,
@@ -68,82 +69,21 @@ export function storeUnits(
   if (scale === 1 && areStoredAlone(results)) {
     return storeAlone(results, variant);
   }
-  const { subgroupM, subgroupN, unit } = variant;
+  const { subgroupM, unit } = variant;
   const { shape: { N }, base, bias, ending } = results;
   const isWhole = N % 4 === 0;
   const { declarations, vectors, oneColumn } = vectorsOf(variant, N);
   const inputs = isWhole ? inputsOf(results) : [];
-  const settings = (ending?.settings ?? []).map((value, i) => ({
-    ...{ name: `setting${i}`, value },
-  }));
-  const input = (turn: number, i: number) => `input${turn}_${i}`;
-  const isInside = ({ row, column, isThere }: Vector, further = 0) => {
-    const place = {
-      row: `firstRow + ${row}${further === 0 ? "" : ` + ${further}u`}`,
-      column: `firstColumn + ${column}`,
-    };
-    return [isThere, insideOf(results, place)].filter(Boolean).join(" && ");
-  };
-  /**
-   * Reads what a vector meets so many rows further on: but where it is none, as
-   * what is there instead may be another thread's, and written meanwhile.
-   */
-  const ask = (vector: Vector, further: number) => {
-    const { turn, offset } = vector;
-    const more = further === 0 ? "" : ` + ${further * N / 4}u`;
-    const inside = isInside(vector, further);
-    const reads = inputs.map(({ read }, i) => `
-      ${input(turn, i)} = ${read(`firstAt + ${offset}${more}`)};`).join("");
-    return inside && reads
-      ? `
-      if (${inside}) {${reads}
-      }`
-      : reads;
-  };
-  const biasAt = (column: string) => {
-    const at = `(firstColumn + ${column}) / 4u`;
-    return `${bias}[${
-      results.guardColumn ? `min(${at}, ${Math.ceil(N / 4) - 1}u)` : at
-    }]`;
-  };
-  const hasBias = bias !== undefined && isWhole;
+  const settings = ending?.settings ?? [];
+  const columnBias = bias !== undefined && isWhole && oneColumn;
+  const down = subgroupM / unit.M;
   const times = scale === 1 ? "" : ` * ${f32(scale)}`;
-  const store = (vector: Vector) => {
-    const { turn, column, offset, isThere } = vector;
-    const inside = isInside(vector);
-    if (!isWhole) {
-      const row = `firstRow + ${vector.row}`;
-      const place = { row, column: `firstColumn + ${column}` };
-      const four = storeFour(`result${turn}`, place, results);
-      return `
-    ${isThere ? `if (${isThere}) ` : ""}${four}`;
-    }
-    return `
-    ${inside ? `if (${inside}) ` : ""}{
-      let at = firstAt + ${offset};
-      ${
-      storeVector(`result${turn}`, {
-        ...{ results, at: "at" },
-        bias: hasBias ? oneColumn ? "columnBias" : biasAt(column) : undefined,
-        given: {
-          inputs: inputs.map((_, i) => input(turn, i)),
-          settings: settings.map(({ name }) => name),
-        },
-      })
-    }
-    }`;
-  };
-  const down = subgroupM / unit.M, rowVectors = unit.M * N / 4;
-  const stride = resultStride(variant);
-  const units = range(down).map((i) =>
-    `if (unitRow == ${i}u) {${
-      range(subgroupN / unit.N).map((j) => `
-      coopStore(c${i}_${j}, &tiles[firstFrom + ${
-        j * unit.N / 4
-      }u], ${stride}u);`).join("")
-    }
-    }`
-  ).join(" else ");
+  const store = (vector: Vector) => `
+    ${
+    isWhole
+      ? storeWhole(vector, { results, columnBias })
+      : storeEach(vector, results)
+  }`;
   return `${declarations}
   let firstFrom = subgroup * ${resultQuads(variant)}u;
   let firstColumn = fromN + blockN;
@@ -153,21 +93,22 @@ export function storeUnits(
   var firstAt = (${base}firstRow * ${N}u + firstColumn) / 4u;`
       : ""
   }${
-    settings.map(({ name, value }) => `
-  let ${name} = ${value};`).join("")
+    settings.map((value, i) => `
+  let ${settingName(i)} = ${value};`).join("")
   }${
-    hasBias && oneColumn
+    columnBias
       ? `
-  let columnBias = ${biasAt(vectors[0].column)};`
+  let columnBias = ${biasAt(results, vectors[0].column)};`
       : ""
   }${
     vectors.map((vector) =>
       inputs.map(({ type }, i) => `
-  var ${input(vector.turn, i)} = ${type}();`).join("") + ask(vector, 0)
+  var ${inputName(vector.turn, i)} = ${type}();`).join("") +
+      ask(vector, { results, inputs, further: 0 })
     ).join("")
   }
   for (var unitRow = 0u; unitRow < ${down}u; unitRow += 1u) {
-    ${units}
+    ${putUnits(variant)}
     subgroupBarrier();${
     vectors.map(({ turn, from }) => `
     let result${turn} = ${resultAt(`firstFrom + ${from}`)}${times};`).join("")
@@ -175,16 +116,125 @@ export function storeUnits(
     subgroupBarrier();${
     vectors.map((vector) =>
       store(vector) + (inputs.length === 0 ? "" : `
-    if (unitRow < ${down - 1}u) {${ask(vector, unit.M)}
+    if (unitRow < ${down - 1}u) {${
+        ask(vector, { results, inputs, further: unit.M })
+      }
     }`)
     ).join("")
   }
     firstRow += ${unit.M}u;${
     isWhole
       ? `
-    firstAt += ${rowVectors}u;`
+    firstAt += ${unit.M * N / 4}u;`
       : ""
   }
+  }`;
+}
+
+/** WGSL: the variable of what a vector meets. */
+const inputName = (turn: number, i: number) => `input${turn}_${i}`;
+/** WGSL: the variable of what is the same for all. */
+const settingName = (i: number) => `setting${i}`;
+
+/** WGSL: the units of row `unitRow` go to workgroup memory. */
+function putUnits(variant: MatrixTile): string {
+  const { subgroupM, subgroupN, unit } = variant;
+  const stride = resultStride(variant);
+  return range(subgroupM / unit.M).map((i) =>
+    `if (unitRow == ${i}u) {${
+      range(subgroupN / unit.N).map((j) => `
+      coopStore(c${i}_${j}, &tiles[firstFrom + ${
+        j * unit.N / 4
+      }u], ${stride}u);`).join("")
+    }
+    }`
+  ).join(" else ");
+}
+
+/** WGSL: whether a vector, so many rows further on, is one of the results. */
+function isInside(
+  { row, column, isThere }: Vector,
+  { results, further }: { results: Results; further: number },
+): string {
+  const place = {
+    row: `firstRow + ${row}${further === 0 ? "" : ` + ${further}u`}`,
+    column: `firstColumn + ${column}`,
+  };
+  return [isThere, insideOf(results, place)].filter(Boolean).join(" && ");
+}
+
+/**
+ * WGSL that reads what a vector meets so many rows further on: but where it is
+ * none, as what is there instead may be another thread's, and written meanwhile.
+ */
+function ask(
+  vector: Vector,
+  { results, inputs, further }: {
+    results: Results;
+    inputs: readonly Read[];
+    further: number;
+  },
+): string {
+  const { turn, offset } = vector;
+  const more = further === 0 ? "" : ` + ${further * results.shape.N / 4}u`;
+  const inside = isInside(vector, { results, further });
+  const reads = inputs.map(({ read }, i) => `
+      ${inputName(turn, i)} = ${read(`firstAt + ${offset}${more}`)};`).join("");
+  return inside && reads
+    ? `
+      if (${inside}) {${reads}
+      }`
+    : reads;
+}
+
+/** WGSL: what is added to four columns. */
+function biasAt(
+  { bias, guardColumn, shape: { N } }: Results,
+  column: string,
+): string {
+  const at = `(firstColumn + ${column}) / 4u`;
+  return `${bias}[${
+    guardColumn ? `min(${at}, ${Math.ceil(N / 4) - 1}u)` : at
+  }]`;
+}
+
+/** WGSL that stores a vector, where rows are whole vectors. */
+function storeWhole(
+  vector: Vector,
+  { results, columnBias }: {
+    results: Results;
+    /** Whether the variable of that name is what is added. */
+    columnBias: boolean;
+  },
+): string {
+  const { turn, column, offset } = vector;
+  const inside = isInside(vector, { results, further: 0 });
+  const bias = results.bias === undefined
+    ? undefined
+    : columnBias
+    ? "columnBias"
+    : biasAt(results, column);
+  const stored = storeVector(`result${turn}`, {
+    ...{ results, at: "at", bias },
+    given: {
+      inputs: inputsOf(results).map((_, i) => inputName(turn, i)),
+      settings: (results.ending?.settings ?? []).map((_, i) => settingName(i)),
+    },
+  });
+  return `${inside ? `if (${inside}) ` : ""}{
+      let at = firstAt + ${offset};
+      ${stored}
+    }`;
+}
+
+/** WGSL that stores a vector number by number. */
+function storeEach(
+  { turn, row, column, isThere }: Vector,
+  results: Results,
+): string {
+  const place = { row: `firstRow + ${row}`, column: `firstColumn + ${column}` };
+  return `${isThere ? `if (${isThere}) ` : ""}${
+    storeFour(`result${turn}`, place, results)
   }`;
 }
 
