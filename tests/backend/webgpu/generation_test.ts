@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
-import { tokenShape } from "../../../src/backend/webgpu/attention/attention_token.ts";
+import { tokenShape } from "../../../src/backend/webgpu/attention/attention_token_shape.ts";
 import { sampleShape } from "../../../src/backend/webgpu/sampling/sample_shape.ts";
 import { assertOpClose, opCases, runOpCase } from "../_op_cases.ts";
 import { noAdapter, openTestGpu } from "./_webgpu.ts";
