@@ -17,9 +17,13 @@ import { philoxFunction } from "../shader/philox.ts";
 import { entry, IS_FINITE, lines } from "../shader/wgsl.ts";
 import { search, type Searched } from "./sample_search.ts";
 import {
+  fromLogits,
+  fromNotes,
+  runOfThread,
+  type Sources,
+} from "./sample_sources.ts";
+import {
   KEY_OF,
-  LOWEST,
-  penalized,
   SAMPLE_SUMS,
   SAMPLE_THREADS,
   type SampleShape,
@@ -47,13 +51,35 @@ export function drawDispatch(
   { hasU64 }: { hasU64: boolean },
 ): Dispatch {
   const { bindings, names } = bind(tensors);
-  const { settings, choice, used, drawn, id } = names;
-  // Not beyond their arrays, whatever the numbers given are.
-  const slot = `min(${choice}[3], ${tensors.write.drawn.length - 1}u)`;
   const isSmall = tensors.read.logits !== undefined;
   const sources = isSmall ? fromLogits(names, shape) : fromNotes(names, shape);
-  const body = `
-  let n = min(${choice}[5], ${shape.V}u);
+  // Not beyond its array, whatever the number given is.
+  const slot = `min(${names.choice}[3], ${tensors.write.drawn.length - 1}u)`;
+  const code = philoxFunction({ hasU64 }) + IS_FINITE + KEY_OF + SAMPLE_SUMS +
+    `
+var<workgroup> list: array<f32, ${SHORT_LIST}>;
+${sources.declarations}
+fn uniform(draw: u32) -> f32 {
+  let words = philox(
+    vec4<u32>(draw >> 2u, 0u, 0u, ${STREAM.sampling}u),
+    vec2<u32>(${names.choice}[0], ${names.choice}[1]),
+  );
+  return f32(words[draw & 3u] >> 8u) / 16777216.0f;
+}
+${WEIGHTS}` +
+    entry(SAMPLE_THREADS, drawCode(names, { sources, slot, V: shape.V }));
+  return { label: "sample", bindings, code, workgroups: [1, 1, 1] };
+}
+
+function drawCode(
+  { settings, choice, used, drawn, id }: Record<
+    "settings" | "choice" | "used" | "drawn" | "id",
+    string
+  >,
+  { sources, slot, V }: { sources: Sources; slot: string; V: number },
+): string {
+  return `
+  let n = min(${choice}[5], ${V}u);
   let temperature = ${settings}[0];
   var m = n; // how many there are to draw from
   var begin = 0u; // those of this thread
@@ -73,7 +99,7 @@ export function drawDispatch(
     var ties = 0.0f;
     if (isTopK || topP < 1.0f) {
       ${sources.shortlist}
-      ${run()}
+      ${runOfThread()}
       // 2. Top-k: the least key that is kept, and how many of its equals.
       if (isTopK) {
         let goal = f32(topK);
@@ -116,23 +142,15 @@ export function drawDispatch(
       ${drawn}[${slot}] = ${NO_TOKEN}u;
     }
   } else if (isMine) {
-    chosen = min(chosen, ${shape.V - 1}u);
+    chosen = min(chosen, ${V - 1}u);
     ${id}[0] = chosen;
     ${drawn}[${slot}] = chosen;
     ${used}[chosen >> 5u] |= 1u << (chosen & 31u);
   }`;
-  const code = philoxFunction({ hasU64 }) + IS_FINITE + KEY_OF + SAMPLE_SUMS +
-    `
-var<workgroup> list: array<f32, ${SHORT_LIST}>;
-${sources.declarations}
-fn uniform(draw: u32) -> f32 {
-  let words = philox(
-    vec4<u32>(draw >> 2u, 0u, 0u, ${STREAM.sampling}u),
-    vec2<u32>(${choice}[0], ${choice}[1]),
-  );
-  return f32(words[draw & 3u] >> 8u) / 16777216.0f;
 }
-/**
+
+/** WGSL that makes weights of scores, and 0 of what is not kept. */
+const WEIGHTS = `/**
  * How many of the keys equal to the least this thread keeps, when the first
  * \`ties\` of all are kept.
  */
@@ -177,40 +195,7 @@ fn keep(begin: u32, end: u32, least: u32, ties: f32) -> f32 {
   }
   return sum;
 }
-` + entry(SAMPLE_THREADS, body);
-  return { label: "sample", bindings, code, workgroups: [1, 1, 1] };
-}
-
-/** Where the numbers to draw from are. */
-interface Sources {
-  /** `numberAt(i)`, `put(i, x)` and `idAt(i)`. */
-  readonly declarations: string;
-  /** Declares `most`, `greedy` and `isBad`. */
-  readonly survey: string;
-  /** Sets `m`, where some of the ids are enough. */
-  readonly shortlist: string;
-  /** Corrects `goal` where the list has not all that top-p is a share of. */
-  readonly allOfTopP: string;
-  /** Sets what each thread has, and `share`, where nothing is cut. */
-  readonly block: string;
-}
-
-/** The run of numbers of a thread among all `m`. */
-function run(): string {
-  return `{
-        let length = (m + ${SAMPLE_THREADS - 1}u) / ${SAMPLE_THREADS}u;
-        begin = min(lane * length, m);
-        end = min(begin + length, m);
-      }`;
-}
-
-/** WGSL: the largest number of all threads' `largest`, and the first that is. */
-const LARGEST = `
-  let most = maxAll(select(${LOWEST}, largest, first < n), lane);
-  // Numbers of ids are exact in f32.
-  let mine = select(-3.0e9f, -f32(first), first < n && largest == most);
-  let greedy = u32(-maxAll(mine, lane));
-  let isBad = maxAll(bad, lane) > 0.0f;`;
+`;
 
 /** All that there is to draw from, by key and amount of number `x`. */
 function searched(key: string, amount: string): Searched {
@@ -234,116 +219,4 @@ ${
       `      if (${number(u)} < m) { let x = x${u}; ${body} }`)
   }
     }`;
-}
-
-function fromLogits(
-  { logits, settings, used }: Record<"logits" | "settings" | "used", string>,
-  { V }: SampleShape,
-): Sources {
-  if (V > SHORT_LIST) throw new RangeError(`Cannot list ${V} ids`);
-  return {
-    declarations: `
-fn numberAt(i: u32) -> f32 { return list[i]; }
-fn put(i: u32, x: f32) { list[i] = x; }
-fn idAt(i: u32) -> u32 { return i; }`,
-    survey: `
-  let penalty = ${settings}[2];
-  var largest = ${LOWEST};
-  var first = n;
-  var bad = 0.0f;
-  for (var i = lane; i < n; i += ${SAMPLE_THREADS}u) {
-    let x = ${logits}[i];
-    if (!isFinite(x)) { bad = 1.0f; }
-    let score = ${penalized(`${used}[i >> 5u]`, "penalty")};
-    list[i] = score;
-    if (first == n || score > largest) { largest = score; first = i; }
-  }
-  ${LARGEST}`,
-    shortlist: "",
-    allOfTopP: "",
-    block: run(),
-  };
-}
-
-function fromNotes(
-  { notes, hits, scores }: Record<"notes" | "hits" | "scores", string>,
-  { block, blocks, each, notes: at }: SampleShape,
-): Sources {
-  const note = (of: keyof typeof at) => `${notes}[${at[of]}u + lane]`;
-  const has = `lane < ${blocks}u`;
-  const blockWeight = `
-        var blockWeight = 0.0f;
-        if (${has}) {
-          blockWeight = ${note("sum")} * exp((${
-    note("top")
-  } - most) / temperature);
-        }`;
-  return {
-    declarations: `
-var<workgroup> listed: array<u32, ${SHORT_LIST}>;
-var<workgroup> foundBlock: u32;
-var<workgroup> foundShare: f32;
-var<private> isList: bool;
-fn numberAt(i: u32) -> f32 {
-  if (isList) { return list[i]; }
-  return ${scores}[i];
-}
-fn put(i: u32, x: f32) {
-  if (isList) { list[i] = x; } else { ${scores}[i] = x; }
-}
-fn idAt(i: u32) -> u32 {
-  if (isList) { return listed[i]; }
-  return i;
-}`,
-    survey: `
-  isList = false;
-  var largest = ${LOWEST};
-  var first = n;
-  var bad = 0.0f;
-  if (${has}) {
-    largest = ${note("top")};
-    first = u32(min(${note("first")}, f32(n)));
-    bad = ${note("isBad")};
-  }
-  ${LARGEST}`,
-    shortlist: `
-      var count = 0.0f;
-      if (${has}) { count = ${note("count")}; }
-      let listedSpan = before(count, lane);
-      if (listedSpan.y <= ${SHORT_LIST}.0f) {
-        isList = true;
-        m = u32(listedSpan.y);
-        let to = u32(listedSpan.x);
-        for (var i = 0u; i < u32(count); i++) {
-          let id = ${hits}[lane * ${block}u + i];
-          listed[to + i] = id;
-          list[to + i] = ${scores}[id];
-        }
-      }
-      workgroupBarrier();`,
-    allOfTopP: `
-        if (!isTopK) {
-          ${blockWeight}
-          let listedWeight = sumAll(sum, lane);
-          goal = topP * sumAll(blockWeight, lane);
-          if (isList && listedWeight < goal) { // they are not enough
-            isList = false;
-            m = n;
-            ${run()}
-            sum = weigh(begin, end, 0u, 0.0f, most, temperature);
-          }
-        }`,
-    block: `
-      ${blockWeight}
-      let blockSpan = before(blockWeight, lane);
-      let blockAt = number * blockSpan.y;
-      if (blockSpan.x <= blockAt && blockAt < blockSpan.z) {
-        foundBlock = lane;
-        foundShare = (blockAt - blockSpan.x) / blockWeight;
-      }
-      workgroupBarrier();
-      share = foundShare;
-      begin = min(foundBlock * ${block}u + lane * ${each}u, n);
-      end = min(begin + ${each}u, n);`,
-  };
 }
