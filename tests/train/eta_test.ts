@@ -63,6 +63,19 @@ Deno.test("Eta adds evaluations and checkpoints at their measured cost", () => {
   assert.equal(eta.checkpointMs, 80);
 });
 
+Deno.test("Eta goes by the last five evaluations and checkpoints", () => {
+  const eta = after([0, 500, 500, 500]);
+  const slower = [100, 100, 100, 100, 100, 100, 200, 200, 200];
+  for (const ms of slower.slice(0, -1)) {
+    eta.recordEvaluation(ms);
+    eta.recordCheckpoint(ms);
+  }
+  assert.deepEqual([eta.evalCost, eta.checkpointMs], [100 / 500, 100]);
+  eta.recordEvaluation(200);
+  eta.recordCheckpoint(200);
+  assert.deepEqual([eta.evalCost, eta.checkpointMs], [200 / 500, 200]);
+});
+
 Deno.test("Eta goes by the guess while nothing was measured", () => {
   const eta = after([0, 500, 500, 500], { evalCost: 3, checkpointMs: 70 });
   assert.equal(

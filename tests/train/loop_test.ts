@@ -337,6 +337,27 @@ Deno.test("train() fails when the model ends with a loss that is no number", asy
   ]);
 });
 
+Deno.test("train() that is stopped at a loss that is no number ends as stopped", async () => {
+  const stop = new AbortController();
+  const backend = scriptedBackend({
+    evalLoss: (n) => {
+      if (n === 1) stop.abort(); // the evaluation is whole by then
+      return NaN;
+    },
+  });
+  const config = tinyConfig({
+    train: { steps: 9, evalEvery: 2, evalBatches: 1 },
+  });
+  const session = await openTestSession({ config, backend });
+  const events = await collect(session, { save, signal: stop.signal });
+  assert.deepEqual(outline(events).slice(-3), [
+    "eval 2",
+    "checkpoint 2",
+    "done 2",
+  ]);
+  assert.equal(only(events, "done")[0].reason, "stopped");
+});
+
 Deno.test("train() leaves the weights alone when their gradient is not finite", async () => {
   const config = tinyConfig({ train: { steps: 9, maxSkippedSteps: 4 } });
   const session = await openTestSession({ config });

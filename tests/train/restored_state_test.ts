@@ -104,6 +104,12 @@ Deno.test("restoreState() says that a schedule is over", () => {
   ]);
   const lrPolicy = "rewarm";
   assert.deepEqual(restore(saved(over), { more, lrPolicy }).notes, []);
+  // Who goes on with steps that were added before has been told.
+  const lrCurve = {
+    ...{ policy: "continue" as const, warmup: null, hold: null },
+    decay: { from: 6, done: 1 },
+  };
+  assert.deepEqual(restore(saved({ lrCurve })).notes, []);
 });
 
 const REGROUPED: [
