@@ -47,6 +47,25 @@ Deno.test("OrderedBatches.at() gives windows in order and pads the last", async 
   assert.deepEqual(await batches.at(2), await batches.at(0));
 });
 
+Deno.test("at() rejects what is no position", async () => {
+  await using dir = new TempDir();
+  using tokens = await countingFiles(dir, [14]);
+  const shape = { batchSize: 2, seqLen: 4 };
+  for (
+    const batches of [
+      new OrderedBatches(tokens.all[0], shape),
+      new ShuffledBatches(tokens.all, new WholeOrder([3], 1), shape),
+    ]
+  ) {
+    for (const cursor of [-1, 0.5, NaN, 2 ** 53]) {
+      await assert.rejects(batches.at(cursor), {
+        name: "RangeError",
+        message: `Cannot read batch ${cursor}`,
+      });
+    }
+  }
+});
+
 Deno.test("ShuffledBatches.at() gives every token of an epoch once, however often it is interrupted", async () => {
   await using dir = new TempDir();
   const sizes = fc.record({

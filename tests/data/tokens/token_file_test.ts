@@ -55,6 +55,7 @@ Deno.test("TokenFile.read() gives back what was written, buffers later", async (
     );
   }
   assert.throws(() => file.read(count - 2, 3), RangeError);
+  assert.throws(() => file.read(-1, 3), RangeError);
   file.close();
 });
 
