@@ -139,9 +139,15 @@ Deno.test({
       trial[Symbol.dispose]();
       trials.close();
       assert.equal(filesIn(folder).length, 4);
+      // One that knew of them, and was killed as well, is the second.
+      const fifth = await startTrying(folder);
+      fifth.kill("SIGKILL");
+      await end(fifth);
+      const later = await trialsIn(folder);
+      assert.match(later.whyNot!, TOLD);
       const third = await startTrying(folder);
-      trials.answered();
-      trials.close();
+      later.answered();
+      later.close();
       assert.equal(filesIn(folder).length, 1);
       await end(third);
       assert.deepEqual(filesIn(folder), []);
