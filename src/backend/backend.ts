@@ -129,4 +129,6 @@ export interface ChooseKernelsOptions {
   readonly recorded?: KernelChoices;
   /** Whether to time them, or what is known of them suffices. */
   readonly tune: boolean;
+  /** Told of kernels that the device does not compile, in one line. */
+  readonly onNote?: (note: string) => void;
 }

@@ -76,12 +76,14 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   // 1. The program, and its memory.
   const { model, lora, baseRef } = modelOf(parts);
   const sameKernels = restore?.trainer.kernels === device.kernels;
+  const kernelNotes: string[] = [];
   const { program, executable, kernelChoices } = await compileSteps(
     backend,
     model,
     { ...parts.config.train, lora },
     {
       tune: parts.config.tune,
+      onNote: (note) => void kernelNotes.push(note),
       recorded: sameKernels
         ? restore?.trainer.kernelChoices ?? undefined
         : undefined,
@@ -141,7 +143,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     memoryBytes: (backend.memoryOf?.(program) ?? programMemory(program)).total,
     checkpointBytes: tensorBytes(trainable),
     warnings,
-    notes: [...parts.notes ?? [], ...notes],
+    notes: [...parts.notes ?? [], ...kernelNotes, ...notes],
     state,
     snapshotSource,
     snapshot: async () => {

@@ -20,7 +20,7 @@ import type {
 import { type DriverTrials, NO_TRIALS } from "../driver_trials.ts";
 import { withGeneration } from "../kernel_generation.ts";
 import { whyNoAttention } from "./attention_matrix/attention_self_test.ts";
-import type { FoundAdapter } from "./device/adapters.ts";
+import type { AdapterInfo, FoundAdapter } from "./device/adapters.ts";
 import { GpuDevice } from "./device/device.ts";
 import type { MatrixUnit } from "./device/matrix_unit.ts";
 import { Readback } from "./device/readback.ts";
@@ -37,6 +37,7 @@ import { whyNoProducts, whyNoUnit } from "./gemm_matrix/matrix_self_test.ts";
 import {
   loadedMemory,
   loadProgram,
+  NotCompiled,
   programFits,
 } from "./loading/load_program.ts";
 import { PipelineCache } from "./loading/pipelines.ts";
@@ -58,7 +59,7 @@ import {
   timeKernels,
   tryKernel,
 } from "./tuning/time_kernels.ts";
-import { tuneKernels } from "./tuning/tune_kernels.ts";
+import { type RefusedWay, tuneKernels } from "./tuning/tune_kernels.ts";
 import { openTuningCache, type TuningCache } from "./tuning/tuning_cache.ts";
 
 /** For so long kernels are timed at the start of a training run. */
@@ -247,7 +248,7 @@ class OpenWebGpu implements WebGpuBackend {
 
   async chooseKernels(
     program: Program,
-    { recorded = {}, tune, limitMs = TUNE_MS, onTimed }:
+    { recorded = {}, tune, onNote, limitMs = TUNE_MS, onTimed }:
       ChooseGpuKernelsOptions,
   ): Promise<KernelChoices> {
     using _ = this.#gpu.trials.begin("was compiling and timing kernels");
@@ -269,7 +270,7 @@ class OpenWebGpu implements WebGpuBackend {
         }),
       } = this.#options;
       chosen.take(await tuningCache.load());
-      const { timed, guessed } = await tuneKernels({
+      const { timed, guessed, refused } = await tuneKernels({
         sites: sites.filter((site) => !chosen.has(site)),
         best: chosen.knownTiles(),
         ways: (site, best) => chosen.ways(site, best),
@@ -279,7 +280,10 @@ class OpenWebGpu implements WebGpuBackend {
           await this.#orNull(() => compileKernels(this, site, ways));
         },
         tryOut: (site, way) =>
-          this.#orNull(() => tryKernel(this, site, { way, ...TUNE_ROUNDS })),
+          this.#orNull(() =>
+            tryKernel(this, site, { way, ...TUNE_ROUNDS })
+              .catch(whyNotCompiled)
+          ),
         time: (site, ways) =>
           this.#orNull(async () => {
             const options = { ways, ...TUNE_ROUNDS };
@@ -296,7 +300,8 @@ class OpenWebGpu implements WebGpuBackend {
       });
       chosen.take({ ...inWords(timed), ...inWords(guessed) });
       // What was only guessed is left for the next run to time.
-      if (timed.size > 0) await tuningCache.save(inWords(timed));
+      if (timed.size > 0) await tuningCache.save(inWords(timed), refused);
+      if (refused.length > 0) onNote?.(noteRefused(refused, adapter));
     }
     return chosen.inWords(sites);
   }
@@ -364,6 +369,22 @@ class OpenWebGpu implements WebGpuBackend {
       ...options,
     });
   }
+}
+
+/** @throws What is no trouble of a compiler. */
+function whyNotCompiled(error: unknown): { why: string } {
+  if (!(error instanceof NotCompiled)) throw error;
+  return { why: error.why };
+}
+
+function noteRefused(
+  refused: readonly RefusedWay[],
+  { id, name }: AdapterInfo,
+): string {
+  const [{ site, way, why }] = refused;
+  const count = refused.length === 1 ? "1 kernel" : `${refused.length} kernels`;
+  return `Device ${id} (${name}) does not compile ${count}, left out where ` +
+    `they were tried: ${formatChoice(way)} for ${site}: ${why}`;
 }
 
 function inWords(choices: ReadonlyMap<string, KernelChoice>): KernelChoices {

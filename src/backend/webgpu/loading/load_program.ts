@@ -34,10 +34,26 @@ export const SUBMIT_FLOPS = 1e11;
 /** Metal runs the dispatches of a pass one by one, whatever they use. */
 const PASSES_OVERLAP = Deno.build.os !== "darwin";
 
+/** A program that has the memory it needs, and is not compiled. */
+export class NotCompiled extends UserError {
+  /** In the driver's words, one line. */
+  readonly why: string;
+
+  constructor({ name }: { name: string }, cause: unknown) {
+    const text = errorMessage(cause);
+    super(`Cannot compute on ${name}: ${text}`, {
+      hint: "use --device cpu, or another driver",
+      cause,
+    });
+    this.why = text.trim().split("\n")[0];
+  }
+}
+
 /**
  * Allocates and fills the buffers and compiles all shaders.
  *
  * @throws {UserError} If the device has not enough memory.
+ * @throws {NotCompiled} If it refuses a shader.
  */
 export async function loadProgram(
   parts: ExecutableParts,
@@ -46,13 +62,11 @@ export async function loadProgram(
   const plan = planFor(parts);
   expectFewGroups(parts);
   const buffers = await allocate(gpu, plan);
+  const placed = [...lowered.phases.values()].flat()
+    .map((dispatch) => placedOf(dispatch, plan));
   try {
     if (gpu.shadersAtOnce > 1) {
-      const dispatches = [...lowered.phases.values()].flat();
-      await pipelines.compileAll(
-        dispatches.map((dispatch) => placedOf(dispatch, plan)),
-        gpu.shadersAtOnce,
-      );
+      await pipelines.compileAll(placed, gpu.shadersAtOnce);
     }
     const phases = await gpu.expect("validation", () => {
       for (const [{ content }, { buffer, offset }] of plan.places) {
@@ -81,10 +95,8 @@ export async function loadProgram(
   } catch (error) {
     for (const buffer of buffers) buffer.destroy();
     gpu.check();
-    throw new UserError(
-      `Cannot compute on ${gpu.adapter.name}: ${errorMessage(error)}`,
-      { hint: "use --device cpu, or another driver", cause: error },
-    );
+    pipelines.forget(placed); // WebGPU gives one too where it fails
+    throw new NotCompiled(gpu.adapter, error);
   }
 }
 

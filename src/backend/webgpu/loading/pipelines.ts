@@ -73,6 +73,13 @@ export class PipelineCache {
     await Promise.all(works); // which throws the first failure
   }
 
+  /** Compiles them anew the next time. */
+  forget(all: readonly PlacedDispatch[]): void {
+    for (const { dispatch, writable } of all) {
+      this.#pipelines.delete(shaderText(dispatch, writable));
+    }
+  }
+
   #descriptor(
     { dispatch: { label }, writable }: PlacedDispatch,
     code: string,

@@ -7,12 +7,14 @@
  * that has enough tiles for it, and is open for the next run.
  *
  * Nobody knows beforehand how long a driver compiles and how slow a device is:
- * nothing is begun that, going by the slowest so far, would end too late.
+ * nothing is begun that, going by the slowest so far, would end too late. Nor
+ * whether it compiles all: ways that fail together are tried one by one, and
+ * those that fail alone are left out.
  *
  * @module
  */
 
-import { ENOUGH_TILES, misfit } from "../gemm/gemm_choice.ts";
+import { ENOUGH_TILES, formatGemm, misfit } from "../gemm/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
 import { splitByWaves } from "../gemm/gemm_waves.ts";
 import { formatChoice, type KernelChoice } from "./kernel_choice.ts";
@@ -42,6 +44,12 @@ export interface KernelTrial {
   readonly timingMs: number;
 }
 
+/** A way that a device does not compile. */
+export interface Refused {
+  /** In its driver's words. */
+  readonly why: string;
+}
+
 /** What tuning works with; tests bring their own clock. */
 export interface Tuning {
   /** Most time first; see `programSites`. */
@@ -54,9 +62,12 @@ export interface Tuning {
   readonly atOnce: number;
   /** Compiles ways, as far as it can: needed only to have it done at once. */
   compile(site: KernelSite, ways: readonly KernelChoice[]): Promise<void>;
-  /** Null where the device has not the memory, or cannot compile it. */
-  tryOut(site: KernelSite, way: KernelChoice): Promise<KernelTrial | null>;
-  /** Milliseconds of each, with care; null as above. */
+  /** Null where the device has not the memory. */
+  tryOut(
+    site: KernelSite,
+    way: KernelChoice,
+  ): Promise<KernelTrial | Refused | null>;
+  /** Milliseconds of each, with care; null if one of them cannot run. */
   time(
     site: KernelSite,
     ways: readonly KernelChoice[],
@@ -72,6 +83,15 @@ export interface Tuned {
   readonly timed: ReadonlyMap<string, KernelChoice>;
   /** By what was fast elsewhere, for want of time. */
   readonly guessed: ReadonlyMap<string, KernelChoice>;
+  /** What the device does not compile. */
+  readonly refused: readonly RefusedWay[];
+}
+
+/** A way that was left out at a site. */
+export interface RefusedWay extends Refused {
+  /** Its key. */
+  readonly site: string;
+  readonly way: KernelChoice;
 }
 
 /** Tunes; see the module. */
@@ -81,6 +101,7 @@ export async function tuneKernels(
   const end = now() + limitMs;
   const timed = new Map<string, KernelChoice>();
   const guessed = new Map<string, KernelChoice>();
+  const refused: RefusedWay[] = [];
   let ranked = best;
   let longestMs = 0; // of as many ways as are compiled at once
   /** Measures work on so many ways. */
@@ -99,10 +120,10 @@ export async function tuneKernels(
     if (siteFlops(site) < LEAST_FLOPS) continue;
     const key = siteKey(site), part = shrinkSite(site, MOST_FLOPS[site.kind]);
     if (part.kind === "matmul" && ranked.length === 0) {
-      const { order, suiting, tried } = await race(part, ways(site, []));
-      if (tried === 0) continue;
+      const { order, suiting, isAlone } = await race(key, part, ways(site, []));
+      if (order.length === 0) continue;
       timed.set(key, order[0]);
-      if (tried === 1) break; // which says nothing of the others
+      if (isAlone) break; // which says nothing of the others
       ranked = suiting.map(tileOf);
       // What is left to try with the fastest: its neighbours, other parts.
       const known = order.map(formatChoice);
@@ -114,16 +135,31 @@ export async function tuneKernels(
       ]);
       continue;
     }
-    const wasTimed = await compare(key, part, ways(site, ranked));
-    if (!wasTimed && site.kind === "matmul") {
-      const [likely] = ways(site, ranked) as readonly GemmVariant[];
+    const all = ways(site, ranked);
+    if (await compare(key, part, unrefused(all))) continue;
+    const [likely] = unrefused(all);
+    if (!("splitK" in likely)) {
+      // What is taken where nothing is said does not compile.
+      if (likely !== all[0]) guessed.set(key, likely);
+    } else {
       guessed.set(
         key,
-        likely.flow === "matrix" ? likely : withEnoughTiles(site.shape, ranked),
+        likely.flow === "matrix" || site.kind !== "matmul"
+          ? likely
+          : withEnoughTiles(site.shape, unrefused(ranked)),
       );
     }
   }
-  return { timed, guessed };
+  return { timed, guessed, refused };
+
+  /** Without tiles that were refused at any site, unless that is all. */
+  function unrefused<T extends KernelChoice | GemmTile>(
+    all: readonly T[],
+  ): readonly T[] {
+    const names = refused.map(({ way }) => tileName(way));
+    const rest = all.filter((one) => !names.includes(tileName(one)));
+    return rest.length > 0 ? rest : all;
+  }
 
   /** Sets the fastest of as many ways as there is time for. */
   async function compare(
@@ -142,38 +178,68 @@ export async function tuneKernels(
     const some = all.slice(0, Math.max(0, affordable()));
     if (some.length < 2) return false;
     const times = await clocked(some.length, () => time(part, some));
-    if (!times) return false;
-    timed.set(key, some[orderOf(times)[0]]);
+    if (times) timed.set(key, some[orderOf(times)[0]]);
+    else {
+      const { tried, trials } = await tryAll(key, part, some);
+      if (tried.length === 0) return false;
+      const again = await timesOf(part, tried, trials);
+      timed.set(key, tried[orderOf(again)[0]]);
+    }
     return true;
+  }
+
+  /** Those that run, each by itself, as far as there is time. */
+  async function tryAll<T extends KernelChoice>(
+    key: string,
+    part: KernelSite,
+    all: readonly T[],
+  ): Promise<{ tried: T[]; trials: KernelTrial[]; isOver: boolean }> {
+    const tried: T[] = [], trials: KernelTrial[] = [];
+    for (const [i, way] of all.entries()) {
+      if (affordable() < 1) return { tried, trials, isOver: true };
+      if (i % atOnce === 0) {
+        const next = all.slice(i, i + atOnce);
+        await clocked(next.length, () => compile(part, next));
+      }
+      const trial = await clocked(1, () => tryOut(part, way));
+      if (trial === null) continue;
+      if ("why" in trial) {
+        refused.push({ site: key, way, why: trial.why });
+        continue;
+      }
+      tried.push(way);
+      trials.push(trial);
+    }
+    return { tried, trials, isOver: false };
+  }
+
+  /** Milliseconds of each: with care if there is time, else as tried. */
+  async function timesOf(
+    part: KernelSite,
+    tried: readonly KernelChoice[],
+    trials: readonly KernelTrial[],
+  ): Promise<number[]> {
+    const timingMs = trials.reduce((sum, trial) => sum + trial.timingMs, 0);
+    return now() + timingMs <= end && await time(part, tried) ||
+      trials.map(({ ms }) => ms);
   }
 
   /**
    * All candidates that are not far from the fastest: it first in `order`, in
-   * `suiting` what would be first if all suited the shape.
+   * `suiting` what would be first if all suited the shape; `isAlone` if there
+   * was no time for more than one.
    */
   async function race(
+    key: string,
     part: GemmSite,
     all: readonly KernelChoice[],
   ): Promise<
-    { order: GemmVariant[]; suiting: GemmVariant[]; tried: number }
+    { order: GemmVariant[]; suiting: GemmVariant[]; isAlone: boolean }
   > {
-    const tried: GemmVariant[] = [], trials: KernelTrial[] = [];
     const variants = all as readonly GemmVariant[]; // of a product
-    for (const [i, way] of variants.entries()) {
-      if (affordable() < 1) break;
-      if (i % atOnce === 0) {
-        const next = variants.slice(i, i + atOnce);
-        await clocked(next.length, () => compile(part, next));
-      }
-      const trial = await clocked(1, () => tryOut(part, way));
-      if (!trial) continue;
-      tried.push(way);
-      trials.push(trial);
-    }
-    if (tried.length === 0) return { order: [], suiting: [], tried: 0 };
-    const timingMs = trials.reduce((sum, trial) => sum + trial.timingMs, 0);
-    const times = now() + timingMs <= end && await time(part, tried) ||
-      trials.map(({ ms }) => ms);
+    const { tried, trials, isOver } = await tryAll(key, part, variants);
+    if (tried.length === 0) return { order: [], suiting: [], isAlone: false };
+    const times = await timesOf(part, tried, trials);
     const order = orderOf(times), least = times[order[0]];
     const near = order.filter((i) => times[i] <= MOST_TIMES * least);
     const suited = times.map((ms, i) => ms / misfit(part.shape, tried[i]));
@@ -181,7 +247,7 @@ export async function tuneKernels(
     return {
       order: near.map((i) => tried[i]),
       suiting: suiting.map((i) => tried[i]),
-      tried: tried.length,
+      isAlone: tried.length === 1 && isOver,
     };
   }
 }
@@ -189,6 +255,11 @@ export async function tuneKernels(
 /** Indices, from the smallest number to the largest. */
 function orderOf(times: readonly number[]): number[] {
   return [...times.keys()].sort((a, b) => times[a] - times[b]);
+}
+
+/** A product's but for its parts; what attention is computed by. */
+function tileName(way: KernelChoice | GemmTile): string {
+  return "tileM" in way ? formatGemm(way) : formatChoice(way);
 }
 
 function tileOf(

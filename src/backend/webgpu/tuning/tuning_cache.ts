@@ -24,14 +24,19 @@ import { gemmCandidates } from "../gemm/gemm_choice.ts";
 import type { GemmVariant } from "../gemm/gemm_variant.ts";
 import { formatUnit, matrixCandidates } from "../gemm_matrix/matrix_choice.ts";
 import { lower } from "../lowering/lower.ts";
-import type { KernelChoice } from "./kernel_choice.ts";
+import { formatChoice, type KernelChoice } from "./kernel_choice.ts";
 import { recordSite } from "./kernel_sites.ts";
+import type { RefusedWay } from "./tune_kernels.ts";
 
 /** A file of choices. */
 export interface TuningCache {
   load(): Promise<KernelChoices>;
-  /** Adds to what is there; never fails. */
-  save(choices: KernelChoices): Promise<void>;
+  /**
+   * Adds to what is there; never fails.
+   *
+   * @param refused What did not compile, for who looks into the file.
+   */
+  save(choices: KernelChoices, refused?: readonly RefusedWay[]): Promise<void>;
 }
 
 /** The cache of an adapter. @param folder Null if there is none. */
@@ -51,26 +56,34 @@ export function openTuningCache(
   };
   const hash = hashOf(JSON.stringify(key) + kernelText());
   const path = folder && join(folder, `kernels-${hash}.json`);
-  const load = async (): Promise<KernelChoices> => {
+  /** A part of the file. */
+  const loadPart = async (
+    part: "choices" | "refused",
+  ): Promise<KernelChoices> => {
     if (!path) return {};
     try {
       const file = await readJson(path);
-      return isRecord(file) && isRecord(file.choices)
-        ? textsOf(file.choices)
-        : {};
+      return isRecord(file) && isRecord(file[part]) ? textsOf(file[part]) : {};
     } catch {
       return {}; // damaged, or not to be read
     }
   };
   return {
-    load,
-    async save(choices) {
+    load: () => loadPart("choices"),
+    async save(choices, refused = []) {
       if (!path || !folder) return;
+      const reasons = Object.fromEntries(
+        refused.map(({ site, way, why }) => [
+          `${formatChoice(way)} for ${site}`,
+          why,
+        ]),
+      );
       try {
         await makeDirectories(folder);
         await writeJson(path, {
           adapter: key,
-          choices: { ...await load(), ...choices },
+          choices: { ...await loadPart("choices"), ...choices },
+          refused: { ...await loadPart("refused"), ...reasons },
         });
       } catch {
         // A home that is read-only or full costs two seconds a run.
