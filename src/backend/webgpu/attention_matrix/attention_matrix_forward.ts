@@ -27,7 +27,6 @@ import type { AttentionAttrs } from "../../../graph/ops.ts";
 import { packed } from "../attention/attention_heads.ts";
 import {
   attentionFlops,
-  dropoutVector,
   MASKED,
   type MatrixAttention,
 } from "../attention/attention_tile.ts";
@@ -38,12 +37,23 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
 import type { KernelContext } from "../kernel.ts";
 import { dropoutFunctions } from "../shader/philox.ts";
 import { packing } from "../shader/two_byte_access.ts";
-import { entry, f32, lines, range } from "../shader/wgsl.ts";
-import { rowCopy } from "./attention_matrix_copy.ts";
+import { entry, f32, range } from "../shader/wgsl.ts";
+import { type RowCopy, rowCopy } from "./attention_matrix_copy.ts";
+import {
+  addValues,
+  type AttentionCut,
+  cutRows,
+  eachUnit,
+  firstScore,
+  firstValue,
+  loadFactors,
+  makeScores,
+  scoresOf,
+  typeOf,
+} from "./attention_matrix_forward_products.ts";
 import { longestFirst } from "./attention_matrix_part.ts";
 import {
   FACTORS_AT,
@@ -51,7 +61,6 @@ import {
   HALVES,
   oddRow,
   putFactor,
-  rowFactors,
   rowSoftmax,
   SCORE_ROW,
   shareSum,
@@ -93,61 +102,26 @@ export function matrixAttention(
   attrs: AttentionAttrs,
   { choice, context }: { choice: MatrixAttention; context: KernelContext },
 ): Dispatch {
-  const { B, T, H, Hkv, D } = attrs;
-  const { unit, queries, keys } = choice;
-  const rows = subgroupRows(unit);
-  const { M, N, K, lanes, scalar } = unit;
-  const isRaw = read.qkv.dtype === scalar;
+  const { unit, queries } = choice;
+  const isRaw = read.qkv.dtype === unit.scalar;
   const { bindings, names } = bind(
     { read, write: { out, lse } },
     { vector: isRaw ? ["out"] : ["qkv", "out"], quads: isRaw ? ["qkv"] : [] },
   );
-  const { qkv, rng } = names;
-  const tiles = Math.ceil(T / queries);
-  const workgroups = B * H * tiles;
-  const perRow = lanes / rows; // threads of a row
-  const threads = queries * perRow;
-  const vectors = D / HALVES, row = oddRow(vectors);
-  const firstValue = keys * row;
-  const firstScore = 2 * keys * row;
-  const heads = packed(attrs), width = heads.width / HALVES;
-  const type = (use: "A" | "B" | "C") => matrixType({ unit }, use);
-  const down = range(rows / M); // units of a subgroup's rows
-  const across = range(D / N); // of a head's columns
-  const rowsOf = { vectors, stride: row, threads, width, T };
-  const copyQueries = rowCopy({
-    ...{ ...rowsOf, prefix: "query", rows: queries },
-    parts: [{ from: heads.query("h"), to: 0 }],
-  });
-  const copyKeys = rowCopy({
-    ...{ ...rowsOf, prefix: "key", rows: keys },
-    parts: [
-      { from: heads.key("hkv"), to: 0 },
-      { from: heads.value("hkv"), to: firstValue },
-    ],
-  });
-  const eachUnit = (line: (i: number, j: number) => string) =>
-    down.flatMap((i) => across.map((j) => line(i, j))).join("\n");
-  const eachScore = (line: (i: number, j: number) => string) =>
-    down.flatMap((i) => range(STEP / N).map((j) => line(i, j))).join("\n");
-  const factor = rng
-    ? (key: string) =>
-      dropoutVector(attrs, `(work * ${T}u + q) * ${T}u + ${key}`)
-    : undefined;
-  /** Where the scores of the subgroup's unit i begin. */
-  const scoresOf = (i: number, vector: number) =>
-    `&tiles[scores + ${i * M * SCORE_ROW}u + ${vector}u]`;
-  /** Loads what each row is multiplied by. */
-  const loadFactors = (name: string) =>
-    down.map((i) =>
-      `let ${name}${i} = coopLoad<${type("C")}>(${
-        scoresOf(i, FACTORS_AT)
-      }, ${SCORE_ROW}u);`
-    ).join("\n");
-  const lanesOfRow = { perRow, N };
+  const { qkv, rng, site } = names;
+  const tiles = Math.ceil(attrs.T / queries);
+  const workgroups = attrs.B * attrs.H * tiles;
+  const rows = subgroupRows(unit), perRow = unit.lanes / rows;
+  const cut: AttentionCut = {
+    ...{ attrs, choice, names, tiles, rows, perRow },
+    threads: queries * perRow,
+    row: oddRow(attrs.D / HALVES),
+    down: range(rows / unit.M),
+    across: range(attrs.D / unit.N),
+  };
   const code = `
-${rng ? dropoutFunctions({ p: attrs.p, site: names.site, rng }, context) : ""}
-${packing("packed", scalar)}
+${rng ? dropoutFunctions({ p: attrs.p, site, rng }, context) : ""}
+${packing("packed", unit.scalar)}
 fn eight(i: u32) -> vec4<u32> {
   return ${
     isRaw
@@ -160,11 +134,31 @@ var<workgroup> tiles: array<vec4<u32>, ${
   }>;
 ${
     entry(
-      threads,
+      cut.threads,
       `
   var work = ${groupIndex(workgroups)};
   if (work >= ${workgroups}u) { return; }
-${longestFirst(B * H, tiles)}
+${attend(cut)}`,
+      { subgroup: true },
+    )
+  }`;
+  return {
+    label: "attention",
+    enables: matrixEnables(unit),
+    bindings,
+    code,
+    workgroups: groups(workgroups),
+    flops: attentionFlops(attrs, 2),
+  };
+}
+
+/** WGSL of all that a workgroup does, once it knows its number. */
+function attend(cut: AttentionCut): string {
+  const { attrs, choice, names, tiles, rows, perRow } = cut;
+  const { B, T, H, Hkv, D } = attrs;
+  const { queries, keys } = choice;
+  const copyKeys = keyCopy(cut);
+  return `${longestFirst(B * H, tiles)}
   let tile = ${tiles - 1}u - rank;
   work = head;
   let h = work % ${H}u;
@@ -174,29 +168,11 @@ ${longestFirst(B * H, tiles)}
   let firstRow = fromQ + subgroup * ${rows}u;
   let q = firstRow + sublane / ${perRow}u;
   let part = sublane % ${perRow}u;
-  let scores = ${firstScore}u + subgroup * ${rows * SCORE_ROW}u;
+  let scores = ${firstScore(cut)}u + subgroup * ${rows * SCORE_ROW}u;
   let own = scores + sublane / ${perRow}u * ${SCORE_ROW}u;
   // 1. Queries, which stay in registers.
-  {
-${copyQueries.registers}
-${copyQueries.take("fromQ")}
-${copyQueries.put}
-  }
-${copyKeys.registers}
-${copyKeys.take("0u")}
-  workgroupBarrier();
-${
-        down.flatMap((i) =>
-          range(D / K).map((d) =>
-            `  let q${i}_${d} = coopLoad<${
-              type("A")
-            }>(&tiles[(subgroup * ${rows}u + ${i * M}u) * ${row}u + ${
-              d * K / HALVES
-            }u], ${row}u);`
-          )
-        ).join("\n")
-      }
-${eachUnit((i, j) => `  var o${i}_${j} = ${type("C")}();`)}
+${takeQueries(cut, copyKeys)}
+${eachUnit(cut, (i, j) => `  var o${i}_${j} = ${typeOf(cut, "C")}();`)}
   var top = ${MASKED};
   var sum = 0.0f;
   let behind = min(fromQ + ${queries}u, ${T}u);
@@ -214,126 +190,111 @@ ${copyKeys.take("next")}
       if (k >= min(firstRow + ${rows}u, ${T}u)) { break; }
       // 2. Scores: all products before what is stored of them, which might be
       // what others are made of, for all a compiler knows.
-${eachScore((i, j) => `      var s${i}_${j} = ${type("C")}();`)}
-${
-        range(D / K).map((d) =>
-          `      {
-${
-            range(STEP / N).map((j) =>
-              `        let keys${j} = coopLoadT<${type("B")}>(&tiles[(step + ${
-                j * N
-              }u) * ${row}u + ${d * K / HALVES}u], ${row}u);`
-            ).join("\n")
-          }
-${
-            eachScore((i, j) =>
-              `        s${i}_${j} = coopMultiplyAdd(q${i}_${d}, keys${j}, s${i}_${j});`
-            )
-          }
-      }`
-        ).join("\n")
-      }
-${rowFactors(lanesOfRow, factor)}
-${
-        eachScore((i, j) =>
-          `      coopStore(s${i}_${j}, ${
-            scoresOf(i, j * N / FLOATS)
-          }, ${SCORE_ROW}u);`
-        )
-      }
+${makeScores(cut)}
       subgroupBarrier();
       // 3. Probabilities, later positions masked.
 ${
-        rowSoftmax(lanesOfRow, {
-          scale: Math.LOG2E / Math.sqrt(D),
-          hasFactors: rng !== undefined,
-        })
-      }
+    rowSoftmax(cutRows(cut), {
+      scale: Math.LOG2E / Math.sqrt(D),
+      hasFactors: names.rng !== undefined,
+    })
+  }
       subgroupBarrier();
       // 4. Probabilities times values.
       if (hasGrown) {
-${loadFactors("factors")}
-${eachUnit((i, j) => `        o${i}_${j} = o${i}_${j} * factors${i};`)}
+${loadFactors(cut, "factors")}
+${eachUnit(cut, (i, j) => `        o${i}_${j} = o${i}_${j} * factors${i};`)}
       }
-${
-        range(STEP / K).map((d) =>
-          `      {
-${
-            lines(
-              down.length,
-              (i) =>
-                `        let probs${i} = coopLoad<${type("A")}>(${
-                  scoresOf(i, d * K / HALVES)
-                }, ${SCORE_ROW}u);`,
-            )
-          }
-${
-            across.map((j) =>
-              `        let values${j} = coopLoad<${
-                type("B")
-              }>(&tiles[${firstValue}u + (step + ${d * K}u) * ${row}u + ${
-                j * N / HALVES
-              }u], ${row}u);
-${
-                lines(
-                  down.length,
-                  (i) =>
-                    `        o${i}_${j} = coopMultiplyAdd(probs${i}, values${j}, o${i}_${j});`,
-                )
-              }`
-            ).join("\n")
-          }
-      }`
-        ).join("\n")
-      }
+${addValues(cut)}
       subgroupBarrier();
     }
   }
   // 5. Results, some columns at a time.
-${shareSum(lanesOfRow)}
-${putFactor(lanesOfRow, "1.0f / sum")}
+${storeResults(cut)}
+  if (q < ${T}u && part == 0u) {
+    ${names.lse}[work * ${T}u + q] = ${f32(Math.LN2)} * (top + log2(sum));
+  }`;
+}
+
+/** What rows of heads are to those that copy them. */
+function rowsOf({ attrs, row, threads }: AttentionCut) {
+  const { T, D } = attrs;
+  const width = packed(attrs).width / HALVES;
+  return { vectors: D / HALVES, stride: row, threads, width, T };
+}
+
+/** Keys and values, on their way to workgroup memory. */
+function keyCopy(cut: AttentionCut): RowCopy {
+  const heads = packed(cut.attrs);
+  return rowCopy({
+    ...{ ...rowsOf(cut), prefix: "key", rows: cut.choice.keys },
+    parts: [
+      { from: heads.key("hkv"), to: 0 },
+      { from: heads.value("hkv"), to: firstValue(cut) },
+    ],
+  });
+}
+
+/** WGSL: queries as units, while the first keys are on their way. */
+function takeQueries(cut: AttentionCut, copyKeys: RowCopy): string {
+  const { attrs, choice: { queries, unit: { M, K } }, rows, row, down } = cut;
+  const copyQueries = rowCopy({
+    ...{ ...rowsOf(cut), prefix: "query", rows: queries },
+    parts: [{ from: packed(attrs).query("h"), to: 0 }],
+  });
+  return `  {
+${copyQueries.registers}
+${copyQueries.take("fromQ")}
+${copyQueries.put}
+  }
+${copyKeys.registers}
+${copyKeys.take("0u")}
+  workgroupBarrier();
+${
+    down.flatMap((i) =>
+      range(attrs.D / K).map((d) =>
+        `  let q${i}_${d} = coopLoad<${
+          typeOf(cut, "A")
+        }>(&tiles[(subgroup * ${rows}u + ${i * M}u) * ${row}u + ${
+          d * K / HALVES
+        }u], ${row}u);`
+      )
+    ).join("\n")
+  }`;
+}
+
+/** WGSL: results, divided by the sums of their rows, to memory. */
+function storeResults(cut: AttentionCut): string {
+  const { attrs: { T, H, D }, choice: { unit }, names, rows, down } = cut;
+  const { N, lanes } = unit;
+  return `${shareSum(cutRows(cut))}
+${putFactor(cutRows(cut), "1.0f / sum")}
   subgroupBarrier();
-${loadFactors("inverse")}
+${loadFactors(cut, "inverse")}
 ${
-        range(Math.ceil(D / STEP)).map((part) => {
-          const columns = Math.min(STEP, D - part * STEP);
-          const quads = columns / FLOATS;
-          return `  subgroupBarrier();
+    range(Math.ceil(D / STEP)).map((part) => {
+      const columns = Math.min(STEP, D - part * STEP);
+      const quads = columns / FLOATS;
+      return `  subgroupBarrier();
 ${
-            range(columns / N).map((j) =>
-              lines(
-                down.length,
-                (i) =>
-                  `  coopStore(o${i}_${part * STEP / N + j} * inverse${i}, ${
-                    scoresOf(i, j * N / FLOATS)
-                  }, ${SCORE_ROW}u);`,
-              )
-            ).join("\n")
-          }
+        range(columns / N).map((j) =>
+          down.map((i) =>
+            `  coopStore(o${i}_${part * STEP / N + j} * inverse${i}, ${
+              scoresOf(cut, i, j * N / FLOATS)
+            }, ${SCORE_ROW}u);`
+          ).join("\n")
+        ).join("\n")
+      }
   subgroupBarrier();
   for (var index = sublane; index < ${rows * quads}u; index += ${lanes}u) {
     let row = firstRow + index / ${quads}u;
     if (row < ${T}u) {
       let result = bitcast<vec4<f32>>(tiles[scores + index / ${quads}u * ${SCORE_ROW}u + index % ${quads}u]);
       ${names.out}[((first + row) * ${H * D}u + h * ${D}u) / 4u + ${
-            part * STEP / FLOATS
-          }u + index % ${quads}u] = result;
+        part * STEP / FLOATS
+      }u + index % ${quads}u] = result;
     }
   }`;
-        }).join("\n")
-      }
-  if (q < ${T}u && part == 0u) {
-    ${names.lse}[work * ${T}u + q] = ${f32(Math.LN2)} * (top + log2(sum));
-  }`,
-      { subgroup: true },
-    )
+    }).join("\n")
   }`;
-  return {
-    label: "attention",
-    enables: matrixEnables(unit),
-    bindings,
-    code,
-    workgroups: groups(workgroups),
-    flops: attentionFlops(attrs, 2),
-  };
 }

@@ -35,6 +35,7 @@ import { dropoutFunctions } from "../shader/philox.ts";
 import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32 } from "../shader/wgsl.ts";
 import { matrixElements } from "./attention_matrix_elements.ts";
+import { gradientProducts } from "./attention_matrix_gradient_products.ts";
 import {
   gradientThreads,
   longestFirst,
@@ -47,7 +48,6 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
-import { gradientProducts } from "./attention_matrix_products.ts";
 import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
 
 /** A workgroup per tile of keys. */
