@@ -190,6 +190,16 @@ const REFUSED: [Partial<SamplingOptions>, string][] = [
   [{ topK: 2.5 }, "--top-k 2.5: expected a whole number of 0 or more"],
   [{ temperature: -0.1 }, "--temperature -0.1: expected 0 or more"],
   [{ temperature: NaN }, "--temperature NaN: expected 0 or more"],
+  [{ temperature: Infinity }, "--temperature Infinity: expected 0 or more"],
+  [
+    { topK: 2 ** 53 },
+    `--top-k ${2 ** 53}: expected a whole number of 0 or more`,
+  ],
+  [{ topP: NaN }, "--top-p NaN: expected above 0 and at most 1"],
+  [
+    { repetitionPenalty: Infinity },
+    "--repetition-penalty Infinity: expected above 0",
+  ],
   [{ topP: 0 }, "--top-p 0: expected above 0 and at most 1"],
   [{ topP: 1.1 }, "--top-p 1.1: expected above 0 and at most 1"],
   [{ repetitionPenalty: 0 }, "--repetition-penalty 0: expected above 0"],

@@ -45,3 +45,20 @@ Deno.test("compareDevices() prefers the GPU when they are nearly equal", () => {
   assert.equal(compare(105, 100), "gpu");
   assert.equal(compare(115, 100), "cpu");
 });
+
+Deno.test("compareDevices() says what it takes, and what both would need", () => {
+  const work = { flops: 1e9, calls: 100, product: { M: 1, K: 1, N: 1 } };
+  const names = { cpu: "EPYC", gpu: "gpu:0" };
+  // 1 GFLOP at 250 GFLOP/s, and 100 calls of 10 us; then at 1250, and of 99.
+  const few = { gflops: 250, callUs: 10 }, many = { gflops: 1250, callUs: 99 };
+  assert.deepEqual(compareDevices(work, { cpu: few, gpu: many }, names), {
+    faster: "cpu",
+    note: "Device auto takes the CPU for this small model: EPYC about 5.0 ms " +
+      "a micro-step, gpu:0 about 11 ms",
+  });
+  assert.deepEqual(compareDevices(work, { cpu: many, gpu: few }, names), {
+    faster: "gpu",
+    note: "Device auto takes the GPU for this small model: gpu:0 about 5.0 " +
+      "ms a micro-step, EPYC about 11 ms",
+  });
+});

@@ -124,6 +124,11 @@ Deno.test("chooseDevice() fails when strict, and points to the doctor", () => {
     () => chooseDevice("gpu", software, { strict: true }),
     (error) => error instanceof UserError && /doctor/.test(error.hint!),
   );
+  // A second one in software would be no GPU either.
+  assert.throws(
+    () => chooseDevice("vulkan:software", software, { strict: true }),
+    { hint: "use one of these, or leave out --strict-device" },
+  );
   const { card } = chooseDevice("A30", server, { strict: true });
   assert.equal(card?.id, "gpu:0");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  isAlike,
   joinCards,
   lacksVulkan,
 } from "../../../src/backend/devices/gpu_cards.ts";
@@ -75,6 +76,35 @@ Deno.test("joinCards() leaves other makers and software to WebGPU", () => {
       "vulkan:software software",
     ],
   );
+});
+
+Deno.test("joinCards() numbers software from the second on", () => {
+  const swiftshader = adapter({ name: "SwiftShader", isFallback: true });
+  assert.deepEqual(
+    ways({
+      webgpu: [shown(llvmpipe), shown(swiftshader)],
+      vulkan: [vulkanAdapter(swiftshader)],
+    }),
+    [
+      "software llvmpipe (LLVM 15.0.6, 256 bits): software of software",
+      "software:1 SwiftShader: software:1 of vulkan:software:1 software:1",
+    ],
+  );
+});
+
+Deno.test("isAlike() goes by both ids, else by the name", () => {
+  const alike = (a: GPUAdapter, b: GPUAdapter) =>
+    isAlike(describe(a, null), describe(b, "vulkan"));
+  const called = (name: string, vendor: number, device: number) =>
+    adapter({ name, vendor, device });
+  assert.ok(alike(called("A", 0x1002, 1), called("B", 0x1002, 1)));
+  assert.ok(!alike(called("A", 0x1002, 1), called("A", 0x1002, 2)));
+  assert.ok(!alike(called("A", 0x1002, 1), called("A", 0x10de, 1)));
+  // A maker alone tells no model.
+  assert.ok(!alike(called("A", 0x1002, 0), called("B", 0x1002, 0)));
+  assert.ok(alike(called("A", 0x1002, 0), called("A", 0, 0)));
+  const software = adapter({ name: "A", isFallback: true });
+  assert.ok(!alike(called("A", 0, 0), software));
 });
 
 Deno.test("joinCards() gives equal cards one number each", () => {

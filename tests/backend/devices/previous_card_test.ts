@@ -58,7 +58,11 @@ Deno.test("previousCard() knows no card that was none, or is gone", () => {
   const t4 = adapter({ name: "NVIDIA T4", vendor: 0x10de, device: 0x1eb8 });
   assert.equal(was(previous("webgpu", t4)), null);
   assert.equal(was({ backend: "cpu", name: "NVIDIA H200" }), null);
-  assert.equal(was({ backend: "webgpu" }), null); // a file that tells no more
+  // Files that tell no more.
+  assert.equal(was({ backend: "webgpu" }), null);
+  assert.equal(was({ backend: "webgpu", name: "NVIDIA H200" }), null);
+  const { adapter: ids } = previous("webgpu", h200);
+  assert.equal(was({ backend: "webgpu", adapter: ids }), null);
 });
 
 for (
