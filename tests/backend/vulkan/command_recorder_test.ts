@@ -40,8 +40,11 @@ function openRecorder() {
     },
     vkCmdBindPipeline: (...[, , pipeline]: Numbers) =>
       void calls.push(`pipeline ${pipeline}`),
-    vkCmdBindDescriptorSets: (...[, , layout, , , set]: Numbers) =>
-      void calls.push(`set ${set} of layout ${layout}`),
+    vkCmdBindDescriptorSets(...[, , layout, ...sets]: Numbers) {
+      const [first, count, set, ...offsets] = sets;
+      assert.deepEqual([first, count, offsets], [0, 1, [0, 0n]]);
+      calls.push(`set ${set} of layout ${layout}`);
+    },
     vkCmdDispatch: (...[, x, y, z]: Numbers) =>
       void calls.push(`dispatch ${x} ${y} ${z}`),
     vkCmdFillBuffer: (...[, buffer, offset, size, value]: Numbers) =>
@@ -222,7 +225,7 @@ Deno.test("recorder: clocks are read between commands, and their copy waits", ()
     ({ kind: "timestamp", querySet, index }) as unknown as Command;
   const resolve = {
     ...{ kind: "resolve", querySet, first: 0, count: 2 },
-    to: { buffer: b, offset: 8 },
+    to: { buffer: a, offset: 8 }, // which the last dispatch reads
   } as unknown as Command;
   const stamped = (index: number) => [
     BARRIER,
@@ -245,7 +248,7 @@ Deno.test("recorder: clocks are read between commands, and their copy waits", ()
       ...dispatched(1),
       BARRIER,
       // Of 64 bits, once they are there.
-      "resolve 8: 0, 2 to 2+8 by 8, flags 3",
+      "resolve 8: 0, 2 to 1+8 by 8, flags 3",
     ],
   );
   assert.equal(recorder.counts.barriers, 1); // only those between commands
