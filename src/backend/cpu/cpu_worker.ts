@@ -21,7 +21,8 @@ import {
   type WorkerStart,
 } from "./pool_protocol.ts";
 
-const { control, code, thread, threads, spinLimit } = workerData as WorkerStart;
+const start = workerData as WorkerStart;
+const { control, code, thread, threads, spinLimit } = start;
 const words = new Int32Array(control);
 const programs = new Map<number, KernelExports>();
 let epoch = 0;
@@ -60,6 +61,7 @@ function load(message: Extract<PoolMessage, { kind: "load" }>): void {
     message.sharedScratch,
     message.threadScratch,
   );
+  kernels.pauseAtRandom(start.pauses);
   programs.set(message.program, kernels);
 }
 

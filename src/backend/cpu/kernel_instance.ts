@@ -24,7 +24,8 @@ export interface KernelExports {
   useNative(mr: number, nr: number, bf16: boolean): void;
   runPhase(record: number, count: number, profile: number): void;
   callIndex(): number;
-  resetThreads(): void;
+  ticketBytes(threads: number): number;
+  pauseAtRandom(seed: number): void;
   abort(): void;
   isFused(): number;
   sharedScratchBytes(record: number): number;

@@ -1,12 +1,12 @@
 /**
  * Where everything of a program lies in one shared memory.
  *
- *     0        words of the barrier (kernels/threads.ts); 0 means "absent"
+ *     0        words of all threads (kernels/threads.ts); 0 means "absent"
  *     512      constants (kernels/constants.ts)
  *     2048     records of all calls, phase after phase (encode.ts)
  *     …        profile: f64 times of the longest phase; see interpreter.ts
  *     …        persistent tensors, then the arena of temporaries
- *     …        scratch that all threads share, then each thread's own
+ *     …        tickets, scratch that all threads share, then each thread's own
  *
  * @module
  */
@@ -35,6 +35,7 @@ export interface PhaseLayout {
   readonly count: number;
 }
 
+const WORDS_BYTES = 512;
 const RECORDS = 2048;
 /** No two threads' scratch in one page, nor in one cache line. */
 const SCRATCH_ALIGNMENT = 4096;
@@ -74,6 +75,7 @@ export function layOut(
   const kernels = instantiate(code, memory);
   const addressOf = ({ place: { region, offset } }: PlacedTensor) =>
     (region === "persistent" ? persistent : arena) + offset;
+  const tickets = kernels.ticketBytes(threads);
   let shared = 0, own = 0, at = RECORDS;
   for (const calls of Object.values(program.phases)) {
     for (const call of calls) {
@@ -83,14 +85,20 @@ export function layOut(
       at += recordBytes(call);
     }
   }
-  const threadScratch = align(sharedScratch + shared, SCRATCH_ALIGNMENT);
+  const threadScratch = align(
+    sharedScratch + tickets + shared,
+    SCRATCH_ALIGNMENT,
+  );
   const threadScratchBytes = align(own + ALIGNMENT, SCRATCH_ALIGNMENT);
   const totalBytes = threadScratch + threads * threadScratchBytes;
 
   // 3. Room for it all.
   const used = memory.buffer.byteLength; // what grows is zero already
   growTo(memory, totalBytes);
-  new Uint8Array(memory.buffer).fill(0, persistent, Math.min(arena, used));
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.fill(0, 0, WORDS_BYTES);
+  bytes.fill(0, persistent, Math.min(arena, used));
+  bytes.fill(0, sharedScratch, sharedScratch + tickets);
   return {
     phases,
     profile,

@@ -59,6 +59,8 @@ export interface WorkerStart {
   readonly threads: number;
   /** How often a waiting thread looks before it sleeps. */
   readonly spinLimit: number;
+  /** Seed of pauses for a test, or 0. */
+  readonly pauses: number;
 }
 
 /** Programs that a worker is to keep ready, or to forget. */

@@ -57,10 +57,12 @@ export class WorkerPool {
   #closed = false;
 
   constructor(
-    { threads, cores, code }: {
+    { threads, cores, code, pauses }: {
       threads: number;
       cores: number;
       code: KernelCode;
+      /** Of the backend, for tests. */
+      pauses?: number;
     },
   ) {
     const control = new SharedArrayBuffer(CONTROL_BYTES);
@@ -77,6 +79,7 @@ export class WorkerPool {
         thread,
         threads,
         spinLimit,
+        pauses: pauses === undefined ? 0 : 1 + pauses * threads + thread,
       };
       const worker = new Worker(
         new URL("./cpu_worker.ts", import.meta.url),

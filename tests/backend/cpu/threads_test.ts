@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { openCpuBackend } from "../../../src/backend/cpu/cpu_backend.ts";
-import type { KernelChoice } from "../../../src/backend/cpu/kernels.ts";
+import {
+  type KernelChoice,
+  loadKernels,
+} from "../../../src/backend/cpu/kernels.ts";
 import { eachParam } from "../../../src/model/init.ts";
 import type { ModelConfig } from "../../../src/model/model_config.ts";
 import {
@@ -46,7 +49,7 @@ const BATCH = 3;
 /** Bits of all that two steps leave behind. */
 async function trainTwoSteps(
   config: ModelConfig,
-  options: KernelChoice & { threads: number },
+  options: KernelChoice & { threads: number; pauses?: number },
 ): Promise<Map<string, Uint32Array>> {
   const backend = await openCpuBackend(options);
   const program = buildStepProgram(config, {
@@ -105,4 +108,25 @@ for (const [build, choice] of Object.entries(cpuBuilds)) {
       }
     });
   }
+}
+
+const { noBf16 } = loadKernels();
+if (noBf16 !== null) console.warn(`skipped: no bf16 here: ${noBf16}`);
+const uneven: [string, ModelConfig, KernelChoice][] = [
+  ["plain", GPT, cpuBuilds.plain],
+  ["the best", GPT, {}],
+  ["the best", MODELS[2], {}],
+];
+if (noBf16 === null) uneven.push(["bf16", GPT, { precision: "bf16" }]);
+for (const [build, config, choice] of uneven) {
+  Deno.test(`threads that stop at random train the same bits (${build}; ${config.arch})`, async () => {
+    const one = await trainTwoSteps(config, { threads: 1, ...choice });
+    for (const [pauses, threads] of [2, 3, 4].entries()) {
+      const options = { threads, pauses, ...choice };
+      const more = await trainTwoSteps(config, options);
+      for (const [name, bits] of one) {
+        assert.deepEqual(more.get(name), bits, `${threads} threads: ${name}`);
+      }
+    }
+  });
 }

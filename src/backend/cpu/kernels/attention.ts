@@ -26,7 +26,7 @@ import { exp, log, logScalar } from "./math";
 import { hasNative, nativeSoftmax } from "./native";
 import { GROUP, keepFactors } from "./philox";
 import { firstLanes, load4, rowMax, store4, sumLanes } from "./simd";
-import { nextTile, threadScratch } from "./threads";
+import { nextChunk, threadScratch } from "./threads";
 
 /** As many tiles as keep a large number of threads evenly busy. */
 const MANY_TILES: i32 = 48;
@@ -71,7 +71,7 @@ export function attention(c: AttentionCall): void {
   // Few heads: the rows of a head are cut into parts, the longest ones first.
   const parts = min(strips, (MANY_TILES + heads - 1) / heads);
   const tiles = heads * parts;
-  for (let tile = nextTile(); tile < tiles; tile = nextTile()) {
+  for (let tile = nextChunk(tiles); tile < tiles; tile = nextChunk(tiles)) {
     const part = parts - 1 - tile / heads, head = tile % heads;
     attentionRows(
       c,

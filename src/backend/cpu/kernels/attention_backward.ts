@@ -32,7 +32,7 @@ import { packWhole } from "./gemm_tile";
 import { exp } from "./math";
 import { hasNative, nativeSoftmaxBackward } from "./native";
 import { dot, firstLanes, store4 } from "./simd";
-import { nextTile, nThreads, threadScratch } from "./threads";
+import { nextChunk, nThreads, threadScratch } from "./threads";
 
 /** Query rows whose scores are held at a time, at least. */
 const MIN_BLOCK: i32 = 64;
@@ -68,7 +68,8 @@ export function attentionBackward(c: AttentionBackwardCall): void {
 
 /** One task per key head. */
 function wholeTasks(c: AttentionBackwardCall): void {
-  for (let i = nextTile(); i < c.B * c.Hkv; i = nextTile()) {
+  const tasks = c.B * c.Hkv;
+  for (let i = nextChunk(tasks); i < tasks; i = nextChunk(tasks)) {
     const kvHead = i % c.Hkv;
     start(c, i / c.Hkv, kvHead, 0, c.T);
     clearKeys();
@@ -86,7 +87,7 @@ function cutTasks(c: AttentionBackwardCall): void {
   const step = parts * panelCols(exactCode());
   const partKeys = (c.T + step - 1) / step * panelCols(exactCode());
   const keyTasks = c.B * c.Hkv * parts, tasks = keyTasks + c.B * c.H * parts;
-  for (let i = nextTile(); i < tasks; i = nextTile()) {
+  for (let i = nextChunk(tasks); i < tasks; i = nextChunk(tasks)) {
     if (i < keyTasks) {
       const part = i / (c.B * c.Hkv), head = i % (c.B * c.Hkv);
       const kvHead = head % c.Hkv, first = part * partKeys;

@@ -13,7 +13,7 @@ import { AttentionCachedCall } from "./calls";
 import { exactCode, panelsBytes, stripRows } from "./gemm_kernel";
 import { packWhole } from "./gemm_tile";
 import { dot, dotFour, load4, madd, store4 } from "./simd";
-import { nextTile, threadScratch } from "./threads";
+import { nextChunk, threadScratch } from "./threads";
 
 /** Fewer rows than this are not worth packing the cache. */
 const PACKED_ROWS: i32 = 5;
@@ -28,9 +28,10 @@ export function attentionCachedScratch(c: AttentionCachedCall): usize {
 
 /** Writes the new keys and values, then attends to all up to each row. */
 export function attentionCached(c: AttentionCachedCall): void {
-  const first = load<u32>(c.position);
-  if (first + c.T > <u32> c.S) unreachable();
-  for (let head = nextTile(); head < c.Hkv; head = nextTile()) {
+  const heads = c.Hkv;
+  for (let head = nextChunk(heads); head < heads; head = nextChunk(heads)) {
+    const first = load<u32>(c.position);
+    if (first + c.T > <u32> c.S) unreachable();
     extendCache(c, head, first);
     if (c.T < PACKED_ROWS) attendRows(c, head, first);
     else attendStrips(c, head, first);

@@ -8,7 +8,13 @@
  */
 
 import { MatmulCall } from "./calls";
-import { barrier, shareStart, thread } from "./threads";
+import {
+  barrier,
+  nextChunk,
+  rangeEnd,
+  rangeStart,
+  takeRows,
+} from "./threads";
 
 /** Adds the product of a call to its result, or replaces it; see ../blas.ts. */
 @external("env", "blas")
@@ -29,19 +35,20 @@ export function blasMatmul(c: MatmulCall): void {
     if (c.addTo != c.out || c.bias) startSums(c);
     barrier();
   }
-  if (thread == 0) callBlas(changetype<usize>(c), add);
+  if (nextChunk(1) == 0) callBlas(changetype<usize>(c), add);
 }
 
 /** `out = addTo + bias`; threads share the rows. */
 function startSums(c: MatmulCall): void {
-  const end = shareStart(c.M, thread + 1);
-  for (let row = shareStart(c.M, thread); row < end; row++) {
-    const at = <usize> row * c.N << 2;
-    for (let col = 0; col < c.N; col++) {
-      const i = <usize> col << 2;
-      const sum = (c.addTo ? load<f32>(c.addTo + at + i) : 0) +
-        (c.bias ? load<f32>(c.bias + i) : 0);
-      store<f32>(c.out + at + i, sum);
+  while (takeRows(c.M, c.N)) {
+    for (let row = rangeStart; row < rangeEnd; row++) {
+      const at = <usize> row * c.N << 2;
+      for (let col = 0; col < c.N; col++) {
+        const i = <usize> col << 2;
+        const sum = (c.addTo ? load<f32>(c.addTo + at + i) : 0) +
+          (c.bias ? load<f32>(c.bias + i) : 0);
+        store<f32>(c.out + at + i, sum);
+      }
     }
   }
 }

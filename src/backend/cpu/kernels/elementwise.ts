@@ -22,72 +22,78 @@ import { Constant, constant } from "./constants";
 import { erf, exp, sigmoid } from "./math";
 import { hasNative, nativeGelu, nativeGeluBackward } from "./native";
 import { load4, madd, store4 } from "./simd";
-import { lineStart, shareStart, thread } from "./threads";
+import { rangeEnd, rangeStart, takeElements, takeRows } from "./threads";
 
 /** `out = value`. */
 export function fill(c: FillCall): void {
-  const end = <usize> lineStart(c.n, thread + 1) << 2;
   const value = f32x4.splat(c.value);
-  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
-    v128.store(c.out + at, value);
+  while (takeElements(c.n)) {
+    const end = <usize> rangeEnd << 2;
+    for (let at = <usize> rangeStart << 2; at < end; at += 16) {
+      v128.store(c.out + at, value);
+    }
   }
 }
 
 /** `out = a + b`. */
 export function add(c: AddCall): void {
-  const end = <usize> lineStart(c.n, thread + 1) << 2;
-  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
-    const sum = f32x4.add(v128.load(c.a + at), v128.load(c.b + at));
-    v128.store(c.out + at, sum);
+  while (takeElements(c.n)) {
+    const end = <usize> rangeEnd << 2;
+    for (let at = <usize> rangeStart << 2; at < end; at += 16) {
+      const sum = f32x4.add(v128.load(c.a + at), v128.load(c.b + at));
+      v128.store(c.out + at, sum);
+    }
   }
 }
 
 /** `out = factor * x`. */
 export function scale(c: ScaleCall): void {
-  const end = <usize> lineStart(c.n, thread + 1) << 2;
   const factor = f32x4.splat(c.factor);
-  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
-    v128.store(c.out + at, f32x4.mul(factor, v128.load(c.x + at)));
+  while (takeElements(c.n)) {
+    const end = <usize> rangeEnd << 2;
+    for (let at = <usize> rangeStart << 2; at < end; at += 16) {
+      v128.store(c.out + at, f32x4.mul(factor, v128.load(c.x + at)));
+    }
   }
 }
 
 /** `x * normal cdf(x)`. */
 export function gelu(c: GeluCall): void {
-  const first = lineStart(c.n, thread), last = lineStart(c.n, thread + 1);
-  if (hasNative()) {
-    const at = <usize> first << 2;
-    nativeGelu(c.tanh != 0, c.out + at, c.x + at, last - first);
-    return;
-  }
-  const end = <usize> last << 2;
   const xs = c.x, out = c.out, exact = !c.tanh;
-  for (let at = <usize> first << 2; at < end; at += 16) {
-    const x = v128.load(xs + at);
-    const weight = exact ? normalCdf(x) : sigmoid(tanhArgument(x));
-    v128.store(out + at, f32x4.mul(x, weight));
+  while (takeElements(c.n)) {
+    const start = <usize> rangeStart << 2, end = <usize> rangeEnd << 2;
+    if (hasNative()) {
+      nativeGelu(!exact, out + start, xs + start, rangeEnd - rangeStart);
+      continue;
+    }
+    for (let at = start; at < end; at += 16) {
+      const x = v128.load(xs + at);
+      const weight = exact ? normalCdf(x) : sigmoid(tanhArgument(x));
+      v128.store(out + at, f32x4.mul(x, weight));
+    }
   }
 }
 
 /** Gradient of {@linkcode gelu}. */
 export function geluBackward(c: GeluBackwardCall): void {
-  const first = lineStart(c.n, thread), last = lineStart(c.n, thread + 1);
-  if (hasNative()) {
-    const at = <usize> first << 2;
-    nativeGeluBackward(
-      c.tanh != 0,
-      c.out + at,
-      c.x + at,
-      c.dOut + at,
-      last - first,
-    );
-    return;
-  }
-  const end = <usize> last << 2;
   const xs = c.x, out = c.out, dOut = c.dOut, exact = !c.tanh;
-  for (let at = <usize> first << 2; at < end; at += 16) {
-    const x = v128.load(xs + at);
-    const slope = exact ? exactSlope(x) : tanhSlope(x);
-    v128.store(out + at, f32x4.mul(v128.load(dOut + at), slope));
+  while (takeElements(c.n)) {
+    const start = <usize> rangeStart << 2, end = <usize> rangeEnd << 2;
+    if (hasNative()) {
+      nativeGeluBackward(
+        !exact,
+        out + start,
+        xs + start,
+        dOut + start,
+        rangeEnd - rangeStart,
+      );
+      continue;
+    }
+    for (let at = start; at < end; at += 16) {
+      const x = v128.load(xs + at);
+      const slope = exact ? exactSlope(x) : tanhSlope(x);
+      v128.store(out + at, f32x4.mul(v128.load(dOut + at), slope));
+    }
   }
 }
 
@@ -135,35 +141,39 @@ function tanhSlope(x: v128): v128 {
 
 /** `silu(gate) * up`. */
 export function swiglu(c: SwigluCall): void {
-  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.F << 2;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
-    let gate = c.x + <usize> row * 2 * rowBytes;
-    let out = c.out + <usize> row * rowBytes;
-    for (let i = 0; i < c.F; i += 4, gate += 16, out += 16) {
-      const left = c.F - i;
-      const g = load4(gate, left), u = load4(gate + rowBytes, left);
-      store4(out, f32x4.mul(f32x4.mul(g, sigmoid(g)), u), left);
+  const rowBytes = <usize> c.F << 2;
+  while (takeRows(c.rows, c.F)) {
+    for (let row = rangeStart; row < rangeEnd; row++) {
+      let gate = c.x + <usize> row * 2 * rowBytes;
+      let out = c.out + <usize> row * rowBytes;
+      for (let i = 0; i < c.F; i += 4, gate += 16, out += 16) {
+        const left = c.F - i;
+        const g = load4(gate, left), u = load4(gate + rowBytes, left);
+        store4(out, f32x4.mul(f32x4.mul(g, sigmoid(g)), u), left);
+      }
     }
   }
 }
 
 /** Gradient of {@linkcode swiglu}, packed as its input. */
 export function swigluBackward(c: SwigluBackwardCall): void {
-  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.F << 2;
+  const rowBytes = <usize> c.F << 2;
   const one = constant(Constant.one);
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
-    let gate = c.x + <usize> row * 2 * rowBytes;
-    let out = c.out + <usize> row * 2 * rowBytes;
-    let dOut = c.dOut + <usize> row * rowBytes;
-    for (let i = 0; i < c.F; i += 4, gate += 16, out += 16, dOut += 16) {
-      const left = c.F - i;
-      const g = load4(gate, left), u = load4(gate + rowBytes, left);
-      const d = load4(dOut, left);
-      const s = sigmoid(g), silu = f32x4.mul(g, s);
-      // silu' = s + g s (1 - s)
-      const slope = madd(silu, f32x4.sub(one, s), s);
-      store4(out, f32x4.mul(f32x4.mul(d, u), slope), left);
-      store4(out + rowBytes, f32x4.mul(d, silu), left);
+  while (takeRows(c.rows, c.F)) {
+    for (let row = rangeStart; row < rangeEnd; row++) {
+      let gate = c.x + <usize> row * 2 * rowBytes;
+      let out = c.out + <usize> row * 2 * rowBytes;
+      let dOut = c.dOut + <usize> row * rowBytes;
+      for (let i = 0; i < c.F; i += 4, gate += 16, out += 16, dOut += 16) {
+        const left = c.F - i;
+        const g = load4(gate, left), u = load4(gate + rowBytes, left);
+        const d = load4(dOut, left);
+        const s = sigmoid(g), silu = f32x4.mul(g, s);
+        // silu' = s + g s (1 - s)
+        const slope = madd(silu, f32x4.sub(one, s), s);
+        store4(out, f32x4.mul(f32x4.mul(d, u), slope), left);
+        store4(out + rowBytes, f32x4.mul(d, silu), left);
+      }
     }
   }
 }

@@ -9,29 +9,43 @@
 
 import { EmbeddingBackwardCall, EmbeddingCall } from "./calls";
 import { load4, store4 } from "./simd";
-import { lineStart, shareStart, thread } from "./threads";
+import {
+  LINE,
+  rangeEnd,
+  rangeStart,
+  takeRange,
+  takeRows,
+} from "./threads";
+
+/** Columns that one thread takes: fewer are read more slowly. */
+const WIDE: i32 = 256;
 
 /** `out[r] = addTo[r] + table[ids[r]]`; threads take rows. */
 export function embedding(c: EmbeddingCall): void {
-  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
-    let from = c.table + <usize> idOf(c.ids, row, c.V) * rowBytes;
-    let out = c.out + <usize> row * rowBytes;
-    let add = c.addTo + <usize> row * rowBytes;
-    for (let i = 0; i < c.C; i += 4, from += 16, out += 16, add += 16) {
-      const left = c.C - i;
-      let x = load4(from, left);
-      if (c.addTo) x = f32x4.add(x, load4(add, left));
-      store4(out, x, left);
+  const rowBytes = <usize> c.C << 2;
+  while (takeRows(c.rows, c.C)) {
+    for (let row = rangeStart; row < rangeEnd; row++) {
+      let from = c.table + <usize> idOf(c.ids, row, c.V) * rowBytes;
+      let out = c.out + <usize> row * rowBytes;
+      let add = c.addTo + <usize> row * rowBytes;
+      for (let i = 0; i < c.C; i += 4, from += 16, out += 16, add += 16) {
+        const left = c.C - i;
+        let x = load4(from, left);
+        if (c.addTo) x = f32x4.add(x, load4(add, left));
+        store4(out, x, left);
+      }
     }
   }
 }
 
 /** `out = addTo`, then `out[ids[r]] += dOut[r]`; threads take columns. */
 export function embeddingBackward(c: EmbeddingBackwardCall): void {
-  const first = lineStart(c.C, thread);
-  const cols = lineStart(c.C, thread + 1) - first;
-  if (cols <= 0) return;
+  while (takeRange(c.C, WIDE, LINE)) {
+    addColumns(c, rangeStart, rangeEnd - rangeStart);
+  }
+}
+
+function addColumns(c: EmbeddingBackwardCall, first: i32, cols: i32): void {
   const rowBytes = <usize> c.C << 2, offset = <usize> first << 2;
   const width = <usize> cols << 2;
   for (let v = 0; v < c.V && c.out != c.addTo; v++) {

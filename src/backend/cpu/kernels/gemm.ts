@@ -35,11 +35,11 @@ import { multiplyPackedTile, multiplyTile } from "./gemm_tile";
 import { isMatvec, matvec, matvecSharedScratch } from "./matvec";
 import {
   barrier,
-  nextTile,
+  chunkSize,
+  nextChunk,
+  nextOfShare,
   nThreads,
   sharedScratch,
-  shareStart,
-  thread,
   threadScratch,
 } from "./threads";
 
@@ -51,6 +51,8 @@ const MIN_TILE_COLS: i32 = 64;
 const TILES_PER_THREAD: i32 = 24;
 /** Multiplications of a tile, at least: some 10 us, far above what it costs. */
 const MIN_TILE_WORK: i64 = 500_000;
+/** Panels or strips that a thread packs at a time, and elements, at least. */
+const PART_GROUPS: i32 = 8, PART_ELEMENTS: i32 = 65536;
 /** Packed bytes of B that are worked on at a time: for the last cache. */
 const SLICE_BYTES: i32 = 16 << 20;
 /**
@@ -86,9 +88,9 @@ export function matmul(c: MatmulCall): void {
     for (let k = 0; k < c.K; k += sliceK) {
       if (n + k > 0) barrier(); // the slice before is still being read
       const depth = min(sliceK, c.K - k);
-      packSlice(c, n, cols, k, depth);
       // For other columns of B, A stays as it is.
-      if (packsA(c) && (n == 0 || depth < c.K)) packRows(c, k, depth);
+      const rows = packsA(c) && (n == 0 || depth < c.K) ? c.M : 0;
+      packSlice(c, n, cols, k, depth, rows);
       barrier();
       multiplySlice(c, n, cols, k, depth);
     }
@@ -168,13 +170,43 @@ function packedRows(c: MatmulCall): usize {
     panelsBytes(matmulCode(), sliceCols(c), sliceDepth(c));
 }
 
-/** Packs a slice of A as [block of KC][strip][k][mr]; threads take strips. */
-function packRows(c: MatmulCall, k: i32, depth: i32): void {
-  const code = matmulCode(), mr = stripRows(code);
-  const strips = (c.M + mr - 1) / mr;
-  const first = shareStart(strips, thread) * mr;
-  const end = min(c.M, shareStart(strips, thread + 1) * mr);
-  if (first >= end) return;
+/**
+ * Packs a slice of B, and of A what goes with it; threads take parts of both.
+ *
+ * @param rows Rows of A to pack, which are all or none.
+ */
+function packSlice(
+  c: MatmulCall,
+  n: i32,
+  cols: i32,
+  k: i32,
+  depth: i32,
+  rows: i32,
+): void {
+  const code = matmulCode(), nr = panelCols(code), mr = stripRows(code);
+  const colsPerPart = partOf(cols, nr, depth);
+  const colParts = (cols + colsPerPart - 1) / colsPerPart;
+  const rowsPerPart = partOf(rows, mr, depth);
+  const parts = colParts + (rows + rowsPerPart - 1) / rowsPerPart;
+  for (let i = nextOfShare(parts); i < parts; i = nextOfShare(parts)) {
+    if (i < colParts) {
+      const first = i * colsPerPart;
+      packCols(c, n, cols, k, depth, first, min(cols, first + colsPerPart));
+    } else {
+      const first = (i - colParts) * rowsPerPart;
+      packRows(c, k, depth, first, min(rows, first + rowsPerPart));
+    }
+  }
+}
+
+/** Columns or rows of a part, of `n`: whole groups, and long enough to read. */
+function partOf(n: i32, group: i32, depth: i32): i32 {
+  return chunkSize(n, max(PART_GROUPS * group, PART_ELEMENTS / depth), group);
+}
+
+/** Packs rows of A as [block of KC][strip][k][mr]. */
+function packRows(c: MatmulCall, k: i32, depth: i32, first: i32, end: i32): void {
+  const code = matmulCode();
   let block = packedRows(c);
   for (let at = 0; at < depth; at += KC) {
     const blockDepth = min(KC, depth - at), row = k + at;
@@ -194,19 +226,17 @@ function packRows(c: MatmulCall, k: i32, depth: i32): void {
   }
 }
 
-/** Packs a slice of B as [block of KC][panel][k][nr]; threads take panels. */
-function packSlice(
+/** Packs columns of B as [block of KC][panel][k][nr]. */
+function packCols(
   c: MatmulCall,
   n: i32,
   cols: i32,
   k: i32,
   depth: i32,
+  first: i32,
+  end: i32,
 ): void {
-  const code = matmulCode(), nr = panelCols(code);
-  const panels = (cols + nr - 1) / nr;
-  const first = shareStart(panels, thread) * nr;
-  const end = min(cols, shareStart(panels, thread + 1) * nr);
-  if (first >= end) return;
+  const code = matmulCode();
   const stride = c.transB ? c.K : c.N;
   let block = sharedScratch;
   for (let at = 0; at < depth; at += KC) {
@@ -263,7 +293,7 @@ function multiplySlice(
   const bStride = readsB(c) ? c.N : 0;
   const b = bStride ? c.b : sharedScratch;
   const tiles = rowTiles * colTiles;
-  for (let i = nextTile(); i < tiles; i = nextTile()) {
+  for (let i = nextChunk(tiles); i < tiles; i = nextChunk(tiles)) {
     const row = i / colTiles * rowsPerTile;
     const col = i % colTiles * tileCols;
     if (col >= cols) continue;

@@ -3,7 +3,8 @@
  *
  * This is the face of the module: the host writes records (encode.ts), and
  * each worker instantiates the module on the shared memory, sets itself up
- * with `initThread` and calls `runPhase`. Threads meet after every call.
+ * with `initThread` and calls `runPhase`. A call begins when all of the call
+ * before it is done.
  *
  * @module
  */
@@ -30,14 +31,16 @@ import { sample, sampleScratch } from "./sample";
 import {
   barrier,
   isAborted,
+  leave,
   NATIVE_ARGS_BYTES,
+  nextChunk,
   nThreads,
   thread,
 } from "./threads";
 
 export { useBlas } from "./blas";
 export { useNative } from "./native";
-export { abort, initThread, resetThreads } from "./threads";
+export { abort, initThread, pauseAtRandom, ticketBytes } from "./threads";
 
 /** Milliseconds, comparable between threads; called only for a profile. */
 @external("env", "now")
@@ -68,7 +71,10 @@ export function isFused(): bool {
  */
 export function runPhase(record: usize, count: i32, profile: usize): void {
   let ended = profile + (<usize> (count + 1 + thread) << 3);
-  if (profile && thread == 0) store<f64>(profile, now());
+  if (profile) {
+    if (nextChunk(1) == 0) store<f64>(profile, now());
+    barrier();
+  }
   for (at = 0; at < count; at++) {
     const call = changetype<AnyCall>(record);
     run(call);
@@ -78,6 +84,7 @@ export function runPhase(record: usize, count: i32, profile: usize): void {
       ended += <usize> nThreads << 3;
       if (barrier()) store<f64>(profile, now());
     } else if (at + 1 < count) barrier();
+    else leave(); // the next phase begins when all threads are here
     if (isAborted()) return;
     record += call.bytes;
   }

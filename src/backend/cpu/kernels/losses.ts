@@ -16,15 +16,18 @@ import {
 import { exp, logScalar } from "./math";
 import { hasNative, nativeRowPowers, nativeScaledSoftmax } from "./native";
 import { firstLanes, load4, rowMax, store4, sumLanes } from "./simd";
-import { shareStart, thread } from "./threads";
+import { nextChunk, rangeEnd, rangeStart, takeRows } from "./threads";
 
 /** IGNORED_TARGET of graph/ops.ts. */
 const IGNORED: u32 = 0xffffffff;
 
 /** `rowLoss = lse - logits[target]`. */
 export function crossEntropy(c: CrossEntropyCall): void {
-  const end = shareStart(c.rows, thread + 1), V = c.V;
-  const first = shareStart(c.rows, thread);
+  while (takeRows(c.rows, c.V)) lossOfRows(c, rangeStart, rangeEnd);
+}
+
+function lossOfRows(c: CrossEntropyCall, first: i32, end: i32): void {
+  const V = c.V;
   if (hasNative()) {
     // The sums go where the losses will be.
     nativeRowPowers(
@@ -63,21 +66,25 @@ function logSumExp(logits: usize, V: i32): f32 {
 
 /** `out = dRowLoss * (softmax - onehot)`. */
 export function crossEntropyBackward(c: CrossEntropyBackwardCall): void {
-  const end = shareStart(c.rows, thread + 1), V = c.V;
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
-    const at = <usize> row * V << 2, index = <usize> row << 2;
-    const target = targetOf(c.targets, row, V);
-    if (target == IGNORED) {
-      memory.fill(c.out + at, 0, <usize> V << 2);
-      continue;
-    }
-    const lse = load<f32>(c.lse + index), d = load<f32>(c.dRowLoss + index);
-    if (hasNative()) {
-      nativeScaledSoftmax(c.out + at, c.logits + at, V, lse, d);
-    } else scaledSoftmax(c.out + at, c.logits + at, V, lse, d);
-    const hit = c.out + at + (<usize> target << 2);
-    store<f32>(hit, load<f32>(hit) - d);
+  while (takeRows(c.rows, c.V)) {
+    for (let row = rangeStart; row < rangeEnd; row++) gradientOfRow(c, row);
   }
+}
+
+function gradientOfRow(c: CrossEntropyBackwardCall, row: i32): void {
+  const V = c.V;
+  const at = <usize> row * V << 2, index = <usize> row << 2;
+  const target = targetOf(c.targets, row, V);
+  if (target == IGNORED) {
+    memory.fill(c.out + at, 0, <usize> V << 2);
+    return;
+  }
+  const lse = load<f32>(c.lse + index), d = load<f32>(c.dRowLoss + index);
+  if (hasNative()) {
+    nativeScaledSoftmax(c.out + at, c.logits + at, V, lse, d);
+  } else scaledSoftmax(c.out + at, c.logits + at, V, lse, d);
+  const hit = c.out + at + (<usize> target << 2);
+  store<f32>(hit, load<f32>(hit) - d);
 }
 
 /** `out = factor e^(x - lse)` for one row of V. */
@@ -98,7 +105,7 @@ function scaledSoftmax(
 
 /** `loss = addTo + scale * mean`. */
 export function meanLoss(c: MeanLossCall): void {
-  if (thread != 0) return;
+  if (nextChunk(1) != 0) return;
   let sum: f64 = 0;
   for (let row = 0; row < c.rows; row++) {
     if (load<u32>(c.targets + (<usize> row << 2)) == IGNORED) continue;
@@ -110,12 +117,12 @@ export function meanLoss(c: MeanLossCall): void {
   store<f32>(c.loss, <f32> loss);
 }
 
-/** `out[r] = dLoss * scale / count`. */
+/** `out[r] = dLoss * scale / count`: one thread, as counting is most of it. */
 export function meanLossBackward(c: MeanLossBackwardCall): void {
-  const end = shareStart(c.rows, thread + 1);
+  if (nextChunk(1) != 0) return;
   const count = max(1, countTargets(c.targets, c.rows));
   const d = <f32> (<f64> load<f32>(c.dLoss) * c.scale / count);
-  for (let row = shareStart(c.rows, thread); row < end; row++) {
+  for (let row = 0; row < c.rows; row++) {
     const index = <usize> row << 2;
     const ignored = load<u32>(c.targets + index) == IGNORED;
     store<f32>(c.out + index, ignored ? 0 : d);

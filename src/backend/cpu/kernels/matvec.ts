@@ -11,7 +11,14 @@
 
 import { MatmulCall } from "./calls";
 import { dot, load4, madd, store4 } from "./simd";
-import { barrier, lineStart, nextTile, sharedScratch, thread } from "./threads";
+import {
+  barrier,
+  nextChunk,
+  rangeEnd,
+  rangeStart,
+  sharedScratch,
+  takeElements,
+} from "./threads";
 
 /** More rows than this are worth packing. */
 const MOST_ROWS: i32 = 4;
@@ -45,7 +52,7 @@ export function matvec(c: MatmulCall): void {
   }
   const cols = max(MIN_DOTS, min(MAX_DOTS, c.N / MANY_TILES));
   const tiles = (c.N + cols - 1) / cols;
-  for (let tile = nextTile(); tile < tiles; tile = nextTile()) {
+  for (let tile = nextChunk(tiles); tile < tiles; tile = nextChunk(tiles)) {
     const first = tile * cols;
     dots(c, first, min(c.N, first + cols));
   }
@@ -95,7 +102,7 @@ function addRanges(c: MatmulCall): void {
   const colTiles = (c.N + TILE_COLS - 1) / TILE_COLS;
   const count = ranges(c), rows = rangeRows(c), stride = sumStride(c);
   const tiles = count * colTiles;
-  for (let tile = nextTile(); tile < tiles; tile = nextTile()) {
+  for (let tile = nextChunk(tiles); tile < tiles; tile = nextChunk(tiles)) {
     const range = tile / colTiles, first = tile % colTiles * TILE_COLS;
     sumRange(
       c,
@@ -107,9 +114,15 @@ function addRanges(c: MatmulCall): void {
     );
   }
   barrier();
-  const end = lineStart(c.N, thread + 1), step = <usize> (c.M * stride) << 2;
+  while (takeElements(c.N)) addSums(c, rangeStart, rangeEnd);
+}
+
+/** Adds up the sums of all ranges, for columns `first` to `end`. */
+function addSums(c: MatmulCall, first: i32, end: i32): void {
+  const count = ranges(c), stride = sumStride(c);
+  const step = <usize> (c.M * stride) << 2;
   for (let m = 0; m < c.M; m++) {
-    for (let n = lineStart(c.N, thread); n < end; n += 4) {
+    for (let n = first; n < end; n += 4) {
       let from = sharedScratch + (<usize> (m * stride + n) << 2);
       let sum = v128.load(from);
       for (let range = 1; range < count; range++) {

@@ -19,15 +19,31 @@ import {
 } from "./calls";
 import { hasNative, nativeNorm, nativeNormBackward } from "./native";
 import { firstLanes, load4, madd, store4, sumLanes } from "./simd";
-import { LINE, lineStart, shareStart, thread } from "./threads";
+import {
+  LINE,
+  rangeEnd,
+  rangeStart,
+  takeRange,
+  takeRows,
+} from "./threads";
 
 /** Rows that are summed before they join the total. */
 const SUM_ROWS: i32 = 64;
+/** Columns that one thread takes: few, as their rows are many. */
+const COLUMNS: i32 = 4 * LINE;
+
+/** Takes some of `C` columns. */
+function takeColumns(C: i32): bool {
+  return takeRange(C, COLUMNS, LINE);
+}
 
 /** `(x - mean) * rstd * weight + bias`. */
 export function layerNorm(c: LayerNormCall): void {
-  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  const C = c.C, first = shareStart(c.rows, thread);
+  while (takeRows(c.rows, c.C)) layerNormRows(c, rangeStart, rangeEnd);
+}
+
+function layerNormRows(c: LayerNormCall, first: i32, end: i32): void {
+  const C = c.C, rowBytes = <usize> C << 2;
   if (hasNative()) {
     const at = <usize> first * rowBytes, index = <usize> first << 2;
     nativeNorm(
@@ -77,8 +93,11 @@ export function layerNorm(c: LayerNormCall): void {
  * `out = addTo + rstd * (g - mean(g) - h mean(g h))`.
  */
 export function layerNormBackward(c: LayerNormBackwardCall): void {
-  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  const first = shareStart(c.rows, thread);
+  while (takeRows(c.rows, c.C)) layerNormRowsBackward(c, rangeStart, rangeEnd);
+}
+
+function layerNormRowsBackward(c: LayerNormBackwardCall, first: i32, end: i32): void {
+  const rowBytes = <usize> c.C << 2;
   if (hasNative()) {
     const at = <usize> first * rowBytes, index = <usize> first << 2;
     nativeNormBackward(
@@ -112,8 +131,11 @@ export function layerNormBackward(c: LayerNormBackwardCall): void {
 
 /** `x * rstd * weight`. */
 export function rmsNorm(c: RmsNormCall): void {
-  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  const C = c.C, first = shareStart(c.rows, thread);
+  while (takeRows(c.rows, c.C)) rmsNormRows(c, rangeStart, rangeEnd);
+}
+
+function rmsNormRows(c: RmsNormCall, first: i32, end: i32): void {
+  const C = c.C, rowBytes = <usize> C << 2;
   if (hasNative()) {
     const at = <usize> first * rowBytes, index = <usize> first << 2;
     nativeNorm(
@@ -150,8 +172,11 @@ export function rmsNorm(c: RmsNormCall): void {
 
 /** As {@linkcode layerNormBackward} with no mean taken away. */
 export function rmsNormBackward(c: RmsNormBackwardCall): void {
-  const end = shareStart(c.rows, thread + 1), rowBytes = <usize> c.C << 2;
-  const first = shareStart(c.rows, thread);
+  while (takeRows(c.rows, c.C)) rmsNormRowsBackward(c, rangeStart, rangeEnd);
+}
+
+function rmsNormRowsBackward(c: RmsNormBackwardCall, first: i32, end: i32): void {
+  const rowBytes = <usize> c.C << 2;
   if (hasNative()) {
     const at = <usize> first * rowBytes;
     nativeNormBackward(
@@ -222,26 +247,27 @@ function normRowBackward(
 /** `addTo + sum_r dOut * (x - mean) * rstd`; threads take columns. */
 export function normWeightBackward(c: NormWeightBackwardCall): void {
   const rowBytes = <usize> c.C << 2, mean = c.mean;
-  const end = lineStart(c.C, thread + 1);
-  for (let col = lineStart(c.C, thread); col < end; col += LINE) {
-    const left = end - col, at = <usize> col << 2;
-    clearTotals();
-    for (let first = 0; first < c.rows; first += SUM_ROWS) {
-      const last = min(c.rows, first + SUM_ROWS);
-      let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-      for (let row = first; row < last; row++) {
-        const offset = <usize> row * rowBytes + at, index = <usize> row << 2;
-        const d = c.dOut + offset, x = c.x + offset;
-        const means = mean ? v128.load_splat<f32>(mean + index) : NO_MEAN;
-        const rstd = v128.load_splat<f32>(c.rstd + index);
-        sum0 = addNormed(sum0, d, x, means, rstd, left);
-        sum1 = addNormed(sum1, d + 16, x + 16, means, rstd, left - 4);
-        sum2 = addNormed(sum2, d + 32, x + 32, means, rstd, left - 8);
-        sum3 = addNormed(sum3, d + 48, x + 48, means, rstd, left - 12);
+  while (takeColumns(c.C)) {
+    for (let col = rangeStart; col < rangeEnd; col += LINE) {
+      const left = rangeEnd - col, at = <usize> col << 2;
+      clearTotals();
+      for (let first = 0; first < c.rows; first += SUM_ROWS) {
+        const last = min(c.rows, first + SUM_ROWS);
+        let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        for (let row = first; row < last; row++) {
+          const offset = <usize> row * rowBytes + at, index = <usize> row << 2;
+          const d = c.dOut + offset, x = c.x + offset;
+          const means = mean ? v128.load_splat<f32>(mean + index) : NO_MEAN;
+          const rstd = v128.load_splat<f32>(c.rstd + index);
+          sum0 = addNormed(sum0, d, x, means, rstd, left);
+          sum1 = addNormed(sum1, d + 16, x + 16, means, rstd, left - 4);
+          sum2 = addNormed(sum2, d + 32, x + 32, means, rstd, left - 8);
+          sum3 = addNormed(sum3, d + 48, x + 48, means, rstd, left - 12);
+        }
+        addToTotals(sum0, sum1, sum2, sum3);
       }
-      addToTotals(sum0, sum1, sum2, sum3);
+      storeTotals(c.out + at, c.addTo ? c.addTo + at : 0, left);
     }
-    storeTotals(c.out + at, c.addTo ? c.addTo + at : 0, left);
   }
 }
 
@@ -262,22 +288,23 @@ function addNormed(
 /** `addTo + sum_r x[r]`; threads take columns. */
 export function sumRows(c: SumRowsCall): void {
   const rowBytes = <usize> c.C << 2;
-  const end = lineStart(c.C, thread + 1);
-  for (let col = lineStart(c.C, thread); col < end; col += LINE) {
-    const left = end - col, at = <usize> col << 2;
-    clearTotals();
-    for (let first = 0; first < c.rows; first += SUM_ROWS) {
-      let row = c.x + <usize> first * rowBytes + at;
-      let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-      for (let i = min(SUM_ROWS, c.rows - first); i > 0; i--, row += rowBytes) {
-        sum0 = f32x4.add(sum0, load4(row, left));
-        sum1 = f32x4.add(sum1, load4(row + 16, left - 4));
-        sum2 = f32x4.add(sum2, load4(row + 32, left - 8));
-        sum3 = f32x4.add(sum3, load4(row + 48, left - 12));
+  while (takeColumns(c.C)) {
+    for (let col = rangeStart; col < rangeEnd; col += LINE) {
+      const left = rangeEnd - col, at = <usize> col << 2;
+      clearTotals();
+      for (let first = 0; first < c.rows; first += SUM_ROWS) {
+        let row = c.x + <usize> first * rowBytes + at;
+        let sum0 = f32x4.splat(0), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+        for (let i = min(SUM_ROWS, c.rows - first); i > 0; i--, row += rowBytes) {
+          sum0 = f32x4.add(sum0, load4(row, left));
+          sum1 = f32x4.add(sum1, load4(row + 16, left - 4));
+          sum2 = f32x4.add(sum2, load4(row + 32, left - 8));
+          sum3 = f32x4.add(sum3, load4(row + 48, left - 12));
+        }
+        addToTotals(sum0, sum1, sum2, sum3);
       }
-      addToTotals(sum0, sum1, sum2, sum3);
+      storeTotals(c.out + at, c.addTo ? c.addTo + at : 0, left);
     }
-    storeTotals(c.out + at, c.addTo ? c.addTo + at : 0, left);
   }
 }
 

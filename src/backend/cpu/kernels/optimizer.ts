@@ -7,7 +7,14 @@
 import { AdamwCall, ClipScaleCall } from "./calls";
 import { RecordStepCall, SumSquaresCall } from "./calls";
 import { firstLanes, madd, sumLanes } from "./simd";
-import { barrier, lineStart, shareStart, thread } from "./threads";
+import {
+  barrier,
+  nextChunk,
+  nextOfShare,
+  rangeEnd,
+  rangeStart,
+  takeElements,
+} from "./threads";
 
 /** SUM_CHUNK of graph/ops.ts. */
 const SUM_CHUNK: i32 = 8192;
@@ -15,16 +22,15 @@ const SUM_CHUNK: i32 = 8192;
 /** `out = addTo + sum x^2`: threads take chunks, one thread adds them up. */
 export function sumSquares(c: SumSquaresCall): void {
   const chunks = (c.n + SUM_CHUNK - 1) / SUM_CHUNK;
-  const end = shareStart(chunks, thread + 1);
-  for (let chunk = shareStart(chunks, thread); chunk < end; chunk++) {
-    const first = chunk * SUM_CHUNK;
+  for (let i = nextOfShare(chunks); i < chunks; i = nextOfShare(chunks)) {
+    const first = i * SUM_CHUNK;
     store<f32>(
-      c.partials + (<usize> chunk << 2),
+      c.partials + (<usize> i << 2),
       sumChunk(c.x + (<usize> first << 2), min(SUM_CHUNK, c.n - first)),
     );
   }
   barrier();
-  if (thread != 0) return;
+  if (nextChunk(1) != 0) return;
   let sum: f64 = c.addTo ? load<f32>(c.addTo) : 0;
   for (let chunk = 0; chunk < chunks; chunk++) {
     sum += load<f32>(c.partials + (<usize> chunk << 2));
@@ -49,7 +55,7 @@ function sumChunk(x: usize, n: i32): f32 {
 
 /** The norm, and what gradients are multiplied by. */
 export function clipScale(c: ClipScaleCall): void {
-  if (thread != 0) return;
+  if (nextChunk(1) != 0) return;
   const norm = sqrt<f64>(load<f32>(c.sumSquares));
   let scale: f64 = 1;
   if (c.maxNorm > 0) scale = min<f64>(1, <f64> c.maxNorm / (norm + 1e-6));
@@ -60,7 +66,7 @@ export function clipScale(c: ClipScaleCall): void {
 
 /** A row of the log, and the rates of this update. */
 export function recordStep(c: RecordStepCall): void {
-  if (thread != 0) return;
+  if (nextChunk(1) != 0) return;
   const slot = load<u32>(c.slot);
   const row = c.log + (<usize> slot << 4);
   const before: f32 = slot == 0 ? 0 : load<f32>(row - 4);
@@ -77,18 +83,22 @@ export function recordStep(c: RecordStepCall): void {
 
 /** One AdamW update in place. Source: Loshchilov & Hutter 2019. */
 export function adamw(c: AdamwCall): void {
-  const factor = load<f32>(c.scale);
-  if (factor == 0) return;
+  while (takeElements(c.n)) {
+    if (load<f32>(c.scale) != 0) updateElements(c, rangeStart, rangeEnd);
+  }
+}
+
+function updateElements(c: AdamwCall, first: i32, last: i32): void {
   const lr = load<f32>(c.hyper);
-  const scale = f32x4.splat(factor);
+  const scale = f32x4.splat(load<f32>(c.scale));
   const beta1 = f32x4.splat(c.beta1), rest1 = f32x4.splat(c.oneMinusBeta1);
   const beta2 = f32x4.splat(c.beta2), rest2 = f32x4.splat(c.oneMinusBeta2);
   const eps = f32x4.splat(c.eps);
   const rate = f32x4.splat(lr / load<f32>(c.hyper, 4));
   const correct2 = f32x4.splat(1 / load<f32>(c.hyper, 8));
   const decay = f32x4.splat(lr * c.weightDecay);
-  const end = <usize> lineStart(c.n, thread + 1) << 2;
-  for (let at = <usize> lineStart(c.n, thread) << 2; at < end; at += 16) {
+  const end = <usize> last << 2;
+  for (let at = <usize> first << 2; at < end; at += 16) {
     const g = f32x4.mul(v128.load(c.grad + at), scale);
     const m = madd(beta1, v128.load(c.m + at), f32x4.mul(rest1, g));
     const v = madd(

@@ -8,7 +8,7 @@
  */
 
 import { DropoutCall } from "./calls";
-import { lineStart, thread, threadScratch } from "./threads";
+import { rangeEnd, rangeStart, takeElements, threadScratch } from "./threads";
 
 const MULTIPLIER_0: i32 = 0xd2511f53;
 const MULTIPLIER_1: i32 = 0xcd9e8d57;
@@ -98,16 +98,18 @@ export function uniform(key: usize, draw: u32): f64 {
 
 /** `out = addTo + x * keep / (1 - p)`. */
 export function dropout(c: DropoutCall): void {
-  const end = lineStart(c.n, thread + 1);
   const factors = threadScratch;
-  for (let i = lineStart(c.n, thread); i < end; i += GROUP) {
-    keepFactors(factors, i >> 2, c.rng, c.site, c.threshold, c.keepScale);
-    const stop = <usize> min(GROUP, end - i) << 2, first = <usize> i << 2;
-    for (let j: usize = 0; j < stop; j += 16) {
-      const at = first + j;
-      let y = f32x4.mul(v128.load(c.x + at), v128.load(factors + j));
-      if (c.addTo) y = f32x4.add(y, v128.load(c.addTo + at));
-      v128.store(c.out + at, y);
+  while (takeElements(c.n)) {
+    for (let i = rangeStart; i < rangeEnd; i += GROUP) {
+      keepFactors(factors, i >> 2, c.rng, c.site, c.threshold, c.keepScale);
+      const first = <usize> i << 2;
+      const stop = <usize> min(GROUP, rangeEnd - i) << 2;
+      for (let j: usize = 0; j < stop; j += 16) {
+        const at = first + j;
+        let y = f32x4.mul(v128.load(c.x + at), v128.load(factors + j));
+        if (c.addTo) y = f32x4.add(y, v128.load(c.addTo + at));
+        v128.store(c.out + at, y);
+      }
     }
   }
 }

@@ -10,7 +10,7 @@
 
 import { SampleCall } from "./calls";
 import { uniform } from "./philox";
-import { thread, threadScratch } from "./threads";
+import { nextChunk, threadScratch } from "./threads";
 
 /** NO_TOKEN of graph/ops.ts. */
 const NO_TOKEN: u32 = 0xffffffff;
@@ -22,7 +22,7 @@ export function sampleScratch(c: SampleCall): usize {
 
 /** See `sample` in graph/ops.ts. */
 export function sample(c: SampleCall): void {
-  if (thread != 0) return;
+  if (nextChunk(1) != 0) return;
   const n = min(load<u32>(c.choice, 20), <u32> c.V);
   const row = c.drawn + (<usize> load<u32>(c.choice, 12) << 2);
   const scores = threadScratch;
