@@ -230,15 +230,33 @@ function requestsOf(cards: readonly GpuCard[]): Map<GpuCard, string[]> {
     const { id, name, usual, vulkan } = one;
     const byVulkan = usual.length === 0 ? "vulkan:" : "";
     const place = nvidia.indexOf(one);
-    // The words of the name that tell it from the others, such as A30.
-    const words = name.replace(/ \(.*/, "").trim().split(/\s+/);
-    const isTelling = (word: string) =>
-      cards.filter((other) => other.name.includes(word)).length === 1;
-    const word = words.toReversed().find(isTelling);
+    const word = tellingWord(name, cards);
     return [one, [
       byVulkan ? vulkan!.info.id : id,
       ...place >= 0 ? [`${byVulkan}cuda:${place}`] : [],
       ...word ? [byVulkan + word] : [],
     ]];
   }));
+}
+
+/** Words of many names, and those that mean something else to `--device`. */
+const COMMON_WORD =
+  /^(auto|cpu|gpu|cuda|software|vulkan|webgpu|device|graphics|adapter|laptop|mobile|design|generation|with|max-q|ti|super|nvl|pcie|sxm\d*|hbm\w*|\d+gb)$/i;
+
+/** The word of a name that tells a card from others, such as A30; if any. */
+function tellingWord(
+  name: string,
+  cards: readonly GpuCard[],
+): string | undefined {
+  const telling = name.replace(/ \(.*/, "").trim().split(/\s+/)
+    .filter((word) =>
+      cards.filter((other) =>
+        other.name.toLowerCase().includes(word.toLowerCase())
+      ).length === 1
+    );
+  const own = telling.filter((word) =>
+    word.length > 1 && !COMMON_WORD.test(word)
+  );
+  return own.findLast((word) => /\d/.test(word)) ?? own.at(-1) ??
+    telling.at(-1);
 }

@@ -110,7 +110,38 @@ Deno.test("listDevices() says how to ask for what Vulkan alone shows", async () 
     },
   });
   assert.deepEqual(devices.map(({ id, requests }) => [id, ...requests]), [
-    ["gpu:0", "vulkan:0", "vulkan:cuda:0", "vulkan:V"],
+    ["gpu:0", "vulkan:0", "vulkan:cuda:0", "vulkan:TITAN"],
     ["cpu", "cpu"],
   ]);
+});
+
+Deno.test("listDevices() asks for a card by a word that means no other", async () => {
+  const { sources } = gpuMachine({ os: "windows" });
+  const wordOf = async (...names: string[]) => {
+    const shown = names.map((name, device) =>
+      vulkanAdapter(adapter({ name, vendor: 0x1002, device: device + 1 }))
+    );
+    const devices = await listDevices({
+      sources: {
+        ...sources,
+        listAdapters: () => listAdapters(null),
+        listVulkan: () => Promise.resolve(shown),
+      },
+    });
+    const card = devices.find(({ backend }) => backend !== "cpu")!;
+    return card.requests.at(-1)!.replace("vulkan:", "");
+  };
+  for (
+    const [name, word] of [
+      ["NVIDIA GeForce RTX 4090 Laptop GPU", "4090"],
+      ["NVIDIA H100 80GB HBM3", "H100"],
+      ["NVIDIA A100-SXM4-80GB", "A100-SXM4-80GB"],
+      ["AMD Radeon RX 7900 XTX", "7900"],
+      ["AMD Radeon Graphics (RADV RENOIR)", "Radeon"],
+      ["Intel(R) Arc(TM) A770 Graphics (DG2)", "A770"],
+      ["SwiftShader Device (Subzero)", "SwiftShader"],
+    ]
+  ) assert.equal(await wordOf(name), word);
+  // Nothing but that tells it from its sister.
+  assert.equal(await wordOf("RTX 3060 Ti", "RTX 3060"), "Ti");
 });
