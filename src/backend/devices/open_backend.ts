@@ -228,10 +228,13 @@ function usePrecision(
   const { precision = "fp32" } = opening.choice;
   const reason = precision === "fp32" ? null : whyNot(precision);
   if (reason === null) return precision;
+  const others = precision === "fp16" && whyNot("bf16") === null
+    ? "bf16 or fp32"
+    : "fp32";
   refuse(
     `Cannot compute in ${precision}: ${reason}`,
     "using fp32",
-    { hint: "use --precision fp32", opening },
+    { hint: `use --precision ${others}`, opening },
   );
   return "fp32";
 }

@@ -19,7 +19,11 @@ import {
   NVIDIA_SMI_QUERY,
   parseNvidiaLine,
 } from "./nvidia_smi.ts";
-import { endAtOnce, NvidiaSmiSampler } from "./nvidia_smi_sampler.ts";
+import {
+  endAtOnce,
+  MOST_NONSENSE,
+  NvidiaSmiSampler,
+} from "./nvidia_smi_sampler.ts";
 
 const NVIDIA = 0x10de;
 
@@ -81,6 +85,7 @@ async function nvidiaLines(timeoutMs: number): Promise<string[]> {
       const { value, done } = await reader.read();
       if (done) return await process.status;
       text += value;
+      if (text.length > MOST_NONSENSE) return;
     }
   };
   await waitAtMost(timeoutMs, read());

@@ -2,7 +2,7 @@
  * Looks at an NVIDIA GPU through one `nvidia-smi` that prints every second.
  *
  * Starting it takes up to a second of driver work, so it is started once, and
- * again should it end or fall silent. It is killed when the run ends; should
+ * again, ever more seldom, should it end, fall silent or talk nonsense. It is killed when the run ends; should
  * this process be killed first, nvidia-smi ends at its next line, which nobody
  * reads. A driver that hangs may not let it be killed: then it is left alone.
  *
@@ -31,7 +31,12 @@ const LONGEST_RETRY_MS = 60_000;
 /** Loading a driver takes some seconds; after that it prints every second. */
 const SILENCE_MS = 30_000;
 
-/** How long to wait after that many starts in a row that gave nothing. */
+/** One that ends sooner has failed, even if it has said something. */
+const STEADY_MS = 10_000;
+/** Characters in a row without a line about a GPU, after which it is ended. */
+export const MOST_NONSENSE = 1 << 20;
+
+/** How long to wait after that many starts in a row that failed. */
 export function retryDelayMs(failures: number): number {
   return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS);
 }
@@ -52,6 +57,8 @@ export interface NvidiaSmiOptions {
   delayMs?: typeof retryDelayMs;
   /** How long it may print nothing before it is started anew. */
   silenceMs?: number;
+  /** How long it must go on for to have been worth the start. */
+  steadyMs?: number;
   /** How long `close` waits for its end. */
   closeMs?: number;
   kill?: (process: Deno.ChildProcess) => void;
@@ -68,13 +75,14 @@ export class NvidiaSmiSampler implements GpuSampler {
   readonly #command: string;
   readonly #delayMs: typeof retryDelayMs;
   readonly #silenceMs: number;
+  readonly #steadyMs: number;
   readonly #closeMs: number;
   readonly #kill: (process: Deno.ChildProcess) => void;
   readonly #now: () => number;
   #end: (() => Promise<void>) | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #latest: { index: number; sample: GpuSample; atMs: number } | null = null;
-  /** Starts in a row that gave nothing. */
+  /** Starts in a row that gave nothing, or not for long. */
   #failures = 0;
   #closed = false;
 
@@ -82,6 +90,7 @@ export class NvidiaSmiSampler implements GpuSampler {
     command = "nvidia-smi",
     delayMs = retryDelayMs,
     silenceMs = SILENCE_MS,
+    steadyMs = STEADY_MS,
     closeMs = CLOSE_MS,
     kill = endAtOnce,
     now = () => performance.now(),
@@ -90,6 +99,7 @@ export class NvidiaSmiSampler implements GpuSampler {
     this.#command = command;
     this.#delayMs = delayMs;
     this.#silenceMs = silenceMs;
+    this.#steadyMs = steadyMs;
     this.#closeMs = closeMs;
     this.#kill = kill;
     this.#now = now;
@@ -125,6 +135,7 @@ export class NvidiaSmiSampler implements GpuSampler {
     const reader = process.stdout.pipeThrough(new TextDecoderStream())
       .getReader();
     const kill = () => this.#kill(process);
+    const startMs = this.#now();
     const ended = this.#read(reader, kill).then(() => process.status);
     this.#end = async () => {
       process.ref(); // or else nothing would wait for it below
@@ -135,6 +146,8 @@ export class NvidiaSmiSampler implements GpuSampler {
     };
     ended.finally(() => {
       this.#end = null;
+      const at = this.#latest?.atMs ?? -Infinity;
+      if (at - startMs >= this.#steadyMs) this.#failures = 0;
       if (!this.#closed) this.#startLater();
     });
   }
@@ -145,12 +158,12 @@ export class NvidiaSmiSampler implements GpuSampler {
     Deno.unrefTimer(this.#timer);
   }
 
-  /** Takes in lines until there are no more. Never fails. */
+  /** Takes in lines until there are no more that say anything. Never fails. */
   async #read(
     reader: ReadableStreamDefaultReader<string>,
     kill: () => void,
   ): Promise<void> {
-    let rest = "";
+    let rest = "", nonsense = 0;
     for (;;) {
       const silent = setTimeout(kill, this.#silenceMs);
       Deno.unrefTimer(silent);
@@ -159,7 +172,9 @@ export class NvidiaSmiSampler implements GpuSampler {
         if (done) return;
         const lines = (rest + value).split("\n");
         rest = lines.pop()!; // not whole yet; one cut by the end is dropped
-        for (const line of lines) this.#take(line);
+        const isSense = lines.map((line) => this.#take(line)).includes(true);
+        nonsense = isSense ? 0 : nonsense + value.length;
+        if (nonsense > MOST_NONSENSE) return kill();
       } catch {
         return; // the pipe broke, which is as good an end as any
       } finally {
@@ -168,11 +183,12 @@ export class NvidiaSmiSampler implements GpuSampler {
     }
   }
 
-  #take(line: string): void {
+  /** @returns Whether the line is about a GPU, be it another one. */
+  #take(line: string): boolean {
     const gpu = parseNvidiaLine(line);
-    if (!gpu || !isNvidiaGpu(gpu, this.#identity)) return;
-    if (this.#latest && gpu.index > this.#latest.index) return; // its twin
+    if (!gpu || !isNvidiaGpu(gpu, this.#identity)) return gpu !== null;
+    if (this.#latest && gpu.index > this.#latest.index) return true; // its twin
     this.#latest = { index: gpu.index, sample: gpu.sample, atMs: this.#now() };
-    this.#failures = 0;
+    return true;
   }
 }

@@ -88,6 +88,17 @@ Deno.test(
     ),
 );
 
+Deno.test(
+  "lookAtGpu() does not listen to nonsense without end",
+  unix,
+  () =>
+    withSmi("exec cat /dev/zero", async () => {
+      // An hour, or the memory of the machine.
+      const options = { timeoutMs: 3_600_000 };
+      assert.deepEqual(await lookAtGpu(A30, options), NO_GPU_SAMPLE);
+    }),
+);
+
 Deno.test("lookAtGpu() knows nothing of a GPU that nobody shows", async () => {
   const unknown = { name: "none", vendorId: "1", deviceId: "1" };
   assert.deepEqual(await lookAtGpu(unknown), NO_GPU_SAMPLE);

@@ -183,22 +183,50 @@ Deno.test(
   "NvidiaSmiSampler counts starts that gave nothing",
   unix,
   async () => {
-    await using smi = await fakeSmi(
-      `case $(wc -l < "\${0%/*}/starts") in\n` +
-        `4) echo "${BUSY}" ;;\n6) ${forever(BUSY)} ;;\nesac\n` +
-        "echo No devices were found; exit 6",
-    );
-    const failures: number[] = [];
-    const sampler = new NvidiaSmiSampler(A30, {
-      command: smi.command,
-      delayMs: (count) => {
-        failures.push(count);
-        return 1;
-      },
-    });
-    await eventually(async () => (await smi.starts()).length === 6);
-    assert.deepEqual(failures, [0, 1, 2, 0, 1]);
-    await sampler.close();
+    const failures = async (steadyMs?: number) => {
+      await using smi = await fakeSmi(
+        `case $(wc -l < "\${0%/*}/starts") in\n` +
+          `4) echo "${BUSY}" ;;\n6) ${forever(BUSY)} ;;\nesac\n` +
+          "echo No devices were found; exit 6",
+      );
+      const failures: number[] = [];
+      const sampler = new NvidiaSmiSampler(A30, {
+        command: smi.command,
+        steadyMs,
+        delayMs: (count) => {
+          failures.push(count);
+          return 1;
+        },
+      });
+      await eventually(async () => (await smi.starts()).length === 6);
+      await sampler.close();
+      return failures;
+    };
+    assert.deepEqual(await failures(0), [0, 1, 2, 0, 1]);
+    // One line and the end of it is not worth a start for each second.
+    assert.deepEqual(await failures(), [0, 1, 2, 3, 4]);
+  },
+);
+
+Deno.test(
+  "NvidiaSmiSampler ends what talks nonsense without end",
+  unix,
+  async () => {
+    for (const flood of ["cat /dev/zero", "yes nonsense"]) {
+      await using smi = await fakeSmi(
+        `if [ -e "$0.again" ]; then ${forever(BUSY)}; fi\n` +
+          `touch "$0.again"; exec ${flood}`,
+      );
+      const sampler = new NvidiaSmiSampler(A30, {
+        command: smi.command,
+        delayMs: () => 1,
+      });
+      await eventually(() => sampler.latest.gpuUtilPct !== null);
+      const [first, ...others] = await smi.starts();
+      assert.equal(others.length, 1);
+      assert.equal(await processStartedAt(Number(first.split(" ")[0])), null);
+      await sampler.close();
+    }
   },
 );
 
