@@ -47,6 +47,12 @@ const cases: RuleCase[] = [
     inputs: { ids: randomIds(6, { below: 4, seed: 1 }) },
     build: (g, { table, ids, addTo }) => g.embedding(table, ids, { addTo }),
   },
+  {
+    title: "embedding of a table that is computed",
+    params: { table: [4, 5] },
+    inputs: { ids: randomIds(6, { below: 4, seed: 1 }) },
+    build: (g, { table, ids }) => g.embedding(g.scale(table, -1.5), ids),
+  },
   ...[false, true].flatMap((transA) =>
     [false, true].map((transB): RuleCase => ({
       title: `matmul with transA ${transA}, transB ${transB}, bias, addTo`,

@@ -185,6 +185,17 @@ const WRONG: Record<string, [message: RegExp, build: (g: Graph) => void]> = {
     ]);
     gradients(g, lossOf(g, x), { into });
   }],
+  "a target that does not outlive the step": [/does not fit temp/, (g) => {
+    const x = g.param("x", [3, 4]);
+    const into = new Map([[x, { out: g.temp([3, 4]), accumulate: false }]]);
+    gradients(g, lossOf(g, x), { into });
+  }],
+  "a target of another type": [/does not fit input "d" u32/, (g) => {
+    const x = g.param("x", [3, 4]);
+    const out = g.input("d", [3, 4], "u32");
+    const into = new Map([[x, { out, accumulate: false }]]);
+    gradients(g, lossOf(g, x), { into });
+  }],
   "a parameter that the graph updates": [/adamw of this graph changes/, (g) => {
     const x = g.param("x", [3, 4]);
     const loss = lossOf(g, x);

@@ -150,6 +150,7 @@ Deno.test("plan() merges persistent tensors of all phases by name", () => {
   second.state("only here", [1]);
   const program = plan({ first, second });
   assert.deepEqual([...program.persistent.keys()], ["w", "only here"]);
+  assert.equal(program.persistentBytes, 64 + 64); // "w" is there once
   const read = (phase: string) => program.phases[phase][0].in as { x: Tensor };
   assert.equal(read("first").x, program.persistent.get("w"));
   assert.equal(read("second").x, program.persistent.get("w"));
