@@ -61,10 +61,14 @@ for (const [name, open] of Object.entries(BACKENDS)) {
 }
 
 /** How often a micro-step of 3 layers has each op, and its temporaries. */
-function micro(arch: typeof ARCHS[number], recompute: Recompute) {
+function micro(
+  arch: typeof ARCHS[number],
+  recompute: Recompute,
+  { dropout = 0 } = {},
+) {
   const { model, train } = config(arch, recompute);
   const { phases, arenaBytes } = buildStepProgram(
-    resolveModel({ ...model, dropout: 0, nEmbd: 64, seqLen: 64 }, V),
+    resolveModel({ ...model, dropout, nEmbd: 64, seqLen: 64 }, V),
     train,
   );
   const count = (op: string) =>
@@ -91,6 +95,16 @@ Deno.test("recompute repeats what the backward pass needs, and nothing else", ()
   assert.deepEqual(llama("none"), [39, 7, 3, 3, 6]);
   assert.deepEqual(llama("selective"), [39, 7 + 6, 3, 3 + 3, 6]);
   assert.deepEqual(llama("full"), [39 + 9, 7 + 6, 3 + 3, 3 + 3, 6 + 3]);
+
+  // Dropout stands behind the last product, whose result nobody reads again;
+  // that of attention's is needed for the sum that the second norm had.
+  const { count } = micro("gpt2", "full", { dropout: 0.1 });
+  const ops = ["matmul", "layerNorm", "attention", "gelu", "dropout"];
+  const inForward = 1 + 2 * 3, inBackward = inForward;
+  assert.deepEqual(ops.map(count), [
+    ...[39 + 9, 7 + 6, 3 + 3, 3 + 3],
+    inForward + inBackward + 3,
+  ]);
 });
 
 Deno.test("recompute needs less memory, the more it repeats", () => {
