@@ -16,11 +16,11 @@ import { emptySettings, isSection, type Settings } from "./layer.ts";
  */
 export function mergeSettings(base: Settings, over: Settings): Settings {
   const merged = mergeSections(base, over);
-  const [below, above] = [section(base, "train"), section(over, "train")];
-  if (above.epochs != null && above.steps == null && below.steps != null) {
+  const above = section(over, "train");
+  if (above.epochs != null && above.steps == null) {
     delete section(merged, "train").steps;
   }
-  if (above.steps != null && above.epochs == null && below.epochs != null) {
+  if (above.steps != null && above.epochs == null) {
     delete section(merged, "train").epochs;
   }
   if (above.warmupSteps != null && above.warmupFraction == null) {

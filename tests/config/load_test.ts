@@ -318,6 +318,15 @@ Deno.test("loadConfig() refuses settings that contradict each other", async () =
       "lower --min-lr or raise --lr",
     ],
   );
+  assert.deepEqual(await loadMistake({ set: ["lora.rank=4"] }), [
+    "Cannot use lora.rank 4 with a new model: adapters are trained beside " +
+    "the weights of one that is there",
+    "add --from RUN, or leave out --lora-rank",
+  ]);
+  assert.deepEqual(await loadMistake({ set: ["lora.alpha=8"] }), [
+    "Cannot use lora.alpha without lora.rank: there are no adapters",
+    "add --lora-rank 8",
+  ]);
 });
 
 Deno.test("loadConfig() says which file or profile is missing", async () => {
