@@ -53,7 +53,6 @@ export function overrideConfig(
     if (layers.some((layer) => valueAt(layer, keys) !== undefined)) {
       given.add(path);
     }
-    if (path === "$schema") continue;
     // Given steps take its place before the first one.
     if (path === "train.warmupFraction" && !given.has(path)) continue;
     const from = valueAt(config, keys) ?? null;
