@@ -44,13 +44,43 @@ export interface MemoryLimits {
 
 /** Places everything that a program binds. */
 export function planMemory(
-  { phases, persistent }: LoweredProgram,
-  { alignment, maxBufferBytes }: MemoryLimits,
+  lowered: LoweredProgram,
+  limits: MemoryLimits,
 ): MemoryPlan {
+  const uses = usesOfProgram(lowered);
+  const memories = [...uses.memories];
+  const of = (lifetime: Memory["lifetime"]) =>
+    memories.filter((memory) => memory.lifetime === lifetime);
+  const buffers: number[] = [];
+  const places = new Map<Memory, Place>();
+  const place = (pieces: readonly Memory[], first: number) =>
+    placeIn({ buffers, places, first }, { pieces, uses, limits });
+  const inputs = of("input");
+  place(inputs, 0);
+  place(of("persistent"), buffers.length);
+  const shared = buffers.length; // phases take turns in these
+  for (const phase of lowered.phases.keys()) {
+    const temps = memories.filter(({ lifetime }) =>
+      typeof lifetime === "object" && lifetime.phase === phase
+    );
+    place(temps.toSorted((a, b) => b.sizeBytes - a.sizeBytes), shared);
+  }
+  return { buffers, places, inputBuffer: inputs.length > 0 ? 0 : null };
+}
+
+/** What decides about places. */
+interface ProgramUses {
+  readonly memories: ReadonlySet<Memory>;
+  /** Of each those that must lie in other buffers. */
+  readonly rivals: ReadonlyMap<Memory, ReadonlySet<Memory>>;
+  /** Of temporaries: the first and the last group that uses them. */
+  readonly lifetimes: ReadonlyMap<Memory, { start: number; end: number }>;
+}
+
+function usesOfProgram({ phases, persistent }: LoweredProgram): ProgramUses {
   const memories = new Set<Memory>();
   for (const { memory } of persistent.values()) memories.add(memory);
   const rivals = new Map<Memory, Set<Memory>>();
-  /** Of temporaries: the first and the last group that uses them. */
   const lifetimes = new Map<Memory, { start: number; end: number }>();
   for (const dispatches of phases.values()) {
     sideBySide(dispatches).forEach((group, now) => {
@@ -76,56 +106,53 @@ export function planMemory(
       }
     });
   }
+  return { memories, rivals, lifetimes };
+}
 
-  const buffers: number[] = [];
-  const places = new Map<Memory, Place>();
-  /** Gives `pieces` places in the buffers from number `first` on. */
-  const place = (pieces: readonly Memory[], first: number) => {
-    const arenas: Arena[] = [];
-    const refused: Set<Memory>[] = [];
-    for (const memory of pieces) {
-      const sizeBytes = Math.ceil(memory.sizeBytes / alignment) * alignment;
-      // What is no temporary is always needed.
-      const { start, end } = lifetimes.get(memory) ?? { start: 0, end: 0 };
-      const piece = { sizeBytes, start, end };
-      // Where the least is added to what is taken already.
-      let best = { growth: Infinity, at: arenas.length, offset: 0 };
-      for (let at = 0; at <= arenas.length; at++) {
-        if (refused[at]?.has(memory)) continue;
-        const offset = arenas[at]?.find(piece) ?? 0;
-        const needed = offset + memory.sizeBytes;
-        if (needed > maxBufferBytes && offset > 0) continue;
-        const growth = Math.max(0, needed - (buffers[first + at] ?? 0));
-        if (growth < best.growth) best = { growth, at, offset };
-      }
-      const { at, offset } = best, buffer = first + at;
-      (arenas[at] ??= new Arena()).place(piece, offset);
-      refused[at] = (refused[at] ?? new Set()).union(
-        rivals.get(memory) ?? new Set(),
-      );
-      buffers[buffer] = Math.max(
-        buffers[buffer] ?? 0,
-        offset + memory.sizeBytes,
-      );
-      places.set(memory, { buffer, offset });
+/**
+ * Gives pieces places in the buffers from number `first` on, each in the one
+ * where the least is added to what is taken already.
+ */
+function placeIn(
+  { buffers, places, first }: {
+    buffers: number[];
+    places: Map<Memory, Place>;
+    first: number;
+  },
+  { pieces, uses: { rivals, lifetimes }, limits }: {
+    pieces: readonly Memory[];
+    uses: ProgramUses;
+    limits: MemoryLimits;
+  },
+): void {
+  const { alignment, maxBufferBytes } = limits;
+  const arenas: Arena[] = [];
+  const refused: ReadonlySet<Memory>[] = [];
+  for (const memory of pieces) {
+    const sizeBytes = Math.ceil(memory.sizeBytes / alignment) * alignment;
+    // What is no temporary is always needed.
+    const { start, end } = lifetimes.get(memory) ?? { start: 0, end: 0 };
+    const piece = { sizeBytes, start, end };
+    let best = { growth: Infinity, at: arenas.length, offset: 0 };
+    for (let at = 0; at <= arenas.length; at++) {
+      if (refused[at]?.has(memory)) continue;
+      const offset = arenas[at]?.find(piece) ?? 0;
+      const needed = offset + memory.sizeBytes;
+      if (needed > maxBufferBytes && offset > 0) continue;
+      const growth = Math.max(0, needed - (buffers[first + at] ?? 0));
+      if (growth < best.growth) best = { growth, at, offset };
     }
-  };
-
-  const of = (lifetime: Memory["lifetime"]) =>
-    [...memories].filter((memory) => memory.lifetime === lifetime);
-  const inputs = of("input");
-  place(inputs, 0);
-  const inputBuffer = inputs.length > 0 ? 0 : null;
-  place(of("persistent"), buffers.length);
-  const shared = buffers.length; // phases take turns in these
-  for (const phase of phases.keys()) {
-    const temps = [...memories].filter(({ lifetime }) =>
-      typeof lifetime === "object" && lifetime.phase === phase
+    const { at, offset } = best, buffer = first + at;
+    (arenas[at] ??= new Arena()).place(piece, offset);
+    refused[at] = (refused[at] ?? new Set()).union(
+      rivals.get(memory) ?? new Set(),
     );
-    const order = temps.toSorted((a, b) => b.sizeBytes - a.sizeBytes);
-    place(order, shared);
+    buffers[buffer] = Math.max(
+      buffers[buffer] ?? 0,
+      offset + memory.sizeBytes,
+    );
+    places.set(memory, { buffer, offset });
   }
-  return { buffers, places, inputBuffer };
 }
 
 /** What a dispatch writes, and what it only reads. */
