@@ -8,6 +8,7 @@
 import {
   bind,
   type Binding,
+  type Bound,
   type GpuTensor,
   isSame,
   type Workgroups,
@@ -52,48 +53,29 @@ export interface GemmFrame {
   readonly results: Results;
 }
 
-/**
- * The frame of a product; with k split, that of the parts.
- *
- * @param options.quads Factors that are to be read eight numbers of two bytes
- * at a time, as they are stored, where rows allow.
- */
+/** What a product is, and how it is to be made. */
+interface FrameOptions {
+  readonly shape: GemmShape;
+  readonly variant: GemmVariant;
+  /**
+   * Factors that are to be read eight numbers of two bytes at a time, as they
+   * are stored, where rows allow.
+   */
+  readonly quads?: { readonly a?: boolean; readonly b?: boolean };
+}
+
+/** The frame of a product; with k split, that of the parts. */
 export function gemmFrame(
-  { a, b, bias, addTo, out, sums, epilogue }: GemmTensors,
-  { shape, variant, quads = {} }: {
-    shape: GemmShape;
-    variant: GemmVariant;
-    quads?: { readonly a?: boolean; readonly b?: boolean };
-  },
+  tensors: GemmTensors,
+  options: FrameOptions,
 ): GemmFrame {
+  const { a, b, bias, addTo, out, sums, epilogue } = tensors;
+  const { shape, variant } = options;
   const { M, N, K, transA, transB } = shape;
   const { tileM, tileN, tileK, splitK } = variant;
-  const fits = (n: number) => n % 4 === 0;
-  const lengthA = a.row ?? (transA ? M : K);
-  const lengthB = b.row ?? (transB ? K : N);
-  const lengthOut = out.row ?? N;
-  const vectorA = fits(lengthA), vectorB = fits(lengthB);
-  const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
-  const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
-  const others = Object.values({ ...read, ...write, ...epilogue?.whole });
-  /** A tensor that is bound for something else, too, is so in one way. */
-  const isQuads = (one: GpuTensor, other: GpuTensor, length: number) =>
-    length % 8 === 0 &&
-    [other, ...others].every((tensor) => !tensor || !isSame(tensor, one));
-  const quadsA = quads.a === true && isQuads(a, b, lengthA);
-  const quadsB = quads.b === true && isQuads(b, a, lengthB);
-  const { bindings, names } = bind<string, string>({
-    read: { a, b, ...read, ...epilogue?.whole } as Record<string, GpuTensor>,
-    write: write as Record<string, GpuTensor>,
-  }, {
-    quads: [...quadsA ? ["a"] : [], ...quadsB ? ["b"] : []],
-    vector: [
-      ...vectorA ? ["a"] : [],
-      ...vectorB ? ["b"] : [],
-      ...fits(lengthOut) ? Object.keys({ ...read, ...write }) : [],
-    ],
-  });
+  const { bindings, names, ways } = bindProduct(tensors, options);
   const ending = epilogue?.code(names);
+  const lengthOut = out.row ?? N;
   const part = M * lengthOut + (sums ? N : 0);
   const base = splitK > 1 ? `group.z * ${part}u + ` : "";
   const perSplit = Math.ceil(K / splitK / tileK) * tileK;
@@ -106,15 +88,15 @@ export function gemmFrame(
     a: {
       // What fills up rows of factors are zeros, which may be read as well.
       ...{ name: names.a, tile: tileM },
-      ...transA ? { size: lengthA, K } : { size: M, K: lengthA },
-      ...{ alongK: !transA, vector: vectorA, dtype: a.dtype },
-      quads: quadsA,
+      ...transA ? { size: ways.a.length, K } : { size: M, K: ways.a.length },
+      ...{ alongK: !transA, vector: ways.a.vector, dtype: a.dtype },
+      quads: ways.a.quads,
     },
     b: {
       ...{ name: names.b, tile: tileN },
-      ...transB ? { size: N, K: lengthB } : { size: lengthB, K },
-      ...{ alongK: transB, vector: vectorB, dtype: b.dtype },
-      quads: quadsB,
+      ...transB ? { size: N, K: ways.b.length } : { size: ways.b.length, K },
+      ...{ alongK: transB, vector: ways.b.vector, dtype: b.dtype },
+      quads: ways.b.quads,
     },
     summing: sums && {
       N,
@@ -140,4 +122,52 @@ export function gemmFrame(
       guardColumn: lengthOut % tileN !== 0,
     },
   };
+}
+
+/** How a factor is read. */
+interface FactorWay {
+  /** Numbers from one row to the next. */
+  readonly length: number;
+  /** Four numbers at a time, or eight as they are stored. */
+  readonly vector: boolean;
+  readonly quads: boolean;
+}
+
+/** Binds the tensors of a product, in vectors where rows allow. */
+function bindProduct(
+  { a, b, bias, addTo, out, sums, epilogue }: GemmTensors,
+  { shape: { M, N, K, transA, transB }, quads = {} }: FrameOptions,
+): Bound<string> & { ways: Record<"a" | "b", FactorWay> } {
+  const fits = (n: number) => n % 4 === 0;
+  const read = { bias, addTo, sumsBefore: sums?.addTo, ...epilogue?.read };
+  const write = { ...epilogue?.write ?? { out }, sumsOut: sums?.out };
+  const others = Object.values({ ...read, ...write, ...epilogue?.whole });
+  /** A tensor that is bound for something else, too, is so in one way. */
+  const isAlone = (one: GpuTensor, other: GpuTensor) =>
+    [other, ...others].every((tensor) => !tensor || !isSame(tensor, one));
+  const wayOf = (side: "a" | "b", row: number): FactorWay => {
+    const [one, other] = side === "a" ? [a, b] : [b, a];
+    const length = one.row ?? row;
+    return {
+      length,
+      vector: fits(length),
+      quads: quads[side] === true && length % 8 === 0 && isAlone(one, other),
+    };
+  };
+  const ways = {
+    a: wayOf("a", transA ? M : K),
+    b: wayOf("b", transB ? K : N),
+  };
+  const bound = bind<string, string>({
+    read: { a, b, ...read, ...epilogue?.whole } as Record<string, GpuTensor>,
+    write: write as Record<string, GpuTensor>,
+  }, {
+    quads: [...ways.a.quads ? ["a"] : [], ...ways.b.quads ? ["b"] : []],
+    vector: [
+      ...ways.a.vector ? ["a"] : [],
+      ...ways.b.vector ? ["b"] : [],
+      ...fits(out.row ?? N) ? Object.keys({ ...read, ...write }) : [],
+    ],
+  });
+  return { ...bound, ways };
 }
