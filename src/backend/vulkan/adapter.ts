@@ -9,6 +9,19 @@ import { VulkanDevice } from "./device.ts";
 import { openLogicalDevice } from "./driver/logical_device.ts";
 import type { PhysicalDevice } from "./driver/physical_device.ts";
 
+/**
+ * What the kernels of ../webgpu/ count on, as WebGPU promises it; Vulkan's own
+ * promises are half of most. Source: https://www.w3.org/TR/webgpu/#limits.
+ */
+const LEAST: Readonly<Record<string, number>> = {
+  maxStorageBufferBindingSize: 2 ** 27,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 2 ** 14,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupsPerDimension: 65535,
+};
+
 /** A driver's device under WebGPU's names. */
 export class VulkanAdapter {
   readonly info: Pick<
@@ -42,7 +55,8 @@ export class VulkanAdapter {
   /**
    * Opens it with all that it has, also what is not asked for.
    *
-   * @throws {TypeError} If it lacks a feature that is asked for.
+   * @throws {TypeError} If it lacks a feature that is asked for, or is less
+   * than the kernels need.
    * @throws {VulkanError} If the driver refuses.
    */
   requestDevice(
@@ -52,6 +66,12 @@ export class VulkanAdapter {
       const missing = requiredFeatures.filter((one) => !this.features.has(one));
       if (missing.length > 0) {
         throw new TypeError(`${this.info.description} lacks ${missing}`);
+      }
+      for (const [limit, least] of Object.entries(LEAST)) {
+        if (this.limits[limit] >= least) continue;
+        throw new TypeError(
+          `${limit} is ${this.limits[limit]}, the kernels need ${least}`,
+        );
       }
       return new VulkanDevice(openLogicalDevice(this.#physical), this);
     });

@@ -14,7 +14,12 @@ import {
   type FoundAdapter,
 } from "../webgpu/device/adapters.ts";
 import { VulkanAdapter } from "./adapter.ts";
-import { openInstance, physicalDevices } from "./driver/instance.ts";
+import { VulkanError } from "./api/result.ts";
+import {
+  type Instance,
+  openInstance,
+  physicalDevices,
+} from "./driver/instance.ts";
 import { memoryBytesOf } from "./driver/memory.ts";
 import {
   describeDevice,
@@ -38,18 +43,15 @@ type Numbered = Pick<
 /**
  * All devices that can serve, in the order of {@linkcode numberDevices}:
  * `vulkan:0`, `vulkan:1` … and `vulkan:software`. Devices of drivers below
- * Vulkan 1.3 are left out.
+ * Vulkan 1.3 are left out, as are those that their drivers cannot describe.
  *
- * @throws {Error} If there is no Vulkan here; the message is one line.
+ * @param from The process's own, if absent.
+ * @throws {Error} If there is no Vulkan here, or no device that its driver can
+ * describe; the message is one line.
  */
-export function listVulkanAdapters(): FoundAdapter[] {
+export function listVulkanAdapters(from?: Instance): FoundAdapter[] {
   chooseApi(); // which also quiets a layer of Mesa's
-  const instance = openInstance();
-  const found = physicalDevices(instance).flatMap((handle, place) => {
-    const physical = describeDevice(instance, handle);
-    if (!physical) return [];
-    return [{ ...physical, memoryBytes: memoryBytesOf(physical), place }];
-  });
+  const found = describeAll(from ?? openInstance());
   const counts = { vulkan: 0, software: 0 };
   return numberDevices(found).map((physical) => {
     // The one place where our objects take the place of WebGPU's.
@@ -78,6 +80,24 @@ export function listVulkanAdapters(): FoundAdapter[] {
       request: () => Promise.resolve(open()),
     };
   });
+}
+
+/** Those of one driver in spite of what another one does. */
+function describeAll(instance: Instance) {
+  const problems: VulkanError[] = [];
+  const found = physicalDevices(instance).flatMap((handle, place) => {
+    try {
+      const physical = describeDevice(instance, handle);
+      if (!physical) return [];
+      return [{ ...physical, memoryBytes: memoryBytesOf(physical), place }];
+    } catch (error) {
+      if (!(error instanceof VulkanError)) throw error;
+      problems.push(error);
+      return [];
+    }
+  });
+  if (found.length === 0 && problems.length > 0) throw problems[0];
+  return found;
 }
 
 /**
