@@ -1,9 +1,7 @@
 /**
  * All that is worth knowing of a GPU in one go, in less than five minutes:
  *
- *     deno task bench:gpu [--out DIR] [--driver vulkan|webgpu…]
- *         [--adapter gpu:0] [--model NAME…] [--limit 290] [--seconds 1.5]
- *         [--only TEXT…] [--small] [--count]
+ *     deno task bench:gpu [--out DIR] [--limit 290] [--only TEXT…] [--help]
  *
  * What it reaches at best; steps of `shakespeare-char`, `gpt2-small` (B8
  * T1024) and of heads of 32 in fp32, of the first two in bf16 and fp16, and
@@ -22,16 +20,18 @@
  */
 
 import { join } from "node:path";
-import { parseArgs, stripVTControlCharacters } from "node:util";
+import { stripVTControlCharacters } from "node:util";
+import { EXIT, UserError } from "../src/base/errors.ts";
+import type { FoundAdapter } from "../src/backend/webgpu/device/adapters.ts";
 import type { StoredPrecision } from "../src/backend/webgpu/dispatch.ts";
 import type { DevicePeaks } from "./gpu/budget.ts";
 import { countStep } from "./gpu/counts.ts";
 import { adaptersOf } from "./gpu/drivers.ts";
 import type { PartSettings } from "./gpu/measure_part.ts";
 import { modelOf } from "./gpu/models.ts";
+import { type Options, readOptions, USAGE } from "./gpu/options.ts";
 import {
   type Driver,
-  DRIVER_NAMES,
   type Findings,
   listParts,
   type Outcome,
@@ -40,50 +40,60 @@ import {
 import { formatOutcome, formatReport } from "./gpu/report.ts";
 import { runParts } from "./gpu/run_parts.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    adapter: { type: "string" },
-    count: { type: "boolean", default: false },
-    driver: { type: "string", multiple: true },
-    limit: { type: "string", default: "290" },
-    model: { type: "string", multiple: true },
-    only: { type: "string", multiple: true, default: [""] },
-    out: { type: "string" },
-    seconds: { type: "string" },
-    small: { type: "boolean", default: false },
-  },
-});
-const { small, out, adapter } = flags;
-const seconds = positive("seconds", flags.seconds ?? (small ? "0.1" : "1.5"));
-const limitSec = positive("limit", flags.limit);
-const models = flags.model ??
-  (small ? ["char-cpu"] : ["shakespeare-char", "gpt2-small", "short-heads"]);
-if (flags.count) {
-  for (const model of models) {
-    console.log(`${model}\n${countStep(await modelOf(model, { small }))}\n`);
-  }
-  Deno.exit();
-}
-if (out !== undefined) await Deno.mkdir(out, { recursive: true });
-
 /** What is tuned here is neither the user's nor for the user. */
 const cache = await Deno.makeTempDir({ prefix: "hearth-bench-" });
 /** By what they were measured in, once they are. */
 const peaks = new Map<StoredPrecision, DevicePeaks>();
-const drivers = await driversOf(flags.driver);
 const started = performance.now();
-const withPyTorch = Boolean(Deno.env.get("HEARTH_PYTHON"));
-const parts = listParts({ models, drivers, withPyTorch })
-  .filter(({ name }) => flags.only.some((text) => name.includes(text)));
-const outcomes = await runParts(parts, {
-  measure: inProcess,
-  onOutcome: tell,
-  limitSec,
-  now: () => performance.now(),
-});
-await Deno.remove(cache, { recursive: true });
-console.log(JSON.stringify(summary(outcomes)));
-if (outcomes.every(({ kind }) => kind === "failed")) Deno.exit(1);
+
+try {
+  Deno.exitCode = await main(readOptions(Deno.args));
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  console.error(`error: ${error.message}\nhint: ${error.hint}`);
+  Deno.exitCode = error.exitCode;
+} finally {
+  await Deno.remove(cache, { recursive: true });
+}
+
+/** @returns The exit code. */
+async function main(options: Options): Promise<number> {
+  const { small, models, limitSec, only = [""], out } = options;
+  if (options.help) {
+    console.log(USAGE);
+    return EXIT.ok;
+  }
+  if (options.count) {
+    for (const model of models) {
+      console.log(`${model}\n${countStep(await modelOf(model, { small }))}\n`);
+    }
+    return EXIT.ok;
+  }
+  for (const model of models) await modelOf(model, { small }); // is it there?
+  const drivers = await driversOf(options);
+  const withPyTorch = Boolean(Deno.env.get("HEARTH_PYTHON"));
+  const all = listParts({ models, drivers, withPyTorch });
+  const parts = all.filter(({ name }) =>
+    only.some((text) => name.includes(text))
+  );
+  if (parts.length === 0) {
+    throw new UserError(`No part has "${only.join('" or "')}" in its name`, {
+      hint: `they are: ${all.map(({ name }) => name).join("; ")}`,
+      exitCode: EXIT.usage,
+    });
+  }
+  if (out !== undefined) await Deno.mkdir(out, { recursive: true });
+  const outcomes = await runParts(parts, {
+    measure: (part, limitSec) => inProcess(part, { options, limitSec }),
+    onOutcome: (outcomes) => tell(outcomes, out),
+    limitSec,
+    now: () => performance.now(),
+  });
+  console.log(JSON.stringify(summary(outcomes)));
+  return outcomes.every(({ kind }) => kind === "failed")
+    ? EXIT.failed
+    : EXIT.ok;
+}
 
 /** What the last line and `results.json` say. */
 function summary(outcomes: readonly Outcome[]) {
@@ -92,7 +102,10 @@ function summary(outcomes: readonly Outcome[]) {
 }
 
 /** Prints the latest outcome and writes all. */
-async function tell(outcomes: readonly Outcome[]): Promise<void> {
+async function tell(
+  outcomes: readonly Outcome[],
+  out?: string,
+): Promise<void> {
   const latest = outcomes.at(-1)!;
   console.log(
     `${latest.name} (${latest.tookSec.toFixed(0)} s)\n` +
@@ -107,12 +120,15 @@ async function tell(outcomes: readonly Outcome[]): Promise<void> {
 }
 
 /** Measures a part by a process that is ended when its time is over. */
-async function inProcess(part: Part, limitSec: number): Promise<unknown> {
+async function inProcess(
+  part: Part,
+  { options: { adapter, seconds, small }, limitSec }: {
+    options: Options;
+    limitSec: number;
+  },
+): Promise<unknown> {
   const settings: PartSettings = {
-    part,
-    adapter,
-    seconds,
-    small,
+    ...{ part, adapter, seconds, small },
     peaks: peaksFor(part),
     cache,
   };
@@ -146,17 +162,24 @@ function peaksFor(part: Part): DevicePeaks | undefined {
   return (isFull ? undefined : peaks.get("bf16")) ?? peaks.get("fp32");
 }
 
-/** Those that are asked for, else all that show an adapter. */
-async function driversOf(asked: readonly string[] = []): Promise<Driver[]> {
-  const all = Object.keys(DRIVER_NAMES) as Driver[]; // which it is made of
-  const unknown = asked.find((name) => !all.some((one) => one === name));
-  if (unknown !== undefined) {
-    console.error(`--driver is "${unknown}", expected ${all.join(" or ")}`);
-    Deno.exit(2);
+/**
+ * Those that are asked for, else all that show an adapter.
+ *
+ * @throws {UserError} If there is no GPU and no other adapter is asked for.
+ */
+async function driversOf({ drivers, adapter }: Options): Promise<Driver[]> {
+  const asked = drivers ?? ["vulkan", "webgpu"] as const;
+  const shown = new Map<Driver, FoundAdapter[]>();
+  for (const one of asked) shown.set(one, await adaptersOf(one));
+  const isReal = ({ info }: FoundAdapter) => !info.isSoftware;
+  if (adapter === undefined && ![...shown.values()].flat().some(isReal)) {
+    throw new UserError("Cannot measure a GPU: this machine shows none", {
+      hint: "hearth doctor says why; --adapter software --small measures an " +
+        "adapter that computes on the CPU",
+    });
   }
-  if (asked.length > 0) return all.filter((one) => asked.includes(one));
-  const vulkan = await adaptersOf("vulkan");
-  return vulkan.length > 0 ? all : ["webgpu"];
+  const isThere = (one: Driver) => shown.get(one)!.length > 0;
+  return drivers ? [...drivers] : asked.filter(isThere);
 }
 
 /** What a process says last of an error, or of a panic of the runtime. */
@@ -165,11 +188,4 @@ function reasonOf(stderr: string): string {
   return lines.find((line) => /^error: |panicked at/.test(line))
     ?.replace(/^error: (Uncaught )?(\(in promise\) )?(\w*Error: )?/, "") ??
     lines.at(-1)!;
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (value > 0) return value;
-  console.error(`--${name} is "${text}", expected a number above 0`);
-  Deno.exit(2);
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readOptions, USAGE } from "../../bench/gpu/options.ts";
 import { listParts, type Outcome, type Part } from "../../bench/gpu/parts.ts";
 import { formatReport } from "../../bench/gpu/report.ts";
 import { runParts } from "../../bench/gpu/run_parts.ts";
@@ -172,5 +173,42 @@ Deno.test("bench:gpu writes what it has when every part fails", async () => {
     assert.match(report, /failed: There is no such adapter of/);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("readOptions() takes what is asked for, and says what it cannot", () => {
+  assert.deepEqual(readOptions([]), {
+    ...{ help: false, count: false, small: false },
+    ...{ out: undefined, adapter: undefined, only: undefined },
+    ...{ limitSec: 290, seconds: 1.5, drivers: undefined },
+    models: ["shakespeare-char", "gpt2-small", "short-heads"],
+  });
+  const args = ["--small", "--driver", "webgpu", "--driver", "vulkan"];
+  const small = readOptions([...args, "--only", "bf16", "--limit", "60"]);
+  assert.deepEqual([small.seconds, small.limitSec], [0.1, 60]);
+  assert.deepEqual(small.models, ["char-cpu"]);
+  assert.deepEqual(small.only, ["bf16"]);
+  assert.equal(small.drivers?.length, 2);
+  for (
+    const [args, message] of [
+      [["--nope"], "Unknown option '--nope'"],
+      [["--only"], "Option '--only <value>' argument missing"],
+      [["more"], "Unexpected argument 'more'"],
+      [["--limit", "0"], '--limit is "0": expected a number above 0'],
+      [
+        ["--driver", "cuda"],
+        '--driver is "cuda": expected webgpu or vulkan',
+      ],
+    ] as const
+  ) assert.throws(() => readOptions(args), { name: "UserError", message });
+  // What is told of each is what is taken.
+  const told = [...USAGE.matchAll(/^ {2}(?:-h, )?--([a-z]+)/gm)]
+    .map(([, name]) => name);
+  assert.equal(told.length, 10);
+  for (const name of told) {
+    const value = ["help", "count", "small"].includes(name)
+      ? []
+      : [name === "driver" ? "vulkan" : "1"];
+    readOptions([`--${name}`, ...value]);
   }
 });
