@@ -108,78 +108,42 @@ export function describeDevice(
   handle: bigint,
 ): PhysicalDevice | null {
   return scratch.during(() => {
-    const { vk } = instance;
     // What is chained must be known to the driver, hence the extensions first.
     const extensions = readExtensions(instance, handle);
-    const hasPlace = extensions.has(PCI_BUS_INFO);
-    const pci = scratch.write(PhysicalDevicePCIBusInfoProperties, {});
-    const driver = scratch.write(PhysicalDeviceDriverProperties, {
-      pNext: hasPlace ? pci : 0n,
-    });
-    const p13 = scratch.write(PhysicalDeviceVulkan13Properties, {
-      pNext: driver,
-    });
-    const p11 = scratch.write(PhysicalDeviceVulkan11Properties, { pNext: p13 });
-    const p = scratch.write(PhysicalDeviceProperties2, { pNext: p11 });
-    vk.vkGetPhysicalDeviceProperties2(handle, p);
-    const { properties } = scratch.read(PhysicalDeviceProperties2, p);
-    const { apiVersion, deviceType, limits } = properties;
+    const read = readProperties(instance, handle, extensions);
+    const { core, v11, v13, driver, pciAddress } = read;
     const queue = computeQueue(instance, handle);
-    if (apiVersion! < API_VERSION_1_3 || !queue) return null;
-    const more = scratch.read(PhysicalDeviceVulkan11Properties, p11);
-    const newer = scratch.read(PhysicalDeviceVulkan13Properties, p13);
-    const read = readFeatures(instance, handle, extensions);
-    const features = {
-      ...read,
-      canFixSubgroupSize: read.subgroupSizeControl &&
-        (newer.requiredSubgroupSizeStages & SHADER_STAGE_COMPUTE_BIT) !== 0,
+    if (core.apiVersion! < API_VERSION_1_3 || !queue) return null;
+    const known = readFeatures(instance, handle, extensions);
+    const features: OptionalFeatures = {
+      ...known,
+      canFixSubgroupSize: known.subgroupSizeControl &&
+        (v13.requiredSubgroupSizeStages & SHADER_STAGE_COMPUTE_BIT) !== 0,
       hasSubgroups:
-        (more.subgroupSupportedStages & SHADER_STAGE_COMPUTE_BIT) !== 0 &&
+        (v11.subgroupSupportedStages & SHADER_STAGE_COMPUTE_BIT) !== 0 &&
         SUBGROUP_OPERATIONS ===
-          (more.subgroupSupportedOperations & SUBGROUP_OPERATIONS),
+          (v11.subgroupSupportedOperations & SUBGROUP_OPERATIONS),
       timestampBits: queue.timestampBits,
     };
-    const maxBufferBytes = Math.min(
-      saturate(more.maxMemoryAllocationSize),
-      saturate(newer.maxBufferSize),
-    );
+    const { subgroupSize } = v11;
+    const subgroupSizes = [v13.minSubgroupSize, v13.maxSubgroupSize] as const;
     return {
       instance,
       handle,
-      name: textOf(properties.deviceName!),
-      kind: KINDS[deviceType!] ?? "other",
-      vendorId: properties.vendorID!,
-      deviceId: properties.deviceID!,
-      driverVersion: properties.driverVersion!,
-      ...readDriver(driver),
-      uuid: Uint8Array.from(more.deviceUUID).toHex(),
-      pciAddress: hasPlace ? readPciAddress(pci) : null,
-      subgroupSize: more.subgroupSize,
-      subgroupSizes: [newer.minSubgroupSize, newer.maxSubgroupSize],
-      limits: {
-        maxBufferBytes,
-        maxStorageBufferRange: Math.min(
-          limits!.maxStorageBufferRange!,
-          maxBufferBytes,
-        ),
-        maxStorageBuffers: Math.min(
-          limits!.maxPerStageDescriptorStorageBuffers!,
-          MOST_STORAGE_BUFFERS,
-        ),
-        maxSharedMemoryBytes: limits!.maxComputeSharedMemorySize!,
-        maxInvocations: limits!.maxComputeWorkGroupInvocations!,
-        maxWorkgroupSize: limits!.maxComputeWorkGroupSize!,
-        maxWorkgroupCount: limits!.maxComputeWorkGroupCount!,
-        storageBufferAlignment: Number(
-          limits!.minStorageBufferOffsetAlignment!,
-        ),
-      },
+      name: textOf(core.deviceName!),
+      kind: KINDS[core.deviceType!] ?? "other",
+      vendorId: core.vendorID!,
+      deviceId: core.deviceID!,
+      driverVersion: core.driverVersion!,
+      ...driver,
+      uuid: Uint8Array.from(v11.deviceUUID).toHex(),
+      pciAddress,
+      subgroupSize,
+      subgroupSizes,
+      limits: limitsOf(read),
       features,
-      // Kernels count on how many lanes share a matrix, and what those can.
-      matrixUnits: features.cooperativeMatrix && features.hasSubgroups &&
-          (features.canFixSubgroupSize ||
-            newer.minSubgroupSize === newer.maxSubgroupSize)
-        ? readMatrixUnits(instance, handle, more.subgroupSize)
+      matrixUnits: hasFixedLanes({ features, subgroupSizes })
+        ? readMatrixUnits(instance, handle, subgroupSize)
           .filter(({ scalar }) =>
             scalar === "f16"
               ? features.shaderFloat16
@@ -189,6 +153,68 @@ export function describeDevice(
       queueFamily: queue.index,
     };
   });
+}
+
+/** Whether kernels can count on how many lanes share a matrix, and on those. */
+function hasFixedLanes(
+  { features, subgroupSizes: [min, max] }: Pick<
+    PhysicalDevice,
+    "features" | "subgroupSizes"
+  >,
+): boolean {
+  return features.cooperativeMatrix && features.hasSubgroups &&
+    (features.canFixSubgroupSize || min === max);
+}
+
+/** What a driver tells of a device, beside its features. */
+function readProperties(
+  { vk }: Instance,
+  handle: bigint,
+  extensions: ReadonlySet<string>,
+) {
+  const hasPlace = extensions.has(PCI_BUS_INFO);
+  const pci = scratch.write(PhysicalDevicePCIBusInfoProperties, {});
+  const driver = scratch.write(PhysicalDeviceDriverProperties, {
+    pNext: hasPlace ? pci : 0n,
+  });
+  const v13 = scratch.write(PhysicalDeviceVulkan13Properties, {
+    pNext: driver,
+  });
+  const v11 = scratch.write(PhysicalDeviceVulkan11Properties, { pNext: v13 });
+  const all = scratch.write(PhysicalDeviceProperties2, { pNext: v11 });
+  vk.vkGetPhysicalDeviceProperties2(handle, all);
+  return {
+    core: scratch.read(PhysicalDeviceProperties2, all).properties,
+    v11: scratch.read(PhysicalDeviceVulkan11Properties, v11),
+    v13: scratch.read(PhysicalDeviceVulkan13Properties, v13),
+    driver: readDriver(driver),
+    pciAddress: hasPlace ? readPciAddress(pci) : null,
+  };
+}
+
+function limitsOf(
+  { core: { limits }, v11, v13 }: ReturnType<typeof readProperties>,
+): PhysicalDevice["limits"] {
+  const maxBufferBytes = Math.min(
+    saturate(v11.maxMemoryAllocationSize),
+    saturate(v13.maxBufferSize),
+  );
+  return {
+    maxBufferBytes,
+    maxStorageBufferRange: Math.min(
+      limits!.maxStorageBufferRange!,
+      maxBufferBytes,
+    ),
+    maxStorageBuffers: Math.min(
+      limits!.maxPerStageDescriptorStorageBuffers!,
+      MOST_STORAGE_BUFFERS,
+    ),
+    maxSharedMemoryBytes: limits!.maxComputeSharedMemorySize!,
+    maxInvocations: limits!.maxComputeWorkGroupInvocations!,
+    maxWorkgroupSize: limits!.maxComputeWorkGroupSize!,
+    maxWorkgroupCount: limits!.maxComputeWorkGroupCount!,
+    storageBufferAlignment: Number(limits!.minStorageBufferOffsetAlignment!),
+  };
 }
 
 function readDriver(
