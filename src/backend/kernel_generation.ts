@@ -20,7 +20,8 @@ export const KERNEL_GENERATION = {
    * parts of k; gradients behind dropout and of logits in two bytes, in fp16 as
    * matrix units take them; sums for a bias of what is rounded; GELU in fewer
    * operations; losses from one reading of logits; dot products of rows behind
-   * attention in another order.
+   * attention in another order; on matrix units, gradients of attention also
+   * where not all heads of a sequence can be kept.
    */
   webgpu: 4,
 } as const;

@@ -13,6 +13,8 @@ import type { GemmShape, GemmVariant } from "./gemm/gemm_variant.ts";
 export interface KernelContext {
   /** Most that attention's gradient may keep between its dispatches. */
   readonly mostKeptBytes: number;
+  /** The same where that is of a single head of keys. */
+  readonly mostHeadBytes: number;
   /** Most tensors that a dispatch may bind. */
   readonly mostBindings: number;
   /** Most workgroup memory of a dispatch. */

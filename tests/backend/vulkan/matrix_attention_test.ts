@@ -6,6 +6,7 @@ import {
   formatAttention,
 } from "../../../src/backend/webgpu/attention/attention_choice.ts";
 import type { MatrixGradientTile } from "../../../src/backend/webgpu/attention/attention_tile.ts";
+import { TIMES_FOR_ONE_HEAD } from "../../../src/backend/webgpu/kernels/attention_backward.ts";
 import type { AttentionAttrs } from "../../../src/graph/ops.ts";
 import { expectMatrixGradient } from "../webgpu/_matrix_gradient.ts";
 import { type MatrixDevice, onUnits } from "../webgpu/_matrix_units.ts";
@@ -59,11 +60,41 @@ onUnits("attention's gradient in parts, or where none fits", async (device) => {
   const attention = () => tile;
   // A tile of 64 x 64 for each head, in two bytes: two sequences, then one.
   const ofSequence = 2 * 64 * 64 * 2;
-  for (const mostKeptBytes of [2 * ofSequence, ofSequence - 1]) {
+  const none = Math.floor(ofSequence / TIMES_FOR_ONE_HEAD) - 1;
+  for (const mostKeptBytes of [2 * ofSequence, none]) {
     const gpu = await device.open(undefined, { attention, mostKeptBytes });
     const what = `${mostKeptBytes} bytes`;
     await expectMatrixGradient(gpu, size, { unit, isStored: true, what });
     await gpu.dispose();
+  }
+});
+
+onUnits("attention's gradient of some heads at a time", async (device) => {
+  const { unit } = device;
+  const options = { unit, isStored: true };
+  // A head of queries has three tiles of 64 x 64, in two bytes.
+  const ofHead = 3 * 64 * 64 * 2;
+  const size = { B: 2, T: 70, D: sideOf(device), p: 0.1 };
+  for (
+    const [H, Hkv, ...limits] of [
+      [3, 3, 2 * ofHead], // two heads, then one
+      [6, 3, 4 * ofHead], // the same, each with two heads of queries
+      [4, 1, ofHead], // one of keys, for which more is kept
+    ]
+  ) {
+    const attrs = { ...size, H, Hkv };
+    const tile = await tileOf(device, attrs);
+    const attention = () => tile;
+    const results: Float32Array[] = [];
+    for (const mostKeptBytes of [undefined, ...limits]) {
+      const gpu = await device.open(undefined, { attention, mostKeptBytes });
+      const what = `${H} heads, ${mostKeptBytes} bytes`;
+      results.push(
+        await expectMatrixGradient(gpu, attrs, { ...options, what }),
+      );
+      await gpu.dispose();
+    }
+    for (const one of results) assert.deepEqual(one, results[0]);
   }
 });
 

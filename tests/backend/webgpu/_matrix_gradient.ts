@@ -30,6 +30,7 @@ interface Inputs {
  *
  * @param options.isStored Whether queries, keys, values and the output's
  * gradient are stored in two bytes, else in f32.
+ * @returns The gradient.
  */
 export async function expectMatrixGradient(
   backend: Pick<Backend, "compile">,
@@ -39,7 +40,7 @@ export async function expectMatrixGradient(
     isStored: boolean;
     what: string;
   },
-): Promise<void> {
+): Promise<Float32Array> {
   const attrs = { ...size, site: 5 };
   const inputs = inputsOf(attrs, unit);
   const got = await gradient(backend, attrs, { inputs, isStored });
@@ -53,6 +54,7 @@ export async function expectMatrixGradient(
     const found = `${what} [${i}]: ${got[i]}, ${value} ± ${allowed}`;
     assert.ok(error <= allowed, found);
   });
+  return got;
 }
 
 /** Inputs of which a unit takes factors as they are. */

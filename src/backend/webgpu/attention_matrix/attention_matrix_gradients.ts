@@ -43,6 +43,8 @@ import {
   type MatrixGradient,
   type MatrixPart,
   ownPairs,
+  partHead,
+  partSizes,
   queriesAtOnce,
   slopesAt,
   storeUnits,
@@ -52,14 +54,15 @@ import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
 
 /** A workgroup per tile of keys. */
 export function matrixKeyGradients(
-  { part: { sequences, start, slopes }, dQkv, ...read }:
+  { part, dQkv, ...read }:
     & Record<"dOut" | "qkv" | "lse" | "rowDots" | "dQkv", GpuTensor>
     & { rng?: GpuTensor; site?: GpuTensor; part: MatrixPart },
   made: MatrixGradient,
   context: KernelContext,
 ): Dispatch {
   const { shape, tile: { rows, step, unit }, tile, scale } = made;
-  const { B, T, H, Hkv, D, tiles } = shape;
+  const { T, H, Hkv, D, tiles } = shape, { start, slopes } = part;
+  const sizes = partSizes(shape, part), heads = sizes.B * sizes.Hkv;
   const quads = [
     ...isRaw(read.dOut, unit, scale) ? ["dOut"] : [],
     ...isRaw(read.qkv, unit) ? ["qkv"] : [],
@@ -75,7 +78,7 @@ export function matrixKeyGradients(
     },
   );
   const { rng } = names;
-  const group = H / Hkv, workgroups = sequences * Hkv * tiles;
+  const group = H / Hkv, workgroups = heads * tiles;
   // 1. What is brought into workgroup memory.
   const threads = gradientThreads(tile);
   const { keys, values } = keyHeads(names.qkv, shape, "fromK");
@@ -123,7 +126,7 @@ export function matrixKeyGradients(
   };
       let queryTile = fromQ / ${MATRIX_TILE}u;
       let slopeTile = ${
-    slopesAt(shape, { queryTile: "queryTile", keyTile: "tile" })
+    slopesAt(shape, part, { queryTile: "queryTile", keyTile: "tile" })
   } + fromQ % ${MATRIX_TILE}u * ${
     MATRIX_TILE / 4
   }u + ownRow / 4u;${elements.variables}
@@ -164,12 +167,10 @@ ${
       threads,
       `
   let work = ${groupIndex(workgroups)};
-  if (work >= ${workgroups}u) { return; }${longestFirst(sequences * Hkv, tiles)}
-  let tile = rank; // the first keys have most queries
-  let hkv = head % ${Hkv}u;
-  let sequence = head / ${Hkv}u;
-  let b = sequence${start ? ` + u32(${names.start}[0])` : ""};
-  if (b >= ${B}u) { return; }
+  if (work >= ${workgroups}u) { return; }${longestFirst(heads, tiles)}
+  let tile = rank; // the first keys have most queries${
+        partHead(shape, part, { of: "keys", start: names.start })
+      }
   let first = b * ${T}u;
   let fromK = tile * ${MATRIX_TILE}u;
   let ownRow = subgroup * ${rows}u;
@@ -212,6 +213,6 @@ ${stored("dk", key("hkv"), 1 / (Math.sqrt(D) * scale))}`,
     bindings,
     code,
     workgroups: groups(workgroups),
-    flops: attentionFlops({ ...shape, B: sequences }, 4),
+    flops: attentionFlops({ ...shape, ...sizes }, 4),
   };
 }

@@ -26,17 +26,34 @@ export const MATRIX_TILE = 64;
 /** Widest heads: sums and rows of one subgroup take the registers of 32 lanes. */
 const MOST_D = 128;
 
-/** Some sequences, and the slopes that are kept of them. */
+/** Some sequences, or some heads of one, and what is kept of them. */
 export interface MatrixPart {
   /** How many sequences, at most: `start` tells which. */
   readonly sequences: number;
-  /** The number of the first one; absent is 0. */
+  /**
+   * How many heads of keys, at most, with the heads of queries that share them;
+   * absent is all. Where it is there, `sequences` is 1.
+   */
+  readonly heads?: number;
+  /**
+   * The number of the first sequence, and with `heads` that of the first head
+   * of keys; absent is 0.
+   */
   readonly start?: GpuTensor;
   /**
    * Slopes without 1 / sqrt(D), as the unit takes them, times the scale of
-   * gradients: (sequences, H, pairs, queries, keys), 64 x 64 of the last two.
+   * gradients: (sequences, heads of queries, pairs, queries, keys), 64 x 64 of
+   * the last two.
    */
   readonly slopes: GpuTensor;
+}
+
+/** The sizes of a part. */
+export function partSizes(
+  { H, Hkv }: Pick<AttentionShape, "H" | "Hkv">,
+  { sequences, heads = Hkv }: Pick<MatrixPart, "sequences" | "heads">,
+): Pick<AttentionShape, "B" | "H" | "Hkv"> {
+  return { B: sequences, H: heads * H / Hkv, Hkv: heads };
 }
 
 /** What both kernels are made for. */
@@ -152,20 +169,67 @@ export function longestFirst(heads: number, tiles: number): string {
   let head = firstHead + work % ${together}u % count;`;
 }
 
-/** Numbers of the slopes of so many sequences. */
-export function slopesLength(shape: AttentionShape, sequences: number): number {
-  return sequences * shape.H * pairs(shape) * MATRIX_TILE ** 2;
+/** Numbers of the slopes of a part. */
+export function slopesLength(
+  shape: AttentionShape,
+  part: Pick<MatrixPart, "sequences" | "heads">,
+): number {
+  const { B, H } = partSizes(shape, part);
+  return B * H * pairs(shape) * MATRIX_TILE ** 2;
 }
 
 /** WGSL: number of the first vector of a tile of slopes. */
 export function slopesAt(
   shape: AttentionShape,
+  { heads }: Pick<MatrixPart, "heads">,
   { queryTile, keyTile }: Record<"queryTile" | "keyTile", string>,
 ): string {
   const pair = `${queryTile} * (${queryTile} + 1u) / 2u + ${keyTile}`;
-  return `((sequence * ${shape.H}u + h) * ${pairs(shape)}u + ${pair}) * ${
-    MATRIX_TILE ** 2 / 4
-  }u`;
+  const head = heads === undefined
+    ? `(sequence * ${shape.H}u + h)`
+    : "(h - partHead)";
+  return `(${head} * ${pairs(shape)}u + ${pair}) * ${MATRIX_TILE ** 2 / 4}u`;
+}
+
+/**
+ * WGSL: of the workgroup that has number `head` among those of a part, which
+ * sequence `b` of all it has, and which heads of keys and, with `of` queries,
+ * of those.
+ *
+ * @param start The variable of the part's `start`.
+ */
+export function partHead(
+  { B, H, Hkv }: AttentionShape,
+  { heads, start }: Pick<MatrixPart, "heads" | "start">,
+  { of, start: table }: { of: "keys" | "queries"; start: string },
+): string {
+  const ofQueries = of === "queries", count = ofQueries ? H : Hkv;
+  if (heads !== undefined) {
+    const partHead = `u32(${table}[1]) * ${H / Hkv}u`;
+    return `
+  let b = u32(${table}[0]);
+  let partHead = ${partHead};${
+      ofQueries
+        ? `
+  let h = partHead + head;
+  if (h >= ${H}u) { return; }
+  let hkv = h * ${Hkv}u / ${H}u;`
+        : `
+  let hkv = u32(${table}[1]) + head;
+  if (hkv >= ${Hkv}u) { return; }`
+    }`;
+  }
+  const name = ofQueries ? "h" : "hkv";
+  return `
+  let ${name} = head % ${count}u;${
+    ofQueries
+      ? `
+  let hkv = h * ${Hkv}u / ${H}u;`
+      : ""
+  }
+  let sequence = head / ${count}u;
+  let b = sequence${start ? ` + u32(${table}[0])` : ""};
+  if (b >= ${B}u) { return; }`;
 }
 
 /**

@@ -27,6 +27,8 @@ import {
   type MatrixGradient,
   type MatrixPart,
   ownPairs,
+  partHead,
+  partSizes,
   queryPairs,
   slopesAt,
   storeUnits,
@@ -36,25 +38,26 @@ import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
 
 /** Keys of {@linkcode matrixKeyGradients} come first, as they make slopes. */
 export function matrixQueryGradients(
-  { part: { sequences, start, slopes }, qkv, dQkv }:
+  { part, qkv, dQkv }:
     & Record<"qkv" | "dQkv", GpuTensor>
     & { part: MatrixPart },
   { shape, tile, scale }: MatrixGradient,
 ): Dispatch {
-  const { B, T, H, Hkv, D, tiles } = shape, { unit } = tile;
+  const { T, D, tiles } = shape, { unit } = tile, { start, slopes } = part;
+  const sizes = partSizes(shape, part), heads = sizes.B * sizes.H;
   const { bindings, names } = bind(
     { read: { slopes, qkv, start }, write: { dQkv } },
     isRaw(qkv, unit)
       ? { vector: ["dQkv"], quads: ["slopes", "qkv"] }
       : { vector: ["qkv", "dQkv"], quads: ["slopes"] },
   );
-  const workgroups = sequences * H * tiles;
+  const workgroups = heads * tiles;
   const threads = gradientThreads(tile);
   const ds = matrixRows({
     array: names.slopes,
     at: (o) =>
       `4u * (${
-        slopesAt(shape, { queryTile: "tile", keyTile: "taken" })
+        slopesAt(shape, part, { queryTile: "tile", keyTile: "taken" })
       } + ${o} * ${MATRIX_TILE / 4}u)`,
   }, {
     ...{ prefix: "nextDs", rows: MATRIX_TILE, numbers: MATRIX_TILE },
@@ -100,13 +103,10 @@ ${
       threads,
       `
   let work = ${groupIndex(workgroups)};
-  if (work >= ${workgroups}u) { return; }${longestFirst(sequences * H, tiles)}
-  let tile = ${tiles - 1}u - rank; // the last queries have most keys
-  let h = head % ${H}u;
-  let hkv = h * ${Hkv}u / ${H}u;
-  let sequence = head / ${H}u;
-  let b = sequence${start ? ` + u32(${names.start}[0])` : ""};
-  if (b >= ${B}u) { return; }
+  if (work >= ${workgroups}u) { return; }${longestFirst(heads, tiles)}
+  let tile = ${tiles - 1}u - rank; // the last queries have most keys${
+        partHead(shape, part, { of: "queries", start: names.start })
+      }
   let first = b * ${T}u;
   let ownRow = subgroup * ${tile.rows}u;
   let own = subgroup * ${ownPairs(tile)}u;${
@@ -142,6 +142,6 @@ ${
     bindings,
     code,
     workgroups: groups(workgroups),
-    flops: attentionFlops({ ...shape, B: sequences }, 1),
+    flops: attentionFlops({ ...shape, ...sizes }, 1),
   };
 }

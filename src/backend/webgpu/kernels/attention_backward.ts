@@ -48,6 +48,12 @@ import { range } from "../shader/wgsl.ts";
 /** Most that is kept of ds: GPT-2 small with 8 sequences of 1024 needs 214 MB. */
 export const MOST_KEPT_BYTES = 2 ** 28;
 
+/**
+ * So many times as much may be kept for one head of keys, where that is the
+ * least: four heads of queries that share one take 1.1 GB with 16,384 positions.
+ */
+export const TIMES_FOR_ONE_HEAD = 5;
+
 /** Kernel of attention's gradient. */
 export const attentionBackwardKernels: Kernels<"attentionBackward"> = {
   attentionBackward({ in: inputs, out: { dQkv }, attrs }, context) {
@@ -119,15 +125,16 @@ function keptParts(
   return parts.map((part) => ({ ...part, kept }));
 }
 
-/** The same of slopes in two bytes. */
+/** The same of slopes in two bytes, of some heads where not of a sequence. */
 function matrixParts(
   shape: AttentionShape,
   { unit, context }: { unit: MatrixUnit; context: KernelContext },
 ): MatrixPart[] | null {
-  const bytes = 2 * slopesLength(shape, 1);
-  const parts = sequenceParts(shape, { bytes, context });
+  const bytes = 2 * slopesLength(shape, { sequences: 1 });
+  const parts = sequenceParts(shape, { bytes, context }) ??
+    headParts(shape, { bytes: bytes / shape.Hkv, context });
   if (!parts) return null;
-  const length = slopesLength(shape, parts[0].sequences);
+  const length = slopesLength(shape, parts[0]);
   const memory = context.scratch(length / 2);
   const slopes: GpuTensor = { ...memory, dtype: unit.scalar, length };
   return parts.map((part) => ({ ...part, slopes }));
@@ -150,4 +157,24 @@ function sequenceParts(
       ? context.table(Float32Array.of(part * sequences))
       : undefined,
   }));
+}
+
+/**
+ * Heads of keys, with the heads of queries that share them, in parts of which
+ * there is memory to keep so many bytes of each; null where there is none for a
+ * single one, which may take more.
+ */
+function headParts(
+  { B, Hkv }: AttentionShape,
+  { bytes, context }: { bytes: number; context: KernelContext },
+): Pick<MatrixPart, "sequences" | "heads" | "start">[] | null {
+  if (bytes > context.mostHeadBytes) return null;
+  const most = Math.max(1, Math.floor(context.mostKeptBytes / bytes));
+  const heads = Math.ceil(Hkv / Math.ceil(Hkv / most));
+  return range(B).flatMap((sequence) =>
+    range(Math.ceil(Hkv / heads)).map((part) => ({
+      ...{ sequences: 1, heads },
+      start: context.table(Float32Array.of(sequence, part * heads)),
+    }))
+  );
 }

@@ -22,7 +22,10 @@ import type { Dispatch, GpuTensor, StoredPrecision } from "../dispatch.ts";
 import type { GemmShape, GemmVariant } from "../gemm/gemm_variant.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
 import { webgpuKernels } from "../kernels.ts";
-import { MOST_KEPT_BYTES } from "../kernels/attention_backward.ts";
+import {
+  MOST_KEPT_BYTES,
+  TIMES_FOR_ONE_HEAD,
+} from "../kernels/attention_backward.ts";
 import { flatAdamw } from "../kernels/flat_adamw.ts";
 import { FactorCopies, findFactorUses } from "./factor_copies.ts";
 import {
@@ -282,14 +285,13 @@ function callContext(
       lifetime: { phase },
     },
   });
+  const { fuse, mostKeptBytes = MOST_KEPT_BYTES, maxBindingBytes } = choices;
+  const kept = (times: number) =>
+    fuse ? Math.min(times * mostKeptBytes, maxBindingBytes) : 0;
   return {
     attention: (op, attrs) => choices.attention({ op, attrs }, phase),
-    mostKeptBytes: choices.fuse
-      ? Math.min(
-        choices.mostKeptBytes ?? MOST_KEPT_BYTES,
-        choices.maxBindingBytes,
-      )
-      : 0,
+    mostKeptBytes: kept(1),
+    mostHeadBytes: kept(TIMES_FOR_ONE_HEAD),
     mostBindings: choices.maxBindings,
     workgroupBytes: choices.workgroupBytes ?? WORKGROUP_BYTES,
     hasU64: choices.hasU64 ?? false,
