@@ -1,72 +1,86 @@
 /**
- * How rows of heads get into workgroup memory as the factors of matrix units:
- * 16 bytes at a time, into registers first, so that those of the next tile can
- * be on their way while a tile is used.
+ * How rows get into workgroup memory as the factors of matrix units: into
+ * registers first, so that those of the next tile can be on their way while a
+ * tile is used.
  *
  * @module
  */
 
-import { lines, range } from "../shader/wgsl.ts";
-import { HALVES } from "./attention_matrix_rows.ts";
+import { range } from "../shader/wgsl.ts";
 
 /** Rows that all threads of a workgroup copy. */
 export interface RowCopy {
   /** WGSL: declares what is on its way. */
   readonly registers: string;
-  /** WGSL: reads the rows that begin with number `begin` of the sequence. */
-  take(begin: string): string;
+  /** WGSL: reads the part of this thread. */
+  readonly take: string;
   /** WGSL: writes what was read. */
   readonly put: string;
 }
 
+/** A vector of a thread: number `within` of those of row `row`, as WGSL. */
+export interface RowVector {
+  readonly row: string;
+  readonly within: string;
+}
+
+/** What is copied of each row. */
+export interface CopiedRows {
+  /** The variable of a thread's vector of number `turn`. */
+  variable(turn: number): string;
+  /** WGSL: the vector. */
+  read(vector: RowVector): string;
+  /** WGSL statements that write it. */
+  write(vector: RowVector, value: string): readonly string[];
+}
+
 /**
- * Shares rows out among the threads. In scope are the number `first` of the
- * sequence's first row among all, and `eight(i)`, eight numbers of them.
+ * Shares vectors of rows out among the threads.
  *
- * @param options.prefix Begins the names of variables.
- * @param options.vectors Of a row, 16 bytes each.
- * @param options.stride From one row of workgroup memory to the next.
- * @param options.parts Of each row, the numbers where they begin, and where
- * the first row of them goes.
+ * @param options.vectors Of a row.
+ * @param options.type Of a vector, in WGSL.
+ * @param options.parts All of them are copied side by side.
+ * @param options.canReadBehind Whether `read` may be asked for rows behind the
+ * last one; else threads that have none do not read.
  */
 export function rowCopy(
-  { prefix, rows, vectors, stride, threads, parts, width, T }: {
-    prefix: string;
+  { rows, vectors, threads, type, parts, canReadBehind = false }: {
     rows: number;
     vectors: number;
-    stride: number;
     threads: number;
-    parts: readonly { readonly from: string; readonly to: number }[];
-    /** Vectors of a row of all heads. */
-    width: number;
-    T: number;
+    type: string;
+    parts: readonly CopiedRows[];
+    canReadBehind?: boolean;
   },
 ): RowCopy {
   const count = rows * vectors;
-  const turns = range(Math.ceil(count / threads));
-  const all = (line: (turn: number, part: number) => string) =>
-    turns.map((turn) => lines(parts.length, (part) => line(turn, part)))
-      .join("\n");
-  const next = (turn: number, part: number) => `${prefix}${turn}_${part}`;
-  const index = (turn: number) => `(lane + ${turn * threads}u)`;
-  const row = (turn: number) => `${index(turn)} / ${vectors}u`;
-  const within = (turn: number) => `${index(turn)} % ${vectors}u`;
+  const each = (
+    line: (part: CopiedRows, turn: number, vector: RowVector) => string,
+    { isGuarded }: { isGuarded: boolean },
+  ) =>
+    range(Math.ceil(count / threads)).flatMap((turn) => {
+      const index = `(lane + ${turn * threads}u)`;
+      const row = `${index} / ${vectors}u`, within = `${index} % ${vectors}u`;
+      const isFull = (turn + 1) * threads <= count;
+      return parts.map((part) => {
+        const text = line(part, turn, { row, within });
+        return isFull || !isGuarded ? text : `
+    if (${index} < ${count}u) {${text}
+    }`;
+      });
+    }).join("");
   return {
-    registers: all((turn, part) => `  var ${next(turn, part)} = vec4<u32>();`),
-    // Behind the end of a sequence, the last row is as good as any.
-    take: (begin) =>
-      all((turn, part) => {
-        const at = `(first + min(${begin} + ${row(turn)}, ${T - 1}u))`;
-        const from = `(${parts[part].from}) / ${HALVES}u`;
-        return `    ${next(turn, part)} = ` +
-          `eight(${at} * ${width}u + ${within(turn)} + ${from});`;
-      }),
-    put: all((turn, part) => {
-      const at = `${row(turn)} * ${stride}u + ${within(turn)}`;
-      const put = `tiles[${at} + ${parts[part].to}u] = ${next(turn, part)};`;
-      return (turn + 1) * threads <= count
-        ? `    ${put}`
-        : `    if (${index(turn)} < ${count}u) { ${put} }`;
+    registers: each((part, turn) => `
+  var ${part.variable(turn)} = ${type}();`, { isGuarded: false }),
+    take: each((part, turn, vector) => `
+    ${part.variable(turn)} = ${part.read(vector)};`, {
+      isGuarded: !canReadBehind,
     }),
+    put: each(
+      (part, turn, vector) =>
+        part.write(vector, part.variable(turn)).map((statement) => `
+    ${statement}`).join(""),
+      { isGuarded: true },
+    ),
   };
 }

@@ -41,7 +41,11 @@ import type { KernelContext } from "../kernel.ts";
 import { dropoutFunctions } from "../shader/philox.ts";
 import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32, range } from "../shader/wgsl.ts";
-import { type RowCopy, rowCopy } from "./attention_matrix_copy.ts";
+import {
+  type CopiedRows,
+  type RowCopy,
+  rowCopy,
+} from "./attention_matrix_copy.ts";
 import {
   addValues,
   type AttentionCut,
@@ -157,7 +161,7 @@ function attend(cut: AttentionCut): string {
   const { attrs, choice, names, tiles, rows, perRow } = cut;
   const { B, T, H, Hkv, D } = attrs;
   const { queries, keys } = choice;
-  const copyKeys = keyCopy(cut);
+  const { registers, put } = keyCopy(cut, "0u");
   return `${longestFirst(B * H, tiles)}
   let tile = ${tiles - 1}u - rank;
   work = head;
@@ -171,19 +175,17 @@ function attend(cut: AttentionCut): string {
   let scores = ${firstScore(cut)}u + subgroup * ${rows * SCORE_ROW}u;
   let own = scores + sublane / ${perRow}u * ${SCORE_ROW}u;
   // 1. Queries, which stay in registers.
-${takeQueries(cut, copyKeys)}
+${takeQueries(cut, registers)}
 ${eachUnit(cut, (i, j) => `  var o${i}_${j} = ${typeOf(cut, "C")}();`)}
   var top = ${MASKED};
   var sum = 0.0f;
   let behind = min(fromQ + ${queries}u, ${T}u);
   for (var begin = 0u; begin < behind; begin += ${keys}u) {
-    workgroupBarrier();
-${copyKeys.put}
+    workgroupBarrier();${put}
     workgroupBarrier();
     // The next ones are on their way while these are used.
     let next = begin + ${keys}u;
-    if (next < behind) {
-${copyKeys.take("next")}
+    if (next < behind) {${keyCopy(cut, "next").take}
     }
     for (var step = 0u; step < ${keys}u; step += ${STEP}u) {
       let k = begin + step;
@@ -216,39 +218,61 @@ ${storeResults(cut)}
   }`;
 }
 
-/** What rows of heads are to those that copy them. */
-function rowsOf({ attrs, row, threads }: AttentionCut) {
-  const { T, D } = attrs;
-  const width = packed(attrs).width / HALVES;
-  return { vectors: D / HALVES, stride: row, threads, width, T };
+/**
+ * Copies rows of heads that begin with number `begin` of the sequence, by
+ * `eight(i)`, eight numbers of them.
+ *
+ * @param heads Of each row, the numbers where they begin, and where the first
+ * row of them goes.
+ */
+function headCopy(
+  { attrs, row: stride, threads }: AttentionCut,
+  { prefix, rows, begin, heads }: {
+    prefix: string;
+    rows: number;
+    begin: string;
+    heads: readonly { readonly from: string; readonly to: number }[];
+  },
+): RowCopy {
+  const { T, D } = attrs, width = packed(attrs).width / HALVES;
+  const parts = heads.map(({ from, to }, part): CopiedRows => ({
+    variable: (turn) => `${prefix}${turn}_${part}`,
+    read({ row, within }) {
+      // Behind the end of a sequence, the last row is as good as any.
+      const at = `(first + min(${begin} + ${row}, ${T - 1}u))`;
+      return `eight(${at} * ${width}u + ${within} + (${from}) / ${HALVES}u)`;
+    },
+    write: ({ row, within }, value) => [
+      `tiles[${row} * ${stride}u + ${within} + ${to}u] = ${value};`,
+    ],
+  }));
+  return rowCopy({
+    ...{ rows, vectors: D / HALVES, threads, type: "vec4<u32>", parts },
+    canReadBehind: true,
+  });
 }
 
 /** Keys and values, on their way to workgroup memory. */
-function keyCopy(cut: AttentionCut): RowCopy {
-  const heads = packed(cut.attrs);
-  return rowCopy({
-    ...{ ...rowsOf(cut), prefix: "key", rows: cut.choice.keys },
-    parts: [
-      { from: heads.key("hkv"), to: 0 },
-      { from: heads.value("hkv"), to: firstValue(cut) },
+function keyCopy(cut: AttentionCut, begin: string): RowCopy {
+  const { key, value } = packed(cut.attrs);
+  return headCopy(cut, {
+    ...{ prefix: "key", rows: cut.choice.keys, begin },
+    heads: [
+      { from: key("hkv"), to: 0 },
+      { from: value("hkv"), to: firstValue(cut) },
     ],
   });
 }
 
 /** WGSL: queries as units, while the first keys are on their way. */
-function takeQueries(cut: AttentionCut, copyKeys: RowCopy): string {
+function takeQueries(cut: AttentionCut, keyRegisters: string): string {
   const { attrs, choice: { queries, unit: { M, K } }, rows, row, down } = cut;
-  const copyQueries = rowCopy({
-    ...{ ...rowsOf(cut), prefix: "query", rows: queries },
-    parts: [{ from: packed(attrs).query("h"), to: 0 }],
+  const { registers, take, put } = headCopy(cut, {
+    ...{ prefix: "query", rows: queries, begin: "fromQ" },
+    heads: [{ from: packed(attrs).query("h"), to: 0 }],
   });
-  return `  {
-${copyQueries.registers}
-${copyQueries.take("fromQ")}
-${copyQueries.put}
-  }
-${copyKeys.registers}
-${copyKeys.take("0u")}
+  return `  {${registers}${take}${put}
+  }${keyRegisters}${keyCopy(cut, "0u").take}
   workgroupBarrier();
 ${
     down.flatMap((i) =>

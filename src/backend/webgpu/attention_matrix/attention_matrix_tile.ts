@@ -11,7 +11,8 @@
 import type { Heads } from "../attention/attention_heads.ts";
 import type { MatrixUnit } from "../device/matrix_unit.ts";
 import { type GpuTensor, QUAD } from "../dispatch.ts";
-import { f32, range } from "../shader/wgsl.ts";
+import { f32 } from "../shader/wgsl.ts";
+import { type RowCopy, rowCopy } from "./attention_matrix_copy.ts";
 
 /**
  * Rows are so many pairs longer than needed, 16 bytes of factors and 32 of
@@ -46,16 +47,12 @@ export function matrixEnables({ scalar }: MatrixUnit): string[] {
   ];
 }
 
-/** Rows that all threads of a workgroup bring into workgroup memory. */
-export interface MatrixRows {
+/** Rows on their way to workgroup memory; see attention_matrix_copy.ts. */
+export interface MatrixRows extends Pick<RowCopy, "registers" | "take"> {
   /** Pairs from row to row, and of all. */
   readonly stride: number;
   readonly pairs: number;
-  /** Declares variables for what is read before it is put into place. */
-  readonly registers: string;
-  /** Statements that read the part of this thread. */
-  readonly take: string;
-  /** Statements that write it to the rows that begin at pair `first`. */
+  /** Statements that write them to the rows that begin at pair `first`. */
   put(first: string): string;
 }
 
@@ -91,44 +88,34 @@ export function matrixRows(
   },
 ): MatrixRows {
   const raw = isRaw(tensor, unit, scale);
-  const size = raw ? 8 : 4;
-  const vectors = numbers / size, count = rows * vectors;
-  const stride = factorStride(numbers);
-  const index = (turn: number) => `(lane + ${turn * threads}u)`;
-  const row = (turn: number) => `${index(turn)} / ${vectors}u`;
-  const within = (turn: number) => `${index(turn)} % ${vectors}u`;
-  const turns = range(Math.ceil(count / threads));
-  const each = (line: (turn: number) => string) =>
-    turns.map((turn) =>
-      (turn + 1) * threads <= count ? line(turn) : `
-    if (${index(turn)} < ${count}u) {${line(turn)}
-    }`
-    ).join("");
+  const size = raw ? 8 : 4, stride = factorStride(numbers);
+  const copy = (first: string) =>
+    rowCopy({
+      ...{ rows, vectors: numbers / size, threads },
+      type: raw ? QUAD : "vec4<f32>",
+      parts: [{
+        variable: (turn) => `${prefix}${turn}`,
+        read({ row, within }) {
+          const place = `(${at(`(${row})`)}) / ${size}u + ${within}`;
+          return raw ? `raw_${array}(${place})` : `${array}[${place}]`;
+        },
+        write({ row, within }, value) {
+          const to = `${first} + ${row} * ${stride}u + ${
+            size / 4
+          }u * (${within})`;
+          const times = scale === 1 ? "" : ` * ${f32(scale)}`;
+          return raw
+            ? [
+              `tiles[${to}] = ${value}.xy;`,
+              `tiles[${to} + 1u] = ${value}.zw;`,
+            ]
+            : [`tiles[${to}] = packed(${value}${times});`];
+        },
+      }],
+    });
+  const { registers, take } = copy("0u");
   return {
-    stride,
-    pairs: rows * stride,
-    registers: turns.map((turn) => `
-  var ${prefix}${turn} = ${raw ? `${QUAD}()` : "vec4<f32>()"};`).join(""),
-    take: each((turn) => {
-      const place = `(${at(`(${row(turn)})`)}) / ${size}u + ${within(turn)}`;
-      return `
-    ${prefix}${turn} = ${
-        raw ? `raw_${array}(${place})` : `${array}[${place}]`
-      };`;
-    }),
-    put: (first) =>
-      each((turn) => {
-        const value = `${prefix}${turn}`;
-        const times = scale === 1 ? "" : ` * ${f32(scale)}`;
-        const to = `${first} + ${row(turn)} * ${stride}u + ${size / 4}u * (${
-          within(turn)
-        })`;
-        return raw
-          ? `
-    tiles[${to}] = ${value}.xy;
-    tiles[${to} + 1u] = ${value}.zw;`
-          : `
-    tiles[${to}] = packed(${value}${times});`;
-      }),
+    ...{ stride, pairs: rows * stride, registers, take },
+    put: (first) => copy(first).put,
   };
 }
