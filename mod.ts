@@ -25,11 +25,11 @@
  * @module
  */
 
+import type { DeviceListing } from "./src/backend/devices/list_devices.ts";
 import type {
   DeviceChoice,
   OpenedDevice,
 } from "./src/backend/devices/open_backend.ts";
-import type { DeviceListing } from "./src/backend/devices/list_devices.ts";
 import type {
   CheckpointEval,
   EvalOptions,
