@@ -95,116 +95,150 @@ export interface RefusedWay extends Refused {
 }
 
 /** Tunes; see the module. */
-export async function tuneKernels(
-  { sites, best, ways, atOnce, compile, tryOut, time, limitMs, now }: Tuning,
-): Promise<Tuned> {
-  const end = now() + limitMs;
-  const timed = new Map<string, KernelChoice>();
-  const guessed = new Map<string, KernelChoice>();
-  const refused: RefusedWay[] = [];
-  let ranked = best;
-  let longestMs = 0; // of as many ways as are compiled at once
-  /** Measures work on so many ways. */
-  const clocked = async <T>(count: number, work: () => Promise<T>) => {
-    const start = now();
-    const result = await work();
-    const turns = Math.ceil(count / atOnce);
-    longestMs = Math.max(longestMs, (now() - start) / turns);
-    return result;
-  };
-  /** How many ways there is likely to be time for. */
-  const affordable = () =>
-    longestMs === 0 ? Infinity : atOnce * Math.floor((end - now()) / longestMs);
-
-  for (const site of sites) {
+export async function tuneKernels(tuning: Tuning): Promise<Tuned> {
+  const tuner = new Tuner(tuning);
+  for (const site of tuning.sites) {
     if (siteFlops(site) < LEAST_FLOPS) continue;
+    if (!await tuner.tune(site)) break;
+  }
+  return tuner;
+}
+
+/** Tuning as it goes on, site by site. */
+class Tuner implements Tuned {
+  readonly timed = new Map<string, KernelChoice>();
+  readonly guessed = new Map<string, KernelChoice>();
+  readonly refused: RefusedWay[] = [];
+  readonly #tuning: Tuning;
+  readonly #end: number;
+  /** Tiles, the fastest first, once that is known. */
+  #ranked: readonly GemmTile[];
+  /** Of as many ways as are compiled at once. */
+  #longestMs = 0;
+
+  constructor(tuning: Tuning) {
+    this.#tuning = tuning;
+    this.#end = tuning.now() + tuning.limitMs;
+    this.#ranked = tuning.best;
+  }
+
+  /** Does what there is time for. @returns Whether the rest may go on. */
+  async tune(site: KernelSite): Promise<boolean> {
+    const { ways } = this.#tuning;
     const key = siteKey(site), part = shrinkSite(site, MOST_FLOPS[site.kind]);
-    if (part.kind === "matmul" && ranked.length === 0) {
-      const { order, suiting, isAlone } = await race(key, part, ways(site, []));
-      if (order.length === 0) continue;
-      timed.set(key, order[0]);
-      if (isAlone) break; // which says nothing of the others
-      ranked = suiting.map(tileOf);
-      // What is left to try with the fastest: its neighbours, other parts.
-      const known = order.map(formatChoice);
-      await compare(key, part, [
-        order[0],
-        ...ways(site, ranked).filter((way) =>
-          !known.includes(formatChoice(way))
-        ),
-      ]);
-      continue;
+    if (part.kind === "matmul" && this.#ranked.length === 0) {
+      return await this.#tuneFirst(site, { key, part });
     }
-    const all = ways(site, ranked);
-    if (await compare(key, part, unrefused(all))) continue;
-    const [likely] = unrefused(all);
+    const all = ways(site, this.#ranked);
+    if (await this.#compare({ key, part }, this.#unrefused(all))) return true;
+    const [likely] = this.#unrefused(all);
     if (!("splitK" in likely)) {
       // What is taken where nothing is said does not compile.
-      if (likely !== all[0]) guessed.set(key, likely);
+      if (likely !== all[0]) this.guessed.set(key, likely);
     } else {
-      guessed.set(
+      this.guessed.set(
         key,
         likely.flow === "matrix" || site.kind !== "matmul"
           ? likely
-          : withEnoughTiles(site.shape, unrefused(ranked)),
+          : withEnoughTiles(site.shape, this.#unrefused(this.#ranked)),
       );
     }
+    return true;
   }
-  return { timed, guessed, refused };
+
+  /** The first product, which all candidates compute. */
+  async #tuneFirst(
+    site: KernelSite,
+    { key, part }: { key: string; part: GemmSite },
+  ): Promise<boolean> {
+    const { ways } = this.#tuning;
+    const { order, suiting, isAlone } = await this.#race(
+      { key, part },
+      ways(site, []),
+    );
+    if (order.length === 0) return true;
+    this.timed.set(key, order[0]);
+    if (isAlone) return false; // which says nothing of the others
+    this.#ranked = suiting.map(tileOf);
+    // What is left to try with the fastest: its neighbours, other parts.
+    const known = order.map(formatChoice);
+    const others = ways(site, this.#ranked)
+      .filter((way) => !known.includes(formatChoice(way)));
+    await this.#compare({ key, part }, [order[0], ...others]);
+    return true;
+  }
+
+  /** Measures work on so many ways. */
+  async #clocked<T>(count: number, work: () => Promise<T>): Promise<T> {
+    const { now, atOnce } = this.#tuning;
+    const start = now();
+    const result = await work();
+    const turns = Math.ceil(count / atOnce);
+    this.#longestMs = Math.max(this.#longestMs, (now() - start) / turns);
+    return result;
+  }
+
+  /** How many ways there is likely to be time for. */
+  #affordable(): number {
+    const { now, atOnce } = this.#tuning;
+    if (this.#longestMs === 0) return Infinity;
+    return atOnce * Math.floor((this.#end - now()) / this.#longestMs);
+  }
 
   /** Without tiles that were refused at any site, unless that is all. */
-  function unrefused<T extends KernelChoice | GemmTile>(
+  #unrefused<T extends KernelChoice | GemmTile>(
     all: readonly T[],
   ): readonly T[] {
-    const names = refused.map(({ way }) => tileName(way));
+    const names = this.refused.map(({ way }) => tileName(way));
     const rest = all.filter((one) => !names.includes(tileName(one)));
     return rest.length > 0 ? rest : all;
   }
 
   /** Sets the fastest of as many ways as there is time for. */
-  async function compare(
-    key: string,
-    part: KernelSite,
+  async #compare(
+    { key, part }: KeyedSite,
     all: readonly KernelChoice[],
   ): Promise<boolean> {
+    const { atOnce, compile, tryOut, time } = this.#tuning;
     // The first tell how long a driver takes; their shaders stay compiled.
-    if (longestMs === 0) {
+    if (this.#longestMs === 0) {
       const first = all.slice(0, atOnce);
-      await clocked(first.length, async () => {
+      await this.#clocked(first.length, async () => {
         await compile(part, first);
         await tryOut(part, all[0]);
       });
     }
-    const some = all.slice(0, Math.max(0, affordable()));
+    const some = all.slice(0, Math.max(0, this.#affordable()));
     if (some.length < 2) return false;
-    const times = await clocked(some.length, () => time(part, some));
-    if (times) timed.set(key, some[orderOf(times)[0]]);
-    else {
-      const { tried, trials } = await tryAll(key, part, some);
-      if (tried.length === 0) return false;
-      const again = await timesOf(part, tried, trials);
-      timed.set(key, tried[orderOf(again)[0]]);
+    const times = await this.#clocked(some.length, () => time(part, some));
+    if (times) {
+      this.timed.set(key, some[orderOf(times)[0]]);
+      return true;
     }
+    const { tried, trials } = await this.#tryAll({ key, part }, some);
+    if (tried.length === 0) return false;
+    const again = await this.#timesOf(part, { tried, trials });
+    this.timed.set(key, tried[orderOf(again)[0]]);
     return true;
   }
 
   /** Those that run, each by itself, as far as there is time. */
-  async function tryAll<T extends KernelChoice>(
-    key: string,
-    part: KernelSite,
+  async #tryAll<T extends KernelChoice>(
+    { key, part }: KeyedSite,
     all: readonly T[],
-  ): Promise<{ tried: T[]; trials: KernelTrial[]; isOver: boolean }> {
+  ): Promise<Tried<T> & { isOver: boolean }> {
+    const { atOnce, compile, tryOut } = this.#tuning;
     const tried: T[] = [], trials: KernelTrial[] = [];
     for (const [i, way] of all.entries()) {
-      if (affordable() < 1) return { tried, trials, isOver: true };
+      if (this.#affordable() < 1) return { tried, trials, isOver: true };
       if (i % atOnce === 0) {
         const next = all.slice(i, i + atOnce);
-        await clocked(next.length, () => compile(part, next));
+        await this.#clocked(next.length, () => compile(part, next));
       }
-      const trial = await clocked(1, () => tryOut(part, way));
+      const trial = await this.#clocked(1, () => tryOut(part, way));
       if (trial === null) continue;
       if ("why" in trial) {
-        refused.push({ site: key, way, why: trial.why });
+        this.refused.push({ site: key, way, why: trial.why });
         continue;
       }
       tried.push(way);
@@ -214,13 +248,13 @@ export async function tuneKernels(
   }
 
   /** Milliseconds of each: with care if there is time, else as tried. */
-  async function timesOf(
+  async #timesOf(
     part: KernelSite,
-    tried: readonly KernelChoice[],
-    trials: readonly KernelTrial[],
+    { tried, trials }: Tried<KernelChoice>,
   ): Promise<number[]> {
+    const { now, time } = this.#tuning;
     const timingMs = trials.reduce((sum, trial) => sum + trial.timingMs, 0);
-    return now() + timingMs <= end && await time(part, tried) ||
+    return now() + timingMs <= this.#end && await time(part, tried) ||
       trials.map(({ ms }) => ms);
   }
 
@@ -229,17 +263,17 @@ export async function tuneKernels(
    * `suiting` what would be first if all suited the shape; `isAlone` if there
    * was no time for more than one.
    */
-  async function race(
-    key: string,
-    part: GemmSite,
+  async #race(
+    { key, part }: { key: string; part: GemmSite },
     all: readonly KernelChoice[],
   ): Promise<
     { order: GemmVariant[]; suiting: GemmVariant[]; isAlone: boolean }
   > {
     const variants = all as readonly GemmVariant[]; // of a product
-    const { tried, trials, isOver } = await tryAll(key, part, variants);
+    const { isOver, ...some } = await this.#tryAll({ key, part }, variants);
+    const { tried } = some;
     if (tried.length === 0) return { order: [], suiting: [], isAlone: false };
-    const times = await timesOf(part, tried, trials);
+    const times = await this.#timesOf(part, some);
     const order = orderOf(times), least = times[order[0]];
     const near = order.filter((i) => times[i] <= MOST_TIMES * least);
     const suited = times.map((ms, i) => ms / misfit(part.shape, tried[i]));
@@ -250,6 +284,18 @@ export async function tuneKernels(
       isAlone: tried.length === 1 && isOver,
     };
   }
+}
+
+/** A site as it is timed, with the key of the whole. */
+interface KeyedSite {
+  readonly key: string;
+  readonly part: KernelSite;
+}
+
+/** Ways that ran, and what that told. */
+interface Tried<T extends KernelChoice> {
+  readonly tried: T[];
+  readonly trials: KernelTrial[];
 }
 
 /** Indices, from the smallest number to the largest. */
