@@ -48,6 +48,9 @@ Deno.test("matrixUnitFor() takes units of the precision alone", () => {
   assert.equal(matrixUnitFor("fp32", units), null);
   assert.equal(matrixUnitFor("bf16", [LAVAPIPE]), null);
   assert.equal(matrixUnitFor("bf16"), null);
+  // No tile here is as deep, or as odd.
+  assert.equal(matrixUnitFor("bf16", [{ ...NVIDIA, K: 64 }, NVIDIA]), NVIDIA);
+  assert.equal(matrixUnitFor("bf16", [{ ...NVIDIA, N: 24 }, NVIDIA]), NVIDIA);
 });
 
 Deno.test("matrixCandidates() heeds the unit and the device", () => {
@@ -66,6 +69,35 @@ Deno.test("matrixCandidates() heeds the unit and the device", () => {
   });
   assert.ok(wide.every((name) => !name.startsWith("256x")));
   assert.ok(wide.some((name) => name.startsWith("128x128x32 64x64")));
+});
+
+Deno.test("matrixCandidates() have parts that are whole units", () => {
+  const tiles = (sides: Partial<MatrixUnit>) =>
+    matrixCandidates({ ...NVIDIA, ...sides }, {
+      ...LIMITS,
+      maxComputeWorkgroupStorageSize: 1 << 20,
+    }).map((tile) => formatGemm(tile).split(" matrix")[0]);
+  const ofAll = [
+    "128x128x32 64x64",
+    "128x128x64 64x32",
+    "128x192x64 64x48",
+    "128x64x32 64x32",
+    "64x96x32 32x48",
+    "32x32x32 16x16",
+  ];
+  const of = (...places: number[]) => places.map((n) => ofAll[n]);
+  assert.deepEqual(tiles({}), ofAll);
+  assert.deepEqual(tiles({ M: 32 }), of(0, 1, 2, 3, 4)); // not of 16 rows
+  assert.deepEqual(tiles({ N: 32 }), of(0, 1, 3)); // nor 16 or 48 columns
+  assert.deepEqual(tiles({ K: 64 }), of(1, 2)); // nor 32 deep
+});
+
+Deno.test("matrixCandidates() may take all of a workgroup's memory", () => {
+  const has = (maxComputeWorkgroupStorageSize: number) =>
+    matrixCandidates(NVIDIA, { ...LIMITS, maxComputeWorkgroupStorageSize })
+      .some((tile) => formatGemm(tile) === LARGE);
+  const needed = 2 * 128 * 80; // see below
+  assert.deepEqual([has(needed), has(needed - 1)], [true, false]);
 });
 
 Deno.test("matrixWorkgroupBytes() counts rows with their padding", () => {
@@ -146,6 +178,8 @@ Deno.test("splitByWaves() splits k where there are few tiles of units", () => {
   const gradient = { M: 384, N: 1536, K: 16384, transA: true, transB: false };
   assert.equal(splitByWaves(gradient, parseGemm(wide)), 7);
   assert.equal(split(128, 128, 256), 1); // not 8 tiles deep twice
+  assert.equal(split(128, 128, 2048), 8); // as many as are 8 deep, on idle cores
+  assert.equal(split(128, 128, 1 << 20), 32); // and never more than these
 });
 
 Deno.test("ChosenKernels tries tiles that suit the shape, the fastest first", () => {

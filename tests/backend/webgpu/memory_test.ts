@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Dispatch } from "../../../src/backend/webgpu/dispatch.ts";
+import fc from "fast-check";
+import type { Dispatch, Memory } from "../../../src/backend/webgpu/dispatch.ts";
 import {
   splitByWork,
   SUBMIT_FLOPS,
@@ -9,6 +10,7 @@ import {
   findFlatUpdates,
   findSumChains,
 } from "../../../src/backend/webgpu/lowering/flat_update.ts";
+import { sideBySide } from "../../../src/backend/webgpu/lowering/schedule.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";
 import type { Tensor } from "../../../src/graph/tensor.ts";
@@ -59,6 +61,102 @@ Deno.test("planMemory() lets temporaries that never meet share memory", () => {
   assert.deepEqual(places.get(b.memory), places.get(d.memory));
   assert.notDeepEqual(places.get(a.memory), places.get(b.memory));
   assert.deepEqual(buffers, [256, 256]);
+});
+
+Deno.test("planMemory() lets phases take turns", () => {
+  const [a, b] = ["p", "q"].map((phase) => tensor("t", { phase }));
+  const { places, buffers } = planMemory({
+    phases: new Map([["p", [dispatch([], [a])]], ["q", [dispatch([], [b])]]]),
+    persistent: new Map(),
+  }, LIMITS);
+  assert.deepEqual(places.get(a.memory), places.get(b.memory));
+  assert.deepEqual(buffers, [256]);
+});
+
+Deno.test("planMemory() lets nothing overlap that is needed at one time", () => {
+  const LIFETIMES = ["input", "persistent", { phase: "p" }] as const;
+  const pieces = fc.array(
+    fc.record({
+      lifetime: fc.constantFrom(...LIFETIMES),
+      length: fc.integer({ min: 1, max: 300 }), // seldom aligned
+    }),
+    { minLength: 2, maxLength: 8 },
+  );
+  const some = fc.array(fc.nat(7), { maxLength: 3 });
+  const uses = fc.array(fc.record({ reads: some, writes: some }), {
+    minLength: 1,
+    maxLength: 10,
+  });
+  fc.assert(
+    fc.property(pieces, uses, (pieces, uses) => {
+      const tensors = pieces.map(({ lifetime, length }, i) =>
+        tensor(`t${i}`, lifetime, length)
+      );
+      const isInput = (one: Dispatch["bindings"][number]["tensor"]) =>
+        one.memory.lifetime === "input"; // the host alone writes those
+      const of = (list: readonly number[]) => [
+        ...new Set(list.map((i) => tensors[i % tensors.length])),
+      ];
+      const dispatches = uses.map(({ reads, writes }) => {
+        const written = of(writes).filter((one) => !isInput(one));
+        return dispatch(
+          of(reads).filter((one) => !written.includes(one)),
+          written,
+        );
+      });
+      const limits = { alignment: 256, maxBufferBytes: 2500 };
+      const { places, buffers } = planOf(dispatches, limits);
+
+      // 1. Each is aligned, and lies within its buffer.
+      assert.ok(buffers.every((size) => size <= limits.maxBufferBytes));
+      for (const [{ sizeBytes }, { buffer, offset }] of places) {
+        assert.equal(offset % limits.alignment, 0);
+        assert.ok(offset + sizeBytes <= buffers[buffer]);
+      }
+      // 2. What is needed at one time shares no byte.
+      const groups = sideBySide(dispatches);
+      const needed = (memory: Memory) => {
+        if (typeof memory.lifetime !== "object") return [0, groups.length];
+        const at = (group: readonly Dispatch[]) =>
+          group.some(({ bindings }) =>
+            bindings.some(({ tensor }) => tensor.memory === memory)
+          );
+        return [groups.findIndex(at), groups.findLastIndex(at)];
+      };
+      const all = [...places].map(([memory, place]) => ({
+        ...place,
+        ...{ name: memory.name, sizeBytes: memory.sizeBytes },
+        needed: needed(memory),
+      }));
+      for (const a of all) {
+        for (const b of all) {
+          if (a === b || a.buffer !== b.buffer) continue;
+          const isApart = a.offset + a.sizeBytes <= b.offset ||
+            b.offset + b.sizeBytes <= a.offset;
+          const isLater = a.needed[1] < b.needed[0] ||
+            b.needed[1] < a.needed[0];
+          assert.ok(isApart || isLater, `${a.name} and ${b.name}`);
+        }
+      }
+      // 3. A buffer that a dispatch writes is not read there, nor used by one
+      //    that can run beside it.
+      const buffersOf = ({ bindings }: Dispatch, which: boolean[]) =>
+        new Set(
+          bindings.filter(({ written }) => which.includes(written))
+            .map(({ tensor }) => places.get(tensor.memory)!.buffer),
+        );
+      for (const group of groups) {
+        for (const one of group) {
+          for (const other of group) {
+            const used = other === one ? [false] : [false, true];
+            const written = buffersOf(one, [true]);
+            assert.ok(written.isDisjointFrom(buffersOf(other, used)));
+          }
+        }
+      }
+    }),
+    { numRuns: 300, seed: 1 },
+  );
 });
 
 Deno.test("planMemory() keeps what persists, whenever it is used", () => {
