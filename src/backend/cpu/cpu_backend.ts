@@ -96,7 +96,7 @@ class OpenCpu implements CpuBackend {
     };
     this.#kernels = kernels;
     const { code } = kernels;
-    this.#pool = new WorkerPool({ threads, cores: cpu.cores, code, pauses });
+    this.#pool = new WorkerPool({ threads, code, pauses });
   }
 
   get limits(): { programBytes: number } {

@@ -39,10 +39,11 @@ export interface PhaseRun {
   readonly profile: number;
 }
 
-/** Looks at a barrier before sleeping: some 20 us, many times a usual wait. */
+/**
+ * Looks at a barrier before sleeping: some 20 us, many times a usual wait. With
+ * more threads than cores, too: who sleeps is woken later than a chunk takes.
+ */
 const SPIN_LIMIT = 20_000;
-/** With more threads than cores, a spinning thread keeps out a working one. */
-const SPIN_LIMIT_CROWDED = 100;
 
 /** See the module. */
 export class WorkerPool {
@@ -57,9 +58,8 @@ export class WorkerPool {
   #closed = false;
 
   constructor(
-    { threads, cores, code, pauses }: {
+    { threads, code, pauses }: {
       threads: number;
-      cores: number;
       code: KernelCode;
       /** Of the backend, for tests. */
       pauses?: number;
@@ -68,7 +68,6 @@ export class WorkerPool {
     const control = new SharedArrayBuffer(CONTROL_BYTES);
     this.threads = threads;
     this.#words = new Int32Array(control, 0, WORD.reason);
-    const spinLimit = threads > cores ? SPIN_LIMIT_CROWDED : SPIN_LIMIT;
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => {}); // every command that waits reports it
     this.#died = promise;
@@ -78,7 +77,7 @@ export class WorkerPool {
         code,
         thread,
         threads,
-        spinLimit,
+        spinLimit: SPIN_LIMIT,
         pauses: pauses === undefined ? 0 : 1 + pauses * threads + thread,
       };
       const worker = new Worker(

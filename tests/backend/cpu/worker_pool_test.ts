@@ -12,7 +12,7 @@ import type { Tensor } from "../../../src/graph/tensor.ts";
 
 Deno.test("a worker that cannot load a program says why, and works on", async () => {
   const { code } = loadKernels({ gemm: "wasm" });
-  const pool = new WorkerPool({ threads: 2, cores: 2, code });
+  const pool = new WorkerPool({ threads: 2, code });
   const noMemory = null as unknown as WebAssembly.Memory;
   await assert.rejects(
     pool.send(() => ({
@@ -37,7 +37,7 @@ Deno.test("a worker that cannot load a program says why, and works on", async ()
 
 Deno.test("a worker that ends without an error is no reason to wait", async () => {
   const { code } = loadKernels({ gemm: "wasm" });
-  const pool = new WorkerPool({ threads: 2, cores: 2, code });
+  const pool = new WorkerPool({ threads: 2, code });
   const { postMessage } = Worker.prototype;
   Worker.prototype.postMessage = function () {
     this.terminate();
