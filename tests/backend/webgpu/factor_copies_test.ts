@@ -101,6 +101,8 @@ Deno.test("a step on units rounds its weights once, together", () => {
     /^(wte|h\.\d\.(attn|mlp)\..*weight)/.test(name)
   );
   assert.equal(matrices.length, 2 * 4 + 1);
+  const ends = matrices.map(([, { offset, length }]) => offset + 4 * length);
+  assert.equal(source.offset + 4 * source.length, Math.max(...ends));
   assert.deepEqual(
     new Set(readers.map((one) => tensorOf(one, "b").offset)),
     new Set(matrices.map(([, { offset }]) => (offset - source.offset) / 2)),
@@ -188,6 +190,23 @@ Deno.test("what is summed by the way is read once, too", () => {
     assert.equal(tensorOf(one, "b").dtype, "bf16");
     assert.match(one.code, /lowSum \+= unpacked\(/);
   }
+});
+
+Deno.test("a factor is rounded if its rows are of whole vectors", () => {
+  // 16 tiles of 32 x 32 each way, but k is no multiple of four.
+  const side = 32 * 16, odd = 30;
+  const rounded = (transA: boolean, transB: boolean) => {
+    const g = new Graph();
+    const a = g.state("a", transA ? [odd, side] : [side, odd]);
+    const b = g.state("b", transB ? [side, odd] : [odd, side]);
+    g.matmul(a, b, { transA, transB, out: g.state("out", [side, side]) });
+    return lowered(plan({ g })).all.filter(isCopy)
+      .map((one) => tensorOf(one, "x").memory.name);
+  };
+  assert.deepEqual(rounded(false, false), ["b"]);
+  assert.deepEqual(rounded(true, false), ["a", "b"]);
+  assert.deepEqual(rounded(false, true), []);
+  assert.deepEqual(rounded(true, true), ["a"]);
 });
 
 Deno.test("a factor that is written is rounded anew", () => {

@@ -367,6 +367,34 @@ Deno.test("the tuning cache survives damage and read-only homes", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("the tuning cache is for one driver, and for the kernels there are", async () => {
+  const folder = await Deno.makeTempDir();
+  const of = (driverVersion?: number) => {
+    const facts = { driver: "some 1.0", isNvidiaDriver: true, memoryBytes: 1 };
+    const vulkan = driverVersion === undefined
+      ? undefined
+      : { ...facts, driverVersion, place: 0 };
+    return openTuningCache({ ...ADAPTER, vulkan }, folder);
+  };
+  await of(1).save({ "1x2x3 NN": SMALL });
+  assert.deepEqual(await of(1).load(), { "1x2x3 NN": SMALL });
+  assert.deepEqual(await of(2).load(), {});
+  assert.deepEqual(await of().load(), {});
+
+  const [{ name }] = [...Deno.readDirSync(folder)];
+  const { adapter } = JSON.parse(await Deno.readTextFile(join(folder, name)));
+  assert.equal(adapter.vulkanDriver, 1);
+  // FNV-1a of the adapter alone would outlive all changes of shaders.
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(JSON.stringify(adapter))) {
+    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) % 2n ** 64n;
+  }
+  const alone = hash.toString(16).padStart(16, "0");
+  assert.match(name, /^kernels-[0-9a-f]{16}\.json$/);
+  assert.notEqual(name, `kernels-${alone}.json`);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("webgpu: a device that is lost while it is timed is named", {
   ignore: noAdapter,
 }, async () => {
