@@ -38,6 +38,7 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
+import { matrixEnables } from "../shader/matrix.ts";
 import { dropoutFunctions } from "../shader/philox.ts";
 import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32, range } from "../shader/wgsl.ts";
@@ -71,7 +72,6 @@ import {
   STEP,
   subgroupRows,
 } from "./attention_matrix_rows.ts";
-import { matrixEnables } from "./attention_matrix_tile.ts";
 
 /** Queries and results of longer heads need more registers than there are. */
 const MOST_D = 128;

@@ -10,7 +10,7 @@ import {
   dropoutVector,
   type MatrixAttention,
 } from "../attention/attention_tile.ts";
-import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
+import { matrixType } from "../shader/matrix.ts";
 import { range } from "../shader/wgsl.ts";
 import {
   FACTORS_AT,
@@ -48,7 +48,7 @@ export const firstScore = ({ choice, row }: AttentionCut) =>
 
 /** WGSL: the type of a unit of factors or sums. */
 export const typeOf = ({ choice }: AttentionCut, use: "A" | "B" | "C") =>
-  matrixType(choice, use);
+  matrixType(choice.unit, use);
 
 /** How many threads have a row, and columns of a unit. */
 export const cutRows = ({ perRow, choice: { unit: { N } } }: AttentionCut) => ({

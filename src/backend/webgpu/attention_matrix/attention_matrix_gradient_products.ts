@@ -6,7 +6,7 @@
  * @module
  */
 
-import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
+import { matrixType } from "../shader/matrix.ts";
 import { range } from "../shader/wgsl.ts";
 import type { MatrixGradient } from "./attention_matrix_part.ts";
 import { factorStride, resultStride } from "./attention_matrix_tile.ts";
@@ -17,8 +17,8 @@ import { factorStride, resultStride } from "./attention_matrix_tile.ts";
  */
 export function gradientProducts({ shape: { D }, tile }: MatrixGradient) {
   const { rows, step, unit } = tile;
-  const left = matrixType({ unit }, "A"), right = matrixType({ unit }, "B");
-  const sum = matrixType({ unit }, "C");
+  const left = matrixType(unit, "A"), right = matrixType(unit, "B");
+  const sum = matrixType(unit, "C");
   const stride = factorStride(D);
   const results = resultStride(rows), factors = factorStride(rows);
   const all = (count: number, line: (i: number) => string) =>

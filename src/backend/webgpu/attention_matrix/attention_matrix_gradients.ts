@@ -31,6 +31,7 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
+import { matrixEnables } from "../shader/matrix.ts";
 import { dropoutFunctions } from "../shader/philox.ts";
 import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32 } from "../shader/wgsl.ts";
@@ -50,7 +51,7 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
-import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
+import { isRaw, matrixRows } from "./attention_matrix_tile.ts";
 
 /** A workgroup per tile of keys. */
 export function matrixKeyGradients(

@@ -17,7 +17,7 @@ import {
   groupIndex,
   groups,
 } from "../dispatch.ts";
-import { matrixType } from "../gemm_matrix/gemm_matrix.ts";
+import { matrixEnables, matrixType } from "../shader/matrix.ts";
 import { packing } from "../shader/two_byte_access.ts";
 import { entry, f32, range } from "../shader/wgsl.ts";
 import {
@@ -34,7 +34,7 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
-import { isRaw, matrixEnables, matrixRows } from "./attention_matrix_tile.ts";
+import { isRaw, matrixRows } from "./attention_matrix_tile.ts";
 
 /** Keys of {@linkcode matrixKeyGradients} come first, as they make slopes. */
 export function matrixQueryGradients(
@@ -70,7 +70,7 @@ export function matrixQueryGradients(
   const ofResults = subgroupsOf(tile) * ownPairs(tile);
   const memory = Math.max(queryPairs(shape), ofResults);
   const [A, Bt, C] = (["A", "B", "C"] as const)
-    .map((use) => matrixType({ unit }, use));
+    .map((use) => matrixType(unit, use));
   const down = range(tile.rows / unit.M), across = range(D / unit.N);
   const take = (number: string) => `
     {

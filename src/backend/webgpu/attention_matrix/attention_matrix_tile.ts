@@ -38,15 +38,6 @@ export function resultAt(at: string): string {
   return `bitcast<vec4<f32>>(vec4<u32>(tiles[${at}], tiles[${at} + 1u]))`;
 }
 
-/** Extensions that shaders with units need. */
-export function matrixEnables({ scalar }: MatrixUnit): string[] {
-  return [
-    "wgpu_cooperative_matrix",
-    "subgroups",
-    ...scalar === "f16" ? ["f16"] : [],
-  ];
-}
-
 /** Rows on their way to workgroup memory; see attention_matrix_copy.ts. */
 export interface MatrixRows extends Pick<RowCopy, "registers" | "take"> {
   /** Pairs from row to row, and of all. */

@@ -23,6 +23,7 @@ import type {
   GemmVariant,
   MatrixTile,
 } from "../gemm/gemm_variant.ts";
+import { matrixEnables, matrixType } from "../shader/matrix.ts";
 import { packing, unpacking } from "../shader/two_byte_access.ts";
 import { entry, f32, joined, range } from "../shader/wgsl.ts";
 import {
@@ -97,7 +98,7 @@ ${
       `${frame.place}${begin(variant)}${a.begin}${b.begin}
   ${a.registers}${b.registers}${
         eachUnit(variant, (i, j) => `
-  var c${i}_${j} = ${matrixType(variant, "C")}();`)
+  var c${i}_${j} = ${matrixType(variant.unit, "C")}();`)
       }${
         summing
           ? COLUMN_SUMS.map((sum) => `
@@ -118,25 +119,12 @@ ${
   }`;
   return {
     label: "matmul",
-    enables: [
-      "wgpu_cooperative_matrix",
-      "subgroups",
-      ...scalar === "f16" ? ["f16"] : [],
-    ],
+    enables: matrixEnables(variant.unit),
     bindings,
     code,
     workgroups,
     flops: 2 * M * N * K,
   };
-}
-
-/** The type of one unit: left or right factor, or result. */
-export function matrixType(
-  { unit: { M, N, K, scalar } }: Pick<MatrixTile, "unit">,
-  use: "A" | "B" | "C",
-): string {
-  const sides = { A: `${M}x${K}`, B: `${K}x${N}`, C: `${M}x${N}` };
-  return `coop_mat${sides[use]}<${use === "C" ? "f32" : scalar}, ${use}>`;
 }
 
 /** WGSL for each unit of a subgroup's block, row by row. */
@@ -240,7 +228,7 @@ function multiply(
       ? along * stride + k / EIGHT
       : k * stride + along / EIGHT;
     return `${isRow ? "coopLoad" : "coopLoadT"}<${
-      matrixType(variant, use)
+      matrixType(unit, use)
     }>(&tiles[${
       from(alongK ? ` * ${stride}u` : ` / ${EIGHT}u`)
     } + ${offset}u], ${stride}u)`;
