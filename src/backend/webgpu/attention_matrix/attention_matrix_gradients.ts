@@ -51,7 +51,7 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
-import { isRaw, matrixRows } from "./attention_matrix_tile.ts";
+import { isRaw, type MatrixRows, matrixRows } from "./attention_matrix_tile.ts";
 
 /** A workgroup per tile of keys. */
 export function matrixKeyGradients(
@@ -61,8 +61,8 @@ export function matrixKeyGradients(
   made: MatrixGradient,
   context: KernelContext,
 ): Dispatch {
-  const { shape, tile: { rows, step, unit }, tile, scale } = made;
-  const { T, H, Hkv, D, tiles } = shape, { start, slopes } = part;
+  const { shape, tile, scale } = made, { unit } = tile;
+  const { D, tiles } = shape, { start, slopes } = part;
   const sizes = partSizes(shape, part), heads = sizes.B * sizes.Hkv;
   const quads = [
     ...isRaw(read.dOut, unit, scale) ? ["dOut"] : [],
@@ -78,45 +78,155 @@ export function matrixKeyGradients(
       quads,
     },
   );
-  const { rng } = names;
-  const group = H / Hkv, workgroups = heads * tiles;
-  // 1. What is brought into workgroup memory.
+  const { rng, site } = names;
   const threads = gradientThreads(tile);
+  const atOnce = queriesAtOnce(shape, tile, context.workgroupBytes);
   const { keys, values } = keyHeads(names.qkv, shape, "fromK");
-  const ofRows = (prefix: string, array: "qkv" | "dOut", count: number) => ({
-    ...{ prefix, rows: count, numbers: D, threads, unit },
+  const rowsOf = (prefix: string, array: "qkv" | "dOut", rows: number) => ({
+    ...{ prefix, rows, numbers: D, threads, unit },
     tensor: read[array],
     scale: array === "dOut" ? scale : 1,
   });
-  const k = matrixRows(keys, ofRows("k", "qkv", MATRIX_TILE));
-  const v = matrixRows(values, ofRows("v", "qkv", MATRIX_TILE));
-  const atOnce = queriesAtOnce(shape, tile, context.workgroupBytes);
-  const q = matrixRows(
-    queryHeads(names.qkv, shape, "beginQ"),
-    ofRows("nextQ", "qkv", atOnce),
-  );
-  const dy = matrixRows(
-    outHeads(names.dOut, shape, "beginQ"),
-    ofRows("nextDy", "dOut", atOnce),
-  );
-  const own = q.pairs + dy.pairs;
-  const memory = Math.max(
-    own + subgroupsOf(tile) * ownPairs(tile),
+  const queries = queryHeads(names.qkv, shape, "beginQ");
+  const outs = outHeads(names.dOut, shape, "beginQ");
+  const cut: Cut = {
+    ...{ made, part, names, atOnce },
+    k: matrixRows(keys, rowsOf("k", "qkv", MATRIX_TILE)),
+    v: matrixRows(values, rowsOf("v", "qkv", MATRIX_TILE)),
+    q: matrixRows(queries, rowsOf("nextQ", "qkv", atOnce)),
+    dy: matrixRows(outs, rowsOf("nextDy", "dOut", atOnce)),
+    products: gradientProducts(made),
+  };
+  const workgroups = heads * tiles;
+  const code = `
+${rng ? dropoutFunctions({ p: shape.p, site, rng }, context) : ""}
+${packing("packed", unit.scalar)}
+var<workgroup> tiles: array<vec2<u32>, ${memoryOf(cut)}>;
+${
+    entry(
+      threads,
+      `
+  let work = ${groupIndex(workgroups)};
+  if (work >= ${workgroups}u) { return; }${longestFirst(heads, tiles)}
+  let tile = rank; // the first keys have most queries${
+        partHead(shape, part, { of: "keys", start: names.start })
+      }${goThrough(cut)}
+${storeSums(cut)}`,
+      { subgroup: true },
+    )
+  }`;
+  return {
+    label: GRADIENT_LABEL,
+    enables: matrixEnables(unit),
+    bindings,
+    code,
+    workgroups: groups(workgroups),
+    flops: attentionFlops({ ...shape, ...sizes }, 4),
+  };
+}
+
+/** What a workgroup does, and with what. */
+interface Cut {
+  readonly made: MatrixGradient;
+  readonly part: MatrixPart;
+  /** Variables of the tensors; no `rng` is without dropout. */
+  readonly names:
+    & Record<
+      "qkv" | "dOut" | "lse" | "rowDots" | "rng" | "site" | "start" | "dQkv",
+      string
+    >
+    & { slopes: string };
+  /** Queries that are in workgroup memory. */
+  readonly atOnce: number;
+  /** Rows on their way there: of keys and values, of queries and of dOut. */
+  readonly k: MatrixRows;
+  readonly v: MatrixRows;
+  readonly q: MatrixRows;
+  readonly dy: MatrixRows;
+  readonly products: ReturnType<typeof gradientProducts>;
+}
+
+/** Pairs of workgroup memory before what subgroups have for themselves. */
+function firstOwn({ q, dy }: Cut): number {
+  return q.pairs + dy.pairs;
+}
+
+/** Pairs of workgroup memory; keys are there before all else. */
+function memoryOf(cut: Cut): number {
+  const { made: { tile }, k } = cut;
+  return Math.max(
+    firstOwn(cut) + subgroupsOf(tile) * ownPairs(tile),
     k.pairs,
   );
-  const half = ownPairs(tile) / 2;
+}
+
+/** WGSL: all queries behind a tile of keys, some at a time. */
+function goThrough(cut: Cut): string {
+  const { made: { shape, tile: { rows, step }, tile }, atOnce } = cut;
+  const { q, dy, products } = cut;
+  const { T, H, Hkv } = shape;
+  const group = H / Hkv;
   const take = q.take + dy.take;
   /** Where the queries of a turn are. */
   const place = (turn: string) => `
       let h = hkv * ${group}u + ${turn} / perHead;
       let beginQ = (begins + ${turn} % perHead) * ${atOnce}u;`;
-  // 2. Products.
-  const units = gradientProducts(made);
+  return `
+  let first = b * ${T}u;
+  let fromK = tile * ${MATRIX_TILE}u;
+  let ownRow = subgroup * ${rows}u;
+  let own = ${firstOwn(cut)}u + subgroup * ${ownPairs(tile)}u;
+  let begins = tile * ${MATRIX_TILE / atOnce}u;
+  let perHead = ${Math.ceil(T / atOnce)}u - begins;
+  let turns = ${group}u * perHead;${takeKeys(cut)}${products.sums("dk")}${
+    products.sums("dv")
+  }${q.registers}${dy.registers}
+  {${place("0u")}${take}
+  }
+  for (var turn = 0u; turn < turns; turn++) {${q.put("0u")}${
+    dy.put(`${q.pairs}u`)
+  }
+    workgroupBarrier();
+    let following = turn + 1u;
+    if (following < turns) {${place("following")}${take}
+    }${place("turn")}
+    for (var slice = 0u; slice < ${atOnce}u; slice += ${step}u) {
+      let heads = (b * ${H}u + h) * ${T}u;${multiply(cut)}
+    }
+    workgroupBarrier();
+  }`;
+}
+
+/** WGSL: keys and values as units, side by side where there is room. */
+function takeKeys(cut: Cut): string {
+  const { k, v, products } = cut;
+  return `${k.registers}${v.registers}${k.take}${
+    memoryOf(cut) >= 2 * k.pairs
+      ? `${v.take}${k.put("0u")}${v.put(`${k.pairs}u`)}
+  workgroupBarrier();${products.keys("k", 0)}${products.keys("v", k.pairs)}
+  workgroupBarrier();`
+      : `${k.put("0u")}
+  workgroupBarrier();${products.keys("k", 0)}
+  workgroupBarrier();${v.take}${v.put("0u")}
+  workgroupBarrier();${products.keys("v", 0)}
+  workgroupBarrier();`
+  }`;
+}
+
+/**
+ * WGSL: what some queries add to the sums. Barriers are for all subgroups
+ * alike: Mesa's software takes those of one for those of the workgroup.
+ */
+function multiply({ made, part, names, atOnce, q, products }: Cut): string {
+  const { shape, tile: { rows, step }, tile } = made, { T } = shape;
   const elements = matrixElements(made, names);
-  // Barriers are for all subgroups alike: Mesa's software takes those of one
-  // for those of the workgroup.
+  const half = ownPairs(tile) / 2;
   const dyRows = `rowsAt + ${q.pairs}u`;
-  const compute = `
+  const slopeTile = slopesAt(shape, part, {
+    queryTile: "queryTile",
+    keyTile: "tile",
+  });
+  return `
       let fromQ = beginQ + slice;
       let rowsAt = slice * ${q.stride}u;
       let isSeen = fromQ + ${step - 1}u >= fromK + ownRow${
@@ -126,13 +236,11 @@ export function matrixKeyGradients(
     T % step === 0 ? "" : ` || fromQ + ${step}u > ${T}u`
   };
       let queryTile = fromQ / ${MATRIX_TILE}u;
-      let slopeTile = ${
-    slopesAt(shape, part, { queryTile: "queryTile", keyTile: "tile" })
-  } + fromQ % ${MATRIX_TILE}u * ${
+      let slopeTile = ${slopeTile} + fromQ % ${MATRIX_TILE}u * ${
     MATRIX_TILE / 4
   }u + ownRow / 4u;${elements.variables}
       if (isSeen) {${elements.statistics}${
-    units.rowProducts([
+    products.rowProducts([
       { name: "k", rows: "rowsAt", to: 0 },
       { name: "v", rows: dyRows, to: half },
     ])
@@ -145,75 +253,27 @@ export function matrixKeyGradients(
       if (isSeen) {${elements.put}
       }
       subgroupBarrier();
-      if (isSeen) {${units.addProducts("dv", { from: 0, columns: dyRows })}${
-    units.addProducts("dk", { from: half, columns: "rowsAt" })
+      if (isSeen) {${products.addProducts("dv", { from: 0, columns: dyRows })}${
+    products.addProducts("dk", { from: half, columns: "rowsAt" })
   }
       }
       subgroupBarrier();`;
+}
+
+/** WGSL: stores the gradients of values and keys. */
+function storeSums(
+  { made: { shape, tile, scale }, names: { dQkv } }: Cut,
+): string {
+  const { T, D } = shape;
   const { width, key, value } = packed(shape);
   const stored = (sums: string, offset: string, factor: number) =>
     storeUnits({
       ...{ sums, tile, D, T, row: "fromK + ownRow" },
       store: (row, vector, sum) =>
-        `${names.dQkv}[((first + ${row}) * ${width}u + ${offset}) / 4u + ${vector}] = ${sum}${
+        `${dQkv}[((first + ${row}) * ${width}u + ${offset}) / 4u + ${vector}] = ${sum}${
           factor === 1 ? "" : ` * ${f32(factor)}`
         };`,
     });
-  const code = `
-${rng ? dropoutFunctions({ p: shape.p, site: names.site, rng }, context) : ""}
-${packing("packed", unit.scalar)}
-var<workgroup> tiles: array<vec2<u32>, ${memory}>;
-${
-    entry(
-      threads,
-      `
-  let work = ${groupIndex(workgroups)};
-  if (work >= ${workgroups}u) { return; }${longestFirst(heads, tiles)}
-  let tile = rank; // the first keys have most queries${
-        partHead(shape, part, { of: "keys", start: names.start })
-      }
-  let first = b * ${T}u;
-  let fromK = tile * ${MATRIX_TILE}u;
-  let ownRow = subgroup * ${rows}u;
-  let own = ${own}u + subgroup * ${ownPairs(tile)}u;
-  let begins = tile * ${MATRIX_TILE / atOnce}u;
-  let perHead = ${Math.ceil(T / atOnce)}u - begins;
-  let turns = ${group}u * perHead;${k.registers}${v.registers}${k.take}${
-        memory >= 2 * k.pairs
-          ? `${v.take}${k.put("0u")}${v.put(`${k.pairs}u`)}
-  workgroupBarrier();${units.keys("k", 0)}${units.keys("v", k.pairs)}
-  workgroupBarrier();`
-          : `${k.put("0u")}
-  workgroupBarrier();${units.keys("k", 0)}
-  workgroupBarrier();${v.take}${v.put("0u")}
-  workgroupBarrier();${units.keys("v", 0)}
-  workgroupBarrier();`
-      }${units.sums("dk")}${units.sums("dv")}${q.registers}${dy.registers}
-  {${place("0u")}${take}
-  }
-  for (var turn = 0u; turn < turns; turn++) {${q.put("0u")}${
-        dy.put(`${q.pairs}u`)
-      }
-    workgroupBarrier();
-    let following = turn + 1u;
-    if (following < turns) {${place("following")}${take}
-    }${place("turn")}
-    for (var slice = 0u; slice < ${atOnce}u; slice += ${step}u) {
-      let heads = (b * ${H}u + h) * ${T}u;${compute}
-    }
-    workgroupBarrier();
-  }
-${stored("dv", value("hkv"), 1 / scale)}
-${stored("dk", key("hkv"), 1 / (Math.sqrt(D) * scale))}`,
-      { subgroup: true },
-    )
-  }`;
-  return {
-    label: GRADIENT_LABEL,
-    enables: matrixEnables(unit),
-    bindings,
-    code,
-    workgroups: groups(workgroups),
-    flops: attentionFlops({ ...shape, ...sizes }, 4),
-  };
+  return `${stored("dv", value("hkv"), 1 / scale)}
+${stored("dk", key("hkv"), 1 / (Math.sqrt(D) * scale))}`;
 }

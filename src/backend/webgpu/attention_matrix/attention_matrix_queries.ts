@@ -9,7 +9,10 @@
 
 import { GRADIENT_LABEL } from "../attention/attention_gradients.ts";
 import { keyHeads, packed } from "../attention/attention_heads.ts";
-import { attentionFlops } from "../attention/attention_tile.ts";
+import {
+  attentionFlops,
+  type MatrixGradientTile,
+} from "../attention/attention_tile.ts";
 import {
   bind,
   type Dispatch,
@@ -34,7 +37,7 @@ import {
   storeUnits,
   subgroupsOf,
 } from "./attention_matrix_part.ts";
-import { isRaw, matrixRows } from "./attention_matrix_tile.ts";
+import { isRaw, type MatrixRows, matrixRows } from "./attention_matrix_tile.ts";
 
 /** Keys of {@linkcode matrixKeyGradients} come first, as they make slopes. */
 export function matrixQueryGradients(
@@ -69,31 +72,12 @@ export function matrixQueryGradients(
   });
   const ofResults = subgroupsOf(tile) * ownPairs(tile);
   const memory = Math.max(queryPairs(shape), ofResults);
-  const [A, Bt, C] = (["A", "B", "C"] as const)
-    .map((use) => matrixType(unit, use));
   const down = range(tile.rows / unit.M), across = range(D / unit.N);
   const take = (number: string) => `
     {
       let taken = ${number};
       let fromK = taken * ${MATRIX_TILE}u;${ds.take}${k.take}
     }`;
-  const compute = range(MATRIX_TILE / unit.K).map((depth) => `
-    if (keyTile < tile || ${depth * unit.K}u < ownRow + ${tile.rows}u) {${
-    down.map((i) => `
-      let row${i} = coopLoad<${A}>(&tiles[ownRow * ${ds.stride}u + ${
-      i * unit.M * ds.stride + depth * unit.K / 4
-    }u], ${ds.stride}u);`).join("")
-  }${
-    across.map((n) => `
-      let column${n} = coopLoad<${Bt}>(&tiles[${
-      ds.pairs + depth * unit.K * k.stride + n * unit.N / 4
-    }u], ${k.stride}u);${
-      down.map((i) => `
-      dq${i}_${n} = coopMultiplyAdd(row${i}, column${n}, dq${i}_${n});`)
-        .join("")
-    }`).join("")
-  }
-    }`).join("");
   const { width, query } = packed(shape);
   const code = `
 ${packing("packed", unit.scalar)}
@@ -112,7 +96,7 @@ ${
   let own = subgroup * ${ownPairs(tile)}u;${
         down.flatMap((i) =>
           across.map((n) => `
-  var dq${i}_${n} = ${C}();`)
+  var dq${i}_${n} = ${matrixType(unit, "C")}();`)
         ).join("")
       }${ds.registers}${k.registers}${take("0u")}
   for (var keyTile = 0u; keyTile <= tile; keyTile++) {${ds.put("0u")}${
@@ -120,7 +104,7 @@ ${
       }
     workgroupBarrier();
     if (keyTile < tile) {${take("keyTile + 1u")}
-    }${compute}
+    }${addProducts({ tile, D, ds, k })}
     workgroupBarrier();
   }${
         storeUnits({
@@ -144,4 +128,35 @@ ${
     workgroups: groups(workgroups),
     flops: attentionFlops({ ...shape, ...sizes }, 1),
   };
+}
+
+/** WGSL: adds the products of slopes with the keys of a tile to `dq`. */
+function addProducts(
+  { tile: { rows, unit }, D, ds, k }: {
+    tile: MatrixGradientTile;
+    D: number;
+    /** Slopes and keys in workgroup memory, one behind the other. */
+    ds: MatrixRows;
+    k: MatrixRows;
+  },
+): string {
+  const A = matrixType(unit, "A"), B = matrixType(unit, "B");
+  const down = range(rows / unit.M), across = range(D / unit.N);
+  return range(MATRIX_TILE / unit.K).map((depth) => `
+    if (keyTile < tile || ${depth * unit.K}u < ownRow + ${rows}u) {${
+    down.map((i) => `
+      let row${i} = coopLoad<${A}>(&tiles[ownRow * ${ds.stride}u + ${
+      i * unit.M * ds.stride + depth * unit.K / 4
+    }u], ${ds.stride}u);`).join("")
+  }${
+    across.map((n) => `
+      let column${n} = coopLoad<${B}>(&tiles[${
+      ds.pairs + depth * unit.K * k.stride + n * unit.N / 4
+    }u], ${k.stride}u);${
+      down.map((i) => `
+      dq${i}_${n} = coopMultiplyAdd(row${i}, column${n}, dq${i}_${n});`)
+        .join("")
+    }`).join("")
+  }
+    }`).join("");
 }
