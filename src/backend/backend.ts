@@ -95,8 +95,8 @@ export interface Backend {
    */
   compile(program: Program): Promise<Executable>;
   /**
-   * Whether the program would fit the device's memory now. Absent where the
-   * memory is the machine's own.
+   * Whether the program would fit the device's memory now. Absent where there
+   * is no bound to it.
    */
   fits?(program: Program): Promise<boolean>;
   /**

@@ -19,7 +19,7 @@ import type {
 import { expectData } from "../expect_data.ts";
 import { type CpuInfo, readCpuInfo } from "./cores.ts";
 import { type KernelChoice, type Kernels, loadKernels } from "./kernels.ts";
-import { layOut, type MemoryLayout } from "./memory_layout.ts";
+import { findPlaces, layOut, type MemoryLayout } from "./memory_layout.ts";
 import { MemoryStore, MOST_BYTES } from "./memory_store.ts";
 import { WorkerFailure, WorkerPool } from "./worker_pool.ts";
 
@@ -52,6 +52,8 @@ export interface CpuExecutable extends Executable {
 
 /** A backend whose executables are {@linkcode CpuExecutable}s. */
 export interface CpuBackend extends Backend {
+  readonly limits: { readonly programBytes: number };
+  fits(program: Program): Promise<boolean>;
   compile(program: Program): Promise<CpuExecutable>;
 }
 
@@ -102,6 +104,18 @@ class OpenCpu implements CpuBackend {
   get limits(): { programBytes: number } {
     const { available } = Deno.systemMemoryInfo();
     return { programBytes: Math.min(MOST_BYTES, available) };
+  }
+
+  fits(program: Program): Promise<boolean> {
+    const { code } = this.#kernels;
+    const { threads } = this.#pool;
+    const memory = this.#memories.take();
+    try {
+      const { totalBytes } = findPlaces(program, { code, memory, threads });
+      return Promise.resolve(totalBytes <= this.limits.programBytes);
+    } finally {
+      this.#memories.give(memory);
+    }
   }
 
   async compile(program: Program): Promise<CpuExecutable> {

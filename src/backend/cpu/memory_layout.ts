@@ -41,20 +41,41 @@ const RECORDS = 2048;
 const SCRATCH_ALIGNMENT = 4096;
 const ALIGNMENT = 64;
 
+/** What a program is laid out in, and for whom. */
+interface Place {
+  readonly code: KernelCode;
+  readonly memory: WebAssembly.Memory;
+  readonly threads: number;
+}
+
 /**
  * Lays out a program in `memory`, which grows as needed: writes all records,
  * and zeros to the persistent tensors.
  *
  * @throws {UserError} If the memory cannot become large enough.
  */
-export function layOut(
+export function layOut(program: Program, place: Place): MemoryLayout {
+  const { memory } = place;
+  const { tickets, ...layout } = findPlaces(program, place);
+  const { persistent, arena, sharedScratch, totalBytes } = layout;
+  const used = memory.buffer.byteLength; // what grows is zero already
+  growTo(memory, totalBytes);
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.fill(0, 0, WORDS_BYTES);
+  bytes.fill(0, persistent, Math.min(arena, used));
+  bytes.fill(0, sharedScratch, sharedScratch + tickets);
+  return layout;
+}
+
+/**
+ * Writes all records, for which `memory` grows; the rest has yet to be made.
+ *
+ * @returns Where everything will lie, and the bytes of tickets.
+ */
+export function findPlaces(
   program: Program,
-  { code, memory, threads }: {
-    code: KernelCode;
-    memory: WebAssembly.Memory;
-    threads: number;
-  },
-): MemoryLayout {
+  { code, memory, threads }: Place,
+): MemoryLayout & { tickets: number } {
   // 1. Sizes that are known from the program alone.
   const phases = new Map<string, PhaseLayout>();
   let end = RECORDS, longest = 0;
@@ -91,14 +112,6 @@ export function layOut(
   );
   const threadScratchBytes = align(own + ALIGNMENT, SCRATCH_ALIGNMENT);
   const totalBytes = threadScratch + threads * threadScratchBytes;
-
-  // 3. Room for it all.
-  const used = memory.buffer.byteLength; // what grows is zero already
-  growTo(memory, totalBytes);
-  const bytes = new Uint8Array(memory.buffer);
-  bytes.fill(0, 0, WORDS_BYTES);
-  bytes.fill(0, persistent, Math.min(arena, used));
-  bytes.fill(0, sharedScratch, sharedScratch + tickets);
   return {
     phases,
     profile,
@@ -108,6 +121,7 @@ export function layOut(
     threadScratch,
     threadScratchBytes,
     totalBytes,
+    tickets,
   };
 }
 

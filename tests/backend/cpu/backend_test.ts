@@ -94,6 +94,22 @@ Deno.test("compile() says how much memory is missing", async () => {
   await backend.dispose();
 });
 
+Deno.test("fits() is true for what compile() takes, and for no more", async () => {
+  const backend = await openCpuBackend({ threads: 1 });
+  // Of one tensor and little else: the limit is 65,536 pages of 64 KiB.
+  const programOf = (pages: number) => {
+    const g = new Graph();
+    g.state("x", [pages * 65536 / 4]);
+    return plan({ g });
+  };
+  const { programBytes } = backend.limits;
+  const most = Math.floor(programBytes / 65536);
+  assert.equal(await backend.fits(programOf(1)), true);
+  assert.equal(await backend.fits(programOf(most - 512)), true); // 32 MiB
+  assert.equal(await backend.fits(programOf(most)), false); // no room for rest
+  await backend.dispose();
+});
+
 Deno.test("a program finds zeros in the memory of another", async () => {
   const backend = await openCpuBackend({ threads: 2 });
   const first = await open(backend);
