@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { executableName, TARGETS } from "../../scripts/compile.ts";
+import { saySkipped } from "../_skipped.ts";
 import { canRun } from "../base/_helpers.ts";
 
 /** The executable of a made-up release. */
@@ -49,7 +50,7 @@ async function install(
 const canDownload = await canRun("curl", ["--version"]) ||
   await canRun("wget", ["--version"]);
 const ignore = Deno.build.os === "windows" || !canDownload;
-if (ignore) console.warn("skipped: no sh, or neither curl nor wget here");
+if (ignore) saySkipped("skipped: no sh, or neither curl nor wget here");
 
 Deno.test({
   name: "install.sh installs the newest release and says how to start it",

@@ -5,14 +5,15 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { listRuns } from "../../src/run/files/runs.ts";
-import { endingRuns } from "../cli/_real_process.ts";
-import { FakeRun } from "../run/_fake_run.ts";
-import { Workspace } from "../cli/_workspace.ts";
+import { saySkipped } from "../_skipped.ts";
 import { canRun } from "../base/_helpers.ts";
+import { endingRuns } from "../cli/_real_process.ts";
+import { Workspace } from "../cli/_workspace.ts";
+import { FakeRun } from "../run/_fake_run.ts";
 import { hasTmux, MOD, Tmux } from "./_tmux.ts";
 
 const withTmux = await hasTmux();
-if (!withTmux) console.log("tests in a terminal are skipped: there is no tmux");
+if (!withTmux) saySkipped("tests in a terminal are skipped: there is no tmux");
 
 /** As `TINY`, for the field of other settings. */
 const SETTINGS = "tokenizer.type=byte model.nLayer=1 model.nHead=2 " +

@@ -5,13 +5,14 @@ import { openReferenceBackend } from "../../../src/backend/reference/backend.ts"
 import { eachParam } from "../../../src/model/init.ts";
 import type { ModelConfig } from "../../../src/model/model_config.ts";
 import { buildStepProgram } from "../../../src/train/step_program.ts";
+import { saySkipped } from "../../_skipped.ts";
 import { writeRates } from "../../train/_rates.ts";
 import { assertOpClose, opCases, runOpCase } from "../_op_cases.ts";
 import { normal, opCase } from "../_op_inputs.ts";
 import type { OpCase, OpCaseOf, OpInput } from "../_run_op_case.ts";
 
 const { noBf16 } = loadKernels();
-if (noBf16 !== null) console.warn(`skipped: no bf16 here: ${noBf16}`);
+if (noBf16 !== null) saySkipped(`skipped: no bf16 here: ${noBf16}`);
 const ignore = noBf16 !== null;
 
 /** Rows up to which a product reads its factors as they are. */

@@ -14,6 +14,7 @@ import {
   loadNative,
 } from "../../../src/backend/cpu/native/native_kernels.ts";
 import { selfTest } from "../../../src/backend/cpu/native/self_test.ts";
+import { saySkipped } from "../../_skipped.ts";
 import { canRun } from "../../base/_helpers.ts";
 
 /** What GNU binutils reads in `code`: one instruction per line. */
@@ -35,7 +36,7 @@ async function disassemble(code: Uint8Array): Promise<string[]> {
 }
 
 const hasObjdump = await canRun("objdump", ["--version"]);
-if (!hasObjdump) console.warn("skipped: no objdump (GNU binutils) here");
+if (!hasObjdump) saySkipped("skipped: no objdump (GNU binutils) here");
 
 const { rax, rcx, rdx, rbp, rsp, rsi, r8, r9, r12, r13, r15 } = R;
 
@@ -270,7 +271,7 @@ Deno.test("decodeFeatures() wants the processor's and the system's consent", () 
 
 const { native } = loadKernels().code;
 const widths = [256, 512].filter((width) => native && width <= native.width);
-if (!native) console.warn("skipped: no native kernels on this machine");
+if (!native) saySkipped("skipped: no native kernels on this machine");
 
 for (const width of widths as VectorWidth[]) {
   Deno.test(`selfTest() passes good kernels and finds wrong ones (${width})`, () => {

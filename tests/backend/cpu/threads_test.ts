@@ -10,6 +10,7 @@ import {
   batchPositions,
   buildStepProgram,
 } from "../../../src/train/step_program.ts";
+import { saySkipped } from "../../_skipped.ts";
 import { writeRates } from "../../train/_rates.ts";
 import { cpuBuilds } from "./_builds.ts";
 
@@ -111,7 +112,7 @@ for (const [build, choice] of Object.entries(cpuBuilds)) {
 }
 
 const { noBf16 } = loadKernels();
-if (noBf16 !== null) console.warn(`skipped: no bf16 here: ${noBf16}`);
+if (noBf16 !== null) saySkipped(`skipped: no bf16 here: ${noBf16}`);
 const uneven: [string, ModelConfig, KernelChoice][] = [
   ["plain", GPT, cpuBuilds.plain],
   ["the best", GPT, {}],

@@ -6,6 +6,7 @@
  */
 
 import { join } from "node:path";
+import { saySkipped } from "../../_skipped.ts";
 
 /** The year of the validator; null if there is none. */
 export const validatorYear = await run("spirv-val", ["--version"]).then(
@@ -14,7 +15,7 @@ export const validatorYear = await run("spirv-val", ["--version"]).then(
 );
 
 if (validatorYear === null) {
-  console.warn(
+  saySkipped(
     "skipped: no spirv-val here (on Debian, install spirv-tools)",
   );
 }

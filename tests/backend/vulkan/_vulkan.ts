@@ -12,6 +12,7 @@ import { listVulkanAdapters } from "../../../src/backend/vulkan/adapters.ts";
 import type { VulkanDevice } from "../../../src/backend/vulkan/device.ts";
 import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
 import { errorMessage } from "../../../src/base/errors.ts";
+import { saySkipped } from "../../_skipped.ts";
 
 /** The first device; only where {@linkcode noVulkan} is false. */
 export const testVulkan = find()!;
@@ -27,12 +28,12 @@ function find(): FoundAdapter | undefined {
   } catch (error) {
     problem = errorMessage(error);
   }
-  const missing = `no Vulkan device (${problem}): its tests are skipped (on ` +
-    "Debian, install mesa-vulkan-drivers for one in software)";
+  const missing = `no Vulkan device (${problem})`;
+  const help = "on Debian, install mesa-vulkan-drivers for one in software";
   if (Deno.env.get("REQUIRE_GPU") === "1" && Deno.build.os === "linux") {
-    throw new Error(missing);
+    throw new Error(`${missing}, and REQUIRE_GPU=1 wants one (${help})`);
   }
-  console.warn(missing);
+  saySkipped(`${missing}: its tests are skipped (${help})`);
 }
 
 /** Opens it, and collects what no error scope takes. */

@@ -18,6 +18,7 @@ import {
   type WebGpuBackend,
   type WebGpuOptions,
 } from "../../../src/backend/webgpu/webgpu_backend.ts";
+import { saySkipped } from "../../_skipped.ts";
 
 /** A precision with the unit that it uses. */
 export interface MatrixDevice {
@@ -59,7 +60,7 @@ export const matrixDevices: readonly MatrixDevice[] = adapters()
   );
 
 if (matrixDevices.length === 0) {
-  console.warn(
+  saySkipped(
     "no matrix units: tests of products on them are skipped (Mesa 26 has them " +
       "in software)",
   );

@@ -9,24 +9,44 @@
  */
 
 import { listVulkanAdapters } from "../../../src/backend/vulkan/adapters.ts";
-import { listAdapters } from "../../../src/backend/webgpu/device/adapters.ts";
+import {
+  type FoundAdapter,
+  listAdapters,
+} from "../../../src/backend/webgpu/device/adapters.ts";
 import type { TuningCache } from "../../../src/backend/webgpu/tuning/tuning_cache.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,
   type WebGpuOptions,
 } from "../../../src/backend/webgpu/webgpu_backend.ts";
+import { errorMessage } from "../../../src/base/errors.ts";
+import { saySkipped } from "../../_skipped.ts";
+
+const driver = Deno.env.get("HEARTH_TEST_DRIVER") === "vulkan"
+  ? "Vulkan"
+  : "WebGPU";
+let why = "";
 
 /** The first adapter; only where {@linkcode noAdapter} is false. */
-export const [testAdapter] = Deno.env.get("HEARTH_TEST_DRIVER") === "vulkan"
-  ? listVulkanAdapters()
-  : await listAdapters();
+export const [testAdapter] = await adaptersOf(driver);
 
 if (!testAdapter) {
-  const missing = "no WebGPU adapter: its tests are skipped (on Debian, " +
-    "install mesa-vulkan-drivers for one in software)";
-  if (Deno.env.get("REQUIRE_GPU") === "1") throw new Error(missing);
-  console.warn(missing);
+  const missing = `no ${driver} adapter${why}`;
+  const help = "on Debian, install mesa-vulkan-drivers for one in software";
+  if (Deno.env.get("REQUIRE_GPU") === "1") {
+    throw new Error(`${missing}, and REQUIRE_GPU=1 wants one (${help})`);
+  }
+  saySkipped(`${missing}: its tests are skipped (${help})`);
+}
+
+async function adaptersOf(driver: string): Promise<FoundAdapter[]> {
+  if (driver === "WebGPU") return await listAdapters();
+  try {
+    return listVulkanAdapters();
+  } catch (error) {
+    why = ` (${errorMessage(error)})`;
+    return [];
+  }
 }
 
 /** Whether tests that need an adapter are skipped. */

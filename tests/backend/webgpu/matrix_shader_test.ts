@@ -27,6 +27,7 @@ import { plan } from "../../../src/graph/plan.ts";
 import type { Program } from "../../../src/graph/program.ts";
 import { resolveModel } from "../../../src/model/model_config.ts";
 import { buildStepProgram } from "../../../src/train/step_program.ts";
+import { saySkipped } from "../../_skipped.ts";
 import { tinyConfig } from "../../train/_helpers.ts";
 import { instructionsOf } from "../spirv/_reader.ts";
 import { validate, validatorYear } from "../spirv/_val.ts";
@@ -34,7 +35,7 @@ import { validate, validatorYear } from "../spirv/_val.ts";
 /** The first that knows matrices of bf16. */
 const MATRIX_YEAR = 2025;
 if (validatorYear !== null && validatorYear < MATRIX_YEAR) {
-  console.warn(
+  saySkipped(
     `skipped: spirv-val of ${validatorYear} knows no matrices of bf16`,
   );
 }
