@@ -130,12 +130,10 @@ interface Cut {
   readonly made: MatrixGradient;
   readonly part: MatrixPart;
   /** Variables of the tensors; no `rng` is without dropout. */
-  readonly names:
-    & Record<
-      "qkv" | "dOut" | "lse" | "rowDots" | "rng" | "site" | "start" | "dQkv",
-      string
-    >
-    & { slopes: string };
+  readonly names: Record<
+    "qkv" | "dOut" | "lse" | "rowDots" | "rng" | "slopes" | "dQkv",
+    string
+  >;
   /** Queries that are in workgroup memory. */
   readonly atOnce: number;
   /** Rows on their way there: of keys and values, of queries and of dOut. */
