@@ -3,6 +3,7 @@ import {
   parseGemm,
   shapeKey,
 } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { NotCompiled } from "../../../src/backend/webgpu/loading/load_program.ts";
 import {
   formatChoice,
   type KernelChoice,
@@ -163,4 +164,21 @@ Deno.test("webgpu: a product that does not compile is left out and named", {
   const out = await executable.read("out");
   assert.ok(out.every((x) => x === 128));
   await backend.dispose();
+});
+
+Deno.test("NotCompiled points to WebGPU where that was not the way", () => {
+  const vulkan = {
+    ...{ driver: "fake 1.0", isNvidiaDriver: true, driverVersion: 1 },
+    ...{ memoryBytes: 1, place: 0 },
+  };
+  const cause = new Error("out of registers\nsee the log");
+  const error = new NotCompiled({ name: "A30", vulkan }, cause);
+  assert.equal(error.why, "out of registers");
+  assert.equal(error.message, `Cannot compute on A30: ${cause.message}`);
+  assert.equal(
+    error.hint,
+    "use --device webgpu or cpu, or another driver",
+  );
+  const other = new NotCompiled({ name: "A30" }, cause);
+  assert.equal(other.hint, "use --device cpu, or another driver");
 });

@@ -8,6 +8,7 @@
 
 import { errorMessage, UserError } from "../../../base/errors.ts";
 import { formatBytes } from "../../../base/format.ts";
+import type { AdapterInfo } from "../device/adapters.ts";
 import { type GpuDevice, MAX_BUFFER_BYTES } from "../device/device.ts";
 import type {
   PreparedDispatch,
@@ -39,10 +40,13 @@ export class NotCompiled extends UserError {
   /** In the driver's words, one line. */
   readonly why: string;
 
-  constructor({ name }: { name: string }, cause: unknown) {
+  constructor(
+    { name, vulkan }: Pick<AdapterInfo, "name" | "vulkan">,
+    cause: unknown,
+  ) {
     const text = errorMessage(cause);
     super(`Cannot compute on ${name}: ${text}`, {
-      hint: "use --device cpu, or another driver",
+      hint: `use --device ${vulkan ? "webgpu or " : ""}cpu, or another driver`,
       cause,
     });
     this.why = text.trim().split("\n")[0];
