@@ -139,7 +139,7 @@ export class WorkerPool {
 
   async #command(command: number): Promise<void> {
     const words = this.#words;
-    const epoch = words[WORD.epoch] + 1;
+    const epoch = words[WORD.epoch] + 1 | 0; // as the word counts
     words[WORD.command] = command;
     words[WORD.finished] = 0;
     words[WORD.failed] = 0;

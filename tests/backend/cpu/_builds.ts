@@ -37,3 +37,8 @@ export const cpuBuilds: Readonly<Record<string, KernelChoice>> = (() => {
   if (noBlas === null) builds.blas = { gemm: "blas" };
   return builds;
 })();
+
+/** The name of what a user gets who asks for nothing else. */
+export const bestBuild: string = Object.keys(cpuBuilds).filter((name) =>
+  name !== "blas"
+).at(-1)!;

@@ -80,9 +80,11 @@ export function runPhase(record: usize, count: i32, profile: usize): void {
     run(call);
     if (profile) {
       profile += 8;
-      store<f64>(ended, now());
+      const end = now();
+      store<f64>(ended, end);
       ended += <usize> nThreads << 3;
-      if (barrier()) store<f64>(profile, now());
+      // Not the time after it: others may be far on before this one looks.
+      if (barrier()) store<f64>(profile, end);
     } else if (at + 1 < count) barrier();
     else leave(); // the next phase begins when all threads are here
     if (isAborted()) return;

@@ -62,7 +62,10 @@ export function ticketBytes(count: i32): usize {
   return <usize> count * TICKET_BYTES;
 }
 
-/** Sets the globals and the constants; once per instance, before any call. */
+/**
+ * Sets the globals and the constants; once per instance, before any thread
+ * makes a call.
+ */
 export function initThread(
   index: i32,
   count: i32,
@@ -77,6 +80,8 @@ export function initThread(
   sharedScratch = shared + ticketBytes(count);
   nativeArgs = own;
   threadScratch = own + NATIVE_ARGS_BYTES;
+  stage = atomic.load<i32>(STAGE);
+  before = atomic.load<i32>(DONE);
   initConstants();
 }
 
@@ -101,7 +106,7 @@ export let rangeEnd: i32 = 0;
  */
 export function nextChunk(n: i32): i32 {
   chunks = n;
-  if (pauses) pause();
+  mayPause();
   const chunk = take(TICKET, n);
   return chunk < 0 ? n : chunk;
 }
@@ -113,7 +118,7 @@ export function nextChunk(n: i32): i32 {
  */
 export function nextOfShare(n: i32): i32 {
   chunks = n;
-  if (pauses) pause();
+  mayPause();
   for (let i = 0; i < nThreads; i++) {
     const owner = (thread + i) % nThreads, start = shareStart(n, owner);
     const count = shareStart(n, owner + 1) - start;
@@ -132,10 +137,11 @@ function take(ticket: usize, count: i32): i32 {
     const next = <i32> (seen >> 32) == stage ? <i32> seen : 0;
     if (next >= count) return -1;
     const then = <i64> stage << 32 | next + 1;
+    mayPause();
     const found = atomic.cmpxchg<i64>(ticket, seen, then);
     if (found == seen) {
       taken++;
-      if (pauses) pause();
+      mayPause();
       return next;
     }
     seen = found;
@@ -155,8 +161,10 @@ export function leave(): bool {
   before += all;
   stage = now == i32.MAX_VALUE ? 0 : now + 1;
   if (own == 0 || atomic.add<i32>(DONE, own) + own != before) return false;
+  mayPause();
   // Unless another thread has aborted meanwhile.
   atomic.cmpxchg<i32>(STAGE, now, stage);
+  mayPause();
   if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(STAGE, -1);
   return true;
 }
@@ -173,6 +181,7 @@ export function barrier(): bool {
     if (atomic.load<i32>(STAGE) != now) return false;
   }
   atomic.add<i32>(SLEEPERS, 1);
+  mayPause();
   while (atomic.load<i32>(STAGE) == now) atomic.wait<i32>(STAGE, now, -1);
   atomic.sub<i32>(SLEEPERS, 1);
   return false;
@@ -198,7 +207,13 @@ export function pauseAtRandom(seed: u32): void {
   pauses = seed;
 }
 
-/** Before or after a chunk is taken, once in 16 times: up to 2 ms. */
+/** Where another thread may come between, if this one is kept from running. */
+@inline
+function mayPause(): void {
+  if (pauses) pause();
+}
+
+/** Once in 16 times: up to 2 ms. */
 function pause(): void {
   pauses ^= pauses << 13;
   pauses ^= pauses >> 17;
