@@ -20,6 +20,15 @@ if (validatorYear === null) {
   );
 }
 
+/** Whether it knows matrices of bf16: the first that does is of 2025. */
+export const knowsMatrices = validatorYear !== null && validatorYear >= 2025;
+
+if (validatorYear !== null && !knowsMatrices) {
+  saySkipped(
+    `skipped: spirv-val of ${validatorYear} knows no matrices of bf16`,
+  );
+}
+
 /** Validates modules, several at a time. @throws If one is not valid. */
 export async function validate(
   modules: readonly Uint32Array<ArrayBuffer>[],
