@@ -52,6 +52,7 @@ Deno.test("checkTrainerState() leaves a state as it is, with what it knows not",
     const state of [
       fresh,
       { ...fresh, lrCurve: curve, kernelChoices: { gemm: "a" }, more: [1] },
+      { ...fresh, evalBatchCost: 0, checkpointMs: 0 }, // by a coarse clock
       { version: 1, step: 3, totalSteps: 0 }, // of an older version
     ]
   ) assert.equal(checkTrainerState(state), state);
@@ -95,6 +96,11 @@ Deno.test("checkTrainerState() names the field that cannot be", () => {
       const start = `Cannot use trainer.json: ${field}: `;
       assert.equal(message.slice(0, start.length), start);
       return true;
+    });
+  }
+  for (const field of ["version", "step", "totalSteps"]) {
+    assert.throws(() => checkTrainerState({ ...fresh, [field]: undefined }), {
+      message: new RegExp(`^Cannot use trainer\\.json: ${field}: `),
     });
   }
   assert.throws(() => checkTrainerState(null), {

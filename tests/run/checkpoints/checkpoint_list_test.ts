@@ -16,6 +16,7 @@ Deno.test("listCheckpoints() goes by the order of saving, not of the disk", () =
     await store.adopt(await load(dir, "10"));
     await save(20);
     await Deno.truncate(`${dir}/step-00000030/manifest.json`, 5);
+    await Deno.writeTextFile(`${dir}/step-00000050`, "no directory");
     const entries = await Array.fromAsync(Deno.readDir(dir));
     entries.sort((a, b) => a.name < b.name ? -1 : 1);
     const { readDir } = Deno;
@@ -31,6 +32,18 @@ Deno.test("listCheckpoints() goes by the order of saving, not of the disk", () =
       Deno.readDir = readDir;
     }
   }));
+
+async function editManifest(
+  dir: string,
+  ...[before, after]: [before: string, after: string]
+): Promise<void> {
+  const text = await Deno.readTextFile(`${dir}/manifest.json`);
+  assert.ok(text.includes(before));
+  await Deno.writeTextFile(
+    `${dir}/manifest.json`,
+    text.replace(before, after),
+  );
+}
 
 const damages: [string, (dir: string) => Promise<void>, string][] = [
   [
@@ -69,21 +82,23 @@ const damages: [string, (dir: string) => Promise<void>, string][] = [
     "manifest.json is not a manifest",
   ],
   [
+    "a manifest of no step",
+    (dir) => editManifest(dir, '"step": 30', '"step": "30"'),
+    "manifest.json is not a manifest",
+  ],
+  [
+    "a manifest that names a file elsewhere",
+    (dir) => editManifest(dir, '"config.json"', '"../config.json"'),
+    "manifest.json is not a manifest",
+  ],
+  [
     "a manifest that was edited",
-    async (dir) => {
-      const text = await Deno.readTextFile(`${dir}/manifest.json`);
-      const other = text.replace('"step": 30', '"step": 31');
-      await Deno.writeTextFile(`${dir}/manifest.json`, other);
-    },
+    (dir) => editManifest(dir, '"step": 30', '"step": 31'),
     "manifest.json is not as it was written",
   ],
   [
     "a format of no version",
-    async (dir) => {
-      const text = await Deno.readTextFile(`${dir}/manifest.json`);
-      const other = text.replace('"version": 1', '"version": "1"');
-      await Deno.writeTextFile(`${dir}/manifest.json`, other);
-    },
+    (dir) => editManifest(dir, '"version": 1', '"version": "1"'),
     'its format is version "1", this program reads version 1',
   ],
   [
