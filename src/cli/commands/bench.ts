@@ -52,10 +52,15 @@ export function addBenchCommand(program: CommandUnknownOpts, app: App): void {
 function addGemm(bench: CommandUnknownOpts, app: App): void {
   const command = bench.command("gemm")
     .summary("matrix products")
-    .description("Time matrix products at the shapes of real models.")
+    .description(
+      "Time matrix products at the shapes of real models. ms is the median, " +
+        "spread how far its quartiles lie apart; GB/s is the speed at which " +
+        "a single row has its matrix read.",
+    )
     .argument(
       "[shapes...]",
-      "MxNxK in place of those shapes, MxNxKTN with A transposed",
+      "MxNxK in place of those shapes: M rows, N columns, sums of K " +
+        "products; MxNxKTN with A transposed",
     )
     .option("--seconds <n>", `${SECONDS_HELP}, each`, seconds, 0.3)
     .option("--variants", "on a GPU: every way to compute them")
@@ -91,7 +96,11 @@ function addGemm(bench: CommandUnknownOpts, app: App): void {
 function addOps(bench: CommandUnknownOpts, app: App): void {
   const command = bench.command("ops")
     .summary("every op of a training step")
-    .description("Show where the time of a training step goes, op by op.")
+    .description(
+      "Show where the time of a training step goes, op by op: ms of all its " +
+        "calls, the part in which threads wait for the slowest, and GB/s with " +
+        "each tensor of a call counted once.",
+    )
     .option("--profile <name>", profileHelp(), "char-cpu")
     .option("--calls", "every single call as well")
     .option("--seconds <n>", SECONDS_HELP, seconds, 2)
