@@ -73,7 +73,14 @@ export class VulkanAdapter {
           `${limit} is ${this.limits[limit]}, the kernels need ${least}`,
         );
       }
-      return new VulkanDevice(openLogicalDevice(this.#physical), this);
+      const device = openLogicalDevice(this.#physical);
+      try {
+        return new VulkanDevice(device, this);
+      } catch (error) {
+        // Who takes the next way has the card to itself.
+        device.vk.vkDestroyDevice(device.handle, 0n);
+        throw error;
+      }
     });
   }
 }

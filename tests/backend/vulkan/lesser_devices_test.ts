@@ -289,6 +289,33 @@ test("a driver that cannot tell its matrix units has none", () => {
   return Promise.resolve();
 });
 
+test("a device that opens but half is closed again", async () => {
+  const physical = lesserDevice({});
+  const { instance } = physical, { vk } = instance;
+  let live = 0;
+  const failing: Instance = {
+    ...instance,
+    vk: {
+      ...vk,
+      vkCreateDevice(...given) {
+        live++;
+        return vk.vkCreateDevice(...given);
+      },
+      vkDestroyDevice(...given) {
+        live--;
+        vk.vkDestroyDevice(...given);
+      },
+      vkCreateSemaphore: () => RESULT.ERROR_INVALID_EXTERNAL_HANDLE,
+    },
+  };
+  const adapter = new VulkanAdapter({ ...physical, instance: failing });
+  await assert.rejects(
+    adapter.requestDevice(),
+    /^VulkanError: vkCreateSemaphore: VK_ERROR_INVALID_EXTERNAL_HANDLE$/,
+  );
+  assert.equal(live, 0);
+});
+
 test("a run takes few allocations, of which some drivers give 4096", async () => {
   const physical = lesserDevice({});
   const { vk } = physical.instance;
