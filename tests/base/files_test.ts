@@ -49,6 +49,21 @@ Deno.test("replaceFile() never shows a reader anything but a whole file", () =>
     await writing;
   }));
 
+Deno.test("replaceFile() writes parts one after another, or none of them", () =>
+  inTempDir(async (dir) => {
+    async function* parts(fails = false) {
+      yield "first ";
+      yield "and ";
+      if (fails) throw new Error("no more");
+      yield "last";
+    }
+    await replaceFile(`${dir}/a`, parts());
+    assert.equal(await Deno.readTextFile(`${dir}/a`), "first and last");
+    await assert.rejects(replaceFile(`${dir}/a`, parts(true)), /no more/);
+    assert.equal(await Deno.readTextFile(`${dir}/a`), "first and last");
+    assert.deepEqual([...Deno.readDirSync(dir)].map((e) => e.name), ["a"]);
+  }));
+
 Deno.test("writeFileSynced() cuts off what was longer", () =>
   inTempDir(async (dir) => {
     await writeFileSynced(`${dir}/a`, "long text");

@@ -402,6 +402,23 @@ Deno.test("train() goes on when a checkpoint fails, and tries the next", async (
   assert.equal(only(events, "done")[0].elapsedMs, 6 * 20 + 2 * 10 + 1000);
 });
 
+Deno.test("train() ends when a checkpoint fails with its device", async () => {
+  const config = tinyConfig({ train: { steps: 6 }, checkpoint: { every: 2 } });
+  const session = await openTestSession({ config, backend: scriptedBackend() });
+  let isSound = true;
+  session.executable.expectSound = () =>
+    isSound ? Promise.resolve() : Promise.reject(new Error("device lost"));
+  const events: TrainEvent[] = [];
+  const save = () => {
+    isSound = false;
+    return Promise.reject(new Error("nothing can be read"));
+  };
+  await assert.rejects(async () => {
+    for await (const event of train(session, { save })) events.push(event);
+  }, /device lost/);
+  assert.deepEqual(outline(events), ["start 0", "step 1", "step 2"]);
+});
+
 Deno.test("train() fails when the last checkpoint fails", async () => {
   const config = tinyConfig({ train: { steps: 1, warmupSteps: 0 } });
   const run = async (failure: Error) => {
