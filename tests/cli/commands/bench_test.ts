@@ -109,8 +109,8 @@ Deno.test("hearth bench ops accounts for the whole step", async () => {
   for (const { op, waitPct } of json.ops) {
     assert.ok(waitPct >= 0 && waitPct <= 100, `${op} waits ${waitPct} %`);
   }
-  // Of two threads, the first to come waits for the other.
-  assert.ok(json.waitMsPerStep > 0 && json.waitMsPerStep < json.msPerStep);
+  // One thread may do all of so small a step, while the other is kept away.
+  assert.ok(json.waitMsPerStep >= 0 && json.waitMsPerStep < json.msPerStep);
   // 4 layers of 4 products and the head, each with two gradients.
   const matmul = json.ops.find(({ op }: { op: string }) => op === "matmul");
   assert.equal(matmul.calls, 3 * (4 * 4 + 1));
