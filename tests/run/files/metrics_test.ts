@@ -33,6 +33,16 @@ const stepEvent: TrainEvent = {
   log: true,
   ...progress,
 };
+const evalEvent: TrainEvent = {
+  kind: "eval",
+  valLoss: 2.5,
+  valBpb: 1.25,
+  bestValLoss: 2,
+  best: false,
+  sources: [],
+  dtMs: 7,
+  ...progress,
+};
 const metric = metricOf(stepEvent)!;
 const at = (step: number): Metric => ({ ...metric, step });
 
@@ -44,29 +54,26 @@ Deno.test("metricOf() keeps the bits of losses and rounds times", () => {
       '"dtMs":1.235,"tokensPerSec":1000.123,"skipped":false,' +
       `"telemetry":${JSON.stringify(NO_TELEMETRY)}}\n`,
   );
-  assert.deepEqual(
-    metricOf({
-      kind: "eval",
-      valLoss: 2.5,
-      valBpb: 1.25,
-      bestValLoss: 2,
-      best: false,
-      sources: [],
-      dtMs: 7,
-      ...progress,
-    }),
-    {
-      kind: "eval",
-      step: 10,
-      epoch: 0.5,
-      tokens: 100,
-      elapsedMs: 12,
-      valLoss: 2.5,
-      valBpb: 1.25,
-      best: false,
-      dtMs: 7,
-    },
-  );
+  const row = {
+    kind: "eval",
+    step: 10,
+    epoch: 0.5,
+    tokens: 100,
+    elapsedMs: 12,
+    valLoss: 2.5,
+    valBpb: 1.25,
+    best: false,
+    dtMs: 7,
+  };
+  assert.deepEqual(metricOf(evalEvent), row);
+  // Of a mix each text is logged, and what is read has no more than that.
+  const sources = [
+    { name: "a", valLoss: 2, valBpb: 1, tokens: 9 },
+    { name: "b", valLoss: 3, valBpb: 1.5, tokens: 9 },
+  ];
+  const mixed = metricOf({ ...evalEvent, sources })!;
+  assert.deepEqual(mixed, { ...row, sources });
+  assert.deepEqual(parseMetric(metricLine(mixed)), { ...row, sources });
 });
 
 Deno.test("metricOf() is null for what is not logged", () => {
