@@ -173,6 +173,22 @@ Deno.test("openWeights() refuses a base whose tensors are not those of its model
     });
   }));
 
+Deno.test("openWeights() calls adapters of another rank than theirs damaged", () =>
+  withChain(async ({ adapters }) => {
+    const rank = LORA.rank + 1;
+    await reseal(
+      adapters,
+      "adapter.json",
+      (old) => old.replace(`"rank": ${LORA.rank}`, `"rank": ${rank}`),
+    );
+    // As damage, for then a resume falls back to the checkpoint before.
+    await assert.rejects(
+      openWeights(adapters),
+      (error) =>
+        error instanceof DamagedCheckpoint && /shape/.test(error.message),
+    );
+  }));
+
 Deno.test("WeightsIndex finds the first of equal weights, and looks once", () =>
   withChain(async ({ base, adapters }) => {
     const checkpoints = dirname(dirname(base));
