@@ -138,3 +138,16 @@ Deno.test("no call of a profile ends before it began", async () => {
   assert.deepEqual(wrong, []);
   await backend.dispose();
 });
+
+Deno.test("a profile counts how long threads wait for one that is paused", async () => {
+  const backend = await openCpuBackend({ threads: 2, pauses: 1 });
+  const g = new Graph();
+  const x = g.state("x", [100]); // a chunk: one thread has it
+  for (let i = 0; i < 300; i++) g.record("scale", scaled(x, 0.5));
+  const executable = await backend.compile(plan({ g }));
+  // Of one run, as the shortest of several is the one without a pause.
+  const calls = await executable.profile("g", 1);
+  const waitMs = calls.reduce((sum, { waitMs }) => sum + waitMs, 0);
+  assert.ok(waitMs > 1, `${waitMs} ms`);
+  await backend.dispose();
+});
