@@ -84,6 +84,16 @@ function scaled(x: Tensor, factor: number) {
   return { in: { x }, out: { out: x }, attrs: { n, factor } };
 }
 
+/** Threads that disagree about a stage wait for good: better to say so. */
+async function inTime(run: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error("The threads wait for each other for good")),
+    60_000,
+  );
+  await Promise.race([run, late.promise]).finally(() => clearTimeout(timer));
+}
+
 /** Bits of all results of cases run in a row. */
 async function bitsOf(
   cases: readonly OpCase[],
@@ -93,7 +103,7 @@ async function bitsOf(
   const { program, inputs, outputs } = inARow(cases);
   const executable = await backend.compile(program);
   for (const [name, data] of inputs) executable.write(name, data);
-  await executable.run("g");
+  await inTime(executable.run("g"));
   const bits = new Map<string, Uint32Array>();
   for (const name of outputs) {
     const { buffer } = await executable.read(name);
