@@ -1,19 +1,20 @@
 /**
  * Every order in which threads can run kernels/threads.ts, tried one by one.
  *
- * The text of that file itself is made into generators that stop at each
- * atomic operation. A search then runs every thread on from every state that
- * can be reached, so a fault that needs three unlikely moments is found as
- * surely as any other. Atomics of WebAssembly are sequentially consistent, and
+ * A search runs every thread on from every state that can be reached, from
+ * one atomic operation to the next, so a fault that needs three unlikely
+ * moments is found as surely as any other. Atomics of WebAssembly are sequentially consistent, and
  * what lies between them is the thread's own: there are no other orders.
  *
  * @module
  */
 
-const SOURCE = new URL(
-  "../../../src/backend/cpu/kernels/threads.ts",
-  import.meta.url,
-);
+import {
+  loadThreadCode,
+  type Operation,
+  type Steps,
+  type ThreadCode,
+} from "./_thread_code.ts";
 
 /** What threads are to do, and where they begin. */
 export interface Scenario {
@@ -29,24 +30,6 @@ export interface Scenario {
   readonly profile?: boolean;
   /** How often a thread looks before it sleeps. */
   readonly spins?: number;
-}
-
-/** An atomic operation: its name, the address, its other arguments. */
-type Operation = readonly [string, number, ...number[]];
-type Steps<R> = Generator<Operation, R, number>;
-
-/** The functions of threads.ts in one thread. */
-interface ThreadCode {
-  initThread(
-    ...args: [number, number, number, number, number]
-  ): Steps<void>;
-  nextChunk(n: number): Steps<number>;
-  nextOfShare(n: number): Steps<number>;
-  leave(): Steps<boolean>;
-  barrier(): Steps<boolean>;
-  abort(): Steps<void>;
-  get(): readonly number[];
-  set(globals: readonly number[]): void;
 }
 
 const enum Doing {
@@ -79,57 +62,6 @@ interface State {
   failed: boolean;
 }
 
-/** A ticket in a number: below this its chunk, above its stage. */
-const TICKET_STAGE = 1000;
-const SHARED_SCRATCH = 1024;
-/** Functions that end with an atomic operation somewhere below them. */
-const STEPPING =
-  "initThread|nextChunk|nextOfShare|take|leave|barrier|isAborted|abort|pause|mayPause";
-
-/** Makes TypeScript of AssemblyScript: 64-bit numbers become plain ones. */
-function translate(source: string): string {
-  const end = source.indexOf("/** Elements of a chunk,");
-  const share = source.slice(source.indexOf("function shareStart("));
-  return (source.slice(0, end) + share)
-    .replace(/^import .*$/gm, "")
-    .replaceAll("@inline", "")
-    .replace(/^export /gm, "")
-    .replaceAll("<i32> (seen >> 32)", "Math.floor(seen / TICKET_STAGE)")
-    .replaceAll("<i32> seen", "seen % TICKET_STAGE")
-    .replaceAll("<i64> stage << 32 |", "stage * TICKET_STAGE +")
-    .replaceAll("<i32> (", "Math.trunc(")
-    .replace(/<(usize|i64)> /g, "")
-    .replace(/atomic\.(\w+)(?:<\w+>)?\(([^()]*)\)/g, '(yield ["$1", $2])')
-    .replace(new RegExp(`function (${STEPPING})\\(`, "g"), "function* $1(")
-    .replace(
-      new RegExp(
-        `(?<!function\\* )\\b(${STEPPING})\\(([^()]|\\([^()]*\\))*\\)`,
-        "g",
-      ),
-      "(yield* $&)",
-    );
-}
-
-/** Loads the text of threads.ts, changed by `mutate`, for many threads. */
-async function load(
-  mutate: (source: string) => string,
-): Promise<(lastStage: number) => ThreadCode> {
-  const body = translate(mutate(await Deno.readTextFile(SOURCE)));
-  const text = `// deno-lint-ignore-file
-export function instance(lastStage) {
-const TICKET_STAGE = ${TICKET_STAGE}, i32 = { MAX_VALUE: lastStage };
-const initConstants = () => {};
-${body}
-return {
-  initThread, nextChunk, nextOfShare, leave, barrier, abort,
-  get: () => [stage, chunks, taken, before],
-  set: (globals) => { [stage, chunks, taken, before] = globals; },
-};
-}`;
-  const url = `data:application/typescript,${encodeURIComponent(text)}`;
-  return (await import(url)).instance;
-}
-
 /**
  * Searches all orders in which the threads of a scenario can run.
  *
@@ -141,7 +73,7 @@ export async function searchSchedules(
   scenario: Scenario,
   mutate: (source: string) => string = (source) => source,
 ): Promise<number> {
-  const instance = await load(mutate);
+  const instance = await loadThreadCode(mutate);
   const search = new Search(scenario, instance);
   return search.run();
 }
@@ -314,6 +246,8 @@ class Search {
   }
 }
 
+/** Where the tickets of shares are: anywhere. */
+const SHARED_SCRATCH = 1024;
 /** Addresses of threads.ts. */
 const [STAGE, DONE, SLEEPERS] = [64, 128, 192];
 
