@@ -3,8 +3,9 @@
  *
  * A search runs every thread on from every state that can be reached, from
  * one atomic operation to the next, so a fault that needs three unlikely
- * moments is found as surely as any other. Atomics of WebAssembly are sequentially consistent, and
- * what lies between them is the thread's own: there are no other orders.
+ * moments is found as surely as any other. Atomics of WebAssembly are
+ * sequentially consistent, and what lies between them is the thread's own:
+ * there are no other orders.
  *
  * @module
  */
