@@ -133,13 +133,16 @@ function adapterDetails(
 }
 
 function wayDetails(
-  { id, backend, isUsual, gflops, adapter }: WayListing,
+  { id, backend, isUsual, gflops, problem, adapter }: WayListing,
 ): string[] {
   const { api, limits, features, vulkan } = adapter;
   const by = vulkan?.driver ?? api;
   const facts = [
     `through ${DRIVER_NAMES[backend]} (${id})`,
-    ...isUsual ? ["the default"] : [],
+    // One that fails gives way to the next.
+    ...isUsual
+      ? [problem === null ? "the default" : "the default if it works"]
+      : [],
     ...by ? [vulkan ? `driver ${by}` : `on ${by}`] : [],
     ...gflops === null ? [] : [`${formatCount(gflops)} GFLOP/s`],
   ];

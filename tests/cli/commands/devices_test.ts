@@ -119,6 +119,14 @@ gpu:0  GPU, 10de:20b7 at 0000:18:00.0, subgroups of 32
   );
 });
 
+Deno.test("formatDevices() calls no way the default that does not work", () => {
+  const ways = [{ ...vulkan, gflops: null, problem: "its driver crashed" }];
+  assert.match(
+    formatDevices([{ ...gpu, ways }], 90),
+    /through Vulkan \(vulkan:0\), the default if it works, driver NVIDIA/,
+  );
+});
+
 Deno.test("formatDevices() says why a card is not used through Vulkan", () => {
   const lines = formatDevices([{ ...gpu, noVulkan: "no loader" }], 90);
   assert.match(lines, /\n {7}not through Vulkan: no loader$/);
