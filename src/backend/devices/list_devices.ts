@@ -239,9 +239,11 @@ function requestsOf(cards: readonly GpuCard[]): Map<GpuCard, string[]> {
   }));
 }
 
-/** Words of many names, and those that mean something else to `--device`. */
+/** Words that mean something else to `--device`. */
+const OTHER_MEANING = /^(auto|cpu|gpu|cuda|software|vulkan|webgpu)$/i;
+/** Words of many names: other machines have cards that they tell nothing of. */
 const COMMON_WORD =
-  /^(auto|cpu|gpu|cuda|software|vulkan|webgpu|device|graphics|adapter|laptop|mobile|design|generation|with|max-q|ti|super|nvl|pcie|sxm\d*|hbm\w*|\d+gb)$/i;
+  /^(device|graphics|adapter|laptop|mobile|design|generation|with|max-q|ti|super|nvl|pcie|sxm\d*|hbm\w*|\d+gb)$/i;
 
 /** The word of a name that tells a card from others, such as A30; if any. */
 function tellingWord(
@@ -250,9 +252,10 @@ function tellingWord(
 ): string | undefined {
   const telling = name.replace(/ \(.*/, "").trim().split(/\s+/)
     .filter((word) =>
+      !OTHER_MEANING.test(word) &&
       cards.filter((other) =>
-        other.name.toLowerCase().includes(word.toLowerCase())
-      ).length === 1
+          other.name.toLowerCase().includes(word.toLowerCase())
+        ).length === 1
     );
   const own = telling.filter((word) =>
     word.length > 1 && !COMMON_WORD.test(word)

@@ -144,4 +144,9 @@ Deno.test("listDevices() asks for a card by a word that means no other", async (
   ) assert.equal(await wordOf(name), word);
   // Nothing but that tells it from its sister.
   assert.equal(await wordOf("RTX 3060 Ti", "RTX 3060"), "Ti");
+  // "GPU" would mean the first of both.
+  assert.equal(
+    await wordOf("RTX 4090 Laptop GPU", "NVIDIA RTX 4090"),
+    "Laptop",
+  );
 });
