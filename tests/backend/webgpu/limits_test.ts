@@ -5,6 +5,8 @@
 
 import assert from "node:assert/strict";
 import { UserError } from "../../../src/base/errors.ts";
+import { Graph } from "../../../src/graph/graph.ts";
+import { plan } from "../../../src/graph/plan.ts";
 import { resolveModel } from "../../../src/model/model_config.ts";
 import { compileSteps } from "../../../src/train/compile_steps.ts";
 import { buildStepProgram } from "../../../src/train/step_program.ts";
@@ -46,6 +48,37 @@ Deno.test("webgpu: small buffers give the same losses as large ones", {
   const least = 4 * 2 * 96 * 32;
   assert.deepEqual(await trained(least), await trained(1 << 27));
 });
+
+Deno.test(
+  "webgpu: no buffer is larger than allowed, whose end is no vector's",
+  {
+    ignore,
+  },
+  async () => {
+    const most = 1024 * KIB + 12;
+    const { backend, device } = await openSmall(most);
+    const made: number[] = [];
+    const create = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => {
+      made.push(descriptor.size);
+      return create(descriptor);
+    };
+    const compile = async (...lengths: number[]) => {
+      const g = new Graph();
+      lengths.forEach((length, i) => g.state(`x${i}`, [length]));
+      await (await backend.compile(plan({ g }))).dispose();
+    };
+    await compile(256 * KIB - 64, 67); // as many bytes as are allowed
+    await compile(256 * KIB);
+    await assert.rejects(compile(256 * KIB + 3), {
+      name: "UserError",
+      message:
+        /"x0" takes 1.0 MB, the largest piece that it can bind is 1.0 MB$/,
+    });
+    assert.ok(made.length > 0 && made.every((size) => size <= most), `${made}`);
+    await backend.dispose();
+  },
+);
 
 Deno.test("webgpu: logits that cannot be bound name the batch that can", {
   ignore,

@@ -16,7 +16,10 @@ import type { AdapterInfo, FoundAdapter } from "./adapters.ts";
  * Adapters promise larger buffers than their drivers allocate in one piece:
  * NVIDIA's Vulkan stops just below 4 GiB (maxMemoryAllocationSize).
  */
-export const MAX_BUFFER_BYTES = 2 ** 31;
+const MAX_BUFFER_BYTES = 2 ** 31;
+
+/** A vector of four numbers: it is read whole, so that buffers end with one. */
+export const VECTOR_BYTES = 16;
 
 /** Compilers that run at a time, as each takes memory. */
 const MOST_AT_ONCE = 16;
@@ -84,13 +87,18 @@ export class GpuDevice {
     return Math.min(MOST_AT_ONCE, navigator.hardwareConcurrency);
   }
 
+  /** The largest buffer, in whole vectors. */
+  get maxBufferBytes(): number {
+    const { maxBufferSize } = this.device.limits;
+    return wholeVectors(Math.min(maxBufferSize, MAX_BUFFER_BYTES));
+  }
+
   /** The largest piece of memory that a shader can be given. */
   get maxBindingBytes(): number {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
+    const { maxStorageBufferBindingSize } = this.device.limits;
     return Math.min(
-      maxBufferSize,
-      maxStorageBufferBindingSize,
-      MAX_BUFFER_BYTES,
+      this.maxBufferBytes,
+      wholeVectors(maxStorageBufferBindingSize),
     );
   }
 
@@ -130,6 +138,11 @@ export class GpuDevice {
       hint: "try again, or use --device cpu",
     });
   }
+}
+
+/** Drivers and WebGPU allow sizes such as 2³¹ - 1. */
+function wholeVectors(bytes: number): number {
+  return Math.floor(bytes / VECTOR_BYTES) * VECTOR_BYTES;
 }
 
 /** What shaders and profiles make use of where it is there. */

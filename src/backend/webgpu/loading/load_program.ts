@@ -9,7 +9,7 @@
 import { errorMessage, UserError } from "../../../base/errors.ts";
 import { formatBytes } from "../../../base/format.ts";
 import type { AdapterInfo } from "../device/adapters.ts";
-import { type GpuDevice, MAX_BUFFER_BYTES } from "../device/device.ts";
+import { type GpuDevice, VECTOR_BYTES } from "../device/device.ts";
 import type {
   PreparedDispatch,
   Submission,
@@ -152,7 +152,7 @@ function planFor(
   const { limits } = gpu.device;
   return planMemory(lowered, {
     alignment: Math.max(64, limits.minStorageBufferOffsetAlignment),
-    maxBufferBytes: Math.min(limits.maxBufferSize, MAX_BUFFER_BYTES),
+    maxBufferBytes: gpu.maxBufferBytes,
   });
 }
 
@@ -205,7 +205,7 @@ async function allocate(
     return await gpu.expect("out-of-memory", () => {
       for (const size of plan.buffers) {
         made.push(device.createBuffer({
-          size: Math.ceil(size / 16) * 16,
+          size: Math.ceil(size / VECTOR_BYTES) * VECTOR_BYTES,
           usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC |
             GPUBufferUsage.COPY_DST,
         }));
