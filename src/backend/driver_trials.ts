@@ -73,6 +73,12 @@ const KEPT_MS = 30 * 24 * 3600 * 1000;
 /** Who has worked for so long works. */
 const WORKS_AFTER_MS = 60_000;
 
+/**
+ * What a process ends by that its driver has no part in: nothing is unloaded
+ * after an error that nobody catches.
+ */
+const ENDS = ["unload", "error", "unhandledrejection"] as const;
+
 const NAME = /^trial-[0-9a-f]{8}\.json(\.tmp)?$/;
 
 /**
@@ -171,7 +177,7 @@ class TrialsInFolder implements DriverTrials {
       file.writeSync(new TextEncoder().encode(JSON.stringify(trial) + "\n"));
       Deno.renameSync(aside, path);
       this.#written = { file, path };
-      globalThis.addEventListener("unload", this.#remove);
+      for (const end of ENDS) globalThis.addEventListener(end, this.#remove);
     } catch {
       file?.close(); // full, read-only, not permitted: go on without
       removeFile(aside);
@@ -182,7 +188,7 @@ class TrialsInFolder implements DriverTrials {
     if (!this.#written) return;
     const { file, path } = this.#written;
     this.#written = null;
-    globalThis.removeEventListener("unload", this.#remove);
+    for (const end of ENDS) globalThis.removeEventListener(end, this.#remove);
     removeFile(path); // while it is locked
     file.close();
   };
@@ -211,7 +217,8 @@ async function readCrash(path: string): Promise<Crash | null> {
     // Who has ended well since it was opened has removed it.
     const { mtime } = await Deno.stat(path);
     if (!mtime) return null;
-    if (Date.now() - mtime.getTime() > KEPT_MS) {
+    // Or in a month: of a clock that was wrong, and would keep it for ever.
+    if (Math.abs(Date.now() - mtime.getTime()) > KEPT_MS) {
       removeFile(path);
       return null;
     }

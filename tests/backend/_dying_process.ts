@@ -1,7 +1,7 @@
 /**
  * A process that tries a driver and ends meanwhile: `deno run -A
  * _dying_process.ts FOLDER HOW`, where HOW is `crash` (a read of address 8),
- * `exit`, or `wait`, until somebody kills it or closes its standard input.
+ * `exit`, an error that nobody catches (`throw`, `reject`), or `wait`, until somebody kills it or closes its standard input.
  */
 
 import { openDriverTrials } from "../../src/backend/driver_trials.ts";
@@ -26,6 +26,14 @@ if (import.meta.main) {
     }
     case "exit":
       Deno.exit(3);
+      break;
+    case "throw":
+      setTimeout(() => {
+        throw new Error("of somebody else");
+      });
+      break;
+    case "reject":
+      Promise.reject(new Error("of somebody else"));
   }
   console.log("trying");
   await new Response(Deno.stdin.readable).text();

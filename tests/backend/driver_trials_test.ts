@@ -14,7 +14,7 @@ import { noAdapter, openTestGpu } from "./webgpu/_webgpu.ts";
 // Where a card is taken through Vulkan by itself; Windows locks otherwise.
 const ignore = Deno.build.os !== "linux";
 
-type Ending = "crash" | "exit" | "wait";
+type Ending = "crash" | "exit" | "throw" | "reject" | "wait";
 
 /** A process that tries the driver. */
 function start(folder: string, how: Ending): Deno.ChildProcess {
@@ -161,6 +161,11 @@ Deno.test({
     withFolder(async (folder) => {
       assert.equal((await end(start(folder, "exit"))).code, 3);
       assert.deepEqual(filesIn(folder), []);
+      // Errors of a program that uses it, while something is tried.
+      for (const how of ["throw", "reject"] as const) {
+        assert.equal((await end(start(folder, how))).code, 1);
+        assert.deepEqual(filesIn(folder), [], how);
+      }
     }),
 });
 
@@ -210,6 +215,13 @@ Deno.test({
       await Deno.utime(path, days(29), days(29));
       assert.match((await trialsIn(folder)).whyNot!, TOLD);
       await Deno.utime(path, days(31), days(31));
+      assert.equal((await trialsIn(folder)).whyNot, null);
+      assert.deepEqual(filesIn(folder), []);
+      // Of a clock that was years ahead, and is set right.
+      await after({});
+      await Deno.utime(path, days(-1), days(-1));
+      assert.match((await trialsIn(folder)).whyNot!, TOLD);
+      await Deno.utime(path, days(-400), days(-400));
       assert.equal((await trialsIn(folder)).whyNot, null);
       assert.deepEqual(filesIn(folder), []);
     }),
