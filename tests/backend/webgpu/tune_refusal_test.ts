@@ -116,6 +116,103 @@ Deno.test("tuneKernels() guesses no attention that a driver does not compile", a
   assert.deepEqual(inWords(guessed), [`${siteKey(other)}: direct`]);
 });
 
+Deno.test("tuneKernels() guesses nothing that was refused as time ran out", async () => {
+  const attrs = { B: 8, T: 1024, H: 8, Hkv: 8, D: 64, p: 0, site: 0 };
+  const attention: KernelSite = { kind: "attention", attrs };
+  const [large, middle, small] = [
+    product(4096, 4096, 512),
+    product(2048, 2048, 256),
+    product(64, 32, 64), // too little to be timed
+  ];
+  const times = { [LARGE]: 1, [MIDDLE]: 2, [SMALL]: 2.5, staged: 1, direct: 2 };
+  const tuned = async (
+    refused: string[],
+    { sites, limitMs, best = [] }: {
+      sites: KernelSite[];
+      limitMs: number;
+      best?: string[];
+    },
+  ) => {
+    const gpu = refusing(device(times), ...refused);
+    const found = await tuneKernels({
+      ...{ ...gpu, sites, limitMs, best: best.map(parseGemm) },
+    });
+    return {
+      timed: inWords(found.timed),
+      guessed: inWords(found.guessed),
+      refused: found.refused.map(({ way }) => formatChoice(way)),
+    };
+  };
+  const at = (shape: typeof large, tile: string) =>
+    `${shapeKey(shape)}: ${tile}`;
+
+  // The only one that there was time for, of attention and of a product.
+  assert.deepEqual(
+    await tuned(["staged"], { sites: [attention], limitMs: 5 }),
+    {
+      timed: [],
+      guessed: [`${siteKey(attention)}: direct`],
+      refused: ["staged"],
+    },
+  );
+  assert.deepEqual(
+    await tuned([LARGE], { sites: sites(large, middle), limitMs: 5 }),
+    {
+      timed: [],
+      guessed: [at(large, MIDDLE), at(middle, MIDDLE)],
+      refused: [LARGE],
+    },
+  );
+  // The one after it is alone, which says nothing of the others but that.
+  assert.deepEqual(
+    await tuned([LARGE], { sites: sites(large, middle), limitMs: 25 }),
+    {
+      timed: [at(large, MIDDLE)],
+      guessed: [at(middle, MIDDLE)],
+      refused: [LARGE],
+    },
+  );
+  // What is too small to be timed is computed by something, too, and the next
+  // run finds that in the cache.
+  assert.deepEqual(
+    await tuned([LARGE], { sites: sites(large, small), limitMs: 1e9 }),
+    {
+      timed: [at(large, MIDDLE), at(small, MIDDLE)],
+      guessed: [],
+      refused: [LARGE],
+    },
+  );
+  // Where all that is ranked is refused, another that may run.
+  assert.deepEqual(
+    await tuned([LARGE, MIDDLE], {
+      ...{ sites: sites(large, small), limitMs: 1e9, best: [LARGE, MIDDLE] },
+    }),
+    {
+      timed: [at(small, SMALL)],
+      guessed: [at(large, SMALL)],
+      refused: [LARGE, MIDDLE],
+    },
+  );
+});
+
+Deno.test("tuneKernels() tries what was refused at one site at no other", async () => {
+  const shapes = [product(4096, 4096, 512), product(2048, 2048, 256)];
+  const [first, second] = shapes.map(shapeKey);
+  const gpu = refusing(device({ [LARGE]: 1, [MIDDLE]: 2, [SMALL]: 3 }), LARGE);
+  const tryOut: typeof gpu.tryOut = async (one, way) => {
+    const trial = await gpu.tryOut(one, way);
+    const isTooLarge = siteKey(one) === first && formatChoice(way) !== LARGE;
+    return isTooLarge ? null : trial; // so that there is nothing to rank
+  };
+  const { timed, guessed } = await tuneKernels({
+    ...{ ...gpu, tryOut, sites: sites(...shapes), limitMs: 1e9 },
+  });
+  assert.deepEqual(inWords(timed), [`${second}: ${MIDDLE}`]);
+  assert.deepEqual(inWords(guessed), [`${first}: ${MIDDLE}`]);
+  assert.ok(gpu.did.includes(`${first}: ${LARGE}`));
+  assert.ok(!gpu.did.includes(`${second}: ${LARGE}`));
+});
+
 Deno.test("webgpu: a product that does not compile is left out and named", {
   ignore: noAdapter,
 }, async () => {

@@ -79,7 +79,7 @@ export interface Tuning {
 
 /** Choices by the keys of sites. */
 export interface Tuned {
-  /** By the clock. */
+  /** By the clock; by what compiles where there is too little to time. */
   readonly timed: ReadonlyMap<string, KernelChoice>;
   /** By what was fast elsewhere, for want of time. */
   readonly guessed: ReadonlyMap<string, KernelChoice>;
@@ -101,6 +101,7 @@ export async function tuneKernels(tuning: Tuning): Promise<Tuned> {
     if (siteFlops(site) < LEAST_FLOPS) continue;
     if (!await tuner.tune(site)) break;
   }
+  tuner.avoidRefused();
   return tuner;
 }
 
@@ -146,6 +147,27 @@ class Tuner implements Tuned {
     return true;
   }
 
+  /**
+   * Another way for what would be computed by one that is refused: one that was
+   * found out after it was guessed, or that is taken where nothing is said.
+   */
+  avoidRefused(): void {
+    if (this.refused.length === 0) return;
+    const { sites, ways } = this.#tuning;
+    for (const site of sites) {
+      const key = siteKey(site);
+      if (this.timed.has(key)) continue;
+      const usual = ways(site, []);
+      const taken = this.guessed.get(key) ?? usual[0];
+      if (!this.#isRefused(taken)) continue;
+      const all = [...ways(site, this.#ranked), ...usual];
+      const [other] = this.#unrefused(all);
+      // The next run has no more reason to time what is small.
+      const isSmall = siteFlops(site) < LEAST_FLOPS;
+      (isSmall ? this.timed : this.guessed).set(key, other);
+    }
+  }
+
   /** The first product, which all candidates compute. */
   async #tuneFirst(
     site: KernelSite,
@@ -154,7 +176,7 @@ class Tuner implements Tuned {
     const { ways } = this.#tuning;
     const { order, suiting, isAlone } = await this.#race(
       { key, part },
-      ways(site, []),
+      this.#unrefused(ways(site, [])),
     );
     if (order.length === 0) return true;
     this.timed.set(key, order[0]);
@@ -189,9 +211,21 @@ class Tuner implements Tuned {
   #unrefused<T extends KernelChoice | GemmTile>(
     all: readonly T[],
   ): readonly T[] {
-    const names = this.refused.map(({ way }) => tileName(way));
-    const rest = all.filter((one) => !names.includes(tileName(one)));
+    const rest = all.filter((one) => !this.#isRefused(one));
     return rest.length > 0 ? rest : all;
+  }
+
+  #isRefused(one: KernelChoice | GemmTile): boolean {
+    const name = tileName(one);
+    return this.refused.some(({ way }) => tileName(way) === name);
+  }
+
+  #refuse(site: string, way: KernelChoice, { why }: Refused): void {
+    const name = formatChoice(way);
+    const isKnown = this.refused.some((one) =>
+      one.site === site && formatChoice(one.way) === name
+    );
+    if (!isKnown) this.refused.push({ site, way, why });
   }
 
   /** Sets the fastest of as many ways as there is time for. */
@@ -205,7 +239,8 @@ class Tuner implements Tuned {
       const first = all.slice(0, atOnce);
       await this.#clocked(first.length, async () => {
         await compile(part, first);
-        await tryOut(part, all[0]);
+        const trial = await tryOut(part, all[0]);
+        if (trial && "why" in trial) this.#refuse(key, all[0], trial);
       });
     }
     const some = all.slice(0, Math.max(0, this.#affordable()));
@@ -238,7 +273,7 @@ class Tuner implements Tuned {
       const trial = await this.#clocked(1, () => tryOut(part, way));
       if (trial === null) continue;
       if ("why" in trial) {
-        this.refused.push({ site: key, way, why: trial.why });
+        this.#refuse(key, way, trial);
         continue;
       }
       tried.push(way);
