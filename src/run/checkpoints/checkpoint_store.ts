@@ -213,11 +213,18 @@ export class CheckpointStore {
 
   /**
    * Removes what a save may cost, oldest first, until so many bytes are free;
-   * nothing at all if that is not enough. The newest good one, which may be the
-   * one that has just been written, is not among them.
+   * nothing at all if that is not enough.
+   *
+   * @param options.written The checkpoint that there is to be room for, once it
+   * is there: spared even if the disk fails to read it back now.
    */
-  async #giveUp(bytes: number, info: StoreInfo): Promise<boolean> {
+  async #giveUp(
+    bytes: number,
+    info: StoreInfo,
+    { written }: { written?: string } = {},
+  ): Promise<boolean> {
     const spared = await this.#pointedTo();
+    if (written !== undefined) spared.add(written);
     const { keep } = this.#options;
     const spare = await dispensable(this.#dir, { keep, spared, ...info });
     const chosen: CheckpointEntry[] = [];
@@ -264,7 +271,7 @@ export class CheckpointStore {
       await this.#point("latest", name);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      if (!await this.#giveUp(1, info)) throw error;
+      if (!await this.#giveUp(1, info, { written: name })) throw error;
       await this.#point("latest", name);
     }
   }

@@ -301,6 +301,25 @@ Deno.test("save() makes room for its pointer, too, but not of what it wrote", ()
     assert.equal(await overview(dir), "30 40=latest");
   }));
 
+Deno.test("save() gives up nothing for its pointer that it has just written", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir);
+    await save(30);
+    const { open } = Deno;
+    Deno.open = async (path, options) => {
+      if (!/latest\.tmp-/.test(`${path}`)) return await open(path, options);
+      // As it looks while a disk fails to read it back.
+      await flipBit(`${dir}/step-00000040/model.safetensors`);
+      throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+    };
+    try {
+      await assert.rejects(save(40, { final: true }), { code: "ENOSPC" });
+    } finally {
+      Deno.open = open;
+    }
+    assert.equal(await overview(dir), "30=latest 40");
+  }));
+
 Deno.test("save() that fails leaves the older checkpoints and no rest", () =>
   inTempDir(async (dir) => {
     const { store, save } = openStore(dir);
