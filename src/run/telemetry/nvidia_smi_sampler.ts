@@ -2,9 +2,10 @@
  * Looks at an NVIDIA GPU through one `nvidia-smi` that prints every second.
  *
  * Starting it takes up to a second of driver work, so it is started once, and
- * again, ever more seldom, should it end, fall silent or talk nonsense. It is killed when the run ends; should
- * this process be killed first, nvidia-smi ends at its next line, which nobody
- * reads. A driver that hangs may not let it be killed: then it is left alone.
+ * again, ever more seldom, should it end, fall silent or talk nonsense. It is
+ * killed when the run ends; should this process be killed first, nvidia-smi ends
+ * at its next line, which nobody reads. A driver that hangs may not let it be
+ * killed: then it is left alone.
  *
  * @module
  */
@@ -138,7 +139,11 @@ export class NvidiaSmiSampler implements GpuSampler {
     const startMs = this.#now();
     const ended = this.#read(reader, kill).then(() => process.status);
     this.#end = async () => {
-      process.ref(); // or else nothing would wait for it below
+      try {
+        process.ref(); // or else nothing would wait for it below
+      } catch {
+        // It has ended just now, and its status is on the way.
+      }
       kill();
       const all = Promise.all([reader.cancel(), ended]);
       await waitAtMost(this.#closeMs, all);
@@ -174,7 +179,10 @@ export class NvidiaSmiSampler implements GpuSampler {
         rest = lines.pop()!; // not whole yet; one cut by the end is dropped
         const isSense = lines.map((line) => this.#take(line)).includes(true);
         nonsense = isSense ? 0 : nonsense + value.length;
-        if (nonsense > MOST_NONSENSE) return kill();
+        if (nonsense > MOST_NONSENSE) {
+          kill();
+          return await reader.cancel(); // or the pipe stays open
+        }
       } catch {
         return; // the pipe broke, which is as good an end as any
       } finally {

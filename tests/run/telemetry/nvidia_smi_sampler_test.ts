@@ -230,6 +230,43 @@ Deno.test(
   },
 );
 
+Deno.test("NvidiaSmiSampler leaves no pipes of what it has ended", {
+  ignore: Deno.build.os !== "linux", // which shows them
+}, async () => {
+  await using smi = await fakeSmi("exec cat /dev/zero");
+  const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+  const before = open();
+  let ends = 0;
+  const sampler = new NvidiaSmiSampler(A30, {
+    command: smi.command,
+    delayMs: () => {
+      ends++;
+      return 1;
+    },
+  });
+  await eventually(() => ends === 20);
+  await sampler.close();
+  assert.ok(open() - before < 10, `${open() - before}`);
+});
+
+Deno.test("NvidiaSmiSampler closes as nvidia-smi ends", unix, async () => {
+  await using smi = await fakeSmi(forever(BUSY));
+  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  await eventually(() => sampler.latest.gpuUtilPct !== null);
+  // As Deno does between a process's end and word of it.
+  const child = Deno.ChildProcess.prototype, { ref } = child;
+  child.ref = () => {
+    throw new Deno.errors.BadResource("Bad resource ID");
+  };
+  try {
+    await sampler.close();
+  } finally {
+    child.ref = ref;
+  }
+  const [start] = await smi.starts();
+  assert.equal(await processStartedAt(Number(start.split(" ")[0])), null);
+});
+
 Deno.test("retryDelayMs() doubles up to a minute", () => {
   assert.deepEqual(
     [0, 1, 5, 6, 10_000].map(retryDelayMs),
