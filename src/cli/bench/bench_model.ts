@@ -40,7 +40,7 @@ export async function benchModel(
       `Cannot measure profile "${profile}": expected one of ` +
         BENCH_PROFILES.join(", "),
       {
-        hint: meant ? `did you mean ${meant}?` : "use --profile char-cpu",
+        hint: meant ? `did you mean ${meant}?` : "use char-cpu",
         exitCode: EXIT.usage,
       },
     );

@@ -253,7 +253,7 @@ async function onDevice(
     (cause) => {
       if (!(cause instanceof UserError)) throw cause;
       const { message, exitCode } = cause;
-      const hint = "hearth doctor says what this machine has";
+      const hint = cause.hint.replace(/, or leave out --strict-device$/, "");
       throw new UserError(message, { hint, exitCode, cause });
     },
   );

@@ -150,7 +150,18 @@ Deno.test("hearth bench says what it cannot measure", async () => {
     [
       ["gemm", "--device", "nowhere"],
       'Cannot use device "nowhere", this machine offers cpu (CPU)',
-      "hearth doctor says what this machine has",
+      "use one of these",
+    ],
+    [
+      ["gemm", "--device", " "],
+      "Cannot use an empty text as device",
+      "expected auto, cpu, gpu:N, cuda:N, vulkan:N, webgpu:N or part of a name",
+    ],
+    [
+      ["train", "--profile", "nothing-like-it"],
+      'Cannot measure profile "nothing-like-it": expected one of ' +
+      BENCH_PROFILES.join(", "),
+      "use char-cpu",
     ],
     [
       ["ops", "--seconds", "-1"],
@@ -162,7 +173,8 @@ Deno.test("hearth bench says what it cannot measure", async () => {
     const { code, out, err } = await workspace.run(["bench", ...argv]);
     assert.deepEqual([code, out], [2, ""]);
     const anywhere = err.replaceAll(readCpuInfo().name, "CPU")
-      .replace(/(?<=offers cpu \(CPU\)), .*/, ""); // a GPU or more
+      .replace(/(?<=offers cpu \(CPU\)), .*/, "") // a GPU or more
+      .replace("type hearth doctor to learn why there is no GPU", hint);
     assert.equal(anywhere, `error: ${message}\nhint: ${hint}\n`);
   }
 });
