@@ -9,7 +9,8 @@
  *
  * `kill -9` and power cuts leave the same, so one is not enough, files are not
  * synced, and all is forgotten after a month, with a new driver, and with a new
- * Hearth. Who exits, even at a second Ctrl+C, removes what it has written.
+ * Hearth. Who exits, even at a second Ctrl+C, removes what it has written, and
+ * `hearth stop --now` what the process that it kills had.
  * Nothing here fails: where files cannot be written or locked there are none.
  *
  * @module
@@ -57,6 +58,7 @@ interface Trial extends TriedDriver {
   readonly doing: string;
   /** How many crashes in a row its process knew of. */
   readonly earlier: number;
+  readonly pid: number;
   readonly host: string | null;
   readonly bootId: string | null;
 }
@@ -98,6 +100,21 @@ export async function openDriverTrials(
     if (crash && isSame(crash, driver)) crashes.push(crash);
   }
   return new TrialsInFolder(driver, { again, folder, crashes });
+}
+
+/**
+ * Blames no driver for the end of a process of this machine, which was killed
+ * on purpose.
+ */
+export async function forgetTrialsOf(
+  pid: number,
+  folder: string | null = cacheFolder(),
+): Promise<void> {
+  if (folder === null) return;
+  for (const name of await namesIn(folder)) {
+    const crash = await readCrash(join(folder, name));
+    if (crash?.pid === pid && isHere(crash)) removeFile(crash.path);
+  }
 }
 
 class TrialsInFolder implements DriverTrials {
@@ -163,7 +180,7 @@ class TrialsInFolder implements DriverTrials {
     const trial: Trial = {
       ...this.#driver,
       hearth: FULL_VERSION,
-      ...{ doing, earlier: this.#inARow, ...thisMachine() },
+      ...{ doing, earlier: this.#inARow, pid: Deno.pid, ...thisMachine() },
     };
     const id = crypto.randomUUID().slice(0, 8);
     const path = join(this.#folder, `trial-${id}.json`);
@@ -236,12 +253,15 @@ function isTrial(value: unknown): value is Trial {
 
 /** Whether a crash is this driver's, with this Hearth, on this machine. */
 function isSame(crash: Crash, driver: TriedDriver): boolean {
-  const { host, bootId } = thisMachine();
   return crash.driver === driver.driver && crash.card === driver.card &&
     crash.vendorId === driver.vendorId && crash.deviceId === driver.deviceId &&
-    crash.hearth === FULL_VERSION &&
-    // Machines share homes, and containers of one machine have other names.
-    (crash.host === host || bootId !== null && crash.bootId === bootId);
+    crash.hearth === FULL_VERSION && isHere(crash);
+}
+
+/** Machines share homes, and containers of one machine have other names. */
+function isHere(crash: Crash): boolean {
+  const { host, bootId } = thisMachine();
+  return crash.host === host || bootId !== null && crash.bootId === bootId;
 }
 
 let known: Pick<Trial, "host" | "bootId"> | undefined;

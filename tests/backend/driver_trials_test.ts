@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { openBackend } from "../../src/backend/devices/open_backend.ts";
 import {
   type DriverTrials,
+  forgetTrialsOf,
   openDriverTrials,
 } from "../../src/backend/driver_trials.ts";
 import { Graph } from "../../src/graph/graph.ts";
@@ -166,6 +167,35 @@ Deno.test({
         assert.equal((await end(start(folder, how))).code, 1);
         assert.deepEqual(filesIn(folder), [], how);
       }
+    }),
+});
+
+Deno.test({
+  name: "forgetTrialsOf() blames nobody for a process that was to be killed",
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const one = await startTrying(folder), other = await startTrying(folder);
+      one.kill("SIGKILL");
+      await end(one);
+      const [left] = filesIn(folder).filter((name) => {
+        const text = Deno.readTextFileSync(join(folder, name));
+        return JSON.parse(text).pid === one.pid;
+      });
+      // Neither one that lives, nor a process of that number elsewhere.
+      await forgetTrialsOf(other.pid, folder);
+      const path = join(folder, left), text = await Deno.readTextFile(path);
+      const elsewhere = { ...JSON.parse(text), host: "other", bootId: "other" };
+      await Deno.writeTextFile(path, JSON.stringify(elsewhere));
+      await forgetTrialsOf(one.pid, folder);
+      assert.equal(filesIn(folder).length, 2);
+      await Deno.writeTextFile(path, text);
+      await forgetTrialsOf(one.pid, folder);
+      assert.ok(!filesIn(folder).includes(left));
+      await end(other);
+      assert.deepEqual(filesIn(folder), []);
+      await forgetTrialsOf(one.pid, null);
+      await forgetTrialsOf(one.pid, join(folder, "none"));
     }),
 });
 

@@ -76,6 +76,27 @@ Deno.test("of two that resume a run, one trains and the other says who", async (
   assert.equal((await winner.ended).code, 3);
 });
 
+Deno.test("hearth stop --now blames no driver for the end of a run", async () => {
+  await using workspace = await Workspace.create();
+  await using _ended = endingRuns(workspace);
+  const argv = trainArgs(workspace, "--steps", ENDLESS, "--detach", "--json");
+  const { out } = await spawnHearth(workspace, argv).ended;
+  const { pid } = JSON.parse(out);
+  // As if it were compiling for a card.
+  const trial = JSON.stringify({
+    ...{ pid, doing: "was compiling kernels", earlier: 0 },
+    ...{ host: Deno.hostname(), bootId: null },
+  });
+  const folder = workspace.path("cache/hearth");
+  await Deno.mkdir(folder, { recursive: true });
+  await workspace.write("cache/hearth/trial-00000001.json", trial);
+  const stop = ["stop", "owl-1", "--now"];
+  const env = { XDG_CACHE_HOME: workspace.path("cache") };
+  const { code } = await spawnHearth(workspace, stop, undefined, env).ended;
+  assert.equal(code, 0);
+  assert.deepEqual([...Deno.readDirSync(folder)], []);
+});
+
 Deno.test({
   name: "a detached run heeds no hang-up, and SIGTERM as Ctrl+C",
   ignore: Deno.build.os === "windows", // it has neither

@@ -40,6 +40,7 @@ export function addStopCommand(program: CommandUnknownOpts, app: App): void {
           onState: (state) => line.update(() => formatStopping(state)),
           signal: stop.signal,
         });
+        if (now && stopped?.pid) await forgetTrials(stopped.pid);
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
         app.note(`${runId} was asked to stop, and will`);
@@ -55,6 +56,11 @@ export function addStopCommand(program: CommandUnknownOpts, app: App): void {
           : `${runId} has ended${how}`,
       );
     });
+}
+
+async function forgetTrials(pid: number): Promise<void> {
+  const { forgetTrialsOf } = await import("../../backend/driver_trials.ts");
+  await forgetTrialsOf(pid);
 }
 
 /** One line while it waits. */
