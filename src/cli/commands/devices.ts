@@ -76,14 +76,21 @@ export function formatDevices(
     ["ask for it by", "left", 1],
   ];
   const table = formatTable(titles, cells, columns);
-  const isWhole = table === formatTable(titles, cells);
+  const [header] = table.split("\n");
   const width = Math.max(...devices.map(({ id }) => id.length));
   const indent = " ".repeat(width + 2);
   const details = devices.map((one) => {
     const [what, ...more] = detailsOf(one);
     // Where the table has no room for it.
-    const asked = isWhole ? [] : [`ask for it by ${one.requests.join(", ")}`];
-    const text = [what, ...asked, ...more].join("\n");
+    const moved = [
+      ...header.includes("memory")
+        ? []
+        : [`${formatBytes(one.memoryBytes)} of memory`],
+      ...header.includes("ask for it by")
+        ? []
+        : [`ask for it by ${one.requests.join(", ")}`],
+    ];
+    const text = [what, ...moved, ...more].join("\n");
     return one.id.padEnd(indent.length) +
       wrapText(text, { columns, indent }).slice(indent.length);
   });

@@ -179,6 +179,16 @@ Deno.test("formatDevices() moves what does not fit below the table", () => {
     "software  GPU, 10de:20b7, subgroups of 32",
   ]);
   assert.equal(narrow[5], "          ask for it by software, llvmpipe");
+  // There, but for the way, which is below in any case: nothing twice.
+  const wider = formatDevices([software, cpu], 84);
+  assert.equal(wider.match(/ask for it by/g)?.length, 1);
+  assert.match(wider, /^device +name +memory +GFLOP\/s +ask for it by\n/);
+  const narrower = formatDevices([software, cpu], 58).split("\n");
+  assert.ok(!narrower[0].includes("memory"));
+  assert.deepEqual(narrower.slice(5, 7), [
+    "          25.3 GB of memory",
+    "          ask for it by software, llvmpipe",
+  ]);
   for (const columns of [58, 60, 66, 80]) {
     const lines = formatDevices([software, cpu], columns).split("\n");
     assert.ok(lines.every(({ length }) => length <= columns), `${columns}`);
