@@ -42,6 +42,19 @@ export const NO_TRIALS: DriverTrials = {
   close() {},
 };
 
+/**
+ * The same trials, but nothing that works makes crashes forgotten: a driver
+ * that does one product may still crash at a model's kernels.
+ */
+export function unforgiving(trials: DriverTrials): DriverTrials {
+  return {
+    whyNot: trials.whyNot,
+    begin: (doing) => trials.begin(doing),
+    answered() {},
+    close() {},
+  };
+}
+
 /** Which driver, of which card. */
 export interface TriedDriver {
   /** Its name and version in words, such as `NVIDIA 580.95.05`. */

@@ -9,6 +9,7 @@ import type { Backend } from "../backend.ts";
 import { readCpuInfo } from "../cpu/cores.ts";
 import { openCpuBackend } from "../cpu/cpu_backend.ts";
 import { loadKernels } from "../cpu/kernels.ts";
+import { unforgiving } from "../driver_trials.ts";
 import {
   type AdapterInfo,
   type FoundAdapter,
@@ -173,7 +174,10 @@ async function openTried(
 ): Promise<Backend> {
   const trials = await sources.trialsOf(adapter);
   if (trials.whyNot !== null) throw new Error(trials.whyNot);
-  return await sources.openGpu(adapter, { precision: "fp32", trials });
+  return await sources.openGpu(adapter, {
+    precision: "fp32",
+    trials: unforgiving(trials),
+  });
 }
 
 /** The usual ways first. */

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { readCpuInfo } from "../../../src/backend/cpu/cores.ts";
 import { loadKernels } from "../../../src/backend/cpu/kernels.ts";
+import type { DeviceSources } from "../../../src/backend/devices/device_sources.ts";
 import { listDevices } from "../../../src/backend/devices/list_devices.ts";
-import { NO_TRIALS } from "../../../src/backend/driver_trials.ts";
+import {
+  type DriverTrials,
+  NO_TRIALS,
+} from "../../../src/backend/driver_trials.ts";
 import { listAdapters } from "../../../src/backend/webgpu/device/adapters.ts";
 import { adapter, vulkanAdapter } from "./_fake_adapter.ts";
 import { CPU_ONLY, gpuMachine } from "./_gpu_machine.ts";
@@ -57,6 +61,32 @@ Deno.test("listDevices() says why a device cannot be measured", async () => {
   // To ask one that crashes would end the list.
   assert.equal(second.problem, "it crashed");
   assert.ok(!events.includes("open vulkan:1 fp32"));
+});
+
+Deno.test("listDevices() tries a driver, and forgives no crash for it", async () => {
+  const told: string[] = [];
+  const trials: DriverTrials = {
+    whyNot: null,
+    begin(doing) {
+      told.push(doing);
+      return { [Symbol.dispose]: () => void told.push("it has ended") };
+    },
+    answered: () => void told.push("answered"),
+    close: () => void told.push("closed"),
+  };
+  const { sources } = gpuMachine({ trials: () => Promise.resolve(trials) });
+  const openGpu: DeviceSources["openGpu"] = async (adapter, options) => {
+    const { trials = NO_TRIALS } = options;
+    trials.begin(`opens ${adapter.info.id}`)[Symbol.dispose]();
+    trials.answered();
+    trials.close();
+    return await sources.openGpu(adapter, options);
+  };
+  await listDevices({ measure: true, sources: { ...sources, openGpu } });
+  assert.deepEqual(
+    told,
+    ["opens vulkan:0", "it has ended", "opens vulkan:1", "it has ended"],
+  );
 });
 
 /** Each device with the ways to it, a star for the usual one. */
