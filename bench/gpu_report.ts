@@ -22,16 +22,14 @@
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { EXIT, UserError } from "../src/base/errors.ts";
-import type { FoundAdapter } from "../src/backend/webgpu/device/adapters.ts";
 import type { StoredPrecision } from "../src/backend/webgpu/dispatch.ts";
 import type { DevicePeaks } from "./gpu/budget.ts";
 import { countStep } from "./gpu/counts.ts";
-import { adaptersOf } from "./gpu/drivers.ts";
+import { driversOf } from "./gpu/drivers.ts";
 import type { PartSettings } from "./gpu/measure_part.ts";
 import { modelOf } from "./gpu/models.ts";
 import { type Options, readOptions, USAGE } from "./gpu/options.ts";
 import {
-  type Driver,
   type Findings,
   listParts,
   type Outcome,
@@ -160,26 +158,6 @@ function peaksFor(part: Part): DevicePeaks | undefined {
   const isFull = part.precision === "fp32" ||
     !("driver" in part) || part.driver === "webgpu";
   return (isFull ? undefined : peaks.get("bf16")) ?? peaks.get("fp32");
-}
-
-/**
- * Those that are asked for, else all that show an adapter.
- *
- * @throws {UserError} If there is no GPU and no other adapter is asked for.
- */
-async function driversOf({ drivers, adapter }: Options): Promise<Driver[]> {
-  const asked = drivers ?? ["vulkan", "webgpu"] as const;
-  const shown = new Map<Driver, FoundAdapter[]>();
-  for (const one of asked) shown.set(one, await adaptersOf(one));
-  const isReal = ({ info }: FoundAdapter) => !info.isSoftware;
-  if (adapter === undefined && ![...shown.values()].flat().some(isReal)) {
-    throw new UserError("Cannot measure a GPU: this machine shows none", {
-      hint: "hearth doctor says why; --adapter software --small measures an " +
-        "adapter that computes on the CPU",
-    });
-  }
-  const isThere = (one: Driver) => shown.get(one)!.length > 0;
-  return drivers ? [...drivers] : asked.filter(isThere);
 }
 
 /** What a process says last of an error, or of a panic of the runtime. */

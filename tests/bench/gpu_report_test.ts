@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { driversOf } from "../../bench/gpu/drivers.ts";
 import { readOptions, USAGE } from "../../bench/gpu/options.ts";
-import { listParts, type Outcome, type Part } from "../../bench/gpu/parts.ts";
+import {
+  type Driver,
+  listParts,
+  type Outcome,
+  type Part,
+} from "../../bench/gpu/parts.ts";
 import { formatReport } from "../../bench/gpu/report.ts";
 import { runParts } from "../../bench/gpu/run_parts.ts";
+import type { FoundAdapter } from "../../src/backend/webgpu/device/adapters.ts";
 
 const peaks = (name: string, limitSec = 45): Part => ({
   ...{ kind: "peaks", name, limitSec },
@@ -174,6 +181,39 @@ Deno.test("bench:gpu writes what it has when every part fails", async () => {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("driversOf() takes no driver that shows software alone", async () => {
+  const one = (id: string, isSoftware: boolean) =>
+    ({ info: { id, isSoftware } }) as FoundAdapter;
+  const software = one("vulkan:software", true), card = one("gpu:0", false);
+  const of = (
+    options: Parameters<typeof driversOf>[0],
+    shown: Record<Driver, FoundAdapter[]>,
+  ) => driversOf(options, (driver) => Promise.resolve(shown[driver]));
+  // As with a card whose driver is below Vulkan 1.3.
+  const old = { vulkan: [software], webgpu: [card, software] };
+  assert.deepEqual(await of({}, old), ["webgpu"]);
+  assert.deepEqual(
+    await of({ drivers: ["vulkan"], adapter: "software" }, old),
+    [
+      "vulkan",
+    ],
+  );
+  assert.deepEqual(await of({ adapter: "software" }, old), [
+    "vulkan",
+    "webgpu",
+  ]);
+  assert.deepEqual(await of({}, { vulkan: [card], webgpu: [card] }), [
+    "vulkan",
+    "webgpu",
+  ]);
+  const none = { vulkan: [], webgpu: [software] };
+  assert.deepEqual(await of({ adapter: "software" }, none), ["webgpu"]);
+  await assert.rejects(of({}, none), {
+    name: "UserError",
+    message: "Cannot measure a GPU: this machine shows none",
+  });
 });
 
 Deno.test("readOptions() takes what is asked for, and says what it cannot", () => {
