@@ -8,6 +8,8 @@
  * @module
  */
 
+import { type KeyRange, parseRenamed } from "./renamed_keys.ts";
+
 /** Ours are 6 deep at most; the deepest tokenizer.json known has 9. */
 const MAX_DEPTH = 64;
 const QUOTE = 0x22, BACKSLASH = 0x5c;
@@ -20,8 +22,8 @@ const OPEN = [0x5b, 0x7b], CLOSE = [0x5d, 0x7d];
  * @throws {SyntaxError} If it is not JSON, or nests deeper than 64 levels.
  */
 export function parseJson(text: string): unknown {
-  checkDepth(text);
-  return JSON.parse(text);
+  const escaped = scan(text);
+  return escaped.length === 0 ? JSON.parse(text) : parseRenamed(text, escaped);
 }
 
 /** Whether a value is an object with names, not an array. */
@@ -29,19 +31,44 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function checkDepth(text: string): void {
+/** Checks the depth, and finds the keys that have escapes in them. */
+function scan(text: string): KeyRange[] {
+  const escaped: KeyRange[] = [];
   let depth = 0;
-  let inString = false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (inString) {
-      if (code === BACKSLASH) at++;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) inString = true;
-    else if (code === OPEN[0] || code === OPEN[1]) {
+    if (code === QUOTE) {
+      const { end, hasEscapes } = stringAt(text, at);
+      if (hasEscapes && isKey(text, end)) escaped.push({ start: at, end });
+      at = end - 1;
+    } else if (code === OPEN[0] || code === OPEN[1]) {
       if (++depth > MAX_DEPTH) {
         throw new SyntaxError(`It nests deeper than ${MAX_DEPTH} levels`);
       }
     } else if (code === CLOSE[0] || code === CLOSE[1]) depth--;
   }
+  return escaped;
+}
+
+/** Where the string ends that begins at `start`. */
+function stringAt(
+  text: string,
+  start: number,
+): { end: number; hasEscapes: boolean } {
+  let hasEscapes = false;
+  let at = start + 1;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) break;
+    if (code !== BACKSLASH) continue;
+    hasEscapes = true;
+    at++;
+  }
+  return { end: at + 1, hasEscapes };
+}
+
+/** Whether a colon follows. */
+function isKey(text: string, at: number): boolean {
+  while (" \t\r\n".includes(text.charAt(at) || "x")) at++;
+  return text.charAt(at) === ":";
 }
