@@ -244,7 +244,7 @@ Deno.test("NvidiaSmiSampler leaves no pipes of what it has ended", {
       return 1;
     },
   });
-  await eventually(() => ends === 20);
+  await eventually(() => ends >= 20); // it may end twice between two looks
   await sampler.close();
   assert.ok(open() - before < 10, `${open() - before}`);
 });
