@@ -82,7 +82,7 @@ export class BindGroupLayout {
     return this.#pools.length;
   }
 
-  /** A set that nobody uses. */
+  /** A set that nobody uses. @throws {VulkanError} If there is no room. */
   takeSet(): bigint {
     if (this.#free.length === 0) this.#addPool();
     return this.#free.pop()!;
@@ -118,7 +118,6 @@ export class BindGroupLayout {
         "vkCreateDescriptorPool",
       );
       const descriptorPool = scratch.readHandle(result);
-      this.#pools.push(descriptorPool);
       const sets = scratch.take(8 * SETS_PER_POOL);
       const wanted = scratch.write(DescriptorSetAllocateInfo, {
         descriptorPool,
@@ -127,10 +126,10 @@ export class BindGroupLayout {
           new Array<bigint>(SETS_PER_POOL).fill(this.handle),
         ),
       });
-      check(
-        vk.vkAllocateDescriptorSets(device, wanted, sets),
-        "vkAllocateDescriptorSets",
-      );
+      const allocated = vk.vkAllocateDescriptorSets(device, wanted, sets);
+      if (allocated < 0) vk.vkDestroyDescriptorPool(device, descriptorPool, 0n);
+      check(allocated, "vkAllocateDescriptorSets");
+      this.#pools.push(descriptorPool);
       for (let i = 0; i < SETS_PER_POOL; i++) {
         this.#free.push(scratch.readHandle(sets + BigInt(8 * i)));
       }

@@ -34,12 +34,20 @@ export class VulkanQueue {
   /** The structures of a submission, written anew for each. */
   readonly #memory = new NativeMemory(256);
 
-  /** @param guard Runs work, and reports what goes wrong with it. */
+  /**
+   * @param guard Runs work, and reports what goes wrong with it.
+   * @throws {VulkanError} If the driver refuses; nothing is left then.
+   */
   constructor(device: LogicalDevice, guard: (work: () => void) => void) {
     this.#device = device;
     this.#guard = guard;
     this.timeline = new Timeline(device);
-    this.#commandBuffers = new CommandBuffers(device, this.timeline);
+    try {
+      this.#commandBuffers = new CommandBuffers(device, this.timeline);
+    } catch (error) {
+      void this.timeline.close();
+      throw error;
+    }
     this.#recorder = new CommandRecorder(device);
     this.#staging = new Staging(device, {
       timeline: this.timeline,

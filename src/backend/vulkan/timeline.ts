@@ -105,10 +105,10 @@ export class Timeline {
     }
   }
 
-  /** Frees the semaphore, once no thread waits for it any more. */
+  /** Frees the semaphore: at once, or when no thread waits for it any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled(this.#waits);
+    if (this.#waits.size > 0) await Promise.allSettled(this.#waits);
     const { vk, handle } = this.#device;
     vk.vkDestroySemaphore(handle, this.semaphore, 0n);
   }
