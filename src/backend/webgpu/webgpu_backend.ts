@@ -223,7 +223,7 @@ class OpenWebGpu implements WebGpuBackend {
       gpu.device.limits,
     );
     this.#readback = readback;
-    this.#pipelines = new PipelineCache(gpu.device);
+    this.#pipelines = new PipelineCache(gpu);
   }
 
   get limits(): { tensorBytes: number } {

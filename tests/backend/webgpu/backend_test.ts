@@ -12,7 +12,10 @@ import type {
   GpuTensor,
 } from "../../../src/backend/webgpu/dispatch.ts";
 import { loadProgram } from "../../../src/backend/webgpu/loading/load_program.ts";
-import { PipelineCache } from "../../../src/backend/webgpu/loading/pipelines.ts";
+import {
+  PipelineCache,
+  type PlacedDispatch,
+} from "../../../src/backend/webgpu/loading/pipelines.ts";
 import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { UserError } from "../../../src/base/errors.ts";
 import { Graph } from "../../../src/graph/graph.ts";
@@ -203,7 +206,7 @@ Deno.test(
     const executable = await loadProgram({
       gpu,
       readback,
-      pipelines: new PipelineCache(gpu.device),
+      pipelines: new PipelineCache(gpu),
       lowered: lower(plan({ g }), {
         maxBindingBytes: gpu.maxBindingBytes,
         gemmVariant: () => assert.fail("there is no product"),
@@ -244,7 +247,7 @@ Deno.test(
     const loading = loadProgram({
       gpu,
       readback: await Readback.open(gpu.device),
-      pipelines: new PipelineCache(gpu.device),
+      pipelines: new PipelineCache(gpu),
       lowered: {
         phases: new Map([["g", [broken]]]),
         persistent: new Map([["x", x]]),
@@ -255,6 +258,53 @@ Deno.test(
       assert.match(error.message, /^Cannot compute on .*nothing/s);
       return true;
     });
+    gpu.close();
+  },
+);
+
+Deno.test(
+  "webgpu: after a failure, only what is missing is compiled",
+  { ignore },
+  async () => {
+    const gpu = await GpuDevice.open(testAdapter);
+    const asked: string[] = [];
+    const create = gpu.device.createShaderModule.bind(gpu.device);
+    gpu.device.createShaderModule = (descriptor) => {
+      asked.push(descriptor.label!);
+      return create(descriptor);
+    };
+    const place = (label: string, value: string): PlacedDispatch => ({
+      dispatch: {
+        label,
+        bindings: [{
+          ...{ name: "x", type: "f32", written: true },
+          tensor: {
+            ...{ dtype: "f32", length: 4, offset: 0 },
+            memory: { name: "x", sizeBytes: 16, lifetime: "persistent" },
+          },
+        }],
+        code: `@compute @workgroup_size(1) fn main() { x[0] = ${value}; }`,
+        workgroups: [1, 1, 1],
+      },
+      writable: [true],
+    });
+    const pipelines = new PipelineCache(gpu);
+    const first = place("first", "1.0"), last = place("last", "2.0");
+    const broken = place("broken", "nothing"), worse = place("worse", "none");
+    for (let tries = 1; tries <= 2; tries++) {
+      const compiling = pipelines.compileAll([first, broken, worse, last]);
+      await assert.rejects(compiling, /nothing/);
+      assert.equal(pipelines.size, 2);
+    }
+    const made = await pipelines.compileAll([last, first, last]);
+    assert.deepEqual(
+      asked,
+      ["first", "broken", "worse", "last", "broken", "worse"],
+    );
+    assert.equal(made.length, 3);
+    assert.equal(made[0], made[2]);
+    assert.notEqual(made[0], made[1]);
+    gpu.check(); // what was refused is no failure of the device
     gpu.close();
   },
 );

@@ -24,7 +24,7 @@ import { type ExecutableParts, WebGpuExecutable } from "../executable.ts";
 import { sideBySide } from "../lowering/schedule.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
 import { cutPasses } from "./passes.ts";
-import type { PipelineCache, PlacedDispatch } from "./pipelines.ts";
+import type { PlacedDispatch } from "./pipelines.ts";
 
 /**
  * Operations of one submission. Drivers reset a GPU that is busy with one for
@@ -66,12 +66,12 @@ export async function loadProgram(
   const plan = planFor(parts);
   expectFewGroups(parts);
   const buffers = await allocate(gpu, plan);
-  const placed = [...lowered.phases.values()].flat()
-    .map((dispatch) => placedOf(dispatch, plan));
+  const dispatches = [...lowered.phases.values()].flat();
   try {
-    if (gpu.shadersAtOnce > 1) {
-      await pipelines.compileAll(placed, gpu.shadersAtOnce);
-    }
+    const compiled = await pipelines.compileAll(
+      dispatches.map((dispatch) => placedOf(dispatch, plan)),
+    );
+    const pipelineOf = new Map(dispatches.map((one, i) => [one, compiled[i]]));
     const phases = await gpu.expect("validation", () => {
       for (const [{ content }, { buffer, offset }] of plan.places) {
         if (content) {
@@ -87,7 +87,9 @@ export async function loadProgram(
             (overlap && PASSES_OVERLAP ? cutPasses(part, plan) : [part])
               .map((pass) =>
                 pass.map((dispatch) =>
-                  prepare(dispatch, { gpu, pipelines, plan, buffers })
+                  prepare(dispatch, pipelineOf.get(dispatch)!, {
+                    ...{ gpu, plan, buffers },
+                  })
                 )
               )
           ),
@@ -99,7 +101,6 @@ export async function loadProgram(
   } catch (error) {
     for (const buffer of buffers) buffer.destroy();
     gpu.check();
-    pipelines.forget(placed); // WebGPU gives one too where it fails
     throw new NotCompiled(gpu.adapter, error);
   }
 }
@@ -226,19 +227,18 @@ function describe({ name, sizeBytes }: Memory): string {
   return `"${name}" takes ${formatBytes(sizeBytes)}`;
 }
 
-/** Gives a dispatch its pipeline and its bind group. */
+/** Gives a dispatch its bind group. */
 function prepare(
   dispatch: Dispatch,
-  { gpu, pipelines, plan, buffers }: {
+  pipeline: GPUComputePipeline,
+  { gpu, plan, buffers }: {
     gpu: GpuDevice;
-    pipelines: PipelineCache;
     plan: MemoryPlan;
     buffers: readonly GPUBuffer[];
   },
 ): PreparedDispatch {
   const { bindings, workgroups } = dispatch;
   const placed = bindings.map(({ tensor }) => placeOf(plan, tensor));
-  const pipeline = pipelines.get(placedOf(dispatch, plan));
   const bindGroup = gpu.device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: placed.map(({ buffer, offset }, binding) => ({

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { GpuDevice } from "../device/device.ts";
 import type { Binding, Dispatch } from "../dispatch.ts";
 import { bfloatFunctions } from "../shader/bfloat.ts";
 import { twoByteAccess } from "../shader/two_byte_access.ts";
@@ -17,12 +18,12 @@ export interface PlacedDispatch {
 
 /** Compiles shaders of one device, each once. */
 export class PipelineCache {
-  readonly #device: GPUDevice;
+  readonly #gpu: GpuDevice;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   readonly #layouts = new Map<string, GPUPipelineLayout>();
 
-  constructor(device: GPUDevice) {
-    this.#device = device;
+  constructor(gpu: GpuDevice) {
+    this.#gpu = gpu;
   }
 
   /** How many different shaders there are. */
@@ -30,54 +31,55 @@ export class PipelineCache {
     return this.#pipelines.size;
   }
 
-  /** The pipeline of a dispatch. */
-  get(placed: PlacedDispatch): GPUComputePipeline {
-    const text = shaderText(placed.dispatch, placed.writable);
-    const known = this.#pipelines.get(text);
-    if (known) return known;
-    const descriptor = this.#descriptor(placed, text);
-    const pipeline = this.#device.createComputePipeline(descriptor);
-    this.#pipelines.set(text, pipeline);
-    return pipeline;
-  }
-
   /**
-   * Compiles what is not known yet, `atOnce` shaders at a time, for a device
-   * that does so in threads of its own.
+   * The pipelines of dispatches, in their order. Compiles what is not known
+   * yet, several at a time where the device does so in threads of its own.
+   *
+   * @throws {Error} For the first that the device refuses; all others are known
+   * from then on, as who tries again leaves out that one.
    */
   async compileAll(
     all: readonly PlacedDispatch[],
-    atOnce: number,
-  ): Promise<void> {
+  ): Promise<GPUComputePipeline[]> {
+    const texts = all.map(({ dispatch, writable }) =>
+      shaderText(dispatch, writable)
+    );
     const missing = new Map<string, PlacedDispatch>();
-    for (const placed of all) {
-      const text = shaderText(placed.dispatch, placed.writable);
-      if (!this.#pipelines.has(text)) missing.set(text, placed);
+    for (const [i, text] of texts.entries()) {
+      if (!this.#pipelines.has(text)) missing.set(text, all[i]);
     }
+    const failures = new Map<string, unknown>();
     const queue = missing.entries(); // which all workers take from
     const work = async () => {
       for (const [text, placed] of queue) {
         try {
-          const descriptor = this.#descriptor(placed, text);
-          const pipeline = await this.#device
-            .createComputePipelineAsync(descriptor);
-          this.#pipelines.set(text, pipeline);
+          this.#pipelines.set(text, await this.#compile(placed, text));
         } catch (error) {
-          missing.clear(); // nobody begins another
-          throw error;
+          failures.set(text, error);
         }
       }
     };
-    const works = Array.from({ length: atOnce }, work);
-    await Promise.allSettled(works);
-    await Promise.all(works); // which throws the first failure
+    await Promise.all(Array.from({ length: this.#gpu.shadersAtOnce }, work));
+    const refused = texts.find((text) => failures.has(text));
+    if (refused !== undefined) throw failures.get(refused);
+    return texts.map((text) => this.#pipelines.get(text)!);
   }
 
-  /** Compiles them anew the next time. */
-  forget(all: readonly PlacedDispatch[]): void {
-    for (const { dispatch, writable } of all) {
-      this.#pipelines.delete(shaderText(dispatch, writable));
+  /** @throws {Error} If the device refuses it. */
+  async #compile(
+    placed: PlacedDispatch,
+    text: string,
+  ): Promise<GPUComputePipeline> {
+    const { device, shadersAtOnce } = this.#gpu;
+    if (shadersAtOnce > 1) { // and throws what it refuses
+      const descriptor = this.#descriptor(placed, text);
+      return await device.createComputePipelineAsync(descriptor);
     }
+    // WebGPU gives a pipeline also where it refuses the shader.
+    return await this.#gpu.expect("validation", () => {
+      const descriptor = this.#descriptor(placed, text);
+      return device.createComputePipeline(descriptor);
+    });
   }
 
   #descriptor(
@@ -88,7 +90,7 @@ export class PipelineCache {
       label,
       layout: this.#layout(writable),
       compute: {
-        module: this.#device.createShaderModule({ label, code }),
+        module: this.#gpu.device.createShaderModule({ label, code }),
         entryPoint: "main",
       },
     };
@@ -99,14 +101,14 @@ export class PipelineCache {
     const key = writable.map(Number).join("");
     const known = this.#layouts.get(key);
     if (known) return known;
-    const group = this.#device.createBindGroupLayout({
+    const group = this.#gpu.device.createBindGroupLayout({
       entries: writable.map((written, binding) => ({
         binding,
         visibility: GPUShaderStage.COMPUTE,
         buffer: { type: written ? "storage" : "read-only-storage" },
       })),
     });
-    const layout = this.#device.createPipelineLayout({
+    const layout = this.#gpu.device.createPipelineLayout({
       bindGroupLayouts: [group],
     });
     this.#layouts.set(key, layout);
