@@ -152,6 +152,20 @@ Deno.test("no file has more than 500 lines", async () => {
   assert.deepEqual(long, []);
 });
 
+// What fails by a rare draw stops a change that has nothing to do with it.
+Deno.test("tests draw at random by one seed", async () => {
+  const tests = new URL("../tests/", import.meta.url);
+  const wrong: string[] = [];
+  for await (const { path, code } of sources(tests, tests)) {
+    if (path === "_property.ts") continue;
+    const found = withoutComments(code).match(
+      /\bMath\.random\b|\bnumRuns: (?!draws\()|(?<=from ")fast-check(?=")/,
+    );
+    if (found) wrong.push(`${path}: ${found[0]}`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
 // A name that leads nowhere is what a move leaves behind.
 Deno.test("comments name only files that exist", async () => {
   const all: Source[] = [];

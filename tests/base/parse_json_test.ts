@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { parseJson } from "../../src/base/parse_json.ts";
+import { fc } from "../_property.ts";
 
 Deno.test("parseJson() reads what JSON.parse() reads, brackets in texts too", () => {
   const value = { a: [1, '[[[[{{{{\\"[', { "}]": null }] };

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import {
   Permutation,
   type PermutationKey,
 } from "../../src/base/permutation.ts";
 import { STREAM } from "../../src/base/philox.ts";
+import { fc } from "../_property.ts";
 
 const key = { seed: 7, stream: STREAM.shuffle, index: 3 };
 const anyKey: fc.Arbitrary<PermutationKey> = fc.record({

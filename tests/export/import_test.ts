@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import fc from "fast-check";
 import { openBackend } from "../../src/backend/devices/open_backend.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { valuesOf } from "../../src/base/safetensors.ts";
@@ -11,6 +10,7 @@ import { openDecoder } from "../../src/generate/decoder.ts";
 import { eachFromHuggingFace } from "../../src/model/huggingface.ts";
 import { configFromHf } from "../../src/model/huggingface_config.ts";
 import { loadChosen } from "../../src/run/checkpoints/checkpoint_ref.ts";
+import { draws, fc } from "../_property.ts";
 import { inTempDir } from "../base/_helpers.ts";
 import { readFixture } from "../model/_oracle.ts";
 
@@ -316,6 +316,6 @@ Deno.test("openModelFolder() opens or refuses any damage of its files", () =>
           }
         },
       ),
-      { numRuns: 150, seed: 9 },
+      { numRuns: draws(150) },
     );
   }));

@@ -6,13 +6,13 @@
  */
 
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { assignOffsets, type Lifetime } from "../../src/graph/arena.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { type AnyCall, IN_PLACE } from "../../src/graph/ops.ts";
 import { plan } from "../../src/graph/plan.ts";
 import { ALIGNMENT_BYTES, type PlacedTensor } from "../../src/graph/program.ts";
 import { sizeOf, type Tensor } from "../../src/graph/tensor.ts";
+import { draws, fc } from "../_property.ts";
 import { compile, paramsOf, randomData } from "./_helpers.ts";
 import { POSITIONS, tinyGptStep } from "./_tiny_gpt.ts";
 
@@ -88,7 +88,7 @@ Deno.test("a planned program computes the same with and without reuse", async ()
       }
       assert.deepEqual(results[0], results[1]);
     }),
-    { numRuns: 60 },
+    { numRuns: draws(60) },
   );
 });
 

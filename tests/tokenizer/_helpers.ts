@@ -4,7 +4,7 @@
  * @module
  */
 
-import fc from "fast-check";
+import { fc } from "../_property.ts";
 
 const FIXTURES = new URL("../fixtures/tokenizer/", import.meta.url);
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { AddedTokens } from "../../src/tokenizer/added_tokens.ts";
+import { draws, fc } from "../_property.ts";
 
 const token = fc.string({ unit: fc.constantFrom("a", "b", "é"), minLength: 1 });
 
@@ -25,6 +25,6 @@ Deno.test("AddedTokens finds the leftmost, and there the longest", () => {
         assert.equal(new TextDecoder().decode(bytes), contents[id]);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: draws(500) },
   );
 });

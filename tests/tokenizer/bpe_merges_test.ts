@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { BpeLearner } from "../../src/tokenizer/bpe_merges.ts";
+import { fc } from "../_property.ts";
 
 Deno.test("BpeLearner merges the most frequent pair, ties by lower ids", () => {
   // ab x3, bc x3, cd x1: "ab" comes first, because a has a lower id than b.

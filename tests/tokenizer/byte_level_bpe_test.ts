@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { Tokenizer as Oracle } from "@huggingface/tokenizers";
-import fc from "fast-check";
 import {
   ByteLevelBpe,
   readByteLevel,
@@ -8,6 +7,7 @@ import {
 import { IdBuffer } from "../../src/tokenizer/id_buffer.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import { parseTokenizerJson } from "../../src/tokenizer/tokenizer_json.ts";
+import { draws, fc } from "../_property.ts";
 import {
   anyText,
   expectedOf,
@@ -55,7 +55,7 @@ for (const name of ["bpe", "gpt2"] as const) {
       fc.property(text, (text) => {
         assert.deepEqual([...bpe.encode(text)], oracle.encode(text).ids);
       }),
-      { numRuns: 1000 },
+      { numRuns: draws(1000) },
     );
   });
 }
@@ -75,7 +75,7 @@ Deno.test("ByteLevelBpe agrees with Hugging Face's Rust code", async () => {
       assert.deepEqual(ids, rust.encode(text));
       assert.equal(bpe.decode(ids), rust.decode(ids));
     }),
-    { numRuns: 500 },
+    { numRuns: draws(500) },
   );
 });
 
@@ -196,6 +196,6 @@ Deno.test("decodeUtf8() gives back any bytes, UTF-8 or not", () => {
       bpe.encodeInto(ids, bytes);
       assert.deepEqual(bpe.decodeUtf8(ids.take()), bytes);
     }),
-    { numRuns: 2000 },
+    { numRuns: draws(2000) },
   );
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import {
   CharacterCodec,
   readCharacters,
   trainCharacters,
 } from "../../src/tokenizer/characters.ts";
 import { parseTokenizerJson } from "../../src/tokenizer/tokenizer_json.ts";
+import { fc } from "../_property.ts";
 import {
   anyText,
   expectedOf,

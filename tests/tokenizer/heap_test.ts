@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { Heap } from "../../src/tokenizer/heap.ts";
+import { fc } from "../_property.ts";
 
 Deno.test("Heap pops in order whatever the order of pushes", () => {
   fc.assert(fc.property(fc.array(fc.integer()), (numbers) => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Tokenizer as Oracle } from "@huggingface/tokenizers";
-import fc from "fast-check";
 import { UserError } from "../../src/base/errors.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
+import { draws, fc } from "../_property.ts";
 import {
   anyText,
   expectedOf,
@@ -62,7 +62,7 @@ Deno.test("loadTokenizer() agrees with tokenizers.js on llama.json", async () =>
       const { ids } = oracle.encode(text, { add_special_tokens: false });
       assert.deepEqual([...tokenizer.encode(text)], ids);
     }),
-    { numRuns: 500 },
+    { numRuns: draws(500) },
   );
 });
 

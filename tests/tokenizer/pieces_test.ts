@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import {
   cutForEncoding,
@@ -8,6 +7,7 @@ import {
 } from "../../src/tokenizer/pieces.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { WordCounts } from "../../src/tokenizer/word_counts.ts";
+import { draws, fc } from "../_property.ts";
 import { anyText, readFixture } from "./_helpers.ts";
 
 for (const name of ["bpe", "gpt2", "char", "byte"]) {
@@ -19,7 +19,7 @@ for (const name of ["bpe", "gpt2", "char", "byte"]) {
         const cut = cutForEncoding(tokenizer, text);
         assertSafe(tokenizer, text + following, cut);
       }),
-      { numRuns: 1000 },
+      { numRuns: draws(1000) },
     );
   });
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { WordCounts } from "../../src/tokenizer/word_counts.ts";
 import type { CountedWords } from "../../src/tokenizer/word_counts.ts";
 import { WordTable } from "../../src/tokenizer/word_table.ts";
+import { fc } from "../_property.ts";
 
 const encoder = new TextEncoder();
 

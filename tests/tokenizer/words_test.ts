@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import {
   CLASS,
   classOf,
@@ -7,6 +6,7 @@ import {
   sequenceLength,
 } from "../../src/tokenizer/code_points.ts";
 import { wordEnd } from "../../src/tokenizer/words.ts";
+import { draws, fc } from "../_property.ts";
 import { anyText, splitWords } from "./_helpers.ts";
 
 Deno.test.each([
@@ -31,7 +31,7 @@ Deno.test("wordEnd() cuts any text as the regular expression does", () => {
     fc.property(anyText, (text) => {
       assert.deepEqual(wordsOf(text), splitWords(text));
     }),
-    { numRuns: 2000 },
+    { numRuns: draws(2000) },
   );
 });
 

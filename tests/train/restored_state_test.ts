@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import type { TrainSection } from "../../src/config/hearth_config.ts";
 import { restoreState } from "../../src/train/restored_state.ts";
 import type { TrainerState } from "../../src/train/trainer_state.ts";
 import { initialState } from "../../src/train/trainer_state.ts";
+import { fc } from "../_property.ts";
 import { tinyConfig } from "./_helpers.ts";
 
 /** In batches of 8, 12 per epoch. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import {
   type Access,
   Hazards,
   RangeLog,
 } from "../../../src/backend/vulkan/commands/hazards.ts";
+import { draws, fc } from "../../_property.ts";
 
 const a = new RangeLog(), b = new RangeLog();
 
@@ -91,6 +91,6 @@ Deno.test("hazards: barriers are where a list of all bytes has them", () => {
     fc.property(fc.array(command, { maxLength: 12 }), (commands) => {
       assert.deepEqual(barriers(...commands), barriersByBytes(commands));
     }),
-    { numRuns: 2000, seed: 1 },
+    { numRuns: draws(2000) },
   );
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import type { Dispatch, Memory } from "../../../src/backend/webgpu/dispatch.ts";
 import {
   splitByWork,
@@ -14,6 +13,7 @@ import { sideBySide } from "../../../src/backend/webgpu/lowering/schedule.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";
 import type { Tensor } from "../../../src/graph/tensor.ts";
+import { draws, fc } from "../../_property.ts";
 import { dispatch, temp, tensor } from "./_dispatches.ts";
 
 const LIMITS = { alignment: 256, maxBufferBytes: 1 << 20 };
@@ -155,7 +155,7 @@ Deno.test("planMemory() lets nothing overlap that is needed at one time", () => 
         }
       }
     }),
-    { numRuns: 300, seed: 1 },
+    { numRuns: draws(300) },
   );
 });
 

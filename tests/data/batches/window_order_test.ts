@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import {
   MixedOrder,
   WholeOrder,
   type WindowOrder,
 } from "../../../src/data/batches/window_order.ts";
+import { fc } from "../../_property.ts";
 
 Deno.test("WholeOrder has every window of every source once per epoch", () => {
   const counts = fc.array(fc.nat(30), { minLength: 1, maxLength: 4 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { WholeOrder } from "../../../src/data/batches/window_order.ts";
 import {
   countWindows,
@@ -10,6 +9,7 @@ import {
 import { IGNORED_TARGET } from "../../../src/data/dataset.ts";
 import { TokenFile, TokenWriter } from "../../../src/data/tokens/token_file.ts";
 import { IGNORED_TARGET as GRAPH_TARGET } from "../../../src/graph/ops.ts";
+import { draws, fc } from "../../_property.ts";
 import { TempDir } from "../_helpers.ts";
 
 Deno.test("IGNORED_TARGET is the one the loss leaves out", () => {
@@ -122,7 +122,7 @@ Deno.test("ShuffledBatches.at() gives every token of an epoch once, however ofte
         });
       }
     }),
-    { numRuns: 60 },
+    { numRuns: draws(60) },
   );
 });
 

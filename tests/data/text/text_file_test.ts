@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import fc from "fast-check";
 import { readFailure, writeFailure } from "../../../src/data/file_errors.ts";
 import type { TextFile } from "../../../src/data/text/file_bytes.ts";
 import { readText } from "../../../src/data/text/text_file.ts";
+import { fc } from "../../_property.ts";
 import { TempDir, textFile, userError } from "../_helpers.ts";
 
 const utf8 = new TextEncoder();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { TailFile } from "../../../src/run/files/tail_file.ts";
+import { draws, fc } from "../../_property.ts";
 import { inTempDir } from "../../base/_helpers.ts";
 
 const append = (path: string, text: string) =>
@@ -180,6 +180,6 @@ Deno.test("TailFile reads what any writer appends, in whatever pieces", () =>
           assert.deepEqual(lines, [...kept, ...added]);
         },
       ),
-      { numRuns: 60, seed: 1 },
+      { numRuns: draws(60) },
     );
   }));
