@@ -8,7 +8,6 @@
  */
 
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
-import type { FoundAdapter } from "../../src/backend/webgpu/device/adapters.ts";
 import { matrixUnitFor } from "../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
@@ -16,14 +15,9 @@ import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
 import { shapeOf } from "../../src/cli/bench/bench_train.ts";
 import { surroundings } from "../../src/cli/bench/machine.ts";
 import type { DevicePeaks } from "./budget.ts";
-import { adaptersOf } from "./drivers.ts";
+import { adaptersOf, findAdapter } from "./drivers.ts";
 import { modelOf } from "./models.ts";
-import {
-  type Driver,
-  DRIVER_NAMES,
-  type Findings,
-  type Part,
-} from "./parts.ts";
+import type { Findings, Part } from "./parts.ts";
 import { measurePeaks } from "./peaks.ts";
 import { measureStep } from "./step_case.ts";
 import { tuneStep } from "./tuning.ts";
@@ -61,7 +55,10 @@ async function measure(
     });
   }
   const { precision } = part;
-  const adapter = await adapterOf(part.driver, given);
+  const adapter = findAdapter(await adaptersOf(part.driver), {
+    ...{ driver: part.driver, adapter: given.adapter },
+  });
+  if (!adapter) throw new Error("the adapter is gone"); // it was there before
   const unit = matrixUnitFor(precision, adapter.info.matrixUnits);
   const tuningCache = openTuningCache({ ...adapter.info, unit }, given.cache);
   if (part.kind === "step") {
@@ -92,29 +89,6 @@ async function measure(
     });
   await backend.dispose();
   return found;
-}
-
-/** @throws {Error} If there is no such adapter. */
-async function adapterOf(
-  driver: Driver,
-  { adapter: wanted }: PartSettings,
-): Promise<FoundAdapter> {
-  const adapters = await adaptersOf(driver);
-  // `gpu:1` is `vulkan:1` or `webgpu:1`; `software` is WebGPU's.
-  const place = wanted?.replace(/^(gpu|vulkan|webgpu):/, "");
-  const asked = driver === "vulkan" || /^\d/.test(place ?? "")
-    ? place && `${driver}:${place}`
-    : place;
-  const found = adapters.find(({ info: { id } }) =>
-    asked === undefined || id === asked
-  );
-  if (found) return found;
-  const names = adapters.map(({ info }) => `${info.id} (${info.name})`);
-  throw new Error(
-    `There is no such adapter of ${DRIVER_NAMES[driver]}; there are: ${
-      names.join(", ") || "none"
-    }`,
-  );
 }
 
 /** Steps on the card of NVIDIA's that Python sees. */
