@@ -25,7 +25,14 @@ export const stepMetric = (step: number): StepMetric => ({
   telemetry: NO_TELEMETRY,
 });
 
-/** The files of a run that a test writes in place of a trainer. */
+/** Longer than any test. */
+const HOUR_MS = 3_600_000;
+
+/**
+ * The files of a run that a test writes in place of a trainer. A trainer is
+ * heard of twice a second; so is this one as long as it is at work, however
+ * long a test takes until its next word.
+ */
 export class FakeRun implements AsyncDisposable {
   readonly paths: RunPaths;
   #state: RunState;
@@ -33,7 +40,10 @@ export class FakeRun implements AsyncDisposable {
 
   constructor(readonly root: string, readonly runId = "owl-1") {
     this.paths = runPaths(root, runId);
-    this.#state = initialRunState(runId, "preparing");
+    this.#state = {
+      ...initialRunState(runId, "preparing"),
+      updatedAt: new Date(Date.now() + HOUR_MS).toISOString(),
+    };
   }
 
   /** The process is at work. */
@@ -59,7 +69,7 @@ export class FakeRun implements AsyncDisposable {
   }
 
   async end(status: RunState["status"]) {
-    await this.set({ status });
+    await this.set({ status, updatedAt: new Date().toISOString() });
     await this.die();
   }
 

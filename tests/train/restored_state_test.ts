@@ -227,7 +227,7 @@ Deno.test("restoreState() reads a state that is older than its newest fields", (
 
 Deno.test("restoreState() trains on every window of an epoch, on few twice", () => {
   const count = fc.integer({ min: 1, max: 12 });
-  fc.assert(fc.property(
+  const property = fc.property(
     fc.record({
       windows: fc.integer({ min: 12, max: 80 }),
       old: count,
@@ -260,5 +260,6 @@ Deno.test("restoreState() trains on every window of an epoch, on few twice", () 
       const said = /(\d+) windows? come/.exec(notes[0] ?? "")?.[1] ?? 0;
       assert.equal(Number(said), twice);
     },
-  ));
+  );
+  fc.assert(property, { seed: 1 });
 });

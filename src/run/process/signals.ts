@@ -23,24 +23,28 @@ const SIGNALS: Deno.Signal[] = isWindows
  * Listens until disposed; the process then does no longer end by itself.
  *
  * @param handlers `first` is called once, `second` for each later signal.
- * @param options hangUps: false leaves them alone.
+ * @param options hangUps: false leaves them alone. now: a clock in
+ * milliseconds, for tests.
  */
 export function onStopSignals(
   { first, second }: {
     first: (signal: Deno.Signal) => void;
     second: (signal: Deno.Signal) => void;
   },
-  { hangUps = true }: { hangUps?: boolean } = {},
+  { hangUps = true, now = () => performance.now() }: {
+    hangUps?: boolean;
+    now?: () => number;
+  } = {},
 ): Disposable {
   let firstAtMs: number | null = null;
   const signals = SIGNALS.filter((signal) => hangUps || signal !== "SIGHUP");
   const listeners = signals.map((signal) => {
     const listener = () => {
       if (firstAtMs === null) {
-        firstAtMs = performance.now();
+        firstAtMs = now();
         first(signal);
       } else if (
-        signal !== "SIGHUP" && performance.now() - firstAtMs > SAME_PRESS_MS
+        signal !== "SIGHUP" && now() - firstAtMs > SAME_PRESS_MS
       ) {
         second(signal);
       }

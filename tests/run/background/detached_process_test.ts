@@ -14,8 +14,8 @@ Deno.test("startDetached() gives a process its variables and a file", () =>
     await Deno.writeTextFile(output, "of the process before\n");
     const { pid, ended } = await start(
       output,
-      `console.log(Deno.env.get("HEARTH_X"), Deno.pid);
-       console.error(await Deno.stdin.read(new Uint8Array(1)));
+      `console.log(Deno.env.get("HEARTH_X") + " " + Deno.pid);
+       console.error(String(await Deno.stdin.read(new Uint8Array(1))));
        Deno.exit(7);`,
       { HEARTH_X: "set" },
     );

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { exists } from "../../../src/base/exists.ts";
 import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
 import {
   freeGpuMemory,
   lookAtGpu,
   openGpuSampler,
 } from "../../../src/run/telemetry/gpu_sampler.ts";
+import { eventually } from "../_eventually.ts";
 
 const A30 = { name: "NVIDIA A30", vendorId: "4318", deviceId: "8375" };
 /** Where the nth card is, and its uuid. */
@@ -15,14 +17,17 @@ const MIB = 2 ** 20;
 const unix = { ignore: Deno.build.os === "windows" };
 
 /** Puts an nvidia-smi before all others on the PATH. */
-async function withSmi(body: string, test: () => Promise<void>) {
+async function withSmi(
+  body: string,
+  test: (command: string) => Promise<void>,
+) {
   const dir = await Deno.makeTempDir();
   const path = Deno.env.get("PATH") ?? "";
   try {
     const file = `${dir}/nvidia-smi`;
     await Deno.writeTextFile(file, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
     Deno.env.set("PATH", `${dir}:${path}`);
-    await test();
+    await test(file);
   } finally {
     Deno.env.set("PATH", path);
     await Deno.remove(dir, { recursive: true });
@@ -71,6 +76,24 @@ Deno.test(
     }),
 );
 
+/** Runs `body` where a timer for that long rings when it is told to. */
+async function withTimer(
+  ms: number,
+  body: (ring: () => void) => Promise<void>,
+) {
+  const { setTimeout } = globalThis;
+  let ring = () => {};
+  globalThis.setTimeout = ((callback: () => void, delayMs?: number) => {
+    if (delayMs !== ms) return setTimeout(callback, delayMs);
+    ring = callback;
+  }) as typeof setTimeout;
+  try {
+    await body(() => ring());
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+}
+
 Deno.test(
   "lookAtGpu() gives up on an nvidia-smi that hangs",
   unix,
@@ -80,11 +103,17 @@ Deno.test(
         `echo '0, 0x20B710DE, ${
           at(0)
         }, 93, 1024, 24576, 160.50, 58, NVIDIA A30'\n` +
+        // More than a pipe holds: once it is written, the line is read.
+        'head -c 600000 /dev/zero; : > "$0.said"\n' +
         "exec sleep 60",
-      async () => {
-        const { vramTotalBytes } = await lookAtGpu(A30, { timeoutMs: 500 });
-        assert.equal(vramTotalBytes, 24576 * MIB); // what it said before
-      },
+      (command) =>
+        withTimer(500, async (ring) => {
+          const looking = lookAtGpu(A30, { timeoutMs: 500 });
+          await eventually(() => exists(`${command}.said`));
+          ring();
+          const { vramTotalBytes } = await looking;
+          assert.equal(vramTotalBytes, 24576 * MIB); // what it said before
+        }),
     ),
 );
 

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
 import {
+  type GpuIdentity,
+  NO_GPU_SAMPLE,
+} from "../../../src/run/telemetry/gpu_sample.ts";
+import {
+  endAtOnce,
+  type NvidiaSmiOptions,
   NvidiaSmiSampler,
   retryDelayMs,
 } from "../../../src/run/telemetry/nvidia_smi_sampler.ts";
@@ -47,6 +52,26 @@ async function fakeSmi(body: string) {
   };
 }
 
+/**
+ * Watches a card by such an nvidia-smi. However slow the machine, what was
+ * seen does not grow old, and to close takes as long as it takes.
+ */
+const watch = (
+  { command }: { command: string },
+  options?: NvidiaSmiOptions,
+  identity: GpuIdentity = A30,
+) =>
+  new NvidiaSmiSampler(identity, {
+    command,
+    now: () => 0,
+    closeMs: 20_000,
+    ...options,
+  });
+
+/** The process of the nth start. */
+const pidOf = (starts: readonly string[], nth = 0) =>
+  Number(starts[nth].split(" ")[0]);
+
 /** A shell that keeps printing, as nvidia-smi does. */
 const forever = (...lines: string[]) =>
   `while :; do\n${
@@ -57,7 +82,7 @@ const unix = { ignore: Deno.build.os === "windows" };
 
 Deno.test("NvidiaSmiSampler shows the GPU it is for", unix, async () => {
   await using smi = await fakeSmi(forever(OTHER, BUSY, TWIN));
-  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  const sampler = watch(smi);
   assert.deepEqual(sampler.latest, NO_GPU_SAMPLE);
   await eventually(() => sampler.latest.gpuUtilPct !== null);
   assert.deepEqual(sampler.latest, SAMPLE);
@@ -78,7 +103,7 @@ Deno.test("NvidiaSmiSampler shows the GPU it is for", unix, async () => {
 Deno.test("NvidiaSmiSampler shows the second of twins", unix, async () => {
   await using smi = await fakeSmi(forever(OTHER, BUSY, TWIN));
   const second = { ...A30, pciAddress: "0000:02:00.0" };
-  const sampler = new NvidiaSmiSampler(second, { command: smi.command });
+  const sampler = watch(smi, {}, second);
   await eventually(() => sampler.latest.gpuUtilPct !== null);
   assert.deepEqual(sampler.latest, {
     gpuUtilPct: 1,
@@ -95,7 +120,7 @@ Deno.test("NvidiaSmiSampler puts torn output together", unix, async () => {
   await using smi = await fakeSmi(
     `printf '%s' "${half}"; sleep 0.05; echo "${BUSY.slice(20)}"; exec sleep 9`,
   );
-  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  const sampler = watch(smi);
   await eventually(() => sampler.latest.gpuUtilPct !== null);
   assert.deepEqual(sampler.latest, SAMPLE);
   await sampler.close();
@@ -104,10 +129,7 @@ Deno.test("NvidiaSmiSampler puts torn output together", unix, async () => {
 Deno.test("NvidiaSmiSampler forgets what is old", unix, async () => {
   await using smi = await fakeSmi(`echo "${BUSY}"; exec sleep 9`);
   let nowMs = 0;
-  const sampler = new NvidiaSmiSampler(A30, {
-    command: smi.command,
-    now: () => nowMs,
-  });
+  const sampler = watch(smi, { now: () => nowMs });
   await eventually(() => sampler.latest.gpuUtilPct !== null);
   nowMs = 4999;
   assert.deepEqual(sampler.latest, SAMPLE);
@@ -117,11 +139,13 @@ Deno.test("NvidiaSmiSampler forgets what is old", unix, async () => {
 });
 
 Deno.test("NvidiaSmiSampler kills it when it is closed", unix, async () => {
-  await using smi = await fakeSmi('sleep 0.5; touch "$0.done"');
-  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  await using smi = await fakeSmi("exec sleep 60"); // and says nothing
+  const sampler = watch(smi);
   await eventually(async () => (await smi.starts()).length > 0);
-  await sampler.close(); // would else wait for its end
-  await assert.rejects(Deno.stat(`${smi.command}.done`), Deno.errors.NotFound);
+  const pid = pidOf(await smi.starts());
+  assert.notEqual(await processStartedAt(pid), null);
+  await sampler.close();
+  assert.equal(await processStartedAt(pid), null);
 });
 
 Deno.test("NvidiaSmiSampler starts it again when it dies", unix, async () => {
@@ -130,10 +154,7 @@ Deno.test("NvidiaSmiSampler starts it again when it dies", unix, async () => {
     `if [ -e "$0.again" ]; then ${forever(BUSY)}; fi\n` +
       `touch "$0.again"; printf '1, 0x20B710DE, 50, 10'; exit 9`,
   );
-  const sampler = new NvidiaSmiSampler(A30, {
-    command: smi.command,
-    delayMs: () => 1,
-  });
+  const sampler = watch(smi, { delayMs: () => 1 });
   await eventually(() => sampler.latest.gpuUtilPct !== null);
   assert.deepEqual(sampler.latest, SAMPLE);
   assert.equal((await smi.starts()).length, 2);
@@ -143,18 +164,30 @@ Deno.test("NvidiaSmiSampler starts it again when it dies", unix, async () => {
 Deno.test("NvidiaSmiSampler starts it again when it hangs", unix, async () => {
   // As while a driver is reset: a line, and then nothing any more.
   await using smi = await fakeSmi(
-    `if [ -e "$0.again" ]; then ${forever(BUSY)}; fi\n` +
-      `touch "$0.again"; echo "${OTHER}"; exec sleep 60`,
+    `if [ -e "$0.hung" ]; then ${forever(BUSY)}; fi\n` +
+      `echo $$ > "$0.pid"; mv "$0.pid" "$0.hung"\n` +
+      `echo "${OTHER}"; exec sleep 60`,
   );
-  const sampler = new NvidiaSmiSampler(A30, {
-    command: smi.command,
+  const hung = () => {
+    try {
+      return Number(Deno.readTextFileSync(`${smi.command}.hung`));
+    } catch {
+      return null; // it has not come to that yet
+    }
+  };
+  let isOver = false;
+  const sampler = watch(smi, {
     delayMs: () => 1,
-    silenceMs: 50,
+    silenceMs: 20,
+    kill(process) {
+      // On a busy machine, others are silent for as long.
+      if (isOver || process.pid === hung()) endAtOnce(process);
+    },
   });
   await eventually(() => sampler.latest.gpuUtilPct === SAMPLE.gpuUtilPct);
-  const [hung, ...others] = await smi.starts();
-  assert.equal(others.length, 1);
-  assert.equal(await processStartedAt(Number(hung.split(" ")[0])), null);
+  assert.equal((await smi.starts()).length, 2);
+  assert.equal(await processStartedAt(hung()!), null);
+  isOver = true;
   await sampler.close();
 });
 
@@ -165,8 +198,7 @@ Deno.test(
     // A process that waits for a driver in the kernel ends when that answers.
     await using smi = await fakeSmi(`echo "${BUSY}"; exec sleep 60`);
     const processes: Deno.ChildProcess[] = [];
-    const sampler = new NvidiaSmiSampler(A30, {
-      command: smi.command,
+    const sampler = watch(smi, {
       closeMs: 20,
       kill: (process) => void processes.push(process),
     });
@@ -190,8 +222,9 @@ Deno.test(
           "echo No devices were found; exit 6",
       );
       const failures: number[] = [];
-      const sampler = new NvidiaSmiSampler(A30, {
-        command: smi.command,
+      let looks = 0; // at the clock: no two at the same time
+      const sampler = watch(smi, {
+        now: () => looks++,
         steadyMs,
         delayMs: (count) => {
           failures.push(count);
@@ -217,14 +250,11 @@ Deno.test(
         `if [ -e "$0.again" ]; then ${forever(BUSY)}; fi\n` +
           `touch "$0.again"; exec ${flood}`,
       );
-      const sampler = new NvidiaSmiSampler(A30, {
-        command: smi.command,
-        delayMs: () => 1,
-      });
+      const sampler = watch(smi, { delayMs: () => 1 });
       await eventually(() => sampler.latest.gpuUtilPct !== null);
-      const [first, ...others] = await smi.starts();
-      assert.equal(others.length, 1);
-      assert.equal(await processStartedAt(Number(first.split(" ")[0])), null);
+      const starts = await smi.starts();
+      assert.equal(starts.length, 2);
+      assert.equal(await processStartedAt(pidOf(starts)), null);
       await sampler.close();
     }
   },
@@ -237,8 +267,7 @@ Deno.test("NvidiaSmiSampler leaves no pipes of what it has ended", {
   const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
   const before = open();
   let ends = 0;
-  const sampler = new NvidiaSmiSampler(A30, {
-    command: smi.command,
+  const sampler = watch(smi, {
     delayMs: () => {
       ends++;
       return 1;
@@ -251,7 +280,7 @@ Deno.test("NvidiaSmiSampler leaves no pipes of what it has ended", {
 
 Deno.test("NvidiaSmiSampler closes as nvidia-smi ends", unix, async () => {
   await using smi = await fakeSmi(forever(BUSY));
-  const sampler = new NvidiaSmiSampler(A30, { command: smi.command });
+  const sampler = watch(smi);
   await eventually(() => sampler.latest.gpuUtilPct !== null);
   // As Deno does between a process's end and word of it.
   const child = Deno.ChildProcess.prototype, { ref } = child;
@@ -263,8 +292,7 @@ Deno.test("NvidiaSmiSampler closes as nvidia-smi ends", unix, async () => {
   } finally {
     child.ref = ref;
   }
-  const [start] = await smi.starts();
-  assert.equal(await processStartedAt(Number(start.split(" ")[0])), null);
+  assert.equal(await processStartedAt(pidOf(await smi.starts())), null);
 });
 
 Deno.test("retryDelayMs() doubles up to a minute", () => {
@@ -297,7 +325,7 @@ Deno.test("nvidia-smi ends when its parent is killed", unix, async () => {
     stdout: "null",
   }).spawn();
   await eventually(async () => (await smi.starts()).length > 0);
-  const pid = Number((await smi.starts())[0].split(" ")[0]);
+  const pid = pidOf(await smi.starts());
   const child = { pid, processStartedAt: await processStartedAt(pid) };
   assert.ok(await isAlive(child));
   parent.kill("SIGKILL");
@@ -324,5 +352,11 @@ Deno.test(
       signal: AbortSignal.timeout(20_000), // else the test would hang
     }).output();
     assert.equal(code, 0);
+    // It has started nvidia-smi, which ends at its next line.
+    await eventually(async () => (await smi.starts()).length > 0);
+    const pid = pidOf(await smi.starts());
+    await eventually(async () =>
+      !await isAlive({ pid, processStartedAt: null })
+    );
   },
 );
