@@ -80,7 +80,7 @@ class Loaded implements Executable {
       try {
         machine.run(
           workgroups,
-          bindings.map(({ tensor }) => this.#bytes(tensor)),
+          bindings.map(({ tensor, type }) => this.#bytes(tensor, type)),
         );
       } catch (cause) {
         throw new Error(`${label}: ${(cause as Error).message}`, { cause });
@@ -115,9 +115,10 @@ class Loaded implements Executable {
     return this.#lowered.persistent.get(name)!;
   }
 
-  /** What is bound of a tensor: as vectors of four are read, so many. */
+  /** A tensor's memory: as vectors are read, whole ones; else no more than it. */
   #bytes(
     { memory, offset, length, dtype }: GpuTensor,
+    type?: string,
   ): Uint8Array<ArrayBuffer> {
     let bytes = this.#memories.get(memory);
     if (!bytes) {
@@ -126,7 +127,9 @@ class Loaded implements Executable {
       if (memory.content) bytes.set(new Uint8Array(memory.content.buffer));
       this.#memories.set(memory, bytes);
     }
-    const size = Math.ceil(length / 4) * 4 * bytesPerNumber(dtype);
+    const isExact = type === "f32" || type === "u32";
+    const numbers = isExact ? length : Math.ceil(length / 4) * 4;
+    const size = numbers * bytesPerNumber(dtype);
     return bytes.subarray(offset, offset + size);
   }
 }

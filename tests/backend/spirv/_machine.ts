@@ -8,6 +8,7 @@
 
 import { BUILT_IN } from "../../../src/backend/spirv/module/spirv.ts";
 import { EACH, EACH_GLSL } from "./_arithmetic.ts";
+import type { Workgroups } from "../../../src/backend/webgpu/dispatch.ts";
 import { ofBits } from "./_bits.ts";
 import {
   loadMatrix,
@@ -87,8 +88,25 @@ export class SpirvMachine {
    * @param buffers The memory of each binding.
    */
   run(
-    workgroups: readonly [number, number, number],
+    workgroups: Workgroups,
     buffers: readonly Uint8Array<ArrayBuffer>[],
+  ): void {
+    const groups: Workgroups[] = [];
+    for (let z = 0; z < workgroups[2]; z++) {
+      for (let y = 0; y < workgroups[1]; y++) {
+        for (let x = 0; x < workgroups[0]; x++) groups.push([x, y, z]);
+      }
+    }
+    this.runSome(groups, { workgroups, buffers });
+  }
+
+  /** Runs some of so many workgroups. */
+  runSome(
+    groups: readonly Workgroups[],
+    { workgroups, buffers }: {
+      workgroups: Workgroups;
+      buffers: readonly Uint8Array<ArrayBuffer>[];
+    },
   ): void {
     const shared = new Map<number, Pointer>();
     for (const { id, type } of this.#variables) {
@@ -101,21 +119,15 @@ export class SpirvMachine {
       });
       shared.set(id, { memory, at: 0, type: type.to });
     }
-    let number = 0;
-    for (let z = 0; z < workgroups[2]; z++) {
-      for (let y = 0; y < workgroups[1]; y++) {
-        for (let x = 0; x < workgroups[0]; x++) {
-          this.#runGroup({ group: [x, y, z], workgroups, number, shared });
-          number++;
-        }
-      }
-    }
+    groups.forEach((group, number) =>
+      this.#runGroup({ group, workgroups, number, shared })
+    );
   }
 
   #runGroup(
     { group, workgroups, number, shared }: {
-      group: [number, number, number];
-      workgroups: readonly number[];
+      group: Workgroups;
+      workgroups: Workgroups;
       number: number;
       shared: ReadonlyMap<number, Pointer>;
     },

@@ -220,9 +220,14 @@ function someCases(): OpCase[] {
     // used, which the machine cannot know.
     sizeOf(one) <= MOST_NUMBERS && !/^attentionCached.* at 0$/.test(one.name)
   );
+  // The first, the last and those between: a fixed step may always meet the same
+  // of the choices that cases are made of.
   return Object.values(Object.groupBy(small, ({ op }) => op)).flatMap((all) => {
-    const step = Math.ceil(all.length / MOST_CASES);
-    return all.filter((_, i) => i % step === 0);
+    const count = Math.min(all.length, MOST_CASES);
+    return Array.from(
+      { length: count },
+      (_, i) => all[Math.floor(i * (all.length - 1) / Math.max(1, count - 1))],
+    );
   });
 }
 

@@ -20,7 +20,7 @@ import { buildDecode } from "../../../src/model/model.ts";
 import { resolveModel } from "../../../src/model/model_config.ts";
 import { buildStepProgram } from "../../../src/train/step_program.ts";
 import { tinyConfig } from "../../train/_helpers.ts";
-import { opCases, runOpCase } from "../_op_cases.ts";
+import { type OpCase, opCases, runOpCase } from "../_op_cases.ts";
 
 /** https://www.w3.org/TR/webgpu/#limits */
 export const LEAST = {
@@ -84,8 +84,10 @@ export function decodePrograms(): Program[] {
   });
 }
 
-/** The programs that running the cases of all ops compiles. */
-export async function opPrograms(): Promise<Program[]> {
+/** The programs that running these cases compiles. */
+export async function opPrograms(
+  cases: readonly OpCase[] = opCases,
+): Promise<Program[]> {
   const programs: Program[] = [];
   const backend: Pick<Backend, "compile"> = {
     compile(program) {
@@ -93,7 +95,7 @@ export async function opPrograms(): Promise<Program[]> {
       return Promise.reject(new Error("noted"));
     },
   };
-  for (const one of opCases) {
+  for (const one of cases) {
     // Nothing but its compiler is asked for before that has failed.
     await assert.rejects(runOpCase(backend as Backend, one), /noted/);
   }
