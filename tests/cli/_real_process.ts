@@ -8,6 +8,9 @@ const MOD = fileURLToPath(new URL("../../mod.ts", import.meta.url));
 /** What starts the program from its sources. */
 export const FROM_SOURCES = ["run", "-A", "--no-check", MOD];
 
+/** Steps that only a request or a signal ends. */
+export const ENDLESS = "100000000";
+
 /** A process that has ended. */
 export interface Ended {
   pid: number;
@@ -28,7 +31,8 @@ export function spawnHearth(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1", HEARTH_ROOT: "", ...env },
+    // Servers of tests are reached without the proxy of this machine.
+    env: { NO_COLOR: "1", HEARTH_ROOT: "", no_proxy: "127.0.0.1", ...env },
   }).spawn();
   const { pid } = child;
   const decoder = new TextDecoder();

@@ -8,27 +8,27 @@ import { listRunIds } from "../../src/run/files/runs.ts";
 import {
   type Ended,
   endingRuns,
+  ENDLESS,
   spawnHearth,
   trainArgs,
 } from "./_real_process.ts";
 import { Workspace } from "./_workspace.ts";
-
-/** Steps that only a request or a signal ends. */
-const ENDLESS = "100000000";
 
 async function stateOf(workspace: Workspace, run: string): Promise<RunState> {
   const { out } = await workspace.run(["status", run, "--json"]);
   return JSON.parse(out);
 }
 
+/** Waits for a later state; the process that is to write it must live. */
 async function stateOnce(
   workspace: Workspace,
   condition: (state: RunState) => boolean,
+  isGone = ({ alive }: RunState) => !alive,
 ): Promise<RunState> {
   for (;;) {
     const now = await stateOf(workspace, "owl-1");
     if (condition(now)) return now;
-    assert.ok(now.alive, `${now.status} at step ${now.step}`);
+    assert.ok(!isGone(now), `${now.status} at step ${now.step}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -71,7 +71,10 @@ Deno.test("of two that resume a run, one trains and the other says who", async (
     "it\nhint: type deno task hearth attach owl-1 to watch it, or deno task " +
     "hearth stop owl-1\n",
   ]);
-  await stateOnce(workspace, ({ step }) => step! > 5);
+  let isOver = false;
+  winner.ended.then(() => isOver = true);
+  // Until the winner has written a state, there is that of the first five.
+  await stateOnce(workspace, ({ step }) => step! > 5, () => isOver);
   assert.equal((await workspace.run(["stop", "owl-1"])).code, 0);
   assert.equal((await winner.ended).code, 3);
 });

@@ -41,19 +41,17 @@ export async function acquireLock(
   runId: string,
 ): Promise<RunLock> {
   await refuseLinks(dirname(path));
-  // Before it is locked: who comes second wants to read it at once.
   const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
-    const locked = await tryLock(file, { patient: true });
-    // Read only now: who was faster has written its name meanwhile.
-    const holder = await lockHolder(path);
-    const free = locked ?? !(holder && await isAlive(holder));
-    if (!free) throw alreadyTraining(runId, holder?.pid ?? null);
-    await writeHolder(file, own).catch((error) => {
-      // A full disk takes no name, but the lock is what counts.
-      if (locked === null) throw error;
-    });
+    const locked = await takeLock(file, own);
+    if (locked !== true) {
+      // Read only now: who was faster has written its name meanwhile.
+      const holder = await lockHolder(path);
+      const free = locked === null && !(holder && await isAlive(holder));
+      if (!free) throw alreadyTraining(runId, holder?.pid ?? null);
+      writeHolder(file, own);
+    }
   } catch (error) {
     file.close();
     throw error;
@@ -78,10 +76,10 @@ export async function isLocked(path: string): Promise<boolean | null> {
   try {
     if (!(await Deno.stat(path)).isFile) return null; // a pipe makes one wait
     using file = await Deno.open(path, { read: true });
-    const free = await tryLock(file, { patient: false });
-    return free === null ? null : !free;
+    // A look takes the shared lock, so that two looks do not collide.
+    return !await file.tryLock(false);
   } catch {
-    return null; // no lock file, or none that we may read
+    return null; // no lock file, none that we may read, or no locks here
   }
 }
 
@@ -95,28 +93,34 @@ export async function checkUnlocked(
 }
 
 /** True: taken; false: another has it; null: no locks here. */
-async function tryLock(
+async function takeLock(
   file: Deno.FsFile,
-  { patient }: { patient: boolean },
+  own: ProcessIdentity,
 ): Promise<boolean | null> {
   for (let attempt = 1;; attempt++) {
+    // Lock and name in one go: who finds it locked reads by whom.
+    let locked: boolean;
     try {
-      // A look takes the shared lock, so that two looks do not collide.
-      if (await file.tryLock(patient)) return true;
+      locked = file.tryLockSync(true);
     } catch {
       return null; // the file system does not support locks
     }
-    if (!patient || attempt === ATTEMPTS) return false;
+    if (locked) {
+      try {
+        writeHolder(file, own);
+      } catch {
+        // A full disk takes no name, but the lock is what counts.
+      }
+      return true;
+    }
+    if (attempt === ATTEMPTS) return false;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-async function writeHolder(
-  file: Deno.FsFile,
-  holder: ProcessIdentity,
-): Promise<void> {
-  await file.truncate();
-  await file.write(new TextEncoder().encode(JSON.stringify(holder) + "\n"));
+function writeHolder(file: Deno.FsFile, holder: ProcessIdentity): void {
+  file.truncateSync();
+  file.writeSync(new TextEncoder().encode(JSON.stringify(holder) + "\n"));
 }
 
 /** The process that a lock names, whether it holds it or not; or null. */

@@ -54,6 +54,27 @@ Deno.test("acquireLock() lets one process in until it is killed", () =>
     await (await acquireLock(path, "owl-1")).release();
   }));
 
+Deno.test("acquireLock() has put its name in when others find it locked", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/lock`;
+    // Of one that was killed.
+    await Deno.writeTextFile(path, '{"pid":4999999}');
+    const { tryLockSync } = Deno.FsFile.prototype;
+    let text = Promise.resolve("");
+    Deno.FsFile.prototype.tryLockSync = function (exclusive) {
+      const taken = tryLockSync.call(this, exclusive);
+      text = text.then(() => Deno.readTextFileSync(path)); // as soon as can be
+      return taken;
+    };
+    try {
+      const lock = await acquireLock(path, "owl-1");
+      assert.equal(JSON.parse(await text).pid, Deno.pid);
+      await lock.release();
+    } finally {
+      Deno.FsFile.prototype.tryLockSync = tryLockSync;
+    }
+  }));
+
 Deno.test("acquireLock() waits for a reader that looks at the lock", () =>
   inTempDir(async (dir) => {
     const path = `${dir}/lock`;
@@ -79,8 +100,12 @@ Deno.test("release() lets the next one in, also when called twice", () =>
 Deno.test("acquireLock() goes by the pid where the disk knows no locks", () =>
   inTempDir(async (dir) => {
     const path = `${dir}/lock`;
-    const { tryLock, write } = Deno.FsFile.prototype;
+    const { tryLock, tryLockSync, writeSync } = Deno.FsFile.prototype;
+    const none = () => {
+      throw new Error("ENOLCK");
+    };
     Deno.FsFile.prototype.tryLock = () => Promise.reject(new Error("ENOLCK"));
+    Deno.FsFile.prototype.tryLockSync = none;
     try {
       const lock = await acquireLock(path, "owl-1");
       assert.equal(await isLocked(path), null);
@@ -94,10 +119,12 @@ Deno.test("acquireLock() goes by the pid where the disk knows no locks", () =>
       await (await acquireLock(path, "owl-1")).release();
       // Without its name in the file, nothing would keep others out.
       const full = new Error("no space left");
-      Deno.FsFile.prototype.write = () => Promise.reject(full);
+      Deno.FsFile.prototype.writeSync = () => {
+        throw full;
+      };
       await assert.rejects(acquireLock(path, "owl-1"), full);
     } finally {
-      Object.assign(Deno.FsFile.prototype, { tryLock, write });
+      Object.assign(Deno.FsFile.prototype, { tryLock, tryLockSync, writeSync });
     }
   }));
 
