@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { filesBelow } from "../data/_helpers.ts";
 import { HubServer } from "../data/_hub_server.ts";
 import {
@@ -22,6 +23,11 @@ const TRAIN = [
 const PREPARE = [
   ...["data", "prepare", "--dataset", "wikitext-2", "--profile", "tiny"],
   ...["--vocab-size", "512"],
+];
+
+const UNTIL_HALF_WRITTEN = [
+  ...FROM_SOURCES.slice(0, -1),
+  fileURLToPath(new URL("_until_half_written.ts", import.meta.url)),
 ];
 
 Deno.test("train --dataset wikitext-2 works from a hub, then without one", async () => {
@@ -56,16 +62,16 @@ Deno.test("train --dataset wikitext-2 works from a hub, then without one", async
 Deno.test("data prepare goes on after kill -9 in a download", async () => {
   await using server = new HubServer(wikitextRepo(large()));
   await using workspace = await Workspace.create();
-  server.fault = ({ host }) => host === "cdn" ? { dripMs: 40 } : null;
+  const size = 50_000;
+  server.fault = ({ host }) => host === "cdn" ? { stallAfter: size } : null;
   const killed = start(server, workspace, PREPARE);
-  const part = await before(killed.ended, async () => {
-    const [path] = await Array.fromAsync(filesEnding(workspace, ".part"));
-    if (path === undefined) return null;
-    return (await Deno.stat(path)).size > 50_000 ? path : null;
+  await before(killed.ended, async () => {
+    const paths = await Array.fromAsync(filesEnding(workspace, ".part"));
+    const stats = await Promise.all(paths.map((path) => Deno.stat(path)));
+    return stats.some((stat) => stat.size === size) || null;
   });
   Deno.kill(killed.pid, "SIGKILL");
   assert.notEqual((await killed.ended).code, 0);
-  const { size } = await Deno.stat(part);
   server.fault = () => null;
   server.requests.length = 0;
   const again = await hearth(server, workspace, PREPARE);
@@ -78,13 +84,15 @@ Deno.test("data prepare goes on after kill -9 in a download", async () => {
 Deno.test("data prepare goes on after kill -9 while it makes tokens", async () => {
   await using server = new HubServer(wikitextRepo(large()));
   await using workspace = await Workspace.create();
-  const killed = start(server, workspace, PREPARE);
-  await before(killed.ended, async () => {
+  const killed = start(server, workspace, PREPARE, {}, UNTIL_HALF_WRITTEN);
+  const half = await before(killed.ended, async () => {
     const [path] = await Array.fromAsync(filesEnding(workspace, "train.bin"));
-    return path?.includes(".tmp-") ? path : null;
+    if (path === undefined) return null;
+    return (await Deno.stat(path)).size > 0 ? path : null;
   });
+  assert.match(half, /\.tmp-/);
   Deno.kill(killed.pid, "SIGKILL");
-  await killed.ended;
+  assert.notEqual((await killed.ended).code, 0);
   server.requests.length = 0;
   const again = await hearth(server, workspace, PREPARE);
   assert.equal(again.code, 0, again.err);
@@ -165,7 +173,7 @@ Deno.test("data prepare goes through a proxy", async () => {
   assert.ok(asked.includes("hub.test"), asked.join());
 });
 
-/** Some 3 MB, which take a while to tokenize. */
+/** Some 3 MB: more than a download or a batch of tokens brings at once. */
 function large(): WikitextTexts {
   const { train, val } = smallTexts();
   return { train: train.repeat(30), val };
@@ -176,8 +184,9 @@ function start(
   workspace: Workspace,
   argv: string[],
   env: Record<string, string> = {},
+  program = FROM_SOURCES,
 ) {
-  return spawnHearth(workspace, argv, FROM_SOURCES, {
+  return spawnHearth(workspace, argv, program, {
     HF_ENDPOINT: server.endpoint,
     HF_HOME: workspace.path("hf"),
     HF_TOKEN: "",
