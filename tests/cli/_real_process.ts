@@ -31,8 +31,7 @@ export function spawnHearth(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    // Servers of tests are reached without the proxy of this machine.
-    env: { NO_COLOR: "1", HEARTH_ROOT: "", no_proxy: "127.0.0.1", ...env },
+    env: { NO_COLOR: "1", HEARTH_ROOT: "", ...env },
   }).spawn();
   const { pid } = child;
   const decoder = new TextDecoder();

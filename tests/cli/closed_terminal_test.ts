@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { canRun } from "../base/_helpers.ts";
+import "../base/_no_proxy.ts";
 import type { RunState } from "../../src/run/files/run_state.ts";
 import {
   endingRuns,
@@ -137,7 +138,12 @@ Deno.test("hearth train --detach outlives the process that waits for it", async 
   );
   const dataset = `http://127.0.0.1:${server.addr.port}/text.txt`;
   const argv = ["train", "--dataset", dataset, ...TINY, "--eval-every", "0"];
-  const waiting = spawnHearth(workspace, [...argv, "--steps", "20", "--detach"]);
+  const waiting = spawnHearth(workspace, [
+    ...argv,
+    "--steps",
+    "20",
+    "--detach",
+  ]);
   try {
     await Promise.race([asked.promise, waiting.ended]);
     const { status, alive, pid } = await state(workspace);

@@ -1,6 +1,7 @@
 /** A server that speaks the hub's routes, on this machine. @module */
 
 import { createHash } from "node:crypto";
+import "../base/_no_proxy.ts";
 
 /** A repository of the server: files by path. */
 export interface ServedRepo {
@@ -19,10 +20,8 @@ export type Fault =
   | { page: string }
   /** Sends the headers, so many bytes, and closes the connection. */
   | { cutAfter: number }
-  /** Sends the headers, so many bytes, and then nothing. */
-  | { stallAfter: number }
-  /** Waits between parts of 16 kB. */
-  | { dripMs: number }
+  /** Sends the headers, so many bytes, and the rest only after that. */
+  | { stallAfter: number; until?: Promise<unknown> }
   | { ignoreRange: true };
 
 /** A request that came. */
@@ -185,30 +184,24 @@ export class HubServer implements AsyncDisposable {
   }
 
   #stream(bytes: Uint8Array, fault: Fault | null): ReadableStream<Uint8Array> {
-    const { signal } = this.#closing;
+    const closed = Promise.withResolvers<void>();
+    this.#closing.signal.addEventListener("abort", () => closed.resolve());
+    const stall = fault && "stallAfter" in fault ? fault : null;
+    let limit = fault && "cutAfter" in fault
+      ? fault.cutAfter
+      : stall?.stallAfter ?? Infinity;
     let at = 0;
     return new ReadableStream({
-      async pull(controller) {
-        const limit = fault && "cutAfter" in fault
-          ? fault.cutAfter
-          : fault && "stallAfter" in fault
-          ? fault.stallAfter
-          : Infinity;
-        if (at >= limit && fault && "cutAfter" in fault) {
-          return controller.error(new Error("cut"));
-        }
-        if (at >= limit) { // stalls until the server is closed
-          if (!signal.aborted) {
-            await new Promise((resolve) =>
-              signal.addEventListener("abort", resolve)
-            );
+      pull: async (controller) => {
+        if (at >= limit && stall) {
+          await Promise.race([closed.promise, stall.until ?? closed.promise]);
+          if (this.#closing.signal.aborted) {
+            return controller.error(new Error("stalled"));
           }
-          return controller.error(new Error("stalled"));
+          limit = Infinity;
         }
+        if (at >= limit) return controller.error(new Error("cut"));
         const end = Math.min(at + 16_384, limit, bytes.length);
-        if (fault && "dripMs" in fault) {
-          await new Promise((resolve) => setTimeout(resolve, fault.dripMs));
-        }
         if (end > at) controller.enqueue(bytes.slice(at, end));
         at = end;
         if (at >= bytes.length) controller.close();

@@ -182,8 +182,9 @@ async function follow(
 async function send(
   url: string,
   headers: Record<string, string>,
-  { timeoutMs, signal }: NetworkOptions,
+  options: NetworkOptions,
 ): Promise<Omit<Answer, "chain">> {
+  const { timeoutMs, signal } = options;
   const controller = new AbortController();
   const stop = () => controller.abort(signal?.reason);
   signal?.throwIfAborted();
@@ -200,7 +201,7 @@ async function send(
       redirect: "manual",
       signal: controller.signal,
     });
-    return { response, body: readBody(response, url, { timeoutMs, signal }) };
+    return { response, body: readBody(response, url, options) };
   } catch (error) {
     signal?.throwIfAborted();
     const reason = isLate
@@ -217,13 +218,14 @@ async function send(
 async function* readBody(
   { body }: Response,
   url: string,
-  { timeoutMs, signal }: Pick<NetworkOptions, "timeoutMs" | "signal">,
+  options: NetworkOptions,
 ): AsyncGenerator<Uint8Array> {
   if (body === null) return;
   const reader = body.getReader();
   try {
     for (;;) {
-      const read = await inTime(reader.read(), { timeoutMs, signal });
+      const { timeoutMs } = options;
+      const read = await inTime(reader.read(), options);
       if (read === "late") {
         throw new ConnectionFailure(
           url,
@@ -234,7 +236,7 @@ async function* readBody(
       yield read.value;
     }
   } catch (error) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     if (error instanceof ConnectionFailure) throw error;
     throw new ConnectionFailure(url, "cuts the connection", { cause: error });
   } finally {
@@ -246,7 +248,7 @@ async function* readBody(
 /** What `work` gives, or "late"; rejects as soon as `signal` is aborted. */
 async function inTime<T>(
   work: Promise<T>,
-  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  { timeoutMs, signal }: Pick<NetworkOptions, "timeoutMs" | "signal">,
 ): Promise<T | "late"> {
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<"late">();

@@ -67,13 +67,18 @@ Deno.test("hearth import brings a sharded model from the hub, and keeps no copy"
 Deno.test("two imports of one model at once both have it", async () => {
   const files = fixture("llama_bf16");
   await using server = new HubServer({ "owner/small": { files } });
-  server.fault = ({ host }) => host === "cdn" ? { dripMs: 20 } : null;
+  const { promise: until, resolve } = Promise.withResolvers<void>();
+  server.fault = ({ host }) =>
+    host === "cdn" ? { stallAfter: 100, until } : null;
   await using workspace = await Workspace.create();
   Deno.env.set("HF_ENDPOINT", server.endpoint);
   try {
     const ended = await Promise.all(
       ["a", "b", "c"].map((id) =>
-        workspace.run(["import", "hf:owner/small", "--as", id])
+        workspace.run(["import", "hf:owner/small", "--as", id], {
+          onStderr: (text) =>
+            /another process downloads/.test(text) && resolve(),
+        })
       ),
     );
     for (const { code, err } of ended) assert.equal(code, 0, err);

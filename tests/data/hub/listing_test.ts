@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import "../../base/_no_proxy.ts";
 import { UserError } from "../../../src/base/errors.ts";
 import {
   hubListingSchema,

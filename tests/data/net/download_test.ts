@@ -189,10 +189,8 @@ Deno.test("download() tries again while a server is busy", async () => {
     host === "cdn" || faults.length > 1 ? faults.shift() ?? null : null;
   const notices: string[] = [];
   const file = remote(server, dir, { sha256: sha256(content) });
-  await download(
-    file,
-    patient({ timeoutMs: 100, onNotice: (notice) => notices.push(notice) }),
-  );
+  const onNotice = (notice: string) => notices.push(notice);
+  await download(file, stalledAfter(20_000, { onNotice }));
   await assertContent(file, content);
   const host = new URL(server.endpoint).host;
   assert.deepEqual(notices.map((notice) => notice.replaceAll(/:\d+/g, "")), [
@@ -252,9 +250,10 @@ Deno.test("download() says in one line what stands in the way", async () => {
   for (const [fault, message, hint] of cases) {
     server.fault = () => fault;
     const file = remote(server, dir, { sha256: sha256(content) });
-    const error = await userError(() =>
-      download(file, patient({ timeoutMs: 100, tries: 2 }))
-    );
+    const options = "stallAfter" in fault
+      ? stalledAfter(fault.stallAfter, { tries: 2 })
+      : patient({ tries: 2 });
+    const error = await userError(() => download(file, options));
     assert.equal(withoutHost(error), message);
     assert.match(error.hint, hint);
     assert.equal(await Deno.stat(file.path).catch(() => null), null);
@@ -281,10 +280,18 @@ Deno.test("download() refuses content that is not what is known of it", async ()
 
 Deno.test("download() names a host that does not answer", async () => {
   await using dir = new TempDir();
-  const server = new HubServer(large);
-  const file = remote(server, dir, {});
-  await server[Symbol.asyncDispose]();
+  // As long as this listens beside it, nobody else can.
+  const held = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const isLinux = Deno.build.os === "linux"; // which has more than one home
+  const host = isLinux ? "127.0.0.2" : "127.0.0.1";
+  if (!isLinux) held.close();
+  const file = {
+    ...{ url: `http://${host}:${(held.addr as Deno.NetAddr).port}/a.bin` },
+    ...{ headers: {}, name: "a.bin", path: join(dir.path, "a.bin") },
+    sizeBytes: content.length,
+  };
   const error = await userError(() => download(file, patient({ tries: 2 })));
+  if (isLinux) held.close();
   assert.equal(
     withoutHost(error),
     'Cannot download "a.bin": HOST refuses the connection',
@@ -294,13 +301,16 @@ Deno.test("download() names a host that does not answer", async () => {
 Deno.test("download() lets only one of two write a file", async () => {
   await using server = new HubServer(large);
   await using dir = new TempDir();
-  server.fault = ({ host }) => host === "cdn" ? { dripMs: 5 } : null;
+  const waits = Promise.withResolvers<void>();
+  server.fault = stallUntil(waits.promise);
   const file = remote(server, dir, { sha256: sha256(content) });
   const notices: string[] = [];
+  const onNotice = (notice: string) => {
+    notices.push(notice);
+    waits.resolve();
+  };
   const results = await Promise.all(
-    [1, 2].map(() =>
-      download(file, patient({ onNotice: (notice) => notices.push(notice) }))
-    ),
+    [1, 2].map(() => download(file, patient({ onNotice }))),
   );
   assert.equal(results.filter((result) => result === null).length, 1);
   assert.equal(server.downloads.length, 1);
@@ -313,10 +323,12 @@ Deno.test("download() lets only one of two write a file", async () => {
 Deno.test("download() lets the others wait until its file is recorded", async () => {
   await using server = new HubServer(large);
   await using dir = new TempDir();
-  server.fault = ({ host }) => host === "cdn" ? { dripMs: 5 } : null;
+  const waits = Promise.withResolvers<void>();
+  server.fault = stallUntil(waits.promise);
   const file = remote(server, dir, { sha256: sha256(content) });
   const told: string[] = [];
   const record = async () => {
+    // More than it takes one to notice that may go on.
     await new Promise((resolve) => setTimeout(resolve, 700));
     told.push("recorded");
   };
@@ -328,7 +340,12 @@ Deno.test("download() lets the others wait until its file is recorded", async ()
   await begun.promise;
   const second = download(
     { ...file, record: () => assert.fail("it was not the one") },
-    patient({ onNotice: () => told.push("waits") }),
+    patient({
+      onNotice() {
+        told.push("waits");
+        waits.resolve();
+      },
+    }),
   );
   assert.equal(await second, null);
   told.push("goes on");
@@ -340,12 +357,14 @@ Deno.test("download() lets the others wait until its file is recorded", async ()
 Deno.test("download() waits for a newer file where an old one is", async () => {
   await using server = new HubServer(large);
   await using dir = new TempDir();
-  server.fault = ({ host }) => host === "cdn" ? { dripMs: 80 } : null;
+  const waits = Promise.withResolvers<void>();
+  server.fault = stallUntil(waits.promise);
   const file = remote(server, dir, { sha256: sha256(content) });
   await dir.write("a.bin", "an old version");
   const results = await Promise.all(
     [1, 2].map(async () => {
-      const downloaded = await download(file, patient());
+      const onNotice = () => waits.resolve();
+      const downloaded = await download(file, patient({ onNotice }));
       await assertContent(file, content);
       return downloaded;
     }),
@@ -358,7 +377,8 @@ Deno.test("download() waits for a newer file where an old one is", async () => {
 Deno.test("download() takes over from one that gives up", async () => {
   await using server = new HubServer(large);
   await using dir = new TempDir();
-  server.fault = ({ host }) => host === "cdn" ? { dripMs: 20 } : null;
+  const stalls: Fault[] = [{ stallAfter: 20_000 }];
+  server.fault = ({ host }) => host === "cdn" ? stalls.shift() ?? null : null;
   const file = remote(server, dir, { sha256: sha256(content) });
   await dir.write("a.bin", "an old version");
   const stop = new AbortController();
@@ -440,11 +460,38 @@ async function assertContent(
   assert.ok(Buffer.compare(await Deno.readFile(path), expected) === 0, what);
 }
 
-/** Does not wait between tries. */
+/** Sends the end of a large file only after that. */
+function stallUntil(until: Promise<unknown>): HubServer["fault"] {
+  return ({ host }) => host === "cdn" ? { stallAfter: 20_000, until } : null;
+}
+
+/** Does not wait between tries, and for as long as it takes in them. */
 function patient(more: Partial<DownloadOptions> = {}): DownloadOptions {
-  return { timeoutMs: 5000, backoffMs: 1, tries: 5, ...more };
+  return { timeoutMs: 60_000, backoffMs: 1, tries: 5, ...more };
+}
+
+/** The same, but for what a server sends no more after so many bytes. */
+function stalledAfter(
+  count: number,
+  options: Partial<DownloadOptions> = {},
+): DownloadOptions {
+  let bytes = 0, isStalled = false;
+  return {
+    ...patient(options),
+    get timeoutMs() {
+      return isStalled ? 100 : 60_000;
+    },
+    onBytes(more) {
+      bytes += more;
+      isStalled = bytes % count === 0;
+    },
+    onNotice(notice) {
+      isStalled = false;
+      options.onNotice?.(notice);
+    },
+  };
 }
 
 function withoutHost({ message }: UserError): string {
-  return message.replace(/127\.0\.0\.1:\d+/, "HOST");
+  return message.replace(/127\.0\.0\.\d:\d+/, "HOST");
 }

@@ -35,13 +35,17 @@ Deno.test("fetchUrl() gives two at a time the same newest file", async () => {
   const address = addressOf(server, "poems.txt");
   const both = async (more: Partial<FetchOptions>) => {
     server.requests.length = 0;
+    // The one sends the end of it when the other waits.
+    const { promise: until, resolve: onNotice } = Promise.withResolvers();
+    server.fault = ({ host }) =>
+      host === "cdn" ? { stallAfter: 100, until } : null;
+    const settings = { ...options(dir), onNotice, ...more };
     const found = await Promise.all(
-      [1, 2].map(() => fetchUrl(address, {}, { ...options(dir), ...more })),
+      [1, 2].map(() => fetchUrl(address, {}, settings)),
     );
     assert.equal(server.downloads.length, 1);
     return found.map(([{ sha256, sizeBytes }]) => ({ sha256, sizeBytes }));
   };
-  server.fault = ({ host }) => host === "cdn" ? { dripMs: 400 } : null;
   const first = { sha256: sha256(poems), sizeBytes: poems.length };
   assert.deepEqual(await both({}), [first, first]);
   const newer = new TextEncoder().encode("A poem of the hills.\n".repeat(200));
