@@ -54,7 +54,8 @@ export class FakeRun implements AsyncDisposable {
   }
 
   async set(change: Partial<RunState>) {
-    this.#state = { ...this.#state, ...change };
+    const updatedAt = new Date().toISOString(); // as a trainer does
+    this.#state = { ...this.#state, updatedAt, ...change };
     await replaceFile(this.paths.state, JSON.stringify(this.#state));
   }
 

@@ -35,6 +35,8 @@ export class RunView implements Disposable {
   #training = false;
   /** The newest one of a run of another process. */
   #state: RunState | null = null;
+  /** That it is silent was said last. */
+  #isSilent = false;
   #isStopping = false;
   #isRead = true;
   #unwritten: Error | null = null;
@@ -188,6 +190,7 @@ export class RunView implements Disposable {
   #showSilence(): void {
     const silence = this.#state && formatSilence(this.#state, Date.now());
     if (silence === null) return;
+    this.#isSilent = true;
     this.#line.update((columns) =>
       `last news ${silence}`.slice(0, Math.max(0, columns - 1))
     );
@@ -195,6 +198,8 @@ export class RunView implements Disposable {
 
   #showState(state: RunState): void {
     this.#state = state;
+    if (this.#isSilent) this.#line.clear(); // however fresh it is
+    this.#isSilent = false;
     const { status, preparing, step, totalSteps } = state;
     if (status === "stopping" && !this.#isStopping) {
       this.#isStopping = true;

@@ -25,28 +25,36 @@ eval  5/10 | val loss 2.75
 warning: it is late\x1b[2J
 `;
 
-/** Trains from step 5 to its end, which is of the given status. */
+/**
+ * Trains from step 5 to its end, which is of the given status, once the text
+ * of step 10 has been seen.
+ */
 const trains = (
   status: "completed" | "stopped" | "failed",
-  start = "attached to owl-1",
+  { start = "attached to owl-1", seen = "it is late" } = {},
 ) => ({
   before: async (run: FakeRun) => {
     await run.append("log", LOG);
     await run.append("metrics", metricLine(stepMetric(4)));
     await run.set(RUNNING);
   },
-  script: (run: FakeRun): Script => [[start, async () => {
-    await run.append("log", MORE);
-    await run.append("metrics", metricLine(stepMetric(5)));
-    await run.set({ step: 10, trainLoss: 2.25 });
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    if (status === "failed") {
-      await run.append("log", "error: no luck\n");
-      await run.set({ error: "no luck" });
-    }
-    await run.set({ lastCheckpoint: "step-00000010" });
-    await run.end(status);
-  }]],
+  script: (run: FakeRun): Script => {
+    const train = async () => {
+      await run.append("log", MORE);
+      await run.append("metrics", metricLine(stepMetric(5)));
+      await run.set({ step: 10, trainLoss: 2.25 });
+    };
+    let trained: Promise<void>;
+    return [[start, () => trained = train()], [seen, async () => {
+      await trained;
+      if (status === "failed") {
+        await run.append("log", "error: no luck\n");
+        await run.set({ error: "no luck" });
+      }
+      await run.set({ lastCheckpoint: "step-00000010" });
+      await run.end(status);
+    }]];
+  },
 });
 
 const OUTCOME = `\
@@ -71,7 +79,10 @@ Deno.test("hearth attach prints the lines that a run prints, and its outcome", a
 });
 
 Deno.test("hearth attach shows the bar in a terminal in place of steps", async () => {
-  const settings = { ...trains("completed", "  50 %  "), tty: true };
+  const settings = {
+    ...trains("completed", { start: "  50 %  ", seen: " 100 % " }),
+    tty: true,
+  };
   const { code, out, err } = await runBeside(["attach"], settings);
   assert.equal(code, 0);
   assert.equal(out, OUTCOME);
@@ -103,7 +114,10 @@ Deno.test("hearth attach exits with what the run came to", async () => {
 });
 
 Deno.test("hearth attach --json prints new metrics and the last state", async () => {
-  const settings = trains("completed", '"status":"running"');
+  const settings = trains("completed", {
+    start: '"status":"running"',
+    seen: '"kind":"step"',
+  });
   const { code, out, err } = await runBeside(["attach", "--json"], settings);
   assert.deepEqual([code, err], [0, ""]);
   const [first, row, last, ...rest] = out.trimEnd().split("\n")

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { replaceFile } from "../../../src/base/atomic_file.ts";
 import { FakeRun } from "../../run/_fake_run.ts";
 import { runBeside as watch } from "../_beside.ts";
 import { shown } from "../_screen.ts";
@@ -86,7 +87,7 @@ Deno.test("hearth status --watch says that the run was removed", async () => {
 Deno.test("hearth status --watch tells of a damaged state", async () => {
   const { code, out, err } = await watch(["status", "--watch"], {
     script: (run) => [
-      ["running", () => Deno.writeTextFile(run.paths.state, "{}")],
+      ["running", () => replaceFile(run.paths.state, "{}")],
       ['state.json": "runId": ', () => run.end("completed")],
     ],
   });
