@@ -6,6 +6,7 @@
 
 import { errorMessage } from "../../base/errors.ts";
 import type { Backend } from "../backend.ts";
+import { readCpuInfo } from "../cpu/cores.ts";
 import { openCpuBackend } from "../cpu/cpu_backend.ts";
 import {
   type DriverTrials,
@@ -40,6 +41,8 @@ export interface DeviceSources {
   listVulkan(): Promise<FoundAdapter[]>;
   /** Of the PCI bus, whether or not a driver shows them. */
   listCards(): Card[];
+  /** Threads that the cores run at a time. */
+  readonly hardwareThreads: number;
   openCpu: typeof openCpuBackend;
   /** What is known of the driver of an adapter. */
   trialsOf(adapter: FoundAdapter): Promise<DriverTrials>;
@@ -66,6 +69,7 @@ export const SYSTEM_DEVICES: DeviceSources = {
     return listVulkanAdapters();
   },
   listCards,
+  hardwareThreads: readCpuInfo().hardwareThreads,
   openCpu: openCpuBackend,
   async trialsOf({ info }) {
     const { id, name: card, vendorId, deviceId, isSoftware, vulkan } = info;

@@ -9,6 +9,7 @@
  */
 
 import { errorMessage, EXIT, UserError } from "../../base/errors.ts";
+import { limitThreads } from "../../base/thread_limit.ts";
 import type { Backend } from "../backend.ts";
 import { type GemmChoice, loadKernels } from "../cpu/kernels.ts";
 import type { FoundAdapter } from "../webgpu/device/adapters.ts";
@@ -26,7 +27,10 @@ import type { PreviousDevice } from "./previous_card.ts";
 export interface DeviceChoice {
   /** See choose_device.ts: `auto`, `cpu`, `gpu:N`, `webgpu:N`, a name … */
   readonly device: string;
-  /** CPU threads; 0 or absent is one per physical core. */
+  /**
+   * CPU threads; 0 or absent is one per physical core. More than the cores run
+   * at a time are not started, with a warning.
+   */
   readonly threads?: number;
   /** Who multiplies matrices on the CPU; absent is `auto`. */
   readonly gemm?: GemmChoice;
@@ -156,7 +160,11 @@ function lackingOf({ device: { noUnit } }: Backend): string[] {
 /** Opens the CPU, with native code where it was asked for and runs. */
 async function openCpu(opening: Opening): Promise<Backend> {
   const { choice, sources, warnings } = opening;
-  const { threads = 0 } = choice;
+  const { threads, warning } = limitThreads(
+    choice.threads ?? 0,
+    sources.hardwareThreads,
+  );
+  if (warning !== null) warnings.push(warning);
   let { gemm = "auto" } = choice;
   const precision = usePrecision(
     (wanted) => whyNotOnCpu(wanted, gemm),

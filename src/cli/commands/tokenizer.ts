@@ -8,6 +8,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { stat } from "node:fs/promises";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { formatBytes, formatCount } from "../../base/format.ts";
+import { limitThreads } from "../../base/thread_limit.ts";
 import type { LoadedTokenizer } from "../../tokenizer/load.ts";
 import type { NamedToken } from "../../tokenizer/vocabulary_report.ts";
 import type { App } from "../app.ts";
@@ -187,7 +188,7 @@ function addDecode(tokenizer: CommandUnknownOpts, app: App): void {
 async function encodeSource(
   app: App,
   tokenizer: LoadedTokenizer,
-  { source, output, threads }: {
+  { source, output, threads: asked = 0 }: {
     source: string;
     output: string;
     threads?: number;
@@ -200,6 +201,8 @@ async function encodeSource(
   using stop = new StopSignal(app, () => {});
   const start = performance.now();
   const stages = new StageLine();
+  const { threads, warning } = limitThreads(asked);
+  if (warning !== null) line.warn(warning);
   const result = await encodeFile(tokenizer, {
     input: source,
     output,

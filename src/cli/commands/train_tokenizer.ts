@@ -8,6 +8,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import { formatCount } from "../../base/format.ts";
+import { limitThreads } from "../../base/thread_limit.ts";
 import type { DataProgress } from "../../data/progress.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
@@ -60,7 +61,7 @@ export function addTrainTokenizerCommand(
     )
     .action(async (dataset, options) => {
       const { type, vocabSize, output, force } = options;
-      const { specialToken: specialTokens, minFrequency, threads } = options;
+      const { specialToken: specialTokens, minFrequency } = options;
       if (specialTokens?.some((text) => text === "")) {
         throw new UserError("Cannot make an empty token special", {
           hint: "give the text after --special-token",
@@ -106,6 +107,8 @@ export function addTrainTokenizerCommand(
       using line = new LiveLine(app);
       using stop = new StopSignal(app, () => {});
       const { signal } = stop;
+      const { threads, warning } = limitThreads(options.threads ?? 0);
+      if (warning !== null) line.warn(warning);
       const stages = new StageLine();
       const onProgress = (progress: DataProgress) =>
         line.update(stages.render(describeProgress(progress)));

@@ -86,6 +86,7 @@ export function gpuMachine(
           Promise.resolve(wish?.forceFallbackAdapter ? slow : a30),
       });
     },
+    hardwareThreads: SYSTEM_DEVICES.hardwareThreads,
     openCpu: (options) => {
       events.push("open cpu");
       return SYSTEM_DEVICES.openCpu(options);

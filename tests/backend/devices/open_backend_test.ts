@@ -46,7 +46,23 @@ Deno.test("openBackend() tells of a card that no driver shows", async () => {
 });
 
 Deno.test("openBackend() starts as many threads as it is told", async () => {
-  assert.equal((await choose({ device: "cpu", threads: 3 })).threads, 3);
+  const machine = { ...CPU_ONLY, hardwareThreads: 3 };
+  const chosen = await choose({ device: "cpu", threads: 3 }, machine);
+  assert.equal(chosen.threads, 3);
+  assert.deepEqual(chosen.warnings, []);
+});
+
+Deno.test("openBackend() starts no more threads than run at a time", async () => {
+  const machine = { ...CPU_ONLY, hardwareThreads: 3 };
+  for (const strict of [false, true]) {
+    const threads = 4096;
+    const chosen = await choose({ device: "cpu", threads, strict }, machine);
+    assert.equal(chosen.threads, 3);
+    assert.deepEqual(chosen.warnings, [
+      "Cannot run 4,096 threads at a time: this machine runs 3, more would " +
+      "wait for each other: using 3",
+    ]);
+  }
 });
 
 for (const device of ["gpu", "gpu:0", "cuda:1", "no such name"]) {
