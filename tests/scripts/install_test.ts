@@ -38,8 +38,7 @@ async function install(
   }).output();
   await server.shutdown();
   const text = (bytes: Uint8Array) =>
-    new TextDecoder().decode(bytes).replaceAll(home, "HOME")
-      .replaceAll(`${port}`, "PORT");
+    new TextDecoder().decode(bytes).replaceAll(home, "HOME");
   const bin = `${home}/.local/bin`;
   const installed = Array.from(Deno.readDirSync(bin)).map(({ name }) => name);
   const content = await Deno.readTextFile(`${bin}/hearth`).catch(() => null);

@@ -138,7 +138,11 @@ Deno.test("hearth export removes what a killed export left, and nothing else", a
   await using workspace = await trained();
   const output = workspace.path("model.gguf");
   // No process has so high an id: the kernel's limit is 2^22.
-  const dead = "4999999", alive = `${Deno.ppid}`;
+  await using other = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "await new Response(Deno.stdin.readable).text()"],
+    stdin: "piped",
+  }).spawn();
+  const dead = "4999999", alive = `${other.pid}`;
   const left = ["tmp-" + dead, "old-" + dead, `tmp-${Deno.pid}`];
   const others = ["tmp-" + alive, "tmp-x", "bak", "tmp-1.bin"];
   for (const end of [...left, ...others]) {
