@@ -27,8 +27,10 @@ export interface RunLock {
   release(): Promise<void>;
 }
 
-/** A reader that looks at the lock holds it for a moment, so try again. */
+/** Who trains no more frees the lock in a moment, so try again. */
 const ATTEMPTS = 5;
+/** Who looks at it does as well, but may be put off by a busy machine. */
+const ATTEMPTS_AT_LOOKS = 100;
 const RETRY_MS = 50;
 
 /**
@@ -44,7 +46,7 @@ export async function acquireLock(
   const own = { ...await ownProcess(), startMark: await startMark(Deno.pid) };
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
-    const locked = await takeLock(file, own);
+    const locked = await takeLock(file, { own, path });
     if (locked !== true) {
       // Read only now: who was faster has written its name meanwhile.
       const holder = await lockHolder(path);
@@ -95,7 +97,7 @@ export async function checkUnlocked(
 /** True: taken; false: another has it; null: no locks here. */
 async function takeLock(
   file: Deno.FsFile,
-  own: ProcessIdentity,
+  { own, path }: { own: ProcessIdentity; path: string },
 ): Promise<boolean | null> {
   for (let attempt = 1;; attempt++) {
     // Lock and name in one go: who finds it locked reads by whom.
@@ -113,9 +115,20 @@ async function takeLock(
       }
       return true;
     }
-    if (attempt === ATTEMPTS) return false;
+    const most = await isHeldByLooks(file, path) ? ATTEMPTS_AT_LOOKS : ATTEMPTS;
+    if (attempt >= most) return false;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
+}
+
+/** Who trains has put its name in the file; Windows lets nobody read it. */
+async function isHeldByLooks(
+  file: Deno.FsFile,
+  path: string,
+): Promise<boolean> {
+  const holder = await lockHolder(path);
+  if (holder !== null) return !await isAlive(holder);
+  return (await file.stat()).size === 0;
 }
 
 function writeHolder(file: Deno.FsFile, holder: ProcessIdentity): void {

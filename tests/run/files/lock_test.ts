@@ -75,15 +75,34 @@ Deno.test("acquireLock() has put its name in when others find it locked", () =>
     }
   }));
 
-Deno.test("acquireLock() waits for a reader that looks at the lock", () =>
-  inTempDir(async (dir) => {
-    const path = `${dir}/lock`;
-    await Deno.writeTextFile(path, "");
-    const reader = await Deno.open(path);
-    assert.ok(await reader.tryLock(false));
-    setTimeout(() => reader.close(), 60);
-    await (await acquireLock(path, "owl-1")).release();
-  }));
+for (
+  const [whose, name] of [
+    ["nobody's", ""],
+    // A process that was killed leaves its own.
+    ["of one that is gone", JSON.stringify({ pid: 2 ** 30 })],
+  ]
+) {
+  Deno.test(`acquireLock() waits for who looks at a lock with the name ${whose}`, () =>
+    inTempDir(async (dir) => {
+      const path = `${dir}/lock`;
+      await Deno.writeTextFile(path, name);
+      const reader = await Deno.open(path);
+      assert.ok(await reader.tryLock(false));
+      const file = Deno.FsFile.prototype, { tryLockSync } = file;
+      let attempts = 0;
+      file.tryLockSync = function (exclusive) {
+        // As one does that the machine has no time for.
+        if (++attempts === 8) reader.close();
+        return tryLockSync.call(this, exclusive);
+      };
+      try {
+        await (await acquireLock(path, "owl-1")).release();
+      } finally {
+        file.tryLockSync = tryLockSync;
+      }
+      assert.equal(attempts, 8);
+    }));
+}
 
 Deno.test("release() lets the next one in, also when called twice", () =>
   inTempDir(async (dir) => {
