@@ -4,12 +4,13 @@
  * @module
  */
 
+import { isDeepStrictEqual } from "node:util";
 import { errorMessage } from "../../base/errors.ts";
 import { exists } from "../../base/exists.ts";
 import { pause } from "../../base/pause.ts";
 import { safeText } from "../../base/safe_text.ts";
 import { runPaths } from "../../run/files/run_paths.ts";
-import type { RunState } from "../../run/files/run_state.ts";
+import { loadRunState, type RunState } from "../../run/files/run_state.ts";
 import { fileSignature } from "../../run/watch/file_signature.ts";
 import { type FollowEvent, followRun } from "../../run/watch/follow_run.ts";
 import type { Range } from "../charts/plot.ts";
@@ -120,7 +121,8 @@ export class RunFeed implements Disposable {
   async #run(): Promise<void> {
     const { runId } = this.record;
     const { signal } = this.#over;
-    const { state: path, dir } = runPaths(this.#root, runId);
+    const paths = runPaths(this.#root, runId);
+    const { state: path, dir } = paths;
     while (!signal.aborted) {
       let isFirst = true;
       try {
@@ -140,6 +142,9 @@ export class RunFeed implements Disposable {
       this.record.loaded = true;
       this.#changed();
       const signature = await fileSignature(path);
+      // It may have had another last word since it was looked at.
+      const last = await loadRunState(paths).catch(() => undefined);
+      if (last && !isDeepStrictEqual(last, this.record.state)) continue;
       while (
         !signal.aborted &&
         await fileSignature(path) === signature &&

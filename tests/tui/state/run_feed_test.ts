@@ -31,3 +31,24 @@ Deno.test("RunFeed follows a run that is resumed after it has ended", async () =
     assert.ok(changes > 3);
   });
 });
+
+Deno.test("RunFeed misses no word that comes while it ends following", async () => {
+  await inTempDir(async (root) => {
+    await using run = new FakeRun(root);
+    await run.begin();
+    await run.die(); // as when it is killed
+    const { state } = run.paths;
+    let isSaid = false;
+    using feed = new RunFeed(root, "owl-1", {
+      state: null,
+      onChange() {
+        if (!feed.record.loaded || isSaid) return;
+        isSaid = true;
+        // Who has killed it notes so, just after it was looked at.
+        const text = Deno.readTextFileSync(state);
+        Deno.writeTextFileSync(state, text.replace("running", "stopped"));
+      },
+    });
+    await eventually(() => feed.record.state?.status === "stopped");
+  });
+});
