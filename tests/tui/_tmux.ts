@@ -114,7 +114,12 @@ export class Tmux implements AsyncDisposable {
   async #run(args: readonly string[]): Promise<string> {
     const { success, stdout, stderr } = await new Deno.Command("tmux", {
       args: ["-u", "-L", this.#socket, ...args],
-      env: { TERM: "xterm-256color", LC_ALL: "C.UTF-8", NO_COLOR: "" },
+      env: {
+        TERM: "xterm-256color",
+        LC_ALL: "C.UTF-8",
+        NO_COLOR: "",
+        SHELL: "/bin/sh", // a user may have another language there, or none
+      },
     }).output();
     const text = new TextDecoder().decode(stdout);
     if (!success) throw new Error(new TextDecoder().decode(stderr) || text);
