@@ -25,12 +25,31 @@ export function formatDuration(ms: number | null): string {
 
 /** `812 B`, `1.4 MB`, `12.0 GB` in powers of 1000, as disks are sold. */
 export function formatBytes(bytes: number | null): string {
-  if (bytes === null) return UNKNOWN;
+  return bytes === null ? UNKNOWN : bytesWith(1, bytes);
+}
+
+/** Beyond so many digits, all bytes are easier to read. */
+const MOST_DIGITS = 3;
+
+/**
+ * Two sizes of which one is too large for the other, or should be the other:
+ * `4.31 GB` and `4.29 GB`, with enough digits to see the difference.
+ */
+export function formatUnequalBytes(a: number, b: number): [string, string] {
+  for (let digits = 1; digits <= MOST_DIGITS; digits++) {
+    const texts = [bytesWith(digits, a), bytesWith(digits, b)] as const;
+    if (texts[0] !== texts[1] || a === b) return [...texts];
+  }
+  return [countOf(a, "byte"), countOf(b, "byte")];
+}
+
+function bytesWith(digits: number, bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   const units = ["kB", "MB", "GB", "TB", "PB"];
+  const most = 1000 - 10 ** -digits / 2; // which is rounded up
   let value = bytes / 1000, unit = 0;
-  while (value >= 999.95 && unit < units.length - 1) value /= 1000, unit++;
-  return `${value.toFixed(1)} ${units[unit]}`;
+  while (value >= most && unit < units.length - 1) value /= 1000, unit++;
+  return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
 /** Made once: that takes a hundred times as long as using it. */

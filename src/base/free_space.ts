@@ -7,7 +7,7 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EXIT, UserError } from "./errors.ts";
-import { formatBytes } from "./format.ts";
+import { formatUnequalBytes } from "./format.ts";
 
 /** Bytes that may still be written at a path; null where nobody can tell. */
 export type FreeBytes = (path: string) => Promise<number | null>;
@@ -39,9 +39,9 @@ export function noRoom(
     exitCode?: UserError["exitCode"];
   },
 ): UserError {
+  const [needed, free] = formatUnequalBytes(neededBytes, availableBytes);
   return new UserError(
-    `No room for ${what} in "${path}": it needs ${formatBytes(neededBytes)}, ` +
-      `${formatBytes(availableBytes)} are free`,
+    `No room for ${what} in "${path}": it needs ${needed}, ${free} are free`,
     { hint: "free some space, or use another disk with --root DIR", exitCode },
   );
 }

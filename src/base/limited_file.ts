@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatBytes } from "./format.ts";
+import { formatBytes, formatUnequalBytes } from "./format.ts";
 
 /** Configurations, states, manifests: mostly some kB. */
 const SMALL_FILE_BYTES = 16 << 20;
@@ -32,9 +32,8 @@ export async function readLimitedText(
     throw new UnexpectedFile("it is not a regular file");
   }
   if (size > maxBytes) {
-    throw new UnexpectedFile(
-      `it is ${formatBytes(size)}, expected at most ${formatBytes(maxBytes)}`,
-    );
+    const [is, most] = formatUnequalBytes(size, maxBytes);
+    throw new UnexpectedFile(`it is ${is}, expected at most ${most}`);
   }
   return await Deno.readTextFile(path);
 }

@@ -9,7 +9,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { formatBytes } from "./format.ts";
+import { formatUnequalBytes } from "./format.ts";
 
 /** What a file must be, byte for byte. */
 export interface FileSeal {
@@ -85,10 +85,8 @@ export async function sealOf(
   return { sizeBytes, sha256: hash.digest("hex") };
 }
 
-/** `is 40.0 MB, expected 48.0 MB`; in bytes where rounding would hide it. */
+/** `is 40.0 MB, expected 48.0 MB`. */
 export function sizeMismatch(actual: number, expected: number): string {
-  const [is, wanted] = [formatBytes(actual), formatBytes(expected)];
-  return is === wanted
-    ? `is ${actual} bytes, expected ${expected}`
-    : `is ${is}, expected ${wanted}`;
+  const [is, wanted] = formatUnequalBytes(actual, expected);
+  return `is ${is}, expected ${wanted}`;
 }

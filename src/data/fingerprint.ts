@@ -11,7 +11,7 @@
  */
 
 import { EXIT, UserError } from "../base/errors.ts";
-import { formatBytes, formatCount } from "../base/format.ts";
+import { formatCount, formatUnequalBytes } from "../base/format.ts";
 import { textSha256 } from "../base/sha256.ts";
 import {
   type Corpus,
@@ -150,9 +150,10 @@ function textChange(
       ? `its text is not that of "${was.name}"`
       : `"${is.name}" has another text than "${was.name}" had`;
   }
+  const [wasSize, isSize] = formatUnequalBytes(was.textBytes, is.textBytes);
   const size = was.textBytes === is.textBytes
     ? "of the same size"
-    : `${formatBytes(was.textBytes)} then, ${formatBytes(is.textBytes)} now`;
+    : `${wasSize} then, ${isSize} now`;
   return now.length === 1
     ? `its text changed, ${size}`
     : `the text of "${is.name}" changed, ${size}`;

@@ -10,7 +10,7 @@
 
 import { join } from "node:path";
 import { errorMessage, EXIT, UserError } from "../base/errors.ts";
-import { formatBytes } from "../base/format.ts";
+import { formatUnequalBytes } from "../base/format.ts";
 import { parseJson } from "../base/parse_json.ts";
 import { type DeferredTensor, deferSafetensors } from "../base/safetensors.ts";
 import type { ModelTensors } from "../model/crop_context.ts";
@@ -189,11 +189,8 @@ async function readText(
     const { size, isFile } = await Deno.stat(path);
     if (!isFile) throw refusal(folder, `${name} is no file`); // nor ever ends
     if (size > maxBytes) {
-      throw refusal(
-        folder,
-        `${name} has ${formatBytes(size)}, expected at most ` +
-          formatBytes(maxBytes),
-      );
+      const [has, most] = formatUnequalBytes(size, maxBytes);
+      throw refusal(folder, `${name} has ${has}, expected at most ${most}`);
     }
     return await Deno.readTextFile(path);
   } catch (error) {

@@ -88,7 +88,7 @@ Deno.test("sizeMismatch() shows bytes where rounding would hide them", () => {
   assert.equal(sizeMismatch(40e6, 48e6), "is 40.0 MB, expected 48.0 MB");
   assert.equal(
     sizeMismatch(48e6 - 1, 48e6),
-    "is 47999999 bytes, expected 48000000",
+    "is 47,999,999 bytes, expected 48,000,000 bytes",
   );
 });
 

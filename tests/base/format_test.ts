@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatUnequalBytes,
 } from "../../src/base/format.ts";
 
 Deno.test("formatDuration() uses the two largest units", () => {
@@ -39,6 +40,24 @@ Deno.test("formatBytes() counts in powers of 1000", () => {
     [5e18, "5000.0 PB"],
   ];
   for (const [bytes, text] of cases) assert.equal(formatBytes(bytes), text);
+});
+
+Deno.test("formatUnequalBytes() has enough digits to tell two sizes apart", () => {
+  const cases: [a: number, b: number, texts: [string, string]][] = [
+    [48e6, 40e6, ["48.0 MB", "40.0 MB"]],
+    [4.3e9, 2 ** 32 - 65536, ["4.30 GB", "4.29 GB"]],
+    [4.3e9, 4.296e9, ["4.300 GB", "4.296 GB"]],
+    [2 ** 32, 4.27e9, ["4.29 GB", "4.27 GB"]],
+    [999_960, 1e6, ["999.96 kB", "1.00 MB"]],
+    [2 ** 32, 2 ** 32 - 4, ["4,294,967,296 bytes", "4,294,967,292 bytes"]],
+    [1001, 1000, ["1.001 kB", "1.000 kB"]],
+    [1, 0, ["1 B", "0 B"]],
+    [1e6, 1e6, ["1.0 MB", "1.0 MB"]],
+  ];
+  for (const [a, b, texts] of cases) {
+    assert.deepEqual(formatUnequalBytes(a, b), texts);
+    assert.deepEqual(formatUnequalBytes(b, a), texts.toReversed());
+  }
 });
 
 Deno.test("formatCount() groups thousands", () => {

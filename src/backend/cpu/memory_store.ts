@@ -9,7 +9,7 @@
  */
 
 import { UserError } from "../../base/errors.ts";
-import { formatBytes } from "../../base/format.ts";
+import { formatBytes, formatUnequalBytes } from "../../base/format.ts";
 import { preferHugePages } from "./huge_pages.ts";
 
 /** Bytes of a WebAssembly page. */
@@ -52,9 +52,10 @@ export class MemoryStore {
  */
 export function growTo(memory: WebAssembly.Memory, bytes: number): void {
   if (bytes > MOST_BYTES) {
+    const [needed, most] = formatUnequalBytes(bytes, MOST_BYTES);
     throw new UserError(
-      `Cannot fit the program in memory: it needs ${formatBytes(bytes)}, ` +
-        `the CPU backend can address ${formatBytes(MOST_BYTES)}`,
+      `Cannot fit the program in memory: it needs ${needed}, the CPU backend ` +
+        `can address ${most}`,
       { hint: "use a smaller batchSize, seqLen or model" },
     );
   }

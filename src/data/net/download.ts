@@ -15,7 +15,11 @@ import { createHash, type Hash } from "node:crypto";
 import { dirname } from "node:path";
 import { makeDirectories, syncDirectory } from "../../base/atomic_file.ts";
 import { UserError } from "../../base/errors.ts";
-import { formatBytes, formatDuration } from "../../base/format.ts";
+import {
+  formatBytes,
+  formatDuration,
+  formatUnequalBytes,
+} from "../../base/format.ts";
 import { readLimitedText } from "../../base/limited_file.ts";
 import { unlessGone } from "../../base/unless_gone.ts";
 import { isSameFile } from "../disk/same_file.ts";
@@ -238,10 +242,8 @@ async function checkAnswer(
   }
   if (total !== null && file.sizeBytes !== null && total !== file.sizeBytes) {
     await part.restart();
-    throw wrongContent(
-      file,
-      `it has ${formatBytes(total)}, expected ${formatBytes(file.sizeBytes)}`,
-    );
+    const [has, wanted] = formatUnequalBytes(total, file.sizeBytes);
+    throw wrongContent(file, `it has ${has}, expected ${wanted}`);
   }
   part.totalBytes = total ?? file.sizeBytes;
 }

@@ -9,6 +9,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatUnequalBytes,
   UNKNOWN,
 } from "../../base/format.ts";
 import type { RunEstimate, TrialResult } from "../../train/estimate.ts";
@@ -30,6 +31,9 @@ export function estimateLines(view: EstimateView): Line[] {
   const { parameterCount, trainableCount, memoryBytes, diskBytes } = estimate;
   const { tokensPerStep } = estimate;
   const isScarce = freeDiskBytes !== null && freeDiskBytes < diskBytes;
+  const [disk, free] = isScarce
+    ? formatUnequalBytes(diskBytes, freeDiskBytes)
+    : [formatBytes(diskBytes), formatBytes(freeDiskBytes)];
   return fields([
     [
       "parameters",
@@ -48,8 +52,8 @@ export function estimateLines(view: EstimateView): Line[] {
     ],
     [
       "disk",
-      { ...bold(formatBytes(diskBytes)), ...(isScarce && { tone: "bad" }) },
-      span(` of ${formatBytes(freeDiskBytes)} free`, "dim"),
+      { ...bold(disk), ...(isScarce && { tone: "bad" }) },
+      span(` of ${free} free`, "dim"),
       span(isScarce ? ", not enough" : "", "bad"),
     ],
     [

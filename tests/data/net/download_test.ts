@@ -266,7 +266,7 @@ Deno.test("download() refuses content that is not what is known of it", async ()
   const wrongs: [Partial<RemoteFile>, RegExp][] = [
     [{ sha256: sha256(other(9)) }, /: its checksum is wrong$/],
     [{ gitSha1: "0".repeat(40) }, /: its checksum is wrong$/],
-    [{ sizeBytes: 99_999 }, /: it has 100\.0 kB, expected 100\.0 kB$/],
+    [{ sizeBytes: 99_999 }, /: it has 100\.000 kB, expected 99\.999 kB$/],
   ];
   for (const [known, reason] of wrongs) {
     const file = remote(server, dir, known);

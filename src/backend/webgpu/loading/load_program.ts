@@ -7,19 +7,14 @@
  */
 
 import { errorMessage, UserError } from "../../../base/errors.ts";
-import { formatBytes } from "../../../base/format.ts";
+import { formatBytes, formatUnequalBytes } from "../../../base/format.ts";
 import type { AdapterInfo } from "../device/adapters.ts";
 import { type GpuDevice, VECTOR_BYTES } from "../device/device.ts";
 import type {
   PreparedDispatch,
   Submission,
 } from "../device/prepared_dispatch.ts";
-import {
-  bytesPerNumber,
-  type Dispatch,
-  MAX_GROUPS,
-  type Memory,
-} from "../dispatch.ts";
+import { bytesPerNumber, type Dispatch, MAX_GROUPS } from "../dispatch.ts";
 import { type ExecutableParts, WebGpuExecutable } from "../executable.ts";
 import { sideBySide } from "../lowering/schedule.ts";
 import { type MemoryPlan, placeOf, planMemory } from "./memory_plan.ts";
@@ -194,10 +189,11 @@ async function allocate(
     .filter(({ sizeBytes }) => sizeBytes > gpu.maxBindingBytes)
     .toSorted((a, b) => b.sizeBytes - a.sizeBytes).at(0);
   if (large) {
+    const { name, sizeBytes } = large;
+    const [taken, most] = formatUnequalBytes(sizeBytes, gpu.maxBindingBytes);
     throw new UserError(
-      `Cannot fit the program on ${adapter.name}: ${describe(large)}, the ` +
-        `largest piece that it can bind is ` +
-        formatBytes(gpu.maxBindingBytes),
+      `Cannot fit the program on ${adapter.name}: "${name}" takes ${taken}, ` +
+        `the largest piece that it can bind is ${most}`,
       { hint },
     );
   }
@@ -221,10 +217,6 @@ async function allocate(
       { hint, cause },
     );
   }
-}
-
-function describe({ name, sizeBytes }: Memory): string {
-  return `"${name}" takes ${formatBytes(sizeBytes)}`;
 }
 
 /** Gives a dispatch its bind group. */
