@@ -52,6 +52,14 @@ export class App {
     stdout.write(`${stdout.isTty ? safeText(line) : line}\n`);
   }
 
+  /**
+   * The longest line of a table on stdout: as wide as the terminal. A file or
+   * another program gets all of it.
+   */
+  get tableWidth(): number {
+    return this.io.stdout.isTty ? this.io.columns() : Infinity;
+  }
+
   /** Prints one JSON value on one line of stdout. */
   printJson(value: unknown): void {
     this.print(safeJson(value));

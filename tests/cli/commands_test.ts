@@ -360,12 +360,18 @@ Deno.test("hearth devices and doctor describe this machine", async () => {
   const [cpu] = JSON.parse(devices.out)
     .filter(({ id }: { id: string }) => id === "cpu");
   assert.ok(cpu.gflops > 0);
-  const table = await workspace.run(["devices", "--no-measure"]);
+  const untimed = ["devices", "--no-measure"];
+  // Not for a terminal, so that all of it is there whatever its width.
+  const table = await workspace.run(untimed, { columns: 40 });
   // How a GPU is reached has a column where there is one.
   assert.match(
     table.out,
     /^device +name +memory( +through)? +ask for it by\n.*cpu +/s,
   );
+
+  const narrow = await workspace.run(untimed, { tty: true, columns: 40 });
+  const [titles] = narrow.out.split("\n");
+  assert.ok(titles.length <= 40, titles);
 
   const doctor = await workspace.run(["doctor"]);
   assert.equal(doctor.code, 0);

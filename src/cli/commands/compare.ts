@@ -27,8 +27,7 @@ export function addCompareCommand(program: CommandUnknownOpts, app: App): void {
       const comparison = await compareRuns(app.root, runIds);
       if (app.json) return app.printJson(comparison);
       const { formatComparison } = await import("../output/compare_text.ts");
-      const width = app.io.stdout.isTty ? app.io.columns() : Infinity;
-      app.print(safeText(formatComparison(comparison, width)));
+      app.print(safeText(formatComparison(comparison, app.tableWidth)));
     });
 }
 

@@ -39,7 +39,7 @@ export function addDevicesCommand(program: CommandUnknownOpts, app: App): void {
         memoryOf: async (info) => (await lookAtGpu(info)).vramTotalBytes,
       });
       if (app.json) return app.printJson(devices);
-      app.print(formatDevices(devices, app.io.columns()));
+      app.print(formatDevices(devices, app.tableWidth));
       for (const { id, problem } of devices.flatMap(waysOf)) {
         if (problem !== null) app.note(`${id}: cannot be measured: ${problem}`);
       }

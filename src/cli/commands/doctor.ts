@@ -49,16 +49,11 @@ export function addDoctorCommand(program: CommandUnknownOpts, app: App): void {
       using _ = exitOnStop(app);
       const checks = await examine(app);
       if (app.json) app.printJson(checks);
-      else app.print(formatChecks(checks, widthOf(app)));
+      else app.print(formatChecks(checks, app.tableWidth));
       if (checks.some(({ verdict }) => verdict === "bad")) {
         app.exitCode = EXIT.failed;
       }
     });
-}
-
-/** That of the terminal; other programs get one line for each finding. */
-function widthOf({ io }: App): number {
-  return io.stdout.isTty ? io.columns() : Infinity;
 }
 
 /** The findings as lines of text, none wider than `columns`; pure. */

@@ -28,7 +28,7 @@ export function addRunsCommand(program: CommandUnknownOpts, app: App): void {
           config: meta?.config ?? null,
         })));
       } else if (runs.length > 0) {
-        const width = app.io.stdout.isTty ? app.io.columns() : Infinity;
+        const { tableWidth: width } = app;
         app.print(safeText(formatRuns(runs, { now: Date.now(), width })));
       } else {
         app.note(`no runs in "${app.root}" yet; start one with hearth train`);
