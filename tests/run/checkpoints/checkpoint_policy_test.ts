@@ -184,9 +184,13 @@ async function live(dir: string, deeds: readonly Deed[]): Promise<void> {
     }
 
     const after = await look(dir);
-    // 1. Only a newer good one takes the place of the newest good one.
-    const newestGood = before.good.at(0);
-    if (newestGood !== undefined && after.latest === before.latest) {
+    // 1. Only a newer good one takes the place of the newest good one; who goes
+    //    back makes an older one the newest.
+    const { latest } = before;
+    const newestGood = latest !== null && before.good.includes(latest)
+      ? latest
+      : before.good.at(0);
+    if (newestGood !== undefined && after.latest === latest) {
       assert.ok(after.good.includes(newestGood), `lost ${newestGood}`);
     }
     // 2. What was pointed to, and good, is there unless the pointer moved.

@@ -160,6 +160,19 @@ Deno.test("adopt() finds the best one again, whatever became of the file", () =>
     assert.equal(await overview(dir), "10=best 30 20=latest");
   }));
 
+Deno.test("adopt() keeps what is newer than the one gone back to by name only", () =>
+  inTempDir(async (dir) => {
+    const { save } = openStore(dir);
+    await save(10);
+    await save(20, { best: true, periodic: false });
+    await openStore(dir).store.adopt(await load(dir, "10"));
+    assert.equal(await overview(dir), "10=latest 20=best");
+    // Without the name it is a step that was left, saved in no rhythm.
+    await Deno.remove(`${dir}/best`);
+    await openStore(dir).store.adopt(await load(dir));
+    assert.equal(await overview(dir), "10=latest");
+  }));
+
 Deno.test("adopt() names no best one where none is wanted", () =>
   inTempDir(async (dir) => {
     const { save } = openStore(dir);
