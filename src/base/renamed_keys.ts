@@ -26,21 +26,42 @@ export function parseRenamed(
   text: string,
   escaped: readonly KeyRange[],
 ): unknown {
-  let prefix = "#";
-  while (text.includes(`"${prefix}`)) prefix += "#";
-  const names = new Map<string, string>();
+  const prefix = unusedPrefix(text);
+  // One for all spellings of a key: of two in one object the last counts.
+  const aliases = new Map<string, string>();
+  const nameOf = (key: string) => {
+    if (!needsEscapes(key) && !key.startsWith(prefix)) return key;
+    const alias = aliases.get(key) ?? `${prefix}${aliases.size}`;
+    aliases.set(key, alias);
+    return alias;
+  };
   let renamed = "", from = 0;
   try {
-    for (const [i, { start, end }] of escaped.entries()) {
-      const name = `${prefix}${i}`;
-      names.set(name, JSON.parse(text.slice(start, end)));
+    for (const { start, end } of escaped) {
+      const name = nameOf(JSON.parse(text.slice(start, end)));
       renamed += `${text.slice(from, start)}"${name}"`;
       from = end;
     }
-    return withNames(JSON.parse(renamed + text.slice(from)), names);
+    const value = JSON.parse(renamed + text.slice(from));
+    return withNames(value, new Map([...aliases].map(([a, b]) => [b, a])));
   } catch {
     return JSON.parse(text); // which fails as well, and knows where
   }
+}
+
+/** With which no key of `text` begins. */
+function unusedPrefix(text: string): string {
+  const used = new Set<string>();
+  for (const [, number] of text.matchAll(/"#(\d{1,9}):/g)) used.add(number);
+  let number = 0;
+  while (used.has(String(number))) number++;
+  return `#${number}:`;
+}
+
+function needsEscapes(key: string): boolean {
+  return Array.from(key).some((one) =>
+    one < " " || one === '"' || one === "\\"
+  );
 }
 
 function withNames(

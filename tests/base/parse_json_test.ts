@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseJson } from "../../src/base/parse_json.ts";
-import { fc } from "../_property.ts";
+import { draws, fc } from "../_property.ts";
 
 Deno.test("parseJson() reads what JSON.parse() reads, brackets in texts too", () => {
   const value = { a: [1, '[[[[{{{{\\"[', { "}]": null }] };
@@ -33,16 +33,97 @@ Deno.test("parseJson() knows escaped keys, whatever was parsed before", () => {
     '"',
     "\u017e",
   ]);
-  const key = fc.string({
-    unit: fc.constantFrom(...'\\"\nab#01'),
-    ...{ minLength: 1, maxLength: 2 },
+});
+
+/** A value, and a text that means it. */
+interface Written {
+  value: unknown;
+  text: string;
+}
+
+/** A text in quotation marks. @param escaped Which characters, in turns. */
+function quoted(value: string, escaped: readonly boolean[]): Written {
+  const letters = Array.from({ length: value.length }, (_, i) => {
+    const code = value.charCodeAt(i).toString(16).padStart(4, "0");
+    return escaped[i % escaped.length]
+      ? `\\u${code}`
+      : JSON.stringify(value[i]).slice(1, -1);
   });
-  const dictionary = fc.array(fc.tuple(key, fc.nat(3)), { maxLength: 5 });
-  fc.assert(fc.property(dictionary, dictionary, (entries, inner) => {
-    const value = Object.fromEntries<unknown>(entries);
-    value.last = [Object.fromEntries(inner), null];
-    assert.deepEqual(parseJson(JSON.stringify(value, null, 1)), value);
-  }));
+  return { value, text: `"${letters.join("")}"` };
+}
+
+const anyText = fc.tuple(
+  fc.oneof(
+    fc.string({
+      unit: fc.constantFrom(...'\\"\nab#0:\0\u2028\u017e', "\ud83d", "\ude00"),
+      maxLength: 4,
+    }),
+    fc.constantFrom("__proto__", "constructor", "4294967295", "-0", "#0:0"),
+  ),
+  fc.array(fc.boolean(), { minLength: 1, maxLength: 3 }),
+).map(([value, escaped]) => quoted(value, escaped));
+
+const { anyValue } = fc.letrec<{ anyValue: Written }>((tie) => {
+  const numbers = ["-0", "1e21", "9007199254740993", "1e999", "-2.5e-3"];
+  const plain = fc.constantFrom("null", "true", ...numbers)
+    .map((text): Written => ({ value: JSON.parse(text), text }));
+  const some = { maxLength: 5 };
+  return {
+    anyValue: fc.oneof(
+      { maxDepth: 4, depthSize: "medium" },
+      plain,
+      anyText,
+      fc.array(tie("anyValue"), some).map((all): Written => ({
+        value: all.map(({ value }) => value),
+        text: `[${all.map(({ text }) => text).join(" , ")}]`,
+      })),
+      fc.array(fc.tuple(anyText, tie("anyValue")), some).map((
+        all,
+      ): Written => ({
+        // Where a key comes again, its first place and its last value count.
+        value: Object.fromEntries(
+          all.map(([key, { value }]) => [key.value, value]),
+        ),
+        text: `{${
+          all.map(([key, { text }]) => `${key.text}\n: ${text}`).join()
+        }}`,
+      })),
+    ),
+  };
+});
+
+Deno.test("parseJson() knows any keys, in any spelling", () => {
+  const before = fc.option(anyValue);
+  fc.assert(
+    fc.property(before, anyValue, (before, { value, text }) => {
+      if (before !== null) JSON.parse(before.text);
+      const parsed = parseJson(text);
+      assert.deepEqual(parsed, value);
+      assert.equal(JSON.stringify(parsed), JSON.stringify(value)); // the order
+    }),
+    { numRuns: draws(500) },
+  );
+});
+
+Deno.test("parseJson() takes the last of equal keys, however they are spelled", () => {
+  assert.deepEqual(
+    parseJson('{"b": 1, "\\u0062": 2, "b": 3, "\\n": 4, "\\u000a": 5}'),
+    { b: 3, "\n": 5 },
+  );
+  // What looks like a name that keys have for a moment.
+  assert.deepEqual(
+    parseJson('{"\\n": 1, "#0:0": 2, "\\u0023\\u0031:0": 3, "#1:0": 4}'),
+    { "\n": 1, "#0:0": 2, "#1:0": 4 },
+  );
+});
+
+Deno.test("parseJson() is not kept busy by a key that is odd", () => {
+  const odd = "#".repeat(300_000); // hours, in the square of the length
+  const parsed = parseJson(`{"\\n": 1, "${odd}": 2}`) as object;
+  assert.deepEqual(Object.keys(parsed).map(({ length }) => length), [
+    1,
+    300_000,
+  ]);
 });
 
 Deno.test("parseJson() reads escaped keys as JSON.parse() reads others", () => {
