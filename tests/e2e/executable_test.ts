@@ -5,9 +5,9 @@
  */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { sealOf } from "../../src/base/sealed_file.ts";
-import { bundleProgram } from "../../scripts/bundle.ts";
-import { MAIN } from "../../src/export/bundle/own_program.ts";
+import { MAIN, ownProgram } from "../../src/export/bundle/own_program.ts";
 import { compile, includedWorkers } from "../../scripts/compile.ts";
 import { hasTmux } from "../tui/_tmux.ts";
 import { IS_WINDOWS, Machine } from "./_machine.ts";
@@ -188,21 +188,29 @@ Deno.test({
 });
 
 Deno.test("deno compile embeds every file of the bundle", async () => {
+  // As an export from sources makes it.
+  const program = await ownProgram();
+  const { [program.runtime]: runtime, ...files } = program.files;
+  assert.equal(runtime, Deno.execPath());
+  assert.ok(program.args.endsWith(`/${MAIN}"`));
+  const dir = dirname(files[MAIN]);
   const out = await Deno.makeTempDir({ prefix: "hearth-embed-" });
-  const files = await bundleProgram(out, { commit: "test" });
   // With Deno itself as the runtime base the result is of no use, but it is
   // put together, and what it holds is printed.
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["compile", "--no-config", "--no-check", "--cached-only", "-A"],
       ...["--output", `${out}/hearth`],
-      ...[...includedWorkers(out), `${out}/${MAIN}`],
+      ...[...includedWorkers(dir), `${dir}/${MAIN}`],
     ],
     env: { DENORT_BIN: Deno.execPath(), NO_COLOR: "1" },
   }).output();
   const listed = new TextDecoder().decode(stderr);
   assert.ok(success, listed);
-  const missing = files.filter((name) => !listed.includes(` ${name} (`));
+  const missing = Object.keys(files)
+    .filter((name) => !listed.includes(` ${name} (`));
   assert.deepEqual(missing, []);
   await Deno.remove(out, { recursive: true });
+  await program[Symbol.asyncDispose]();
+  await assert.rejects(Deno.stat(dir), Deno.errors.NotFound);
 });
