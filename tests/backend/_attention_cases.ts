@@ -24,7 +24,7 @@ export function attentionCases(): OpCase[] {
 }
 
 function attention(): OpCase[] {
-  const sizes: (Omit<AttentionAttrs, "site"> & { score?: number })[] = [
+  return attentionCasesOf([
     { B: 1, T: 1, H: 1, Hkv: 1, D: 1, p: 0 },
     { B: 2, T: 1, H: 3, Hkv: 1, D: 5, p: 0 },
     { B: 1, T: 37, H: 2, Hkv: 2, D: 5, p: 0 },
@@ -37,7 +37,13 @@ function attention(): OpCase[] {
     // Whole tiles, of heads that are cut in two.
     { B: 1, T: 128, H: 2, Hkv: 1, D: 80, p: 0.1 },
     { B: 1, T: 21, H: 2, Hkv: 2, D: 4, p: 0, score: 30 },
-  ];
+  ]);
+}
+
+/** Attention and its gradient, with scores of about size `score`. */
+export function attentionCasesOf(
+  sizes: readonly (Omit<AttentionAttrs, "site"> & { score?: number })[],
+): OpCase[] {
   return sizes.flatMap(({ score = 1, ...size }) => {
     const attrs = { ...size, site: 5 };
     const { B, T, H, Hkv, D, p } = attrs;

@@ -304,8 +304,10 @@ function activations(): OpCase[] {
 }
 
 function dropout(): OpCase[] {
-  const drops = cross([1, 13, 1003], [0, 0.1, 0.5]);
-  return cross(drops, [false, true]).map(([[n, p], adds]) =>
+  const drops = cross(cross([1, 13, 1003], [0, 0.1, 0.5]), [false, true]);
+  // Of vectors, in one workgroup that is not full.
+  drops.push([[20, 0.5], true]);
+  return drops.map(([[n, p], adds]) =>
     opCase("dropout", `n=${n} p=${p}${adds ? " addTo" : ""}`, {
       in: {
         x: normal(1, [n]),
