@@ -88,7 +88,7 @@ export type {
 } from "./src/backend/backend.ts";
 export type { GemmChoice } from "./src/backend/cpu/kernels.ts";
 export type { Precision } from "./src/backend/devices/device_sources.ts";
-export type { GpuDriver } from "./src/backend/devices/gpu_cards.ts";
+export type { GpuApi } from "./src/backend/devices/gpu_cards.ts";
 export type {
   AdapterListing,
   CommonListing,

@@ -25,7 +25,7 @@ import { EXIT, UserError } from "../src/base/errors.ts";
 import type { StoredPrecision } from "../src/backend/webgpu/dispatch.ts";
 import type { DevicePeaks } from "./gpu/budget.ts";
 import { countStep } from "./gpu/counts.ts";
-import { driversOf } from "./gpu/drivers.ts";
+import { apisOf } from "./gpu/apis.ts";
 import type { PartSettings } from "./gpu/measure_part.ts";
 import { modelOf } from "./gpu/models.ts";
 import { type Options, readOptions, USAGE } from "./gpu/options.ts";
@@ -68,9 +68,9 @@ async function main(options: Options): Promise<number> {
     return EXIT.ok;
   }
   for (const model of models) await modelOf(model, { small }); // is it there?
-  const drivers = await driversOf(options);
+  const apis = await apisOf(options);
   const withPyTorch = Boolean(Deno.env.get("HEARTH_PYTHON"));
-  const all = listParts({ models, drivers, withPyTorch });
+  const all = listParts({ models, apis, withPyTorch });
   const parts = all.filter(({ name }) =>
     only.some((text) => name.includes(text))
   );
@@ -156,7 +156,7 @@ async function inProcess(
 /** Only through Vulkan products of bf16 and fp16 reach another peak. */
 function peaksFor(part: Part): DevicePeaks | undefined {
   const isFull = part.precision === "fp32" ||
-    !("driver" in part) || part.driver === "webgpu";
+    !("api" in part) || part.api === "webgpu";
   return (isFull ? undefined : peaks.get("bf16")) ?? peaks.get("fp32");
 }
 

@@ -15,7 +15,7 @@ import type { BenchModel } from "../../src/cli/bench/bench_model.ts";
 import { shapeOf } from "../../src/cli/bench/bench_train.ts";
 import { surroundings } from "../../src/cli/bench/machine.ts";
 import type { DevicePeaks } from "./budget.ts";
-import { adaptersOf, findAdapter } from "./drivers.ts";
+import { adaptersOf, findAdapter } from "./apis.ts";
 import { modelOf } from "./models.ts";
 import type { Findings, Part } from "./parts.ts";
 import { measurePeaks } from "./peaks.ts";
@@ -55,8 +55,8 @@ async function measure(
     });
   }
   const { precision } = part;
-  const adapter = findAdapter(await adaptersOf(part.driver), {
-    ...{ driver: part.driver, adapter: given.adapter },
+  const adapter = findAdapter(await adaptersOf(part.api), {
+    ...{ api: part.api, adapter: given.adapter },
   });
   if (!adapter) throw new Error("the adapter is gone"); // it was there before
   const unit = matrixUnitFor(precision, adapter.info.matrixUnits);

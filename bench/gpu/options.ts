@@ -6,7 +6,7 @@
 
 import { parseArgs } from "node:util";
 import { errorMessage, EXIT, UserError } from "../../src/base/errors.ts";
-import { type Driver, DRIVER_NAMES } from "./parts.ts";
+import { API_NAMES, type GpuApi } from "../../src/backend/devices/gpu_cards.ts";
 
 /** What `--help` prints. */
 export const USAGE = `Usage: deno task bench:gpu [options]
@@ -18,7 +18,7 @@ naming a Python that has torch, PyTorch's steps too.
 Options:
   --out <dir>        write report.md and results.json there, after each part
   --limit <seconds>  for all of it (default: 290)
-  --driver <name>    vulkan or webgpu; may be repeated (default: both)
+  --api <name>       vulkan or webgpu; may be repeated (default: both)
   --adapter <id>     which card, as hearth devices has it: gpu:1 (default: the
                      first)
   --model <name>     shakespeare-char, gpt2-small, short-heads, or a profile of
@@ -32,7 +32,7 @@ Options:
 
 Examples:
   $ deno task bench:gpu --out report --limit 580
-  $ deno task bench:gpu --small --adapter software --driver webgpu
+  $ deno task bench:gpu --small --adapter software --api webgpu
 `;
 
 /** What is asked for. */
@@ -46,7 +46,7 @@ export interface Options {
   readonly seconds: number;
   readonly models: readonly string[];
   /** Absent: those that show a card. */
-  readonly drivers?: readonly Driver[];
+  readonly apis?: readonly GpuApi[];
   /** Parts of names; absent: all. */
   readonly only?: readonly string[];
 }
@@ -62,7 +62,7 @@ export function readOptions(args: readonly string[]): Options {
     limitSec: positive("limit", flags.limit ?? "290"),
     seconds: positive("seconds", flags.seconds ?? (small ? "0.1" : "1.5")),
     models: flags.model ?? (small ? ["char-cpu"] : MODELS),
-    drivers: flags.driver && driversOf(flags.driver),
+    apis: flags.api && apisOf(flags.api),
   };
 }
 
@@ -73,7 +73,7 @@ function parsed(args: readonly string[]) {
       options: {
         adapter: { type: "string" },
         count: { type: "boolean" },
-        driver: { type: "string", multiple: true },
+        api: { type: "string", multiple: true },
         help: { type: "boolean", short: "h" },
         limit: { type: "string" },
         model: { type: "string", multiple: true },
@@ -89,11 +89,11 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function driversOf(asked: readonly string[]): Driver[] {
-  const all = Object.keys(DRIVER_NAMES) as Driver[]; // which it is made of
+function apisOf(asked: readonly string[]): GpuApi[] {
+  const all = Object.keys(API_NAMES) as GpuApi[]; // which it is made of
   const unknown = asked.find((name) => !all.some((one) => one === name));
   if (unknown === undefined) return all.filter((one) => asked.includes(one));
-  throw wrong(`--driver is "${unknown}": expected ${all.join(" or ")}`);
+  throw wrong(`--api is "${unknown}": expected ${all.join(" or ")}`);
 }
 
 function positive(name: string, text: string): number {

@@ -5,20 +5,12 @@
  * @module
  */
 
+import { API_NAMES, type GpuApi } from "../../src/backend/devices/gpu_cards.ts";
 import type { StoredPrecision } from "../../src/backend/webgpu/dispatch.ts";
 import type { Surroundings } from "../../src/cli/bench/machine.ts";
 import type { DevicePeaks } from "./budget.ts";
 import type { StepFigures } from "./step_case.ts";
 import type { TuningFigures } from "./tuning.ts";
-
-/** What shows a card to Hearth. */
-export type Driver = "webgpu" | "vulkan";
-
-/** As people call it. */
-export const DRIVER_NAMES: Readonly<Record<Driver, string>> = {
-  webgpu: "WebGPU",
-  vulkan: "Vulkan",
-};
 
 /** One thing that is measured, by a process of its own. */
 export type Part =
@@ -31,12 +23,12 @@ export type Part =
   & (
     | {
       readonly kind: "peaks";
-      readonly driver: Driver;
+      readonly api: GpuApi;
       readonly precision: StoredPrecision;
     }
     | {
       readonly kind: "step";
-      readonly driver: Driver;
+      readonly api: GpuApi;
       readonly model: string;
       readonly precision: StoredPrecision;
       readonly fuse: boolean;
@@ -47,7 +39,7 @@ export type Part =
     }
     | {
       readonly kind: "tuning";
-      readonly driver: Driver;
+      readonly api: GpuApi;
       readonly model: string;
       readonly precision: StoredPrecision;
     }
@@ -97,47 +89,47 @@ export type Outcome =
  * time, of others only fp32. Where there is Vulkan, what it makes of a card
  * comes before what WebGPU does.
  *
- * @param options.drivers That show the card.
+ * @param options.apis APIs that show the card.
  * @param options.withPyTorch Whether there is a Python that may have torch.
  */
 export function listParts(
-  { models, drivers, withPyTorch }: {
+  { models, apis, withPyTorch }: {
     models: readonly string[];
-    drivers: readonly Driver[];
+    apis: readonly GpuApi[];
     withPyTorch: boolean;
   },
 ): Part[] {
-  const hasVulkan = drivers.includes("vulkan");
-  const best: Driver = hasVulkan ? "vulkan" : "webgpu";
+  const hasVulkan = apis.includes("vulkan");
+  const best: GpuApi = hasVulkan ? "vulkan" : "webgpu";
   const peaks = (precision: StoredPrecision): Part => ({
     kind: "peaks",
-    name: `peaks ${precision}, ${DRIVER_NAMES[best]}`,
-    ...{ driver: best, precision, limitSec: 45 },
+    name: `peaks ${precision}, ${API_NAMES[best]}`,
+    ...{ api: best, precision, limitSec: 45 },
   });
   const step = (
     model: string,
     precision: StoredPrecision,
     options: {
-      driver?: Driver;
+      api?: GpuApi;
       fuse?: boolean;
       overlap?: boolean;
       byOp?: boolean;
       note?: string;
     } = {},
   ): Part => {
-    const { driver = best, fuse = true, overlap = true } = options;
+    const { api = best, fuse = true, overlap = true } = options;
     const { byOp = false, note } = options;
     return {
       kind: "step",
-      name: `${model} ${precision}, ${DRIVER_NAMES[driver]}` +
+      name: `${model} ${precision}, ${API_NAMES[api]}` +
         (note ? `, ${note}` : ""),
-      ...{ driver, model, precision, fuse, overlap, byOp, limitSec: 60 },
+      ...{ api, model, precision, fuse, overlap, byOp, limitSec: 60 },
     };
   };
   const tuning = (model: string, precision: StoredPrecision): Part => ({
     kind: "tuning",
-    name: `${model} ${precision}, ${DRIVER_NAMES[best]}, tuning`,
-    ...{ driver: best, model, precision, limitSec: hasVulkan ? 30 : 45 },
+    name: `${model} ${precision}, ${API_NAMES[best]}, tuning`,
+    ...{ api: best, model, precision, limitSec: hasVulkan ? 30 : 45 },
   });
   const pytorch = (model: string, { compile = false } = {}): Part[] =>
     (withPyTorch ? ["fp32", "bf16"] as const : []).map((precision) => ({
@@ -150,10 +142,10 @@ export function listParts(
   const STARTS = { note: "as it starts" };
   const first = models.slice(0, 1), second = models.slice(1, 2);
   const others = models.slice(2);
-  /** What WebGPU makes of it, where the other driver was asked before. */
+  /** What WebGPU makes of it, where the other API was asked before. */
   const byWebGpu = (model: string, precisions: readonly StoredPrecision[]) =>
-    hasVulkan && drivers.includes("webgpu")
-      ? precisions.map((one) => step(model, one, { driver: "webgpu" }))
+    hasVulkan && apis.includes("webgpu")
+      ? precisions.map((one) => step(model, one, { api: "webgpu" }))
       : [];
   return [
     peaks("fp32"),

@@ -1,21 +1,17 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { driversOf } from "../../bench/gpu/drivers.ts";
+import { apisOf } from "../../bench/gpu/apis.ts";
 import { readOptions, USAGE } from "../../bench/gpu/options.ts";
-import {
-  type Driver,
-  listParts,
-  type Outcome,
-  type Part,
-} from "../../bench/gpu/parts.ts";
+import { listParts, type Outcome, type Part } from "../../bench/gpu/parts.ts";
 import { formatReport } from "../../bench/gpu/report.ts";
 import { runParts } from "../../bench/gpu/run_parts.ts";
+import type { GpuApi } from "../../src/backend/devices/gpu_cards.ts";
 import type { FoundAdapter } from "../../src/backend/webgpu/device/adapters.ts";
 import { noAdapter, testAdapter } from "../backend/webgpu/_webgpu.ts";
 
 const peaks = (name: string, limitSec = 45): Part => ({
   ...{ kind: "peaks", name, limitSec },
-  ...{ driver: "webgpu", precision: "fp32" },
+  ...{ api: "webgpu", precision: "fp32" },
 });
 
 Deno.test("runParts() goes on behind a part that fails, until time is over", async () => {
@@ -69,7 +65,7 @@ const MODELS = ["a", "b", "c"];
 
 Deno.test("listParts() begins with what is most worth knowing", () => {
   const names = listParts({
-    ...{ models: MODELS, drivers: ["vulkan", "webgpu"], withPyTorch: true },
+    ...{ models: MODELS, apis: ["vulkan", "webgpu"], withPyTorch: true },
   }).map(({ name }) => name);
   assert.deepEqual(names, [
     ...["peaks fp32, Vulkan", "peaks bf16, Vulkan"],
@@ -94,9 +90,9 @@ Deno.test("listParts() begins with what is most worth knowing", () => {
   assert.equal(new Set(names).size, names.length);
 });
 
-Deno.test("listParts() asks one driver where there is one", () => {
+Deno.test("listParts() asks one API where there is one", () => {
   const names = listParts({
-    ...{ models: MODELS, drivers: ["webgpu"], withPyTorch: false },
+    ...{ models: MODELS, apis: ["webgpu"], withPyTorch: false },
   }).map(({ name }) => name);
   assert.deepEqual(names, [
     "peaks fp32, WebGPU",
@@ -166,7 +162,7 @@ Deno.test({
       const { code } = await new Deno.Command(Deno.execPath(), {
         args: [
           ...["run", "-A", "bench/gpu_report.ts", "--small", "--out", folder],
-          ...["--driver", vulkan ? "vulkan" : "webgpu", "--adapter", id],
+          ...["--api", vulkan ? "vulkan" : "webgpu", "--adapter", id],
           ...["--model", "char-cpu", "--only", "PyTorch"],
         ],
         env: { HEARTH_PYTHON: join(folder, "no-python") },
@@ -189,20 +185,20 @@ Deno.test({
   },
 });
 
-Deno.test("driversOf() takes no driver that shows software alone", async () => {
+Deno.test("apisOf() takes no API that shows software alone", async () => {
   const one = (id: string, isSoftware: boolean) =>
     ({ info: { id, isSoftware } }) as FoundAdapter;
   const card = one("gpu:0", false), software = one("software", true);
   const vulkanSoftware = one("vulkan:software", true);
   const of = (
-    options: Parameters<typeof driversOf>[0],
-    shown: Record<Driver, FoundAdapter[]>,
-  ) => driversOf(options, (driver) => Promise.resolve(shown[driver]));
+    options: Parameters<typeof apisOf>[0],
+    shown: Record<GpuApi, FoundAdapter[]>,
+  ) => apisOf(options, (api) => Promise.resolve(shown[api]));
   // As with a card whose driver is below Vulkan 1.3.
   const old = { vulkan: [vulkanSoftware], webgpu: [card, software] };
   assert.deepEqual(await of({}, old), ["webgpu"]);
   assert.deepEqual(
-    await of({ drivers: ["vulkan"], adapter: "software" }, old),
+    await of({ apis: ["vulkan"], adapter: "software" }, old),
     [
       "vulkan",
     ],
@@ -223,17 +219,17 @@ Deno.test("driversOf() takes no driver that shows software alone", async () => {
   });
 });
 
-Deno.test("driversOf() says at once which adapter is not there", async () => {
+Deno.test("apisOf() says at once which adapter is not there", async () => {
   const one = (id: string, name: string) =>
     ({
       info: { id, name, isSoftware: id.endsWith("software") },
     }) as FoundAdapter;
-  const shown: Record<Driver, FoundAdapter[]> = {
+  const shown: Record<GpuApi, FoundAdapter[]> = {
     vulkan: [one("vulkan:0", "Card A"), one("vulkan:1", "Card B")],
     webgpu: [one("webgpu:0", "Card A"), one("software", "llvmpipe")],
   };
-  const of = (options: Parameters<typeof driversOf>[0], all = shown) =>
-    driversOf(options, (driver) => Promise.resolve(all[driver]));
+  const of = (options: Parameters<typeof apisOf>[0], all = shown) =>
+    apisOf(options, (api) => Promise.resolve(all[api]));
   const vulkan = "vulkan:0 (Card A), vulkan:1 (Card B) through Vulkan";
   const webgpu = "webgpu:0 (Card A), software (llvmpipe) through WebGPU";
   await assert.rejects(of({ adapter: "gpu:99" }), {
@@ -241,21 +237,21 @@ Deno.test("driversOf() says at once which adapter is not there", async () => {
     hint: `there is ${vulkan}, and ${webgpu}`,
     exitCode: 2,
   });
-  await assert.rejects(of({ adapter: "gpu:1", drivers: ["webgpu"] }), {
+  await assert.rejects(of({ adapter: "gpu:1", apis: ["webgpu"] }), {
     message: 'Cannot measure: there is no "gpu:1" through WebGPU',
     hint: `there is ${webgpu}`,
   });
   // Of two that are asked for, one has it.
-  const both: Driver[] = ["webgpu", "vulkan"];
-  await assert.rejects(of({ adapter: "gpu:1", drivers: both }), {
+  const both: GpuApi[] = ["webgpu", "vulkan"];
+  await assert.rejects(of({ adapter: "gpu:1", apis: both }), {
     message: 'Cannot measure: there is no "gpu:1" through WebGPU',
     hint: `there is ${webgpu}, and ${vulkan}`,
   });
-  await assert.rejects(of({ drivers: both }, { ...shown, vulkan: [] }), {
+  await assert.rejects(of({ apis: both }, { ...shown, vulkan: [] }), {
     message: "Cannot measure: there is no adapter through Vulkan",
     hint: `there is ${webgpu}, and nothing through Vulkan`,
   });
-  assert.deepEqual(await of({ adapter: "gpu:0", drivers: both }), both);
+  assert.deepEqual(await of({ adapter: "gpu:0", apis: both }), both);
   assert.deepEqual(await of({ adapter: "gpu:1" }), ["vulkan"]);
   assert.deepEqual(await of({ adapter: "software" }), ["webgpu"]);
 });
@@ -264,15 +260,15 @@ Deno.test("readOptions() takes what is asked for, and says what it cannot", () =
   assert.deepEqual(readOptions([]), {
     ...{ help: false, count: false, small: false },
     ...{ out: undefined, adapter: undefined, only: undefined },
-    ...{ limitSec: 290, seconds: 1.5, drivers: undefined },
+    ...{ limitSec: 290, seconds: 1.5, apis: undefined },
     models: ["shakespeare-char", "gpt2-small", "short-heads"],
   });
-  const args = ["--small", "--driver", "webgpu", "--driver", "vulkan"];
+  const args = ["--small", "--api", "webgpu", "--api", "vulkan"];
   const small = readOptions([...args, "--only", "bf16", "--limit", "60"]);
   assert.deepEqual([small.seconds, small.limitSec], [0.1, 60]);
   assert.deepEqual(small.models, ["char-cpu"]);
   assert.deepEqual(small.only, ["bf16"]);
-  assert.equal(small.drivers?.length, 2);
+  assert.equal(small.apis?.length, 2);
   for (
     const [args, message] of [
       [["--nope"], "Unknown option '--nope'"],
@@ -280,8 +276,8 @@ Deno.test("readOptions() takes what is asked for, and says what it cannot", () =
       [["more"], "Unexpected argument 'more'"],
       [["--limit", "0"], '--limit is "0": expected a number above 0'],
       [
-        ["--driver", "cuda"],
-        '--driver is "cuda": expected webgpu or vulkan',
+        ["--api", "cuda"],
+        '--api is "cuda": expected vulkan or webgpu',
       ],
     ] as const
   ) assert.throws(() => readOptions(args), { name: "UserError", message });
@@ -292,7 +288,7 @@ Deno.test("readOptions() takes what is asked for, and says what it cannot", () =
   for (const name of told) {
     const value = ["help", "count", "small"].includes(name)
       ? []
-      : [name === "driver" ? "vulkan" : "1"];
+      : [name === "api" ? "vulkan" : "1"];
     readOptions([`--${name}`, ...value]);
   }
 });

@@ -16,7 +16,7 @@
 
 import { EXIT, UserError } from "../../base/errors.ts";
 import type { FoundAdapter } from "../webgpu/device/adapters.ts";
-import { DRIVER_NAMES, type GpuCard, type GpuDriver } from "./gpu_cards.ts";
+import { API_NAMES, type GpuApi, type GpuCard } from "./gpu_cards.ts";
 import { previousCard, type PreviousDevice } from "./previous_card.ts";
 
 /** What a machine has. */
@@ -51,8 +51,8 @@ export interface ChosenDevice {
 interface Candidates {
   readonly cpu: string | null;
   readonly cards: readonly GpuCard[];
-  /** The way that is asked for; null is the usual one. */
-  readonly driver: GpuDriver | null;
+  /** The one that is asked for; null is the usual one. */
+  readonly api: GpuApi | null;
 }
 
 /** Lists of words as in `gpu:0 (NVIDIA A30), cpu (AMD EPYC 7763)`. */
@@ -69,21 +69,21 @@ export function chooseDevice(
   { cpu, cards, noVulkan }: AvailableDevices,
   { strict = false, previous }: ChoiceOptions = {},
 ): ChosenDevice {
-  const { driver, rest } = splitRequest(request);
-  const candidates = { cpu: driver ? null : cpu, cards, driver };
+  const { api, rest } = splitRequest(request);
+  const candidates = { cpu: api ? null : cpu, cards, api };
   const before = previous && !isNumbered(rest)
     ? previousCard(cards, previous)
     : null;
   const preferred = before
     ? [before, ...cards.filter((card) => card !== before)]
     : cards;
-  const best = preferred.find((card) => isReal(card) && has(card, driver)) ??
+  const best = preferred.find((card) => isReal(card) && has(card, api)) ??
     preferred.find((card) => isReal(card) && has(card, null)) ?? null;
   const take = (card: GpuCard | null, warnings: string[] = []) => {
-    const named = card && driver ? card[driver] : null;
+    const named = card && api ? card[api] : null;
     // The same card in another way is nearer to what was asked than the CPU.
     const others = card?.usual.filter((one) => one !== named) ?? [];
-    const isSpare = named === null || !strict && driver === "vulkan";
+    const isSpare = named === null || !strict && api === "vulkan";
     return {
       card,
       ways: [...named ? [named] : [], ...isSpare ? others : []],
@@ -93,11 +93,11 @@ export function chooseDevice(
   if (isAuto(request)) return take(best);
   const found = findDevice(rest, { ...candidates, cards: preferred });
   if (found === null) return take(null);
-  if (found && has(found, driver)) return take(found, noteSoftware(found));
+  if (found && has(found, api)) return take(found, noteSoftware(found));
 
-  const why = driver === "vulkan" && noVulkan
+  const why = api === "vulkan" && noVulkan
     ? noVulkan
-    : found && whyNot(found, driver);
+    : found && whyNot(found, api);
   const problem = `Cannot use device "${request}"${why ? `: ${why};` : ","} ` +
     `this machine offers ${describeDevices(candidates, cpu)}`;
   const missesGpu = best === null && !rest.endsWith("software");
@@ -110,14 +110,14 @@ export function chooseDevice(
       exitCode: EXIT.usage,
     });
   }
-  const taken = best ? `${idOf(best, driver)} (${best.name})` : "cpu";
+  const taken = best ? `${idOf(best, api)} (${best.name})` : "cpu";
   const doctor = missesGpu ? "; hearth doctor tells why there is no GPU" : "";
   return take(best, [`${problem}: using ${taken}${doctor}`]);
 }
 
-/** The way that a request names, if it does. */
-export function driverOf(request: string): GpuDriver | null {
-  return splitRequest(request).driver;
+/** The API that a request names, if it does. */
+export function apiOf(request: string): GpuApi | null {
+  return splitRequest(request).api;
 }
 
 /** Whether the best device is asked for, whatever that is. */
@@ -137,43 +137,43 @@ export function isCudaNumber(request: string): boolean {
 
 function splitRequest(
   request: string,
-): { driver: GpuDriver | null; rest: string } {
+): { api: GpuApi | null; rest: string } {
   const wanted = request.trim().toLowerCase();
-  const [, driver, rest] = /^(vulkan|webgpu)(?::(.*))?$/.exec(wanted) ?? [];
-  if (!driver) return { driver: null, rest: wanted };
+  const [, api, rest] = /^(vulkan|webgpu)(?::(.*))?$/.exec(wanted) ?? [];
+  if (!api) return { api: null, rest: wanted };
   return {
-    driver: driver as GpuDriver,
+    api: api as GpuApi,
     rest: /^\d+$/.test(rest) ? `gpu:${rest}` : rest || "gpu",
   };
 }
 
-/** Whether a card can be taken in a way; null is the usual one. */
-function has(card: GpuCard, driver: GpuDriver | null): boolean {
-  return driver ? card[driver] !== null : card.usual.length > 0;
+/** Whether a card can be taken through an API; null is the usual one. */
+function has(card: GpuCard, api: GpuApi | null): boolean {
+  return api ? card[api] !== null : card.usual.length > 0;
 }
 
 /** How to ask for a card in a way, or at all where that does not lead to it. */
-function idOf(card: GpuCard, driver: GpuDriver | null): string {
-  const named = driver && card[driver];
+function idOf(card: GpuCard, api: GpuApi | null): string {
+  const named = api && card[api];
   const only = card.usual.length === 0 ? card.vulkan : null;
   return (named ?? only)?.info.id ?? card.id;
 }
 
 function whyNot(
   { id, name, vulkan }: GpuCard,
-  driver: GpuDriver | null,
+  api: GpuApi | null,
 ): string {
-  return driver
-    ? `${DRIVER_NAMES[driver]} does not show ${id} (${name})`
+  return api
+    ? `${API_NAMES[api]} does not show ${id} (${name})`
     : `${id} (${name}) is shown by Vulkan alone, as ${vulkan!.info.id}`;
 }
 
 /** Every device with its id and name, best first. */
 function describeDevices(
-  { cards, driver }: Candidates,
+  { cards, api }: Candidates,
   cpu: string,
 ): string {
-  const named = (card: GpuCard) => `${idOf(card, driver)} (${card.name}`;
+  const named = (card: GpuCard) => `${idOf(card, api)} (${card.name}`;
   return [
     ...cards.filter(isReal).map((card) => `${named(card)})`),
     `cpu (${cpu})`,
@@ -191,7 +191,7 @@ function findDevice(
   const whole = members(wanted, candidates);
   if (whole.length > 0) {
     const isThere = (card: GpuCard | null) =>
-      card === null || has(card, candidates.driver);
+      card === null || has(card, candidates.api);
     return whole.find(isThere) ?? whole[0];
   }
   const [, group, place] = /^(.+):(\d+)$/.exec(wanted) ?? [];

@@ -15,8 +15,8 @@ import {
 } from "../driver_trials.ts";
 import { type FoundAdapter, listAdapters } from "../webgpu/device/adapters.ts";
 import {
+  type GpuApi,
   type GpuCard,
-  type GpuDriver,
   hasVulkanWay,
   joinCards,
 } from "./gpu_cards.ts";
@@ -106,12 +106,12 @@ export async function findCards(
     DeviceSources,
     "os" | "listAdapters" | "listVulkan" | "listCards"
   >,
-  { driver = null }: { driver?: GpuDriver | null } = {},
+  { api = null }: { api?: GpuApi | null } = {},
 ): Promise<FoundCards> {
   const { os } = sources;
   const webgpu = await sources.listAdapters();
-  const isAsked = driver === "vulkan" || hasVulkanWay(os) &&
-      mayBeByVulkan(webgpu, { cards: sources.listCards(), driver });
+  const isAsked = api === "vulkan" || hasVulkanWay(os) &&
+      mayBeByVulkan(webgpu, { cards: sources.listCards(), api });
   let found: FoundAdapter[] = [];
   let noVulkan = null;
   try {
@@ -125,12 +125,12 @@ export async function findCards(
 /** Whether Vulkan may be the usual way to a card: to one by NVIDIA. */
 function mayBeByVulkan(
   webgpu: readonly FoundAdapter[],
-  { cards, driver }: { cards: readonly Card[]; driver: GpuDriver | null },
+  { cards, api }: { cards: readonly Card[]; api: GpuApi | null },
 ): boolean {
   const place = webgpu.findIndex(({ info }) => info.vendor === "nvidia");
   // Beside two other GPUs, WebGPU does not show it.
   const count = cards.filter(({ vendorId }) => vendorId === NVIDIA).length;
   // The only one, and WebGPU's first, is number 0 in any case.
   const isFirst = place === 0 && count <= 1;
-  return (place >= 0 || count > 0) && !(driver === "webgpu" && isFirst);
+  return (place >= 0 || count > 0) && !(api === "webgpu" && isFirst);
 }

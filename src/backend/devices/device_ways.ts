@@ -11,9 +11,9 @@ import { EXIT, UserError } from "../../base/errors.ts";
 import { readCpuInfo } from "../cpu/cores.ts";
 import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 import {
+  apiOf,
   chooseDevice,
   type ChosenDevice,
-  driverOf,
   isAuto,
   isCudaNumber,
   isNumbered,
@@ -26,7 +26,7 @@ import {
 } from "./device_sources.ts";
 import { makerOfUnseen } from "./diagnose_gpu.ts";
 import {
-  DRIVER_NAMES,
+  API_NAMES,
   type GpuCard,
   lacksVulkan,
   NO_NEW_VULKAN,
@@ -76,7 +76,7 @@ export async function findWays(
   const found: FoundCards = isCpu
     ? { cards: [], noVulkan: null }
     : await findCards(sources, {
-      driver: driverOf(device) ??
+      api: apiOf(device) ??
         (previous?.backend === "vulkan" ? "vulkan" : null),
     });
   const cpu = readCpuInfo().name;
@@ -96,7 +96,7 @@ export async function findWays(
     return { ways, warnings, notes };
   }
   const notes = cudaNotes(card, { choice, found, sources });
-  if (driverOf(device)) return { ways, warnings, notes };
+  if (apiOf(device)) return { ways, warnings, notes };
   const usual = usualWays(chosen, choice, card);
   if (!usual.isKept && lacksVulkan(card, sources.os)) {
     warnings.push(
@@ -149,9 +149,7 @@ function usualWays(
     isKept: true,
     notes: usual && usual !== kept
       ? [
-        `Device ${card.id} (${card.name}) goes on through ${
-          driverName(kept)
-        } ` +
+        `Device ${card.id} (${card.name}) goes on through ${apiName(kept)} ` +
         `as before, for the same last bits; --device ${usual.info.id} ` +
         "changes over",
       ]
@@ -160,6 +158,6 @@ function usualWays(
 }
 
 /** What a way leads through, for people. */
-export function driverName({ info }: FoundAdapter): string {
-  return DRIVER_NAMES[info.vulkan ? "vulkan" : "webgpu"];
+export function apiName({ info }: FoundAdapter): string {
+  return API_NAMES[info.vulkan ? "vulkan" : "webgpu"];
 }

@@ -15,11 +15,11 @@ import type {
   GpuVendor,
 } from "../webgpu/device/adapters.ts";
 
-/** The ways to a card. */
-export type GpuDriver = "vulkan" | "webgpu";
+/** What a card can be worked with through. */
+export type GpuApi = "vulkan" | "webgpu";
 
 /** What they are called. */
-export const DRIVER_NAMES: Readonly<Record<GpuDriver, string>> = {
+export const API_NAMES: Readonly<Record<GpuApi, string>> = {
   vulkan: "Vulkan",
   webgpu: "WebGPU",
 };

@@ -21,8 +21,8 @@ import {
   SYSTEM_DEVICES,
 } from "./device_sources.ts";
 import {
+  type GpuApi,
   type GpuCard,
-  type GpuDriver,
   lacksVulkan,
   NO_NEW_VULKAN,
 } from "./gpu_cards.ts";
@@ -63,7 +63,7 @@ export interface WayListing {
   /** `vulkan:0`, `webgpu:0` …: what `--device` takes for this way alone. */
   readonly id: string;
   /** What it leads through; the kernels are the same. */
-  readonly backend: GpuDriver;
+  readonly backend: GpuApi;
   /** Whether it is taken unless another one is asked for. */
   readonly isUsual: boolean;
   /** Measured this way; see those of the card. */
@@ -77,7 +77,7 @@ export interface WayListing {
 /** A graphics card. Its speed, limits and features are those of its first way. */
 export interface AdapterListing extends CommonListing {
   /** The first of its ways. */
-  readonly backend: GpuDriver;
+  readonly backend: GpuApi;
   /** As drivers and `lspci -n` name it: `10de:2330`; null if unknown. */
   readonly pciId: string | null;
   /** What is shown of it that way: limits, features, ids. */
@@ -111,7 +111,7 @@ export async function listDevices(
 ): Promise<DeviceListing[]> {
   const { measure = false, sources = SYSTEM_DEVICES } = options;
   const { cards, noVulkan } = await findCards(sources, {
-    driver: sources.os === "darwin" ? null : "vulkan", // that has Metal instead
+    api: sources.os === "darwin" ? null : "vulkan", // that has Metal instead
   });
   const requests = requestsOf(cards);
   const listings: AdapterListing[] = [];

@@ -14,13 +14,13 @@ import type { Backend } from "../backend.ts";
 import { type GemmChoice, loadKernels } from "../cpu/kernels.ts";
 import type { FoundAdapter } from "../webgpu/device/adapters.ts";
 import { compareDevices, isSmallWork, type StepWork } from "./auto_device.ts";
-import { driverOf, isAuto } from "./choose_device.ts";
+import { apiOf, isAuto } from "./choose_device.ts";
 import {
   type DeviceSources,
   type Precision,
   SYSTEM_DEVICES,
 } from "./device_sources.ts";
-import { driverName, findWays } from "./device_ways.ts";
+import { apiName, findWays } from "./device_ways.ts";
 import type { PreviousDevice } from "./previous_card.ts";
 
 /** What the user asked for. */
@@ -116,7 +116,7 @@ async function openGpu(
   { choice, sources }: Pick<Opening, "choice" | "sources">,
 ): Promise<{ gpu: Backend | null; failures: string[]; warnings: string[] }> {
   const failures: string[] = [];
-  const isAsked = driverOf(choice.device) === "vulkan";
+  const isAsked = apiOf(choice.device) === "vulkan";
   for (const [i, way] of ways.entries()) {
     const opening: Opening = { choice, sources, warnings: [] };
     const precision = usePrecision(
@@ -143,7 +143,7 @@ async function openGpu(
         const hint = "type hearth doctor, or leave out --strict-device";
         throw new UserError(problem, { hint, exitCode: EXIT.usage, cause });
       }
-      failures.push(`${problem}: using ${next ? driverName(next) : "cpu"}`);
+      failures.push(`${problem}: using ${next ? apiName(next) : "cpu"}`);
     }
   }
   return { gpu: null, failures, warnings: [] };

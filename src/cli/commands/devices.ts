@@ -1,7 +1,7 @@
 /** `hearth devices`: what can be trained on. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { DRIVER_NAMES } from "../../backend/devices/gpu_cards.ts";
+import { API_NAMES } from "../../backend/devices/gpu_cards.ts";
 import type {
   AdapterListing,
   DeviceListing,
@@ -64,7 +64,7 @@ export function formatDevices(
     one.name,
     formatBytes(one.memoryBytes),
     ...isMeasured ? [formatCount(one.gflops)] : [],
-    one.backend === "cpu" ? "" : DRIVER_NAMES[one.backend],
+    one.backend === "cpu" ? "" : API_NAMES[one.backend],
     one.requests.join(", "),
   ]);
   const titles: Column[] = [
@@ -145,7 +145,7 @@ function wayDetails(
   const { api, limits, features, vulkan } = adapter;
   const by = vulkan?.driver ?? api;
   const facts = [
-    `through ${DRIVER_NAMES[backend]} (${id})`,
+    `through ${API_NAMES[backend]} (${id})`,
     // One that fails gives way to the next.
     ...isUsual
       ? [problem === null ? "the default" : "the default if it works"]

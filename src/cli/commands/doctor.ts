@@ -6,7 +6,7 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { GpuProblem } from "../../backend/devices/diagnose_gpu.ts";
-import { DRIVER_NAMES } from "../../backend/devices/gpu_cards.ts";
+import { API_NAMES } from "../../backend/devices/gpu_cards.ts";
 import type {
   AdapterListing,
   CpuListing,
@@ -231,10 +231,10 @@ export function wayCheck(
   }
   const usual = ways.find(({ isUsual }) => isUsual);
   const others = ways.filter((one) => one !== usual).map((one) =>
-    `through ${DRIVER_NAMES[one.backend]} by --device ${one.id}`
+    `through ${API_NAMES[one.backend]} by --device ${one.id}`
   );
   const text = usual
-    ? [`through ${DRIVER_NAMES[usual.backend]}`, ...others].join("; ")
+    ? [`through ${API_NAMES[usual.backend]}`, ...others].join("; ")
     : `only ${others.join(", ")}: it is not shown by WebGPU`;
   return { name, verdict: "ok", text };
 }
@@ -250,7 +250,7 @@ async function checkVulkan(
     one.backend !== "cpu" && one.ways.some((way) => way.backend === "vulkan");
   if (Deno.build.os === "darwin" || devices.some(isShown)) return [];
   const { noVulkan } = await findCards(SYSTEM_DEVICES, {
-    driver: "vulkan",
+    api: "vulkan",
   });
   const why = noVulkan ?? "no driver shows a device of Vulkan 1.3 or newer";
   const text = `--device vulkan has no effect: ${why}`;

@@ -22,16 +22,16 @@ import {
 import { errorMessage } from "../../../src/base/errors.ts";
 import { saySkipped } from "../../_skipped.ts";
 
-const driver = Deno.env.get("HEARTH_TEST_DRIVER") === "vulkan"
+const api = Deno.env.get("HEARTH_TEST_DRIVER") === "vulkan"
   ? "Vulkan"
   : "WebGPU";
 let why = "";
 
 /** The first adapter; only where {@linkcode noAdapter} is false. */
-export const [testAdapter] = await adaptersOf(driver);
+export const [testAdapter] = await adaptersOf(api);
 
 if (!testAdapter) {
-  const missing = `no ${driver} adapter${why}`;
+  const missing = `no ${api} adapter${why}`;
   const help = "on Debian, install mesa-vulkan-drivers for one in software";
   if (Deno.env.get("REQUIRE_GPU") === "1") {
     throw new Error(`${missing}, and REQUIRE_GPU=1 wants one (${help})`);
@@ -39,8 +39,8 @@ if (!testAdapter) {
   saySkipped(`${missing}: its tests are skipped (${help})`);
 }
 
-async function adaptersOf(driver: string): Promise<FoundAdapter[]> {
-  if (driver === "WebGPU") return await listAdapters();
+async function adaptersOf(api: string): Promise<FoundAdapter[]> {
+  if (api === "WebGPU") return await listAdapters();
   try {
     return listVulkanAdapters();
   } catch (error) {

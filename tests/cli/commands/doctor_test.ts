@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { GpuDriver } from "../../../src/backend/devices/gpu_cards.ts";
+import type { GpuApi } from "../../../src/backend/devices/gpu_cards.ts";
 import type { AdapterListing } from "../../../src/backend/devices/list_devices.ts";
 import { NO_GPU_SAMPLE } from "../../../src/run/telemetry/gpu_sample.ts";
 import {
@@ -63,7 +63,7 @@ Deno.test("formatFigures() leaves out what the system does not tell", () => {
 });
 
 Deno.test("wayCheck() says how a card is used, and what is in the way", () => {
-  const way = (backend: GpuDriver, isUsual: boolean) => ({
+  const way = (backend: GpuApi, isUsual: boolean) => ({
     ...{ id: `${backend}:0`, backend, isUsual, gflops: null, problem: null },
     adapter: {} as AdapterListing["adapter"],
   });

@@ -1,9 +1,10 @@
 /**
- * The adapters that each driver shows, and which drivers are measured.
+ * The adapters that each API shows, and which APIs are measured.
  *
  * @module
  */
 
+import { API_NAMES, type GpuApi } from "../../src/backend/devices/gpu_cards.ts";
 import { listVulkanAdapters } from "../../src/backend/vulkan/adapters.ts";
 import {
   type FoundAdapter,
@@ -11,11 +12,10 @@ import {
 } from "../../src/backend/webgpu/device/adapters.ts";
 import { EXIT, UserError } from "../../src/base/errors.ts";
 import type { Options } from "./options.ts";
-import { type Driver, DRIVER_NAMES } from "./parts.ts";
 
 /** All of them; where there are none, an empty list. */
-export async function adaptersOf(driver: Driver): Promise<FoundAdapter[]> {
-  if (driver === "webgpu") return await listAdapters();
+export async function adaptersOf(api: GpuApi): Promise<FoundAdapter[]> {
+  if (api === "webgpu") return await listAdapters();
   try {
     return listVulkanAdapters();
   } catch {
@@ -27,18 +27,18 @@ export async function adaptersOf(driver: Driver): Promise<FoundAdapter[]> {
 type Wanted = Pick<Options, "adapter">;
 
 /**
- * The adapter of a driver that is asked for; undefined if there is none.
+ * The adapter of an API that is asked for; undefined if there is none.
  *
- * @param shown All that the driver shows.
+ * @param shown All that the API shows.
  */
 export function findAdapter(
   shown: readonly FoundAdapter[],
-  { driver, adapter }: Wanted & { driver: Driver },
+  { api, adapter }: Wanted & { api: GpuApi },
 ): FoundAdapter | undefined {
   // `gpu:1` is `vulkan:1` or `webgpu:1`; `software` is WebGPU's.
   const place = adapter?.replace(/^(gpu|vulkan|webgpu):/, "");
-  const id = driver === "vulkan" || /^\d/.test(place ?? "")
-    ? place && `${driver}:${place}`
+  const id = api === "vulkan" || /^\d/.test(place ?? "")
+    ? place && `${api}:${place}`
     : place;
   return shown.find(({ info }) => id === undefined || info.id === id);
 }
@@ -47,48 +47,48 @@ export function findAdapter(
  * Those that are asked for, else all that show what is to be measured: that
  * adapter, or a GPU.
  *
- * @param shownBy What a driver shows.
+ * @param shownBy What an API shows.
  * @throws {UserError} If one that is asked for shows no such adapter, or none
  * does; without an adapter that is asked for, also if there is no GPU.
  */
-export async function driversOf(
-  { drivers, adapter }: Pick<Options, "drivers" | "adapter">,
+export async function apisOf(
+  { apis, adapter }: Pick<Options, "apis" | "adapter">,
   shownBy = adaptersOf,
-): Promise<Driver[]> {
-  const asked = drivers ?? ["vulkan", "webgpu"] as const;
-  const shown = new Map<Driver, FoundAdapter[]>();
+): Promise<GpuApi[]> {
+  const asked = apis ?? ["vulkan", "webgpu"] as const;
+  const shown = new Map<GpuApi, FoundAdapter[]>();
   for (const one of asked) shown.set(one, await shownBy(one));
-  const hasGpu = (driver: Driver) =>
-    shown.get(driver)!.some(({ info }) => !info.isSoftware);
+  const hasGpu = (api: GpuApi) =>
+    shown.get(api)!.some(({ info }) => !info.isSoftware);
   if (adapter === undefined && !asked.some(hasGpu)) {
     throw new UserError("Cannot measure a GPU: this machine shows none", {
       hint: "hearth doctor says why; --adapter software --small measures an " +
         "adapter that computes on the CPU",
     });
   }
-  const lacking = asked.filter((driver) =>
-    !findAdapter(shown.get(driver)!, { driver, adapter })
+  const lacking = asked.filter((api) =>
+    !findAdapter(shown.get(api)!, { api, adapter })
   );
-  if (lacking.length > (drivers ? 0 : asked.length - 1)) {
+  if (lacking.length > (apis ? 0 : asked.length - 1)) {
     throw noAdapter(lacking, { adapter, shown });
   }
-  if (drivers) return [...drivers];
-  // Software is first where a driver shows nothing else.
-  return asked.filter((driver) =>
-    adapter === undefined ? hasGpu(driver) : !lacking.includes(driver)
+  if (apis) return [...apis];
+  // Software is first where an API shows nothing else.
+  return asked.filter((api) =>
+    adapter === undefined ? hasGpu(api) : !lacking.includes(api)
   );
 }
 
 function noAdapter(
-  lacking: readonly Driver[],
+  lacking: readonly GpuApi[],
   { adapter, shown }: Wanted & {
-    shown: ReadonlyMap<Driver, readonly FoundAdapter[]>;
+    shown: ReadonlyMap<GpuApi, readonly FoundAdapter[]>;
   },
 ): UserError {
-  const through = lacking.map((one) => DRIVER_NAMES[one]).join(" or ");
-  const there = [...shown].map(([driver, all]) => {
+  const through = lacking.map((one) => API_NAMES[one]).join(" or ");
+  const there = [...shown].map(([api, all]) => {
     const list = all.map(({ info }) => `${info.id} (${info.name})`);
-    return `${list.join(", ") || "nothing"} through ${DRIVER_NAMES[driver]}`;
+    return `${list.join(", ") || "nothing"} through ${API_NAMES[api]}`;
   });
   const which = adapter === undefined ? "no adapter" : `no "${adapter}"`;
   return new UserError(
