@@ -40,10 +40,7 @@ export class FakeRun implements AsyncDisposable {
 
   constructor(readonly root: string, readonly runId = "owl-1") {
     this.paths = runPaths(root, runId);
-    this.#state = {
-      ...initialRunState(runId, "preparing"),
-      updatedAt: new Date(Date.now() + HOUR_MS).toISOString(),
-    };
+    this.#state = initialRunState(runId, "preparing");
   }
 
   /** The process is at work. */
@@ -54,7 +51,8 @@ export class FakeRun implements AsyncDisposable {
   }
 
   async set(change: Partial<RunState>) {
-    const updatedAt = new Date().toISOString(); // as a trainer does
+    // Ahead: what is old is no word of a trainer that works.
+    const updatedAt = new Date(Date.now() + HOUR_MS).toISOString();
     this.#state = { ...this.#state, updatedAt, ...change };
     await replaceFile(this.paths.state, JSON.stringify(this.#state));
   }

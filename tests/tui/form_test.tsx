@@ -31,13 +31,11 @@ function failing(output: string): StartAgain {
 }
 
 Deno.test("the form of a new run, exactly", async () => {
-  await using workspace = await Workspace.create();
-  await using tui = new TestTui(workspace.root, { columns: 80, rows: 24 });
+  await using tui = new TestTui("/no/such/root", { columns: 80, rows: 24 });
   await tui.dashboard.look();
   await tui.press("n");
   await tui.shows("parameters");
-  const frame = tui.frame.replaceAll(workspace.root, "ROOT")
-    .replace(/of [\d.]+ .B free/, "of # free");
+  const frame = tui.frame.replace(/of [\d.]+ .B free/, "of # free");
   assert.deepEqual(frame.split("\n"), [
     " hearth › runs › new run                                            0 runs  2/s",
     " ❯ profile         ‹ tiny ›                  Which profile to start from?",
@@ -60,13 +58,10 @@ Deno.test("the form of a new run, exactly", async () => {
     " memory      103.5 MB to train",
     " disk        38.6 MB of # free",
     " steps       about 500 of 2,048 tokens",
-    ...frame.split("\n").slice(21, 23),
+    "",
+    " $ hearth --root /no/such/root train --profile tiny --detach",
     " Enter go on  ↓ field  ^Y copy command  Esc back  ^G help",
   ]);
-  assert.match(
-    frame,
-    /\$ hearth --root ROOT train --profile tiny\s+--detach/,
-  );
   await tui.press("down", "up", "right");
   await tui.shows("‹ small ›");
   await tui.shows(/parameters {2}1[12]M/);
