@@ -1,5 +1,6 @@
 import type { Io } from "../../src/cli/io.ts";
 import { runCli } from "../../src/cli/main.ts";
+import { USUAL_WARNINGS } from "../backend/_usual_warnings.ts";
 
 /** What a test may set of the surroundings. */
 export interface FakeSettings {
@@ -34,6 +35,16 @@ export interface Outcome {
   code: number;
   out: string;
   err: string;
+}
+
+/** What is printed, without what everything on this machine warns of. */
+function withoutUsual(text: string): string {
+  const begins = ["warning:", "\x1b[33mwarning:", '{"kind":"warning"'];
+  const isWarning = (line: string) =>
+    begins.some((text) => line.startsWith(text));
+  const isUsual = (line: string) =>
+    isWarning(line) && USUAL_WARNINGS.some((usual) => line.includes(usual));
+  return text.split("\n").filter((line) => !isUsual(line)).join("\n");
 }
 
 /** Runs a command line in this process. */
@@ -98,5 +109,9 @@ export async function run(
       (() => Promise.reject(new Error("no process can be started here"))),
   };
   const code = await runCli(argv, io);
-  return { code: exitedWith ?? code, out, err };
+  return {
+    code: exitedWith ?? code,
+    out: withoutUsual(out),
+    err: withoutUsual(err),
+  };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
+import { USUAL_WARNINGS } from "../backend/_usual_warnings.ts";
 import { Workspace } from "./_workspace.ts";
 
 /** A workspace with the run `owl-1` of four steps. */
@@ -114,10 +115,11 @@ Deno.test("hearth generate, eval and bench tell how the device was decided", asy
   const { out } = await workspace.run(["eval", "--json", ...device]);
   const result = JSON.parse(out);
   assert.equal(result.device, `cpu: ${name}, 1 thread`);
-  assert.deepEqual([result.warnings, result.notes], [[], [note]]);
+  const told = [USUAL_WARNINGS, [note]];
+  assert.deepEqual([result.warnings, result.notes], told);
   const bench = ["bench", "gemm", ...shape, ...device, "--json"];
   const { warnings, notes } = JSON.parse((await workspace.run(bench)).out);
-  assert.deepEqual([warnings, notes], [[], [note]]);
+  assert.deepEqual([warnings, notes], told);
 });
 
 Deno.test("hearth generate and eval take another device, unless --strict-device", async () => {
