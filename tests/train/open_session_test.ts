@@ -23,7 +23,7 @@ async function withText(
       tokenizer: { type: "byte" },
       data: { dataset },
       device: "cpu",
-      threads: 2,
+      threads: Math.min(2, navigator.hardwareConcurrency), // or it is warned
       ...more,
     });
     await body(config, `${dir}/data`);
