@@ -51,8 +51,10 @@ export class WorkerPool {
   readonly threads: number;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #workers: Worker[];
-  /** Rejects when a worker cannot start, dies or ends. */
-  readonly #died: Promise<never>;
+  /** Why a worker could not start, died or ended; null while all are well. */
+  #death: unknown = null;
+  /** Tells the command that waits of it. */
+  #onDeath = (_why: unknown) => {};
   /** Resolves when the last command given is done. */
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -68,9 +70,7 @@ export class WorkerPool {
     const control = new SharedArrayBuffer(CONTROL_BYTES);
     this.threads = threads;
     this.#words = new Int32Array(control, 0, WORD.reason);
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {}); // every command that waits reports it
-    this.#died = promise;
+    const die = (why: unknown) => this.#onDeath(this.#death ??= why);
     this.#workers = Array.from({ length: threads }, (_, thread) => {
       const start: WorkerStart = {
         control,
@@ -85,9 +85,9 @@ export class WorkerPool {
         { workerData: start },
       );
       worker.unref();
-      worker.on("error", reject);
+      worker.on("error", die);
       // One that ends says nothing more, and nobody would answer for it.
-      worker.on("exit", () => reject(new Error("A worker thread ended")));
+      worker.on("exit", () => die(new Error("A worker thread ended")));
       return worker;
     });
   }
@@ -151,7 +151,7 @@ export class WorkerPool {
         const done = Atomics.load(words, WORD.done);
         if (done === epoch) break;
         const waiting = Atomics.waitAsync(words, WORD.done, done);
-        await Promise.race([waiting.value, this.#died]);
+        if (waiting.async) await this.#unlessDead(waiting.value);
       }
     } finally {
       this.#workers[0].unref();
@@ -160,6 +160,18 @@ export class WorkerPool {
     if (failed !== 0) {
       throw new WorkerFailure(this.#reason(), failed > 0 ? failed - 1 : null);
     }
+  }
+
+  /**
+   * Waits for `work`, or for the death of a worker. `Promise.race` would leave
+   * a trace at each command in a promise that lives as long as the pool.
+   */
+  #unlessDead(work: Promise<unknown>): Promise<void> {
+    if (this.#death !== null) return Promise.reject(this.#death);
+    return new Promise((resolve, reject) => {
+      this.#onDeath = reject;
+      work.then(() => resolve(), reject);
+    });
   }
 
   #reason(): string {
