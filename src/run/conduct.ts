@@ -182,12 +182,11 @@ async function* trainRecorded(
     if (event.kind === "step") {
       const hint = idle.look({
         atMs: performance.now(),
-        dtMs: event.dtMs,
         waitedMs: session.feed.takeWaitedMs(),
         gpuUtilPct: recorder.state.telemetry.gpuUtilPct,
       });
       if (hint !== null) warnings.push(hint);
-    }
+    } else idle.rest(performance.now());
     for (const message of warnings.splice(0)) {
       const warning: TrainEvent = {
         kind: "warning",
