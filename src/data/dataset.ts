@@ -20,6 +20,15 @@ export interface Batch {
   targets: Uint32Array;
 }
 
+/** How a batch is read; the numbers are the same. */
+export interface ReadBatchOptions {
+  /**
+   * In another thread, for a disk that lets its readers wait: what is in memory
+   * is read sooner at once.
+   */
+  aside?: boolean;
+}
+
 /** Batches as a pure function of seed and position. */
 export interface Batches {
   /** Tokens on disk. */
@@ -38,7 +47,7 @@ export interface Batches {
    * epochs. Training batches are shuffled anew for every epoch; validation
    * batches are in order and the last is padded with `IGNORED_TARGET`.
    */
-  at(cursor: number): Promise<Batch>;
+  at(cursor: number, options?: ReadBatchOptions): Promise<Batch>;
 }
 
 /** Validation text of one source. */

@@ -125,6 +125,8 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
   const { step, totalSteps } = state;
   const cursorAtEnd = state.cursor + (totalSteps - step) * gradAccumSteps;
   const trainable = trainableCount(model, lora);
+  const feed = new BatchFeed(batches, { ahead: prefetchBatches });
+  opened.defer(() => feed.end());
   const cleanup = opened.move();
   return {
     config,
@@ -132,7 +134,7 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     lora,
     device,
     dataset,
-    feed: new BatchFeed(batches, { ahead: prefetchBatches }),
+    feed,
     tokenizer,
     executable,
     totalSteps,

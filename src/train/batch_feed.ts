@@ -2,7 +2,8 @@
  * Training batches, the next ones made while the device works.
  *
  * A batch is a pure function of its position, so what is made ahead is the
- * same bits; what turns out not to be wanted is dropped.
+ * same bits; what turns out not to be wanted is dropped. Where the disk is slow,
+ * the thread that gives the device its work no longer waits for it.
  *
  * @module
  */
@@ -15,6 +16,14 @@ import type { Batch, Batches } from "../data/dataset.ts";
  */
 const TURNS_TO_BEGIN = 4;
 
+/**
+ * A batch that is in memory takes a tenth of a millisecond for 8 windows, and
+ * 4 for 512; one that took longer came from a slow disk.
+ */
+const SLOW_MS = 5;
+/** So many are made aside then; the next one shows whether it still is. */
+const ASIDE_IN_A_ROW = 64;
+
 /** Gives batches one after another. */
 export class BatchFeed {
   readonly #batches: Batches;
@@ -22,6 +31,12 @@ export class BatchFeed {
   readonly #now: () => number;
   /** Made ahead, in the order of their positions. */
   readonly #made: { cursor: number; batch: Promise<Batch> }[] = [];
+  /** Those that are not there yet, wanted or not. */
+  readonly #making = new Set<Promise<Batch>>();
+  /** How many are to be made aside. */
+  #asideLeft = 0;
+  /** What takers waited since the device answered last, and before that. */
+  #newWaitedMs = 0;
   #waitedMs = 0;
 
   /**
@@ -45,7 +60,7 @@ export class BatchFeed {
     const startMs = this.#now();
     if (this.#made[0]?.cursor !== cursor) this.#made.length = 0;
     const batch = await (this.#made.shift()?.batch ?? this.#batches.at(cursor));
-    this.#waitedMs += this.#now() - startMs;
+    this.#newWaitedMs += this.#now() - startMs;
     return batch;
   }
 
@@ -55,16 +70,46 @@ export class BatchFeed {
     for (let i = 0; i < TURNS_TO_BEGIN; i++) await null;
     for (let at = cursor; at < cursor + this.#ahead; at++) {
       if (this.#made.some((one) => one.cursor === at)) continue;
-      const batch = this.#batches.at(at);
-      batch.catch(() => {}); // who takes it sees the failure
-      this.#made.push({ cursor: at, batch });
+      this.#made.push({ cursor: at, batch: this.#make(at) });
     }
   }
 
-  /** Milliseconds that takers have waited since this was asked last. */
+  /**
+   * Waits for what the device answers to that many steps.
+   *
+   * One that takes its time was behind: each of the steps may have found it
+   * still at work on the one before, and nobody waited for a batch then.
+   */
+  async settle<T>(steps: number, answer: () => Promise<T>): Promise<T> {
+    const startMs = this.#now();
+    const result = await answer();
+    const behindMs = steps * (this.#now() - startMs);
+    this.#waitedMs += Math.max(0, this.#newWaitedMs - behindMs);
+    this.#newWaitedMs = 0;
+    return result;
+  }
+
+  /** Milliseconds that the device has waited since this was asked last. */
   takeWaitedMs(): number {
     const waitedMs = this.#waitedMs;
     this.#waitedMs = 0;
     return waitedMs;
+  }
+
+  /** Waits for all that is being made; the files can be closed then. */
+  async end(): Promise<void> {
+    await Promise.allSettled(this.#making);
+  }
+
+  #make(cursor: number): Promise<Batch> {
+    const aside = this.#asideLeft > 0;
+    const startMs = this.#now();
+    const batch = this.#batches.at(cursor, { aside });
+    if (aside) this.#asideLeft--;
+    else if (this.#now() - startMs > SLOW_MS) this.#asideLeft = ASIDE_IN_A_ROW;
+    this.#making.add(batch);
+    const made = () => this.#making.delete(batch);
+    batch.then(made, made); // who takes it sees a failure
+    return batch;
   }
 }

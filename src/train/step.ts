@@ -24,7 +24,7 @@ export async function runSteps(
   session: Session,
   { count, signal }: { count: number; signal?: AbortSignal },
 ): Promise<StepResult[]> {
-  const { config: { train }, executable, state } = session;
+  const { config: { train }, executable, feed, state } = session;
   executable.write("schedule", stepRates(train, state, count));
   let done = 0;
   while (done < count && !(done > 0 && signal?.aborted)) {
@@ -32,7 +32,7 @@ export async function runSteps(
     done++;
   }
   if (done === 0) return [];
-  const log = await executable.read("log"); // waits for the device
+  const log = await feed.settle(done, () => executable.read("log"));
   await executable.expectSound?.();
   return readLog(log, { train, state, count: done });
 }

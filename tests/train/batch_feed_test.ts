@@ -61,7 +61,14 @@ Deno.test("BatchFeed fails where the batch is taken", async () => {
   await assert.rejects(feed.take(1), /disk is gone/);
 });
 
-Deno.test("BatchFeed adds up the time that takers wait", async () => {
+/** Batches that take 7 ms each, and then `answerMs` for the device's answer. */
+async function waitedMs(
+  { steps, answerMs, ahead = false }: {
+    steps: number;
+    answerMs: number;
+    ahead?: boolean;
+  },
+): Promise<number> {
   let nowMs = 0;
   const ids = Uint32Array.of(0);
   const batches = {
@@ -71,12 +78,73 @@ Deno.test("BatchFeed adds up the time that takers wait", async () => {
     },
   } as unknown as Batches;
   const feed = new BatchFeed(batches, { ahead: 1, now: () => nowMs });
-  await feed.take(0);
-  await feed.take(1);
-  assert.equal(feed.takeWaitedMs(), 14);
-  await feed.makeAhead(2); // costs nobody anything
-  await feed.take(2);
+  for (let step = 0; step < steps; step++) {
+    if (ahead) await feed.makeAhead(step);
+    await feed.take(step);
+  }
+  await feed.settle(steps, () => Promise.resolve(nowMs += answerMs));
+  const waited = feed.takeWaitedMs();
   assert.equal(feed.takeWaitedMs(), 0);
+  return waited;
+}
+
+Deno.test("BatchFeed adds up the time that the device waits", async () => {
+  assert.equal(await waitedMs({ steps: 2, answerMs: 0 }), 14);
+  assert.equal(await waitedMs({ steps: 2, answerMs: 0, ahead: true }), 0);
+  // It was at work for 2 of the 7 ms, in each step.
+  assert.equal(await waitedMs({ steps: 3, answerMs: 2 }), 15);
+  // It was still at work on the second when the third was there.
+  assert.equal(await waitedMs({ steps: 3, answerMs: 20 }), 0);
+});
+
+Deno.test("BatchFeed makes batches aside while the disk is slow", async () => {
+  let nowMs = 0, readMs = 5;
+  const asides: boolean[] = [];
+  const ids = Uint32Array.of(0);
+  const batches = {
+    at(_: number, { aside }: { aside: boolean }) {
+      asides.push(aside);
+      if (!aside) nowMs += readMs;
+      return Promise.resolve({ ids, targets: ids });
+    },
+  } as unknown as Batches;
+  const feed = new BatchFeed(batches, { ahead: 1, now: () => nowMs });
+  const make = async (from: number, to: number) => {
+    for (let at = from; at < to; at++) {
+      await feed.makeAhead(at);
+      await feed.take(at);
+    }
+    return asides.splice(0);
+  };
+  assert.deepEqual(await make(0, 3), [false, false, false]);
+  readMs = 6;
+  const slow = [false, ...new Array(64).fill(true)];
+  assert.deepEqual(await make(3, 3 + 130), [...slow, ...slow]);
+  readMs = 1;
+  assert.deepEqual(await make(133, 136), [false, false, false]);
+});
+
+Deno.test("BatchFeed ends when nothing is being made", async () => {
+  const making: PromiseWithResolvers<Batch>[] = [];
+  const batches = {
+    at() {
+      making.push(Promise.withResolvers());
+      return making.at(-1)!.promise;
+    },
+  } as unknown as Batches;
+  const feed = new BatchFeed(batches, { ahead: 2 });
+  await feed.makeAhead(5);
+  const taking = feed.take(0); // not what was made ahead: that is dropped
+  const order: string[] = [];
+  const ended = feed.end().then(() => order.push("ended"));
+  making[0].reject(new Error("disk is gone"));
+  for (let i = 0; i < 10; i++) await null;
+  order.push("made");
+  const ids = Uint32Array.of(0);
+  for (const { resolve } of making) resolve({ ids, targets: ids });
+  await taking;
+  await ended;
+  assert.deepEqual(order, ["made", "ended"]);
 });
 
 Deno.test("train() gives the same bits however many batches are made ahead", async () => {

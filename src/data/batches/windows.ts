@@ -9,7 +9,12 @@
  * @module
  */
 
-import { type Batch, type Batches, IGNORED_TARGET } from "../dataset.ts";
+import {
+  type Batch,
+  type Batches,
+  IGNORED_TARGET,
+  type ReadBatchOptions,
+} from "../dataset.ts";
 import type { TokenFile } from "../tokens/token_file.ts";
 import type { WindowOrder } from "./window_order.ts";
 
@@ -61,15 +66,25 @@ export class ShuffledBatches implements Batches {
     this.tokensPerBatch = shape.batchSize * shape.seqLen;
   }
 
-  // async, so that a failure to read is a rejection and never a throw
-  // deno-lint-ignore require-await
-  async at(cursor: number): Promise<Batch> {
+  // Without `aside` it is done when this returns.
+  async at(
+    cursor: number,
+    { aside = false }: ReadBatchOptions = {},
+  ): Promise<Batch> {
     checkCursor(cursor);
-    const { batchSize } = this.#shape;
+    const { batchSize, seqLen } = this.#shape;
     const batch = emptyBatch(this.#shape);
-    for (let row = 0; row < batchSize; row++) {
-      const { source, window } = this.#order.at(cursor * batchSize + row);
-      readWindow(this.#files[source], window, { ...this.#shape, batch, row });
+    const places = Array.from(
+      { length: batchSize },
+      (_, row) => this.#order.at(cursor * batchSize + row),
+    );
+    for (const [row, { source, window }] of places.entries()) {
+      const file = this.#files[source];
+      const [start, count] = tokensOf(window, seqLen);
+      const ids = aside
+        ? await file.readAside(start, count)
+        : file.read(start, count);
+      setRow(batch, row, ids);
     }
     return batch;
   }
@@ -93,7 +108,8 @@ export class OrderedBatches implements Batches {
     this.tokensPerBatch = shape.batchSize * shape.seqLen;
   }
 
-  // deno-lint-ignore require-await -- as above
+  // async, so that a failure to read is a rejection and never a throw
+  // deno-lint-ignore require-await
   async at(cursor: number): Promise<Batch> {
     checkCursor(cursor);
     const { batchSize } = this.#shape;
@@ -101,7 +117,8 @@ export class OrderedBatches implements Batches {
     // Rows without a window keep id 0 and targets that the loss ignores.
     const batch = emptyBatch(this.#shape);
     for (let row = 0; row < batchSize && first + row < this.windows; row++) {
-      readWindow(this.#file, first + row, { ...this.#shape, batch, row });
+      const place = tokensOf(first + row, this.#shape.seqLen);
+      setRow(batch, row, this.#file.read(...place));
     }
     return batch;
   }
@@ -119,12 +136,21 @@ function emptyBatch({ batchSize, seqLen }: BatchShape): Batch {
   };
 }
 
-function readWindow(
-  file: TokenFile,
-  window: number,
-  { batch, row, seqLen }: { batch: Batch; row: number; seqLen: number },
+/** Where the tokens of a window are. */
+function tokensOf(window: number, seqLen: number): [
+  start: number,
+  count: number,
+] {
+  return [window * seqLen, seqLen + 1];
+}
+
+/** @param tokens One more than a row has. */
+function setRow(
+  { ids, targets }: Batch,
+  row: number,
+  tokens: Uint32Array,
 ): void {
-  const read = file.read(window * seqLen, seqLen + 1);
-  batch.ids.set(read.subarray(0, seqLen), row * seqLen);
-  batch.targets.set(read.subarray(1), row * seqLen);
+  const seqLen = tokens.length - 1;
+  ids.set(tokens.subarray(0, seqLen), row * seqLen);
+  targets.set(tokens.subarray(1), row * seqLen);
 }

@@ -118,6 +118,9 @@ export class TokenWriter {
 export class TokenFile {
   #path: string;
   #file: Deno.FsFile;
+  /** For reads in other threads, one after the other; opened for the first. */
+  #aside: Deno.FsFile | null = null;
+  #asideTurn: Promise<unknown> = Promise.resolve();
   #dtype: TokenDtype;
   #vocabSize: number;
   /** Ids in the file. */
@@ -153,21 +156,53 @@ export class TokenFile {
    * or has an id that the model has no row for.
    */
   read(start: number, count: number): Uint32Array {
+    const { bytes, offset } = this.#room(start, count);
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.length;) {
+      at += this.#some(this.#file.readSync(bytes.subarray(at)));
+    }
+    return this.#ids(bytes);
+  }
+
+  /**
+   * The same in another thread, while this one does something else. All of
+   * these have to come to their end before the file is closed.
+   */
+  readAside(start: number, count: number): Promise<Uint32Array> {
+    const reading = this.#asideTurn.then(async () => {
+      const { bytes, offset } = this.#room(start, count);
+      this.#aside ??= await Deno.open(this.#path, { read: true });
+      await this.#aside.seek(offset, Deno.SeekMode.Start);
+      for (let at = 0; at < bytes.length;) {
+        at += this.#some(await this.#aside.read(bytes.subarray(at)));
+      }
+      return this.#ids(bytes);
+    });
+    this.#asideTurn = reading.catch(() => {}); // the caller sees it
+    return reading;
+  }
+
+  /** Memory for some tokens, and their place in the file. */
+  #room(
+    start: number,
+    count: number,
+  ): { bytes: Uint8Array<ArrayBuffer>; offset: number } {
     if (start < 0 || start + count > this.tokens) {
       throw new RangeError(
         `Cannot read tokens ${start} to ${start + count} of ${this.tokens}`,
       );
     }
     const size = TOKEN_BYTES[this.#dtype];
-    const bytes = new Uint8Array(count * size);
-    this.#file.seekSync(start * size, Deno.SeekMode.Start);
-    for (let at = 0; at < bytes.length;) {
-      const read = this.#file.readSync(bytes.subarray(at));
-      if (read === null) {
-        throw this.#changed("it became shorter during training");
-      }
-      at += read;
-    }
+    return { bytes: new Uint8Array(count * size), offset: start * size };
+  }
+
+  /** What a read gave. */
+  #some(read: number | null): number {
+    if (read !== null) return read;
+    throw this.#changed("it became shorter during training");
+  }
+
+  #ids(bytes: Uint8Array<ArrayBuffer>): Uint32Array {
     const ids = this.#dtype === "u16"
       ? Uint32Array.from(new Uint16Array(bytes.buffer))
       : new Uint32Array(bytes.buffer);
@@ -189,5 +224,6 @@ export class TokenFile {
 
   close(): void {
     this.#file.close();
+    this.#aside?.close();
   }
 }

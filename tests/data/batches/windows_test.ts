@@ -186,3 +186,20 @@ async function countingFiles(dir: TempDir, counts: number[]) {
   const close = () => all.forEach((file) => file.close());
   return { all, [Symbol.dispose]: close };
 }
+
+Deno.test("ShuffledBatches reads aside what it reads at once", async () => {
+  await using dir = new TempDir();
+  using tokens = await countingFiles(dir, [30, 42]); // 7 and 10 windows of 4
+  const order = new WholeOrder([7, 10], 5);
+  const batches = new ShuffledBatches(tokens.all, order, {
+    batchSize: 3,
+    seqLen: 4,
+  });
+  const cursors = [4, 0, 7, 5, 12, 6]; // of three epochs, begun together
+  const asides = await Promise.all(
+    cursors.map((cursor) => batches.at(cursor, { aside: true })),
+  );
+  for (const [i, cursor] of cursors.entries()) {
+    assert.deepEqual(asides[i], await batches.at(cursor));
+  }
+});

@@ -54,6 +54,16 @@ Deno.test("TokenFile.read() gives back what was written, buffers later", async (
       [0, 1, 2].map((i) => (start + i) % 65_521),
     );
   }
+  // Each finds its own place, though all begin at once.
+  const asides = await Promise.all(
+    [777_776, 0, count - 3, 5].map((start) => file.readAside(start, 3)),
+  );
+  assert.deepEqual(
+    asides,
+    [777_776, 0, count - 3, 5].map((start) => file.read(start, 3)),
+  );
+  await assert.rejects(file.readAside(count - 2, 3), RangeError);
+  assert.deepEqual(await file.readAside(5, 3), file.read(5, 3));
   assert.throws(() => file.read(count - 2, 3), RangeError);
   assert.throws(() => file.read(-1, 3), RangeError);
   file.close();
@@ -64,11 +74,13 @@ Deno.test("TokenFile.read() says so when the file became shorter", async () => {
   const path = await dir.write("short.bin", new Uint8Array(8));
   const file = new TokenFile(path, { tokens: 4, dtype: "u16" });
   await Deno.truncate(path, 6);
-  const error = await userError(() => file.read(2, 2));
-  assert.equal(
-    error.message,
-    `Cannot read "${path}": it became shorter during training`,
-  );
+  for (const read of ["read", "readAside"] as const) {
+    const error = await userError(() => file[read](2, 2));
+    assert.equal(
+      error.message,
+      `Cannot read "${path}": it became shorter during training`,
+    );
+  }
   file.close();
 });
 
