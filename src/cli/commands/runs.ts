@@ -1,10 +1,11 @@
 /** `hearth runs`: all runs, the one started last first. @module */
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { formatDuration } from "../../base/format.ts";
+import { formatBytes, formatDuration } from "../../base/format.ts";
 import { safeText } from "../../base/safe_text.ts";
 import { formatAge } from "../../base/when.ts";
 import type { RunInfo } from "../../run/files/runs.ts";
+import { memoryInUse, NO_TELEMETRY } from "../../run/telemetry/telemetry.ts";
 import type { App } from "../app.ts";
 import { examples } from "../flags/examples.ts";
 import { type Column, formatTable } from "../output/table.ts";
@@ -44,6 +45,8 @@ const COLUMNS: readonly Column[] = [
   ["loss", "right", 2],
   ["val loss", "right", 1],
   ["device", "left", 6],
+  ["GPU %", "right", 7],
+  ["memory", "right", 8],
   ["ETA", "right", 3],
   ["started", "right", 5],
 ];
@@ -71,6 +74,7 @@ function cells(
   const none = "-";
   const status = meta?.imported ? "imported" : state?.status;
   const loss = (value: number | null | undefined) => value?.toFixed(4) ?? none;
+  const memory = memoryInUse(state?.telemetry ?? NO_TELEMETRY);
   return [
     runId,
     state === null ? "broken" : status + (broken === null ? "" : " !"),
@@ -81,6 +85,8 @@ function cells(
     loss(state?.trainLoss),
     loss(state?.valLoss),
     state?.device?.split(": ", 1)[0] ?? none, // without its name
+    state?.telemetry.gpuUtilPct?.toFixed(0) ?? none,
+    memory === null ? none : formatBytes(memory),
     state?.alive ? formatDuration(state.remainingMs) : none,
     startedAt === null ? none : formatAge(startedAt, now),
   ];

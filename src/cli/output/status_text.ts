@@ -97,9 +97,10 @@ function machineWords(telemetry: Telemetry): string {
 /** `GPU 93 %, 4.1 GB of 16.0 GB, 200 W, 61 °C`, of what is known. */
 function gpuWords(telemetry: Telemetry): string {
   const { gpuUtilPct, vramUsedBytes, vramTotalBytes } = telemetry;
-  const used = vramUsedBytes === null
-    ? []
-    : [`${formatBytes(vramUsedBytes)} of ${formatBytes(vramTotalBytes)}`];
+  const used = vramUsedBytes === null ? [] : [
+    formatBytes(vramUsedBytes) +
+    (vramTotalBytes === null ? "" : ` of ${formatBytes(vramTotalBytes)}`),
+  ];
   return [
     `GPU ${withUnit(gpuUtilPct, " %")}`,
     ...used,

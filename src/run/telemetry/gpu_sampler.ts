@@ -48,19 +48,32 @@ export async function freeGpuMemory(
   return total === null ? null : total - (used ?? 0);
 }
 
-/** Looks once, which for NVIDIA takes up to a second. Never fails. */
+/**
+ * Looks once, which for NVIDIA takes up to a second. Never fails.
+ *
+ * @param options What a test sets otherwise.
+ */
 export async function lookAtGpu(
   identity: GpuIdentity,
-  { timeoutMs = ONCE_TIMEOUT_MS }: { timeoutMs?: number } = {},
+  { timeoutMs = ONCE_TIMEOUT_MS, root }: {
+    timeoutMs?: number;
+    /** Where the kernel lists graphics cards. */
+    root?: string;
+  } = {},
 ): Promise<GpuSample> {
   if (Number(identity.vendorId) === NVIDIA) {
     const gpus = (await nvidiaLines(timeoutMs)).map(parseNvidiaLine);
     const gpu = gpus.find((one) => one && isNvidiaGpu(one, identity));
     return gpu?.sample ?? NO_GPU_SAMPLE;
   }
-  const card = await findSysfsCard(identity);
-  if (!card) return NO_GPU_SAMPLE;
-  const { energyJ: _ofNoUseAlone, ...sample } = await readSysfsCard(card);
+  let sample = NO_GPU_SAMPLE;
+  const read = async () => {
+    const card = await findSysfsCard(identity, root);
+    if (!card) return;
+    const { energyJ: _ofNoUseAlone, ...known } = await readSysfsCard(card);
+    sample = known;
+  };
+  await waitAtMost(timeoutMs, read());
   return sample;
 }
 

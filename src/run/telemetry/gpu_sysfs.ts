@@ -5,6 +5,7 @@
  * the energy used so far, from which power follows, and newer ones a
  * temperature. Sources: kernel documentation, gpu/amdgpu/thermal,
  * ABI/testing/sysfs-driver-intel-i915-hwmon and sysfs-driver-intel-xe-hwmon.
+ * Where a driver hangs, so does who reads them.
  *
  * @module
  */
@@ -17,6 +18,7 @@ import {
   type GpuSampler,
   NO_GPU_SAMPLE,
   SAMPLE_INTERVAL_MS,
+  STALE_MS,
   waitAtMost,
 } from "./gpu_sample.ts";
 
@@ -119,8 +121,10 @@ export function meanPowerW(
 /** A GPU that the kernel watches. */
 export class SysfsSampler implements GpuSampler {
   readonly #intervalMs: number;
+  readonly #now: () => number;
   readonly #looking: Promise<void>;
   #latest = NO_GPU_SAMPLE;
+  #atMs = 0;
   #energy: EnergyReading | null = null;
   #closed = false;
   #wake = () => {};
@@ -128,17 +132,25 @@ export class SysfsSampler implements GpuSampler {
   /** @param options What a test sets otherwise. */
   constructor(
     identity: GpuIdentity,
-    { root, intervalMs = SAMPLE_INTERVAL_MS }: {
+    {
+      root,
+      intervalMs = SAMPLE_INTERVAL_MS,
+      now = () => performance.now(),
+    }: {
       root?: string;
       intervalMs?: number;
+      /** A clock in milliseconds. */
+      now?: () => number;
     } = {},
   ) {
     this.#intervalMs = intervalMs;
+    this.#now = now;
     this.#looking = this.#look(identity, root);
   }
 
   get latest(): GpuSample {
-    return this.#latest;
+    const isFresh = this.#now() - this.#atMs < STALE_MS;
+    return isFresh ? this.#latest : NO_GPU_SAMPLE;
   }
 
   async close(): Promise<void> {
@@ -152,11 +164,12 @@ export class SysfsSampler implements GpuSampler {
     while (card && !this.#closed) {
       const { energyJ, ...sample } = await readSysfsCard(card);
       if (energyJ !== null) {
-        const energy = { joules: energyJ, atMs: performance.now() };
+        const energy = { joules: energyJ, atMs: this.#now() };
         sample.powerW ??= this.#energy && meanPowerW(this.#energy, energy);
         this.#energy = energy;
       }
       this.#latest = sample;
+      this.#atMs = this.#now();
       if (!this.#closed) await this.#rest();
     }
   }

@@ -29,6 +29,13 @@ export const NO_TELEMETRY: Telemetry = {
   rssBytes: null,
 };
 
+/** Of the GPU where it is known, by all programs; else of the process. */
+export function memoryInUse(
+  { vramUsedBytes, rssBytes }: Telemetry,
+): number | null {
+  return vramUsedBytes ?? rssBytes;
+}
+
 /** Clocks tick in 1/100 s, so a shorter time says little about CPU use. */
 const INTERVAL_MS = 1000;
 

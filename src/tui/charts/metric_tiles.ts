@@ -111,6 +111,14 @@ const METRICS: readonly Metric[] = [
     scale: { low: 0 },
     now: ({ telemetry }) => telemetry.rssBytes,
   },
+  {
+    curve: "tempC",
+    title: "temperature",
+    tone: "warn",
+    format: (degrees) => `${degrees.toFixed(0)} °C`,
+    scale: { low: 0 },
+    now: ({ telemetry }) => telemetry.tempC,
+  },
 ];
 
 /** What the tiles show. */
@@ -175,7 +183,7 @@ function tile(
 ): Line[] {
   const points = curves[curve];
   const last = points.at(-1)?.[1] ?? null;
-  const value = (state?.alive ? now(state) : null) ?? last;
+  const value = state?.alive ? now(state) : last;
   const graph = areaGraph(points, {
     columns,
     rows,

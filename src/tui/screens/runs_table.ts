@@ -13,6 +13,7 @@ import {
 import { safeText } from "../../base/safe_text.ts";
 import { formatAge } from "../../base/when.ts";
 import type { RunInfo } from "../../run/files/runs.ts";
+import { memoryInUse } from "../../run/telemetry/telemetry.ts";
 import { statusSpan } from "../state/status_signs.ts";
 import { type Line, type Span, span } from "../text/line.ts";
 import { type TableColumn, tableLines } from "../text/table.ts";
@@ -105,8 +106,8 @@ export const RUN_COLUMNS: readonly RunColumn[] = [
     title: "memory",
     align: "right",
     rank: 6,
-    cell: ({ state }) => number(memoryOf(state?.telemetry), formatBytes),
-    sortBy: ({ state }) => memoryOf(state?.telemetry),
+    cell: ({ state }) => number(memoryOf(state), formatBytes),
+    sortBy: ({ state }) => memoryOf(state),
   },
   {
     title: "ETA",
@@ -127,11 +128,8 @@ export const RUN_COLUMNS: readonly RunColumn[] = [
   },
 ];
 
-/** Of the GPU where it is known, else of the process. */
-function memoryOf(
-  telemetry?: { vramUsedBytes: number | null; rssBytes: number | null },
-): number | null {
-  return telemetry?.vramUsedBytes ?? telemetry?.rssBytes ?? null;
+function memoryOf(state: RunInfo["state"]): number | null {
+  return state && memoryInUse(state.telemetry);
 }
 
 /** Nothing remains of a run that is over, whatever its state says. */

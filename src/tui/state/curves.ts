@@ -16,6 +16,7 @@ const CURVES = [
   "gpuUtilPct",
   "vramUsedBytes",
   "powerW",
+  "tempC",
   "cpuPct",
   "rssBytes",
 ] as const;

@@ -84,6 +84,20 @@ Deno.test("formatStatus() shows what the GPU reports", () => {
   );
 });
 
+Deno.test("formatStatus() leaves out what the GPU does not report", () => {
+  const machine = (telemetry: Partial<RunState["telemetry"]>) =>
+    field("machine", { telemetry: { ...NO_TELEMETRY, ...telemetry } });
+  const before = "CPU n/a, machine n/a, memory n/a, ";
+  assert.equal(
+    machine({ gpuUtilPct: 41, vramUsedBytes: 4.1e9 }),
+    `${before}GPU 41 %, 4.1 GB`,
+  );
+  assert.equal(
+    machine({ vramTotalBytes: 16e9, tempC: 47 }),
+    `${before}GPU n/a, 47 °C`,
+  );
+});
+
 Deno.test("formatStatus() says what is being prepared", () => {
   const preparing = { stage: "tokenizing", fraction: 0.409 };
   assert.equal(
@@ -197,10 +211,10 @@ Deno.test("formatRuns() lists runs, and says what is broken", () => {
   assert.equal(
     formatRuns(RUNS, { now: NOW, width: Infinity }),
     `\
-run     status     epoch       step    loss  val loss  device     ETA  started
-owl-1   running     0.24  1200/5000  2.8123    2.9000  cpu     2m 05s   3m ago
-fox-12  completed   3.00      30/30  1.5000         -  gpu:0        -   1d ago
-elk-1   broken         -          -       -         -  -            -        -
+run     status     epoch       step    loss  val loss  device  GPU %    memory     ETA  started
+owl-1   running     0.24  1200/5000  2.8123    2.9000  cpu         -  312.0 MB  2m 05s   3m ago
+fox-12  completed   3.00      30/30  1.5000         -  gpu:0       -         -       -   1d ago
+elk-1   broken         -          -       -         -  -           -         -       -        -
 
 ! elk-1: Cannot read "runs/elk-1/state.json": it is not JSON`,
   );
@@ -208,7 +222,10 @@ elk-1   broken         -          -       -         -  -            -        -
 
 for (
   const [width, header] of [
-    [78, "run status epoch step loss val loss device ETA started"],
+    [95, "run status epoch step loss val loss device GPU % memory ETA started"],
+    [94, "run status epoch step loss val loss device GPU % ETA started"],
+    [85, "run status epoch step loss val loss device GPU % ETA started"],
+    [84, "run status epoch step loss val loss device ETA started"],
     [77, "run status epoch step loss val loss ETA started"],
     [60, "run status step loss val loss ETA"],
     [50, "run status step loss val loss"],
@@ -224,6 +241,17 @@ for (
     assert.equal(lines[0].trim().replace(/ +/g, " "), header);
   });
 }
+
+Deno.test("formatRuns() shows the GPU that trains", () => {
+  const telemetry = {
+    ...RUNNING.telemetry,
+    gpuUtilPct: 93.4,
+    vramUsedBytes: 4.1e9,
+  };
+  const run = info("owl-1", { state: { ...RUNNING, telemetry } });
+  const text = formatRuns([run], { now: NOW, width: Infinity });
+  assert.match(text, / cpu {8}93 {2}4\.1 GB {2}2m 05s /);
+});
 
 Deno.test("formatRuns() lists fifty runs", () => {
   const runs = Array.from({ length: 50 }, (_, i) => info(`owl-${i}`));

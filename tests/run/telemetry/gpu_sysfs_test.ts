@@ -7,6 +7,7 @@ import {
   readSysfsCard,
   SysfsSampler,
 } from "../../../src/run/telemetry/gpu_sysfs.ts";
+import { lookAtGpu } from "../../../src/run/telemetry/gpu_sampler.ts";
 import { eventually } from "../_eventually.ts";
 
 const RADEON = {
@@ -36,6 +37,8 @@ const FILES = {
   "card1/device/hwmon/hwmon7/temp1_input": "61000\n",
   "renderD128/device/vendor": "0x1002\n",
 };
+
+const unix = { ignore: Deno.build.os === "windows" };
 
 async function fakeSysfs(files: Record<string, string> = FILES) {
   const root = await Deno.makeTempDir();
@@ -193,6 +196,61 @@ Deno.test("SysfsSampler follows the card until it is closed", async () => {
   await eventually(() => sampler.latest.gpuUtilPct === 12);
   await sampler.close();
 });
+
+Deno.test(
+  "SysfsSampler knows nothing while the driver hangs",
+  unix,
+  async () => {
+    await using sysfs = await fakeSysfs();
+    const { root } = sysfs;
+    let nowMs = 7000;
+    const sampler = new SysfsSampler(RADEON, {
+      root,
+      intervalMs: 1,
+      now: () => nowMs,
+    });
+    await eventually(() => sampler.latest.gpuUtilPct === 87);
+    const file = await hangingFile(`${root}/card1/device/gpu_busy_percent`);
+    const release = await file.reached();
+    nowMs += 4999;
+    assert.equal(sampler.latest.gpuUtilPct, 87);
+    nowMs += 1;
+    assert.deepEqual(sampler.latest, NO_GPU_SAMPLE);
+    await release();
+    await eventually(() => sampler.latest.powerW === 243);
+    await sampler.close();
+  },
+);
+
+Deno.test("lookAtGpu() does not wait for a driver that hangs", {
+  ...unix,
+  sanitizeOps: false, // the read that nobody waits for ends at some time
+}, async () => {
+  await using sysfs = await fakeSysfs();
+  const { root } = sysfs;
+  const file = await hangingFile(`${root}/card1/device/mem_info_vram_used`);
+  const looking = lookAtGpu(RADEON, { root, timeoutMs: 1 });
+  const release = await file.reached();
+  assert.deepEqual(await looking, NO_GPU_SAMPLE);
+  await release();
+});
+
+/** Makes a file whose reader waits. */
+async function hangingFile(path: string) {
+  const pipe = `${path}.pipe`;
+  await new Deno.Command("mkfifo", { args: [pipe] }).output();
+  await Deno.rename(pipe, path);
+  return {
+    /** Returns once one waits, with what lets it read nothing. */
+    async reached() {
+      const writer = await Deno.open(path, { write: true });
+      return async () => {
+        await Deno.remove(path);
+        writer.close();
+      };
+    },
+  };
+}
 
 Deno.test("meanPowerW() derives power from energy", () => {
   const before = { joules: 5, atMs: 1000 };

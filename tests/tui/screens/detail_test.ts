@@ -4,7 +4,11 @@ import {
   checkpointsPage,
   overviewPage,
 } from "../../../src/tui/screens/detail_pages.ts";
-import { initialRunState } from "../../../src/run/files/run_state.ts";
+import {
+  initialRunState,
+  type RunState,
+} from "../../../src/run/files/run_state.ts";
+import { NO_TELEMETRY } from "../../../src/run/telemetry/telemetry.ts";
 import { emptyRecord } from "../../../src/tui/state/run_feed.ts";
 import { problemLines } from "../../../src/tui/screens/problem_lines.ts";
 import { lineWidth } from "../../../src/tui/text/line.ts";
@@ -48,6 +52,43 @@ Deno.test("overviewPage() of a run without measurements says so", () => {
     overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
   );
   assert.match(text, /no losses yet/);
+});
+
+Deno.test("overviewPage() tells what a GPU does now, not what it did", () => {
+  const measured = (change: Partial<RunState>) => {
+    const record = runRecord(change);
+    Object.assign(record.curves, {
+      gpuUtilPct: [[1000, 97]],
+      vramUsedBytes: [[1000, 4.1e9]],
+      powerW: [[1000, 201]],
+      tempC: [[1000, 61]],
+    });
+    const size = { columns: 198, rows: 57 };
+    const text = textOf(
+      overviewPage(record, { size, chart: WHOLE_CHART, now: NOW }),
+    );
+    return ["GPU", "GPU memory", "power", "temperature"].map((title) =>
+      new RegExp(`│ ${title} {2,}(.*) │$`, "m").exec(text)?.[1]
+    );
+  };
+  const telemetry = {
+    ...NO_TELEMETRY,
+    gpuUtilPct: 12,
+    vramUsedBytes: 3e9,
+    powerW: 40,
+    tempC: 44,
+  };
+  assert.deepEqual(
+    measured({ telemetry }),
+    ["12 %", "3.0 GB", "40 W", "44 °C"],
+  );
+  // The driver has stopped to tell.
+  assert.deepEqual(measured({ telemetry: NO_TELEMETRY }), ["–", "–", "–", "–"]);
+  // Of a run that is over, the last is what there is.
+  assert.deepEqual(
+    measured({ telemetry: NO_TELEMETRY, status: "stopped", alive: false }),
+    ["97 %", "4.1 GB", "201 W", "61 °C"],
+  );
 });
 
 Deno.test("overviewPage() of an imported model says what can be done with it", () => {
