@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Batches } from "../../src/data/dataset.ts";
 import {
   OrderedBatches,
   ShuffledBatches,
@@ -70,8 +71,8 @@ export function tracePhases(killAt: Moment | null): void {
     ] as const
   ) {
     const original = batches.at;
-    batches.at = function (cursor) {
-      return during(phase, () => original.call(this, cursor));
+    batches.at = function (...args: Parameters<Batches["at"]>) {
+      return during(phase, () => original.apply(this as never, args));
     };
   }
   traceFiles(during);
