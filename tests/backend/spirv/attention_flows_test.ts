@@ -11,13 +11,15 @@ import { assertOpClose, type OpCase, runOpCase } from "../_run_op_case.ts";
 import { LEAST } from "../webgpu/_lowered.ts";
 import { openSpirvMachine } from "./_backend.ts";
 
-const [two, whole, long] = [
+const [two, whole, long, small] = [
   // Two tiles, shared keys, heads that are no vectors.
   { B: 1, T: 66, H: 2, Hkv: 1, D: 3, p: 0 },
   // A whole tile, in which threads have a part of the keys; dropout.
   { B: 1, T: 64, H: 1, Hkv: 1, D: 20, p: 0.5 },
   // Heads that are cut in two.
   { B: 1, T: 3, H: 1, Hkv: 1, D: 72, p: 0 },
+  // Two of the tiles that threads read from memory.
+  { B: 1, T: 34, H: 1, Hkv: 1, D: 3, p: 0 },
 ].map((size) => {
   const [forward, gradient] = attentionCasesOf([size]);
   return { forward, gradient };
@@ -33,6 +35,7 @@ for (
     // That of queries is another kernel then, nothing else.
     [{ flow: "staged", again: true }, [whole.gradient]],
     [{ flow: "tall", again: true }, [two.gradient]],
+    [{ flow: "direct", again: true }, [small.gradient]],
   ] satisfies [TileAttention, OpCase[]][]
 ) {
   const title = `${flow.flow}${"again" in flow ? ", again" : ""}`;
