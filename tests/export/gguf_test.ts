@@ -182,14 +182,58 @@ Deno.test("ggufTokenizer() names no ids that the model does not have", () => {
   const file = readFixture("tokenizer/llama.json") as {
     model: Record<string, unknown>;
   };
-  const model = { ...file.model, unk_id: 2 ** 32 - 2 };
   const config = { bos_token_id: -1, eos_token_id: 2 ** 40 } as never;
-  const json = JSON.stringify({ ...file, model });
-  const { token_type, ...rest } = tokenizerOf(json, 600, config);
-  assert.equal(token_type.length, 600);
-  assert.equal(rest.unknown_token_id, undefined);
-  // Of the tokenizer, in place of those.
-  assert.deepEqual([rest.bos_token_id, rest.eos_token_id], [2, 2]);
+  for (const unk_id of [600, 2 ** 32 - 2]) {
+    const json = JSON.stringify({ ...file, model: { ...file.model, unk_id } });
+    const { token_type, ...rest } = tokenizerOf(json, 600, config);
+    assert.equal(token_type.length, 600);
+    assert.equal(rest.unknown_token_id, undefined);
+    // Of the tokenizer, in place of those.
+    assert.deepEqual([rest.bos_token_id, rest.eos_token_id], [2, 2]);
+  }
+});
+
+/** As the tokenizer.json of a model of that name has it. */
+const LLAMA3 = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|` +
+  String.raw`[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|` +
+  String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
+const QWEN2 = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|` +
+  String.raw`[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|` +
+  String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
+
+Deno.test("ggufTokenizer() names the words of byte-level BPE, or refuses", () => {
+  const file = readFixture("tokenizer/gpt2.json") as object;
+  const bytes = { type: "ByteLevel", add_prefix_space: false };
+  const noRegex = { ...bytes, use_regex: false };
+  const split = (Regex: string) => ({ type: "Split", pattern: { Regex } });
+  const digits = { type: "Digits", individual_digits: true };
+  const cases: [name: string | null, ...steps: object[]][] = [
+    ["gpt-2", bytes],
+    ["gpt-2", { ...bytes, use_regex: true }],
+    ["smollm", digits, bytes],
+    ["llama-bpe", split(LLAMA3), noRegex],
+    ["qwen2", split(QWEN2), noRegex],
+    [null, noRegex],
+    [null, { ...bytes, add_prefix_space: true }],
+    [null, { type: "Metaspace" }],
+    [null, digits, noRegex],
+    [null, { ...digits, individual_digits: false }, bytes],
+    [null, split(LLAMA3), bytes],
+    [null, split(LLAMA3.slice(1)), noRegex],
+    [null, { type: "Whitespace", pattern: { Regex: LLAMA3 } }, noRegex],
+    [null, digits, split(LLAMA3), bytes],
+    [null],
+  ];
+  for (const [name, ...pretokenizers] of cases) {
+    const given = pretokenizers.length === 1
+      ? pretokenizers[0]
+      : { type: "Sequence", pretokenizers };
+    const json = JSON.stringify({ ...file, pre_tokenizer: given });
+    const what = JSON.stringify(given);
+    if (name === null) {
+      assert.throws(() => tokenizerOf(json, 600), UserError, what);
+    } else assert.equal(tokenizerOf(json, 600).pre, name, what);
+  }
 });
 
 Deno.test("ggufTokenizer() refuses what llama.cpp cannot read", () => {

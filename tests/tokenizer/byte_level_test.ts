@@ -17,5 +17,9 @@ Deno.test("BYTE_CHARACTERS has GPT-2's character for each byte", () => {
   assert.equal(BYTE_CHARACTERS[0x7f], "\u0121");
   assert.equal(BYTE_CHARACTERS[0xad], "\u0143");
   assert.equal(new Set(BYTE_CHARACTERS).size, 256);
+  BYTE_CHARACTERS.forEach((character, byte) => {
+    const own = String.fromCharCode(byte);
+    assert.equal(character === own, /[!-~¡-¬®-ÿ]/.test(own), `${byte}`);
+  });
   assert.equal(CHARACTER_BYTES.get("Ġ"), 0x20);
 });
