@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { AddedTokens } from "../../src/tokenizer/added_tokens.ts";
 import { draws, fc } from "../_property.ts";
 
-const token = fc.string({ unit: fc.constantFrom("a", "b", "é"), minLength: 1 });
+const token = fc.string({
+  unit: fc.constantFrom("a", "b", "é", "🦊"),
+  minLength: 1,
+});
 
 Deno.test("AddedTokens finds the leftmost, and there the longest", () => {
   const tokens = fc.uniqueArray(token, { minLength: 1, maxLength: 5 });
   const text = fc.string({
-    unit: fc.constantFrom("a", "b", "é"),
+    unit: fc.constantFrom("a", "b", "é", "🦊"),
     maxLength: 30,
   });
   fc.assert(

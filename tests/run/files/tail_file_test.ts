@@ -152,31 +152,41 @@ Deno.test("TailFile cuts a line that has no end", () =>
 Deno.test("TailFile reads what any writer appends, in whatever pieces", () =>
   inTempDir(async (dir) => {
     const path = `${dir}/log`;
-    const pieces = fc.array(
-      fc.string({ unit: fc.constantFrom("a", "é", "\n") }),
-    );
+    const text = fc.string({
+      unit: fc.constantFrom("a", "é", "🦊", "\r", "\0", "\n", "\n"),
+    });
     await fc.assert(
       fc.asyncProperty(
-        pieces,
-        pieces,
+        text,
+        fc.array(fc.nat()),
         fc.nat({ max: 5 }),
-        async (before, after, lastLines) => {
-          const first = before.join("");
-          await Deno.writeTextFile(path, first);
+        async (text, places, lastLines) => {
+          // Cut anywhere, within characters as well.
+          const bytes = new TextEncoder().encode(text);
+          const cuts = places.map((place) => place % (bytes.length + 1))
+            .sort((a, b) => a - b);
+          const [begin = 0, ...ends] = [...cuts, bytes.length];
+          const first = bytes.subarray(0, begin);
+          await Deno.writeFile(path, first);
           const tail = new TailFile(path, { lastLines });
           const { lines } = await readAll(tail);
-          for (const piece of after) {
-            await append(path, piece);
+          let written = begin;
+          for (const end of ends) {
+            const piece = bytes.subarray(written, end);
+            await Deno.writeFile(path, piece, { append: true });
+            written = end;
             lines.push(...(await readAll(tail)).lines);
           }
           lines.push(await tail.rest());
-          // The same by hand: the last lines of the text, the rest in full.
-          const old = first.split("\n");
-          const torn = old.pop()!;
-          const isTorn = torn !== "" && lastLines > 0;
+          // The same by hand: the last lines of what was there, the rest in full.
+          const wholeBytes = first.lastIndexOf(0x0a) + 1;
+          const linesOf = (from: number, to: number) =>
+            new TextDecoder().decode(bytes.subarray(from, to)).split("\n");
+          const old = linesOf(0, wholeBytes).slice(0, -1);
+          const isTorn = wholeBytes < begin && lastLines > 0;
           const count = Math.max(0, lastLines - (isTorn ? 1 : 0));
           const kept = count === 0 ? [] : old.slice(-count);
-          const added = (torn + after.join("")).split("\n");
+          const added = linesOf(wholeBytes, bytes.length);
           assert.deepEqual(lines, [...kept, ...added]);
         },
       ),
