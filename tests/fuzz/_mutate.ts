@@ -98,7 +98,8 @@ export function mutateJson(json: string, random: PhiloxStream): string {
     damageValue(owner, key, random);
   }
   const text = JSON.stringify(root.value) ?? "";
-  // What JSON.stringify() cannot write: deep nesting, and keys that repeat.
+  // What JSON.stringify() cannot write: other spellings, and deep nesting.
+  if (random.below(8) === 0) return respell(text, random);
   if (random.below(50) === 0) {
     const [open, close] = random.below(2) ? ["[", "]"] : ['{"a":', "}"];
     const deep = open.repeat(DEEP) + "0" + close.repeat(DEEP);
@@ -108,6 +109,36 @@ export function mutateJson(json: string, random: PhiloxStream): string {
       : `${text.slice(0, at)}${deep},"x":${text.slice(at)}`;
   }
   return text;
+}
+
+/** Numbers that are 0, infinite or whole, though they do not look like it. */
+const SPELLINGS = ["-0", "0e9", "1e999", "-1e999", "1E2", "1e-999", "2.50e1"];
+
+/** A number or a key in a spelling of its own, or a key that comes again. */
+function respell(json: string, random: PhiloxStream): string {
+  const pick = <T>(list: readonly T[]) => list[random.below(list.length)];
+  const isKey = random.below(3) > 0;
+  const places = [...json.matchAll(
+    isKey ? /"(\w+)":/g : /(?<=[:,[])-?\d[\d.e+-]*(?=[,\]}])/g,
+  )];
+  if (places.length === 0) return json;
+  const place = pick(places);
+  const [whole, key] = place, { index } = place;
+  const [before, after] = [
+    json.slice(0, index),
+    json.slice(index + whole.length),
+  ];
+  if (!isKey) return before + pick(SPELLINGS) + after;
+  const letters = Array.from(
+    key,
+    (letter) =>
+      random.below(2) === 0
+        ? letter
+        : `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  const spelled = `"${letters.join("")}":`;
+  const again = `${pick([whole, spelled])}${pick(["0", "null", "{}", '""'])},`;
+  return before + pick([spelled, again + whole, again + spelled]) + after;
 }
 
 /** A value, by where it is. */
