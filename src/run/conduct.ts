@@ -6,7 +6,7 @@
  */
 
 import { errorMessage, UserError } from "../base/errors.ts";
-import { progressOf, type TrainEvent } from "../train/events.ts";
+import { type Progress, progressOf, type TrainEvent } from "../train/events.ts";
 import { explainingIo } from "./files/explaining_io.ts";
 import { acquireLock } from "./files/lock.ts";
 import { saveMeta } from "./files/meta.ts";
@@ -18,6 +18,7 @@ import {
   type RunStatus,
 } from "./files/run_state.ts";
 import { clearStopRequests, onStopRequest } from "./files/stop_request.ts";
+import { warnOfHang } from "./hang_watch.ts";
 import { IdleWatch } from "./idle_watch.ts";
 import {
   type PreparedRun,
@@ -163,36 +164,43 @@ function endingAfter(
 
 /** The loop's events, recorded, with the warnings of this layer in between. */
 async function* trainRecorded(
-  { engine, signal }: ConductOptions,
+  { engine, signal, meta: { runId } }: ConductOptions,
   { session, store, warnings }: PreparedRun,
   recorder: RunRecorder,
 ): AsyncGenerator<TrainEvent> {
-  const events = engine.train(session, {
+  const training = engine.train(session, {
     signal,
     save: async (snapshot, info) => {
       await recorder.sync(); // the checkpoint takes these lines for granted
       return await store.save(snapshot, info);
     },
   });
+  const { adapter, name: device } = session.device;
+  const lastCheckpoint = () => recorder.state.lastCheckpoint;
+  const events = adapter
+    ? warnOfHang(training, { runId, device, lastCheckpoint })
+    : training;
   const idle = new IdleWatch();
-  for await (const event of events) {
-    await recorder.record(event);
-    yield event;
-    warnings.push(...recorder.takeWarnings());
-    if (event.kind === "step") {
-      const hint = idle.look({
-        atMs: performance.now(),
-        waitedMs: session.feed.takeWaitedMs(),
-        gpuUtilPct: recorder.state.telemetry.gpuUtilPct,
-      });
-      if (hint !== null) warnings.push(hint);
-    } else idle.rest(performance.now());
+  let progress: Progress | null = null;
+  for await (const come of events) {
+    if ("hang" in come) warnings.push(come.hang);
+    else {
+      progress = progressOf(come);
+      await recorder.record(come);
+      yield come;
+      warnings.push(...recorder.takeWarnings());
+      if (come.kind === "step") {
+        const hint = idle.look({
+          atMs: performance.now(),
+          waitedMs: session.feed.takeWaitedMs(),
+          gpuUtilPct: recorder.state.telemetry.gpuUtilPct,
+        });
+        if (hint !== null) warnings.push(hint);
+      } else idle.rest(performance.now());
+    }
     for (const message of warnings.splice(0)) {
-      const warning: TrainEvent = {
-        kind: "warning",
-        message,
-        ...progressOf(event),
-      };
+      // Something has come at once, long before anything can hang.
+      const warning: TrainEvent = { kind: "warning", message, ...progress! };
       await recorder.record(warning);
       yield warning;
     }

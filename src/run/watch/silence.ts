@@ -11,8 +11,9 @@ import type { RunState } from "../files/run_state.ts";
 const STALE_MS = 5000;
 
 /**
- * `12s ago; is the process suspended, or the disk full?`; null for a run that
- * has not been silent for long, or that has nothing more to say.
+ * `12s ago; is the process suspended, the disk full, or does the device hang?`,
+ * as WebGPU holds up the process until a GPU answers; null for a run that has not
+ * been silent for long, or that has nothing more to say.
  */
 export function formatSilence(
   { alive, updatedAt }: RunState,
@@ -20,5 +21,6 @@ export function formatSilence(
 ): string | null {
   if (!alive || now - Date.parse(updatedAt) < STALE_MS) return null;
   const age = formatAge(updatedAt, now);
-  return `${age}; is the process suspended, or the disk full?`;
+  return `${age}; is the process suspended, the disk full, or does the device ` +
+    "hang?";
 }

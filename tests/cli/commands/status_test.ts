@@ -115,7 +115,7 @@ Deno.test("formatStatus() tells when a state is old", () => {
   const updatedAt = new Date(NOW - 75_000).toISOString();
   assert.equal(
     field("updated", { updatedAt }),
-    "1m ago; is the process suspended, or the disk full?",
+    "1m ago; is the process suspended, the disk full, or does the device hang?",
   );
   assert.equal(
     field("updated", { updatedAt: new Date(NOW - 4900).toISOString() }),
