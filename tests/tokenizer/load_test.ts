@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Tokenizer as Oracle } from "@huggingface/tokenizers";
 import { UserError } from "../../src/base/errors.ts";
+import { IdBuffer } from "../../src/tokenizer/id_buffer.ts";
 import { loadTokenizer } from "../../src/tokenizer/load.ts";
 import { draws, fc } from "../_property.ts";
 import {
@@ -106,6 +107,33 @@ Deno.test("Hugging Face's code reads the whole text whatever the file says", asy
   assert.deepEqual(other.encode(text), plain.encode(text));
 });
 
+Deno.test("Hugging Face's code appends ids to others", async () => {
+  const tokenizer = await loadTokenizer(readFixture("llama.json"));
+  const ids = new IdBuffer(0);
+  ids.push(7);
+  tokenizer.encodeInto(ids, new TextEncoder().encode("people time"));
+  assert.deepEqual([...ids.take()], [7, ...tokenizer.encode("people time")]);
+});
+
+Deno.test("decode() leaves out special tokens, and no others", async () => {
+  const added = (content: string, special: boolean) => ({
+    ...{ content, special, single_word: false, normalized: false },
+    ...{ lstrip: false, rstrip: false },
+  });
+  const tokenizer = await loadTokenizer(JSON.stringify({
+    version: "1.0",
+    added_tokens: [
+      { id: 1, ...added("<s>", true) },
+      { id: 2, ...added("<note>", false) },
+    ],
+    pre_tokenizer: { type: "WhitespaceSplit" },
+    model: { type: "WordLevel", vocab: { cat: 0 }, unk_token: "cat" },
+  }));
+  const ids = tokenizer.encode("<s> cat <note>");
+  assert.deepEqual([...ids], [1, 0, 2]);
+  assert.equal(tokenizer.decode([...ids, 3, 9999]), "cat <note>");
+});
+
 Deno.test("encode() says what Hugging Face's code has no ids for", async () => {
   const tokenizer = await loadTokenizer(JSON.stringify({
     version: "1.0",
@@ -206,6 +234,23 @@ Deno.test.each([
     /"model.vocab": no map of to/,
   ],
   ["a bad id", edited({ vocab: { a: -1 } }), /"model.vocab": no map of tokens/],
+  [
+    "an id too large",
+    edited({ vocab: { a: 2 ** 24 } }),
+    /"model.vocab": no map of/,
+  ],
+  ["null in its place", edited({ vocab: null }), /"model.vocab": no map of to/],
+  ["a number there", edited({ vocab: 7 }), /"model.vocab": no map of tokens/],
+  [
+    "pieces without scores",
+    edited({ type: "Unigram", vocab: [["a", "b"]] }),
+    /"model.vocab": no map of tokens/,
+  ],
+  [
+    "scores without pieces",
+    edited({ type: "Unigram", vocab: [[1, 2]] }),
+    /"model.vocab": no map of tokens/,
+  ],
   ["a new model", edited({ type: "Mamba" }), /at "model.type": Invalid option/],
   ["a bad merge", edited({ merges: [["Ġ", "zz"]] }), /Token `zz` out of vocab/],
   [

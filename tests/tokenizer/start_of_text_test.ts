@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loadTokenizer } from "../../src/tokenizer/mod.ts";
+import { findStartOfText } from "../../src/tokenizer/start_of_text.ts";
 
 const read = (name: string) =>
   Deno.readTextFile(
@@ -31,4 +32,31 @@ Deno.test("startOfText() looks into a sequence of post-processors", async () => 
 Deno.test("startOfText() is null for a tokenizer without a template", async () => {
   const bpe = await loadTokenizer(await read("bpe"));
   assert.equal(bpe.startOfText({ bos_token_id: 0, eos_token_id: 1 }), null);
+});
+
+Deno.test("findStartOfText() reads templates, and nothing that looks like one", () => {
+  const config = { bos_token_id: 1, eos_token_id: 2 };
+  const template = {
+    type: "TemplateProcessing",
+    single: [{ SpecialToken: { id: "<s>" } }, { Sequence: { id: "A" } }],
+    special_tokens: { "<s>": { ids: [1] } },
+  };
+  assert.equal(findStartOfText(template, config), 1);
+  const others: unknown[] = [
+    { ...template, type: "RobertaProcessing" },
+    { ...template, single: "<s> A" },
+    { ...template, special_tokens: undefined },
+    { ...template, special_tokens: { "<s>": { ids: 1 } } },
+    { ...template, single: template.single.toReversed() },
+    { type: "Other", processors: [template] },
+    { type: "Sequence", processors: template },
+    null,
+  ];
+  for (const other of others) {
+    assert.equal(findStartOfText(other, config), null, JSON.stringify(other));
+  }
+  // Not a number, whatever else is the same.
+  const special_tokens = { "<s>": { ids: ["1"] } };
+  const word = { ...config, bos_token_id: "1" };
+  assert.equal(findStartOfText({ ...template, special_tokens }, word), null);
 });
