@@ -64,6 +64,9 @@ Deno.test("WordCounts forgets the rarest words beyond its limit", () => {
   // With " e" there were five: counts 1 1 2 4 5, of which those above 2 stay.
   assert.deepEqual(byWord(counts.take()), { " a": 5, " b": 5, " f": 1 });
   assert.equal(counts.take().dropped, 3);
+  const all = new WordCounts();
+  for (let part = 0; part < 2; part++) all.merge(counts.take());
+  assert.equal(all.dropped, 6);
 });
 
 function byWord({ bytes, starts, counts }: CountedWords) {
