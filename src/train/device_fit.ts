@@ -18,7 +18,7 @@ import { buildStepProgram } from "./step_program.ts";
 /** Vocabulary of `byte`, and more than most texts have characters. */
 const BYTES = 256;
 /** About what a batch holds that is left to us: that depends on the device. */
-const AUTO_TOKENS = 4096;
+export const AUTO_TOKENS = 4096;
 
 /** The work of a micro-step, roughly: only the data tells the vocabulary. */
 export function stepWork({ model, tokenizer, train }: HearthConfig): StepWork {

@@ -20,7 +20,8 @@ import {
   trainableCount,
 } from "../model/model_size.ts";
 import { loadTokenizer, readTokenizerJson } from "../tokenizer/mod.ts";
-import { stepWork } from "./device_fit.ts";
+import { AUTO_TOKENS, autoBatch, stepWork } from "./device_fit.ts";
+import type { OpenSessionOptions } from "./open_session.ts";
 import { tensorBytes } from "./snapshot.ts";
 import { buildStepProgram } from "./step_program.ts";
 import { openTrialStep, type TrialStep } from "./trial_step.ts";
@@ -67,9 +68,10 @@ const TRIAL_MS = 1200;
  * or a tokenizer that are not there.
  */
 export async function estimateRun(
-  { model, tokenizer, data, train, lora: section, checkpoint }: HearthConfig,
+  config: HearthConfig,
 ): Promise<RunEstimate> {
-  const vocabSize = await aboutVocabulary(tokenizer);
+  const { model, train, lora: section, checkpoint } = config;
+  const vocabSize = await aboutVocabulary(config.tokenizer);
   const resolved = resolveModel(model, vocabSize);
   const lora = resolveLora(section, resolved);
   const trainable = trainableCount(resolved, lora);
@@ -78,12 +80,10 @@ export async function estimateRun(
   const tokensPerStep = batchSize === 0
     ? null
     : batchSize * gradAccumSteps * model.seqLen;
-  const textBytes = await aboutTextBytes(data.dataset);
+  const tokens = await aboutTrainTokens(config, vocabSize);
   const kept = checkpoint.keep + (checkpoint.best ? 1 : 0);
   let totalSteps = steps ?? null;
-  if (steps === undefined && tokensPerStep !== null && textBytes !== null) {
-    const tokens = textBytes * (1 - data.valFraction) /
-      aboutBytesPerToken(tokenizer.type, vocabSize);
+  if (steps === undefined && tokensPerStep !== null && tokens !== null) {
     const epochs = train.epochs ?? 1;
     totalSteps = Math.max(1, Math.floor(epochs * tokens / tokensPerStep));
   }
@@ -106,11 +106,14 @@ export async function estimateRun(
 /**
  * Trains some steps on made-up tokens, on the device of the configuration.
  *
+ * @param options.freeGpuMemory As for `openSession`.
  * @throws {UserError} If there is no such device, or too little memory.
  */
 export async function tryRun(
   config: HearthConfig,
-  { signal }: { signal: AbortSignal },
+  { freeGpuMemory, ...timing }:
+    & Parameters<typeof timeTrial>[1]
+    & Pick<OpenSessionOptions, "freeGpuMemory">,
 ): Promise<TrialResult> {
   const { device, threads, gemm, precision, strictDevice: strict } = config;
   const vocabSize = await aboutVocabulary(config.tokenizer);
@@ -120,7 +123,16 @@ export async function tryRun(
     work: stepWork(config),
   });
   try {
-    const train = { ...config.train, batchSize: config.train.batchSize || 1 };
+    let { batchSize } = config.train;
+    if (batchSize === 0) {
+      const memoryBytes = backend.limits?.programBytes ??
+        await freeGpuMemory?.(backend.device) ?? null;
+      const tokens = await aboutTrainTokens(config, vocabSize) ?? Infinity;
+      const windows = tokens / model.seqLen;
+      const known = { backend, memoryBytes, vocabSize, windows };
+      batchSize = autoBatch(config, known).batchSize;
+    }
+    const train = { ...config.train, batchSize };
     const { tune } = config;
     const trial = await openTrialStep(backend, {
       model,
@@ -128,7 +140,7 @@ export async function tryRun(
       config: { train, tune },
     });
     try {
-      const microStepMs = await timeTrial(trial, { signal });
+      const microStepMs = await timeTrial(trial, timing);
       const { id, name } = backend.device;
       return {
         stepMs: microStepMs * train.gradAccumSteps,
@@ -179,6 +191,16 @@ async function aboutVocabulary(
   return size;
 }
 
+/** Of one epoch; null where only the data tells. */
+async function aboutTrainTokens(
+  { tokenizer, data }: HearthConfig,
+  vocabSize: number,
+): Promise<number | null> {
+  const textBytes = await aboutTextBytes(data.dataset);
+  return textBytes === null ? null : textBytes * (1 - data.valFraction) /
+    aboutBytesPerToken(tokenizer.type, vocabSize);
+}
+
 /**
  * Measured on the built-in stories: 3.2 for 1024 ids, 3.9 for 2048; a word of
  * English is five letters and a space.
@@ -200,6 +222,6 @@ export function isQuickToTry(
 ): boolean {
   const { type, vocabSize } = tokenizer;
   const resolved = resolveModel(model, type === "bpe" ? vocabSize : BYTES);
-  const tokens = (train.batchSize || 1) * model.seqLen;
+  const tokens = train.batchSize * model.seqLen || AUTO_TOKENS;
   return tokens * flopsPerToken(resolved) < QUICK_OPERATIONS;
 }

@@ -12,6 +12,7 @@ import type { HearthConfig } from "../../config/hearth_config.ts";
 import { type Launched, LaunchFailure } from "../../run/background/launch.ts";
 import { rootPaths } from "../../run/files/run_paths.ts";
 import type { RunState } from "../../run/files/run_state.ts";
+import { freeGpuMemory } from "../../run/telemetry/gpu_sampler.ts";
 import {
   estimateRun,
   isQuickToTry,
@@ -189,7 +190,7 @@ export class ReviewScreen implements Screen {
     this.#trial = "running";
     this.#host.changed(true);
     try {
-      this.#trial = await tryRun(config, { signal });
+      this.#trial = await tryRun(config, { signal, freeGpuMemory });
     } catch (error) {
       this.#trial = signal.aborted ? null : { problem: errorMessage(error) };
     }
