@@ -20,6 +20,7 @@ import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { UserError } from "../../../src/base/errors.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";
+import { openFaultyGpu } from "./_faulty_gpu.ts";
 import { noAdapter as ignore, openTestGpu, testAdapter } from "./_webgpu.ts";
 
 /** `out = table[ids]`, then doubled, then doubled again in another phase. */
@@ -308,3 +309,27 @@ Deno.test(
     gpu.close();
   },
 );
+
+for (
+  const [message, hint] of [
+    ["Not enough memory left", / with other programs closed, or a smaller --b/],
+    ["vkQueueSubmit: VK_ERROR_OUT_OF_HOST_MEMORY", / a smaller --batch-size, /],
+    ["Buffer is invalid", /^try again, or use --device cpu$/],
+  ] as const
+) {
+  Deno.test(`webgpu: what may help is said with "${message}"`, {
+    ignore,
+  }, async () => {
+    const { backend, device } = await openFaultyGpu();
+    const executable = await open(backend);
+    const event = new Event("uncapturederror", { cancelable: true });
+    device.dispatchEvent(Object.assign(event, { error: { message } }));
+    await assert.rejects(executable.run("lookUp"), (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /^Cannot compute on /);
+      assert.match(error.hint!, hint);
+      return true;
+    });
+    await backend.dispose();
+  });
+}

@@ -134,8 +134,12 @@ export class GpuDevice {
   }
 
   #fail(message: string): void {
+    // WebGPU says "Not enough memory left", Vulkan "…OUT_OF_DEVICE_MEMORY".
+    const less = /memory/i.test(message)
+      ? " with other programs closed, or a smaller --batch-size"
+      : "";
     this.#failure ??= new UserError(message, {
-      hint: "try again, or use --device cpu",
+      hint: `try again${less}, or use --device cpu`,
     });
   }
 }
