@@ -8,14 +8,14 @@
  * @module
  */
 
-import { chooseAttention } from "../../src/backend/webgpu/attention/attention_choice.ts";
+import { chooseAttention } from "../../src/backend/webgpu/choice/attention_choice.ts";
 import type { AdapterInfo } from "../../src/backend/webgpu/device/adapters.ts";
 import {
   bytesPerNumber,
   type Dispatch,
   type StoredPrecision,
 } from "../../src/backend/webgpu/dispatch.ts";
-import { chooseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { chooseGemm } from "../../src/backend/webgpu/choice/gemm_choice.ts";
 import { splitByWork } from "../../src/backend/webgpu/loading/load_program.ts";
 import { planMemory } from "../../src/backend/webgpu/loading/memory_plan.ts";
 import {

@@ -8,7 +8,7 @@
  */
 
 import { readCpuInfo } from "../../src/backend/cpu/cores.ts";
-import { matrixUnitFor } from "../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { matrixUnitFor } from "../../src/backend/webgpu/choice/matrix_choice.ts";
 import { openTuningCache } from "../../src/backend/webgpu/tuning/tuning_cache.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import type { BenchModel } from "../../src/cli/bench/bench_model.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { splitByWaves } from "../../src/backend/webgpu/gemm/gemm_waves.ts";
+import { splitByWaves } from "../../src/backend/webgpu/choice/gemm_waves.ts";
 import { timeGemm } from "../../src/backend/webgpu/tuning/time_kernels.ts";
 import type { WebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { Graph } from "../../src/graph/graph.ts";

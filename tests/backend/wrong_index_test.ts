@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../src/backend/reference/backend.ts";
-import { parseGemm } from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseGemm } from "../../src/backend/webgpu/choice/gemm_choice.ts";
 import { openWebGpuBackend } from "../../src/backend/webgpu/webgpu_backend.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { IGNORED_TARGET } from "../../src/graph/ops.ts";

@@ -8,7 +8,7 @@ import type { AdapterInfo } from "../../src/backend/webgpu/device/adapters.ts";
 import {
   formatGemm,
   gemmCandidates,
-} from "../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../src/backend/webgpu/choice/gemm_choice.ts";
 import { lower } from "../../src/backend/webgpu/lowering/lower.ts";
 import { ChosenKernels } from "../../src/backend/webgpu/tuning/kernel_choice.ts";
 import {

@@ -19,21 +19,21 @@ import type {
 } from "../backend.ts";
 import { type DriverTrials, NO_TRIALS } from "../driver_trials.ts";
 import { withGeneration } from "../kernel_generation.ts";
-import { whyNoAttention } from "./attention_matrix/attention_self_test.ts";
+import { whyNoAttention } from "./self_test/attention_self_test.ts";
 import type { AdapterInfo, FoundAdapter } from "./device/adapters.ts";
 import { GpuDevice } from "./device/device.ts";
 import type { MatrixUnit } from "./device/matrix_unit.ts";
 import { Readback } from "./device/readback.ts";
 import type { StoredPrecision } from "./dispatch.ts";
 import type { WebGpuExecutable } from "./executable.ts";
-import { gemmCandidates } from "./gemm/gemm_choice.ts";
+import { gemmCandidates } from "./choice/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "./gemm/gemm_variant.ts";
 import {
   formatUnit,
   matrixCandidates,
   matrixUnitFor,
-} from "./gemm_matrix/matrix_choice.ts";
-import { whyNoProducts, whyNoUnit } from "./gemm_matrix/matrix_self_test.ts";
+} from "./choice/matrix_choice.ts";
+import { whyNoProducts, whyNoUnit } from "./self_test/matrix_self_test.ts";
 import {
   loadedMemory,
   loadProgram,

@@ -6,8 +6,8 @@
 
 import type { Backend } from "../../backend/backend.ts";
 import type { TwoBytes } from "../../backend/webgpu/dispatch.ts";
-import { formatGemm } from "../../backend/webgpu/gemm/gemm_choice.ts";
-import { splitByWaves } from "../../backend/webgpu/gemm/gemm_waves.ts";
+import { formatGemm } from "../../backend/webgpu/choice/gemm_choice.ts";
+import { splitByWaves } from "../../backend/webgpu/choice/gemm_waves.ts";
 import { MOST_GEMV_ROWS } from "../../backend/webgpu/gemv/gemv_plan.ts";
 import { timeGemm } from "../../backend/webgpu/tuning/time_kernels.ts";
 import type { WebGpuBackend } from "../../backend/webgpu/webgpu_backend.ts";

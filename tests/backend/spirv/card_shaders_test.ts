@@ -11,7 +11,7 @@ import {
   describe,
 } from "../../../src/backend/webgpu/device/adapters.ts";
 import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
-import { matrixUnitFor } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { matrixUnitFor } from "../../../src/backend/webgpu/choice/matrix_choice.ts";
 import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { ChosenKernels } from "../../../src/backend/webgpu/tuning/kernel_choice.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
 import { compileShader } from "../../../src/backend/spirv/compile_shader.ts";
-import { parseGemm } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseGemm } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import { assertOpClose, opCases, runOpCase } from "../_op_cases.ts";
 import type { OpCase } from "../_run_op_case.ts";
 import { LEAST } from "../webgpu/_lowered.ts";

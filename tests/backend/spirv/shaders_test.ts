@@ -10,7 +10,7 @@ import {
   type Dispatch,
   type GpuTensor,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import { gemmCandidates } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { gemmCandidates } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import {
   decodePrograms,

@@ -8,10 +8,10 @@ import {
   attentionWays,
   chooseAttention,
   formatAttention,
-} from "../../../src/backend/webgpu/attention/attention_choice.ts";
+} from "../../../src/backend/webgpu/choice/attention_choice.ts";
 import type { AttentionChoice } from "../../../src/backend/webgpu/attention/attention_tile.ts";
-import { whyNoAttention } from "../../../src/backend/webgpu/attention_matrix/attention_self_test.ts";
-import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { whyNoAttention } from "../../../src/backend/webgpu/self_test/attention_self_test.ts";
+import { formatUnit } from "../../../src/backend/webgpu/choice/matrix_choice.ts";
 import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
 import type { AttentionAttrs } from "../../../src/graph/ops.ts";
 import type { Program } from "../../../src/graph/program.ts";

@@ -4,7 +4,7 @@ import type { VulkanBuffer } from "../../../src/backend/vulkan/buffer.ts";
 import type { VulkanDevice } from "../../../src/backend/vulkan/device.ts";
 import { DeviceMemory } from "../../../src/backend/vulkan/driver/memory.ts";
 import { Timeline } from "../../../src/backend/vulkan/timeline.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import {
   compileKernels,
   timeKernels,

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import {
   chooseAttention,
   formatAttention,
-} from "../../../src/backend/webgpu/attention/attention_choice.ts";
+} from "../../../src/backend/webgpu/choice/attention_choice.ts";
 import type { MatrixGradientTile } from "../../../src/backend/webgpu/attention/attention_tile.ts";
 import { TIMES_FOR_ONE_HEAD } from "../../../src/backend/webgpu/kernels/attention_backward.ts";
 import type { AttentionAttrs } from "../../../src/graph/ops.ts";

@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
-import { formatVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { formatVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type { GemmVariant } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
-import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { formatUnit } from "../../../src/backend/webgpu/choice/matrix_choice.ts";
 import { recordSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { openWebGpuBackend } from "../../../src/backend/webgpu/webgpu_backend.ts";
 import { gradients } from "../../../src/graph/gradients.ts";

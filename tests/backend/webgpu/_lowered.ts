@@ -11,7 +11,7 @@ import type {
   Dispatch,
   StoredPrecision,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import { parseGemm } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseGemm } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type { GemmTile } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { plan } from "../../../src/graph/plan.ts";

@@ -7,12 +7,12 @@
  */
 
 import { listVulkanAdapters } from "../../../src/backend/vulkan/adapters.ts";
-import { chooseAttention } from "../../../src/backend/webgpu/attention/attention_choice.ts";
+import { chooseAttention } from "../../../src/backend/webgpu/choice/attention_choice.ts";
 import type { FoundAdapter } from "../../../src/backend/webgpu/device/adapters.ts";
 import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type { GemmVariant } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
-import { matrixUnitFor } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { matrixUnitFor } from "../../../src/backend/webgpu/choice/matrix_choice.ts";
 import {
   openWebGpuBackend,
   type WebGpuBackend,

@@ -3,7 +3,7 @@
 import {
   formatGemm,
   parseGemm,
-} from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type {
   GemmShape,
   GemmTile,

@@ -6,7 +6,7 @@ import {
   chooseAttention,
   formatAttention,
   knownAttention,
-} from "../../../src/backend/webgpu/attention/attention_choice.ts";
+} from "../../../src/backend/webgpu/choice/attention_choice.ts";
 import type { MatrixAttention } from "../../../src/backend/webgpu/attention/attention_tile.ts";
 import {
   matrixAttention,

@@ -7,7 +7,7 @@ import {
   canMatrixGradient,
   gradientTiles,
 } from "../../../src/backend/webgpu/attention_matrix/attention_matrix_part.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import { gradients } from "../../../src/graph/gradients.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";

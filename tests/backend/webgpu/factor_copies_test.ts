@@ -10,7 +10,7 @@ import type {
   StoredPrecision,
   StoredType,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type { KernelContext } from "../../../src/backend/webgpu/kernel.ts";
 import { normKernels } from "../../../src/backend/webgpu/kernels/norms.ts";
 import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";

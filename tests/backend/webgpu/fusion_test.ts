@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
-import { sumsColumns } from "../../../src/backend/webgpu/gemm/gemm.ts";
+import { sumsColumns } from "../../../src/backend/webgpu/kernels/gemm.ts";
 import {
   chooseGemm,
   gemmCandidates,
   parseVariant,
-} from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import { findFused } from "../../../src/backend/webgpu/lowering/fusion.ts";
 import { lower } from "../../../src/backend/webgpu/lowering/lower.ts";
 import type { WebGpuOptions } from "../../../src/backend/webgpu/webgpu_backend.ts";

@@ -6,7 +6,7 @@ import {
   formatGemm,
   gemmCandidates,
   parseGemm,
-} from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import { timeGemm } from "../../../src/backend/webgpu/tuning/time_kernels.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";

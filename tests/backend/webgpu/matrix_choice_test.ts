@@ -9,7 +9,7 @@ import {
   parseGemm,
   parseVariant,
   tunedCandidates,
-} from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type {
   GemmVariant,
   MatrixTile,
@@ -17,12 +17,12 @@ import type {
 import {
   splitByWaves,
   waste,
-} from "../../../src/backend/webgpu/gemm/gemm_waves.ts";
+} from "../../../src/backend/webgpu/choice/gemm_waves.ts";
 import { matrixWorkgroupBytes } from "../../../src/backend/webgpu/gemm_matrix/gemm_matrix.ts";
 import {
   matrixCandidates,
   matrixUnitFor,
-} from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+} from "../../../src/backend/webgpu/choice/matrix_choice.ts";
 import { ChosenKernels } from "../../../src/backend/webgpu/tuning/kernel_choice.ts";
 import { openTuningCache } from "../../../src/backend/webgpu/tuning/tuning_cache.ts";
 

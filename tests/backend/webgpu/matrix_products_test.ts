@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
 import type { MatrixUnit } from "../../../src/backend/webgpu/device/matrix_unit.ts";
-import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { formatUnit } from "../../../src/backend/webgpu/choice/matrix_choice.ts";
 import { recordSite } from "../../../src/backend/webgpu/tuning/kernel_sites.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import { plan } from "../../../src/graph/plan.ts";

@@ -10,10 +10,10 @@ import type {
   StoredPrecision,
   StoredType,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import { gemmDispatches } from "../../../src/backend/webgpu/gemm/gemm.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { gemmDispatches } from "../../../src/backend/webgpu/kernels/gemm.ts";
+import { parseVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type { MatrixTile } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
-import { formatUnit } from "../../../src/backend/webgpu/gemm_matrix/matrix_choice.ts";
+import { formatUnit } from "../../../src/backend/webgpu/choice/matrix_choice.ts";
 import { shaderText } from "../../../src/backend/webgpu/loading/pipelines.ts";
 import { gradientScale } from "../../../src/backend/webgpu/lowering/gradients.ts";
 import {

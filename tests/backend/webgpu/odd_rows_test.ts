@@ -11,7 +11,7 @@ import {
   storedLength,
   type StoredPrecision,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type { LowerOptions } from "../../../src/backend/webgpu/lowering/lower.ts";
 import { chooseStorage } from "../../../src/backend/webgpu/lowering/storage.ts";
 import { decodeFloats, encodeFloats } from "../../../src/base/float_formats.ts";

@@ -8,7 +8,7 @@ import {
   type Dispatch,
   MAX_GROUPS,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import { gemmCandidates } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { gemmCandidates } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import {
   decodePrograms,
   dispatchesOf,

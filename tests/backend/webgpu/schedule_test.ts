@@ -4,7 +4,7 @@ import type {
   Dispatch,
   GpuTensor,
 } from "../../../src/backend/webgpu/dispatch.ts";
-import { parseVariant } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseVariant } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import {
   type MemoryPlan,
   placeOf,

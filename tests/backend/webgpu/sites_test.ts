@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { AttentionChoice } from "../../../src/backend/webgpu/attention/attention_tile.ts";
-import { parseGemm } from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+import { parseGemm } from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type {
   GemmShape,
   GemmVariant,

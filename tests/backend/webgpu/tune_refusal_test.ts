@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   parseGemm,
   shapeKey,
-} from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import { NotCompiled } from "../../../src/backend/webgpu/loading/load_program.ts";
 import {
   formatChoice,

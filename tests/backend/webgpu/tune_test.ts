@@ -9,7 +9,7 @@ import {
   parseVariant,
   shapeKey,
   tunedCandidates,
-} from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import {
   ChosenKernels,
   formatChoice,

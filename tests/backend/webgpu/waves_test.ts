@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import {
   parseGemm,
   parseVariant,
-} from "../../../src/backend/webgpu/gemm/gemm_choice.ts";
+} from "../../../src/backend/webgpu/choice/gemm_choice.ts";
 import type { ThreadTile } from "../../../src/backend/webgpu/gemm/gemm_variant.ts";
 import {
   coreWork,
   splitByWaves,
   waste,
-} from "../../../src/backend/webgpu/gemm/gemm_waves.ts";
+} from "../../../src/backend/webgpu/choice/gemm_waves.ts";
 
 const tile = (text: string) => parseGemm(text) as ThreadTile;
 const shape = (M: number, N: number, K: number) => (

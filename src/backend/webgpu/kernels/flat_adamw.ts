@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Call } from "../../../graph/ops.ts";
+import type { PlacedTensor } from "../../../graph/program.ts";
 import {
   bind,
   type Dispatch,
@@ -12,13 +14,27 @@ import {
   groups,
 } from "../dispatch.ts";
 import type { KernelContext } from "../kernel.ts";
-import {
-  FLAT_BLOCK,
-  type FlatRole,
-  type FlatUpdate,
-} from "../lowering/flat_update.ts";
 import { entry } from "../shader/wgsl.ts";
 import { adamwStatements } from "./optimizer.ts";
+
+/** Tensors begin at multiples of this, and share a weight decay within it. */
+export const FLAT_BLOCK = 1024;
+
+/** What AdamW works on, in four arrays of the same layout. */
+export const FLAT_ROLES = ["param", "grad", "m", "v"] as const;
+
+/** One of these arrays. */
+export type FlatRole = typeof FLAT_ROLES[number];
+
+/** Some neighbouring `adamw` calls that become one dispatch. */
+export interface FlatUpdate {
+  readonly phase: string;
+  readonly calls: readonly Call<"adamw", PlacedTensor>[];
+  /** Where the tensors of each call begin, in elements. */
+  readonly starts: readonly number[];
+  /** Elements of each array. */
+  readonly length: number;
+}
 
 /** One dispatch for all calls of an update: a workgroup per block. */
 export function flatAdamw(

@@ -8,7 +8,7 @@
 
 import type { Call } from "../../../graph/ops.ts";
 import type { Dispatch, GpuTensor } from "../dispatch.ts";
-import { gemmDispatches, sumsColumns } from "../gemm/gemm.ts";
+import { gemmDispatches, sumsColumns } from "./gemm.ts";
 import type { Epilogue } from "../gemm/gemm_epilogue.ts";
 import { shapeOf } from "../gemm/gemm_variant.ts";
 import { gemvDispatch } from "../gemv/gemv.ts";

@@ -12,26 +12,12 @@
 import type { AnyCall, Call } from "../../../graph/ops.ts";
 import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { sizeOf } from "../../../graph/tensor.ts";
+import {
+  FLAT_BLOCK,
+  FLAT_ROLES,
+  type FlatUpdate,
+} from "../kernels/flat_adamw.ts";
 import { countReaders } from "./neighbours.ts";
-
-/** Tensors begin at multiples of this, and share a weight decay within it. */
-export const FLAT_BLOCK = 1024;
-
-/** What AdamW works on, in four arrays of the same layout. */
-export const FLAT_ROLES = ["param", "grad", "m", "v"] as const;
-
-/** One of these arrays. */
-export type FlatRole = typeof FLAT_ROLES[number];
-
-/** Some neighbouring `adamw` calls that become one dispatch. */
-export interface FlatUpdate {
-  readonly phase: string;
-  readonly calls: readonly Call<"adamw", PlacedTensor>[];
-  /** Where the tensors of each call begin, in elements. */
-  readonly starts: readonly number[];
-  /** Elements of each array. */
-  readonly length: number;
-}
 
 /** Some neighbouring `sumSquares` calls, each adding to the one before. */
 export type SumChain = readonly Call<"sumSquares", PlacedTensor>[];

@@ -25,7 +25,11 @@ import {
   type StoredPrecision,
   type StoredType,
 } from "../dispatch.ts";
-import { FLAT_ROLES, type FlatRole, type FlatUpdate } from "./flat_update.ts";
+import {
+  FLAT_ROLES,
+  type FlatRole,
+  type FlatUpdate,
+} from "../kernels/flat_adamw.ts";
 import { chooseStorage } from "./storage.ts";
 
 /** An update and its arrays. */

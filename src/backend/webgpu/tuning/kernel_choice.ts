@@ -13,7 +13,7 @@ import {
   chooseAttention,
   formatAttention,
   knownAttention,
-} from "../attention/attention_choice.ts";
+} from "../choice/attention_choice.ts";
 import type { AttentionChoice } from "../attention/attention_tile.ts";
 import type { AdapterInfo } from "../device/adapters.ts";
 import {
@@ -25,9 +25,9 @@ import {
   misfit,
   shapeKey,
   tunedCandidates,
-} from "../gemm/gemm_choice.ts";
+} from "../choice/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
-import { MOST_SPLITS, splitByWaves } from "../gemm/gemm_waves.ts";
+import { MOST_SPLITS, splitByWaves } from "../choice/gemm_waves.ts";
 import {
   attentionKey,
   type AttentionSite,

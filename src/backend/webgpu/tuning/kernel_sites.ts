@@ -12,7 +12,7 @@ import type { PlacedTensor, Program } from "../../../graph/program.ts";
 import { attentionFlops } from "../attention/attention_tile.ts";
 import type { MatrixUnit } from "../device/matrix_unit.ts";
 import type { StoredAs, StoredPrecision } from "../dispatch.ts";
-import { shapeKey } from "../gemm/gemm_choice.ts";
+import { shapeKey } from "../choice/gemm_choice.ts";
 import type { EpilogueCall } from "../gemm/gemm_epilogue.ts";
 import { type GemmShape, shapeOf } from "../gemm/gemm_variant.ts";
 import { MOST_GEMV_ROWS } from "../gemv/gemv_plan.ts";

@@ -14,9 +14,9 @@
  * @module
  */
 
-import { ENOUGH_TILES, formatGemm, misfit } from "../gemm/gemm_choice.ts";
+import { ENOUGH_TILES, formatGemm, misfit } from "../choice/gemm_choice.ts";
 import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
-import { splitByWaves } from "../gemm/gemm_waves.ts";
+import { splitByWaves } from "../choice/gemm_waves.ts";
 import { formatChoice, type KernelChoice } from "./kernel_choice.ts";
 import {
   type GemmSite,

@@ -1,8 +1,8 @@
 /**
  * Matrix products as dispatches: one, or two where the depth is split.
  *
- * The shader is gemm_kernel.ts's, or ../gemm_matrix/gemm_matrix.ts's; which
- * variant a shape gets, gemm_choice.ts says.
+ * The shader is ../gemm/gemm_kernel.ts's, or ../gemm_matrix/gemm_matrix.ts's;
+ * which variant a shape gets, ../choice/gemm_choice.ts says.
  *
  * @module
  */
@@ -19,10 +19,10 @@ import {
   matrixKernel,
 } from "../gemm_matrix/gemm_matrix.ts";
 import { entry, joined } from "../shader/wgsl.ts";
-import { finishAt } from "./gemm_epilogue.ts";
-import type { GemmTensors } from "./gemm_frame.ts";
-import { canSumColumns, gemmKernel } from "./gemm_kernel.ts";
-import type { GemmShape, GemmTile, GemmVariant } from "./gemm_variant.ts";
+import { finishAt } from "../gemm/gemm_epilogue.ts";
+import type { GemmTensors } from "../gemm/gemm_frame.ts";
+import { canSumColumns, gemmKernel } from "../gemm/gemm_kernel.ts";
+import type { GemmShape, GemmTile, GemmVariant } from "../gemm/gemm_variant.ts";
 
 /**
  * Whether workgroups can sum the columns of `b` by the way: each thread has

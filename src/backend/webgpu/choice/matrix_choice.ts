@@ -10,8 +10,11 @@
 import type { MatrixUnit } from "../device/matrix_unit.ts";
 import type { StoredPrecision } from "../dispatch.ts";
 import type { GemmShape, MatrixTile } from "../gemm/gemm_variant.ts";
-import { waste } from "../gemm/gemm_waves.ts";
-import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
+import { waste } from "./gemm_waves.ts";
+import {
+  matrixThreads,
+  matrixWorkgroupBytes,
+} from "../gemm_matrix/gemm_matrix.ts";
 
 /**
  * Tiles, and the part of a subgroup, in the words of {@linkcode formatMatrix},

@@ -1,6 +1,6 @@
 /**
  * A quick test of attention and its gradient on a matrix unit, before it is
- * trusted with a run; see ../gemm_matrix/matrix_self_test.ts.
+ * trusted with a run; see matrix_self_test.ts.
  *
  * Beside products, attention needs that results of a unit are multiplied number
  * by number, and that the threads of a subgroup see what others of it wrote.
@@ -16,7 +16,7 @@ import { plan } from "../../../graph/plan.ts";
 import type { Program } from "../../../graph/program.ts";
 import type { Executable } from "../../backend.ts";
 import type { MatrixUnit } from "../device/matrix_unit.ts";
-import { formatUnit } from "../gemm_matrix/matrix_choice.ts";
+import { formatUnit } from "../choice/matrix_choice.ts";
 
 /** Three tiles of keys, the last of which is no whole one. */
 const T = 72;

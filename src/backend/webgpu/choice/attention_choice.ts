@@ -2,7 +2,7 @@
  * Which kernels compute attention and its gradient.
  *
  * On matrix units only where activations are stored in two bytes, as products;
- * see gemm_matrix/matrix_choice.ts.
+ * see matrix_choice.ts.
  *
  * @module
  */
@@ -16,14 +16,14 @@ import {
 import { subgroupRows } from "../attention_matrix/attention_matrix_rows.ts";
 import type { AdapterInfo } from "../device/adapters.ts";
 import type { MatrixUnit } from "../device/matrix_unit.ts";
-import { formatUnit } from "../gemm_matrix/matrix_choice.ts";
-import { STAGED_BYTES } from "./attention_products.ts";
+import { formatUnit } from "./matrix_choice.ts";
+import { STAGED_BYTES } from "../attention/attention_products.ts";
 import type {
   AttentionChoice,
   MatrixAttention,
   MatrixGradientTile,
   TileAttention,
-} from "./attention_tile.ts";
+} from "../attention/attention_tile.ts";
 
 /** What there is a choice for. */
 type AttentionOp = "attention" | "attentionBackward";

@@ -19,7 +19,7 @@ import type { Executable } from "../../backend.ts";
 import type { MatrixUnit } from "../device/matrix_unit.ts";
 import type { GemmTile } from "../gemm/gemm_variant.ts";
 import type { ChooseGemm } from "../lowering/lower.ts";
-import { formatUnit } from "./matrix_choice.ts";
+import { formatUnit } from "../choice/matrix_choice.ts";
 
 /** A device that multiplies. */
 interface ProductDevice {

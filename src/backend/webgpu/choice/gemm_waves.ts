@@ -9,10 +9,10 @@
  * @module
  */
 
-import { matrixSums, ON_UNITS } from "../gemm_matrix/matrix_waves.ts";
+import { matrixSums, ON_UNITS } from "./matrix_waves.ts";
 import { CORES } from "./cores.ts";
-import { gemmThreads } from "./gemm_kernel.ts";
-import type { GemmShape, GemmTile } from "./gemm_variant.ts";
+import { gemmThreads } from "../gemm/gemm_kernel.ts";
+import type { GemmShape, GemmTile } from "../gemm/gemm_variant.ts";
 
 /** Threads that give work to all parts of a core: 32 to each of four. */
 const CORE_THREADS = 128;

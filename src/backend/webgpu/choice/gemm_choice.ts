@@ -11,14 +11,14 @@ import {
   matrixCandidates,
   matrixTilesFor,
   parseMatrix,
-} from "../gemm_matrix/matrix_choice.ts";
-import { gemmThreads, gemmWorkgroupBytes } from "./gemm_kernel.ts";
+} from "./matrix_choice.ts";
+import { gemmThreads, gemmWorkgroupBytes } from "../gemm/gemm_kernel.ts";
 import type {
   GemmShape,
   GemmTile,
   GemmVariant,
   ThreadTile,
-} from "./gemm_variant.ts";
+} from "../gemm/gemm_variant.ts";
 import { MOST_SPLITS, splitByWaves, waste } from "./gemm_waves.ts";
 
 /**

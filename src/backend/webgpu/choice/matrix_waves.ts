@@ -7,9 +7,12 @@
  * @module
  */
 
-import { CORES } from "../gemm/cores.ts";
+import { CORES } from "./cores.ts";
 import type { MatrixTile } from "../gemm/gemm_variant.ts";
-import { matrixThreads, matrixWorkgroupBytes } from "./gemm_matrix.ts";
+import {
+  matrixThreads,
+  matrixWorkgroupBytes,
+} from "../gemm_matrix/gemm_matrix.ts";
 
 /**
  * What the workgroups of a core share. There is more memory for them, 227 KB,
