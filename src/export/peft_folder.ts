@@ -95,12 +95,11 @@ function modulesOf(model: ModelConfig, lora: Lora): AdaptedModule[] {
     const adapter = param === null ? undefined : known.get(param);
     if (!adapter) return [];
     const [outs] = adapter.b.shape;
-    const isWhole = adapter.isTransposed; // gpt2's are never parts
     return {
       name: name.replace(/\.weight$/, ""),
       adapter,
-      firstRow: isWhole ? 0 : offset / shape[1],
-      rows: isWhole ? outs : shape[0],
+      firstRow: offset / shape[1], // 0 of gpt2's, which are never parts
+      rows: adapter.isTransposed ? outs : shape[0],
     };
   });
 }

@@ -79,11 +79,16 @@ Deno.test("exportModel() aligns the tensors of a gguf, in every dtype", () =>
     // Bytes of 64 numbers.
     const sizes = { f32: 256, f16: 128, bf16: 128, q8_0: 68 } as const;
     for (const dtype of ["f32", "f16", "bf16", "q8_0"] as const) {
-      const { tensorInfos, tensorDataOffset, bytes } = await written(
+      const { metadata, tensorInfos, tensorDataOffset, bytes } = await written(
         dir,
         MODELS.gpt2,
         dtype,
       );
+      // llama.cpp's LLAMA_FTYPE_ALL_F32, then LLAMA_FTYPE_MOSTLY_…
+      const types = { f32: 0, f16: 1, q8_0: 7, bf16: 32 };
+      assert.partialDeepStrictEqual(metadata, {
+        "general.file_type": types[dtype],
+      });
       assert.equal(tensorDataOffset % 32n, 0n);
       let end = 0;
       for (const { name, offset, shape, dtype: id } of tensorInfos) {

@@ -63,14 +63,28 @@ Deno.test("collectReport() brings a long curve down to means", () =>
 
 Deno.test("reportPage() lets no text become markup", () =>
   inTempDir(async (root) => {
-    const page = reportPage(await reportOn(root), {
-      scripts: [],
-      styles: [],
-    }, "today");
+    const report = await reportOn(root);
+    const assets = { scripts: [], styles: [] };
+    const page = reportPage(report, assets, "today");
     assert.equal(page.match(/<script/g)?.length, 1); // the data
     assert.ok(page.includes("&lt;/script&gt;&lt;script&gt;document.title"));
     assert.ok(page.includes("<title>owl-1, fox-1</title>"));
     assert.ok(!/(src|href)=/.test(page), "the page asks for another file");
+    assert.ok(page.includes('<span class="run run-1">fox-1</span>'));
+    // Samples have a heading where there are any.
+    const heading = "<h2>Samples</h2>";
+    assert.equal(page.split(heading).length, 2);
+    const runs = report.runs.map((run) => ({ ...run, samples: null }));
+    const without = reportPage({ ...report, runs }, assets, "today");
+    assert.ok(!without.includes(heading));
+  }));
+
+Deno.test("writeReport() says when, in whole minutes", () =>
+  inTempDir(async (root) => {
+    const path = `${root}/report.html`;
+    await writeReport(path, await reportOn(root));
+    const page = await Deno.readTextFile(path);
+    assert.match(page, /, 2\d{3}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d UTC<\/p>/);
   }));
 
 Deno.test("reportPage() allows its own scripts and styles, and no others", () =>

@@ -42,6 +42,11 @@ Deno.test("TextStream.flush() gives what was held back at the end", () => {
   assert.equal(stream.flush(), "\ufffd");
 });
 
+Deno.test("TextStream.flush() asks no decoder for the text of nothing", () => {
+  const decode = () => assert.fail("some decoders cannot");
+  assert.equal(new TextStream({ decode }).flush(), "");
+});
+
 Deno.test("TextStream keeps the space between words", () => {
   assert.deepEqual(
     pushAll(new TextStream(WORDS), [1, 2, 3, 1]),
