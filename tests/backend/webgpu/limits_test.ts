@@ -73,7 +73,7 @@ Deno.test(
     await assert.rejects(compile(256 * KIB + 3), {
       name: "UserError",
       message:
-        /"x0" takes 1.0 MB, the largest piece that it can bind is 1.0 MB$/,
+        /"x0" takes 1,048,588 bytes, the largest piece that it can bind is 1,048,576 bytes$/,
     });
     assert.ok(made.length > 0 && made.every((size) => size <= most), `${made}`);
     await backend.dispose();
