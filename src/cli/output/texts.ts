@@ -72,11 +72,14 @@ async function printSample(
   write(prompt);
   const startedAt = performance.now();
   let count = 0;
-  for await (const { text } of tokens) {
-    write(text);
-    count++;
+  try {
+    for await (const { text } of tokens) {
+      write(text);
+      count++;
+    }
+  } finally {
+    app.print(); // an error begins a line of its own
   }
-  app.print();
   const ms = performance.now() - startedAt;
   app.note(
     `${formatCount(count)} tokens in ${formatDuration(ms)}, ` +
