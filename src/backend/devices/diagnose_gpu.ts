@@ -182,8 +182,9 @@ function diagnoseCards(
   ).filter(({ problem }) => !seen.has(problem) && seen.add(problem));
 }
 
+/** From the kernel up to the libraries: what is amiss first. */
 function diagnoseNvidia(card: Card, findings: GpuFindings): GpuProblem {
-  const { isContainer, env, nvidiaKernelVersion: kernel } = findings;
+  const { isContainer, nvidiaKernelVersion: kernel } = findings;
   if (card.driver === "nouveau") {
     return {
       problem: "the NVIDIA card runs on the nouveau driver",
@@ -196,14 +197,22 @@ function diagnoseNvidia(card: Card, findings: GpuFindings): GpuProblem {
       fix: "install NVIDIA's driver (Ubuntu: ubuntu-drivers install), reboot",
     };
   }
-  if (findings.nvidiaNodes.length === 0) {
+  return diagnoseNvidiaNodes(kernel, findings) ??
+    diagnoseNvidiaVulkan(kernel, findings);
+}
+
+/** What is wrong with its device files, if anything is. */
+function diagnoseNvidiaNodes(
+  kernel: string,
+  { isContainer, nvidiaNodes: nodes }: GpuFindings,
+): GpuProblem | null {
+  if (nodes.length === 0) {
     return isContainer ? passIn("NVIDIA", "add --gpus all to docker run") : {
       problem: `the NVIDIA driver ${kernel} is loaded, but there is no ` +
         "/dev/nvidia0",
       fix: "run nvidia-modprobe -u -c=0 as root, or reboot",
     };
   }
-  const nodes = findings.nvidiaNodes;
   const locked = nodes.find(({ access }) => access === "denied");
   if (locked) {
     return {
@@ -218,6 +227,15 @@ function diagnoseNvidia(card: Card, findings: GpuFindings): GpuProblem {
       fix: "reboot; sudo dmesg | grep NVRM says what the driver met",
     };
   }
+  return null;
+}
+
+/** What is wrong with the part of it that programs load. */
+function diagnoseNvidiaVulkan(
+  kernel: string,
+  findings: GpuFindings,
+): GpuProblem {
+  const { isContainer, env } = findings;
   const icds = icdsOf(NVIDIA, findings);
   if (icds.length === 0) {
     const capabilities = env.NVIDIA_DRIVER_CAPABILITIES;

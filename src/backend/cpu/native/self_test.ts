@@ -143,20 +143,32 @@ function productIsRight(
   }
 
   // 3. The same by plain loops; nothing is written behind the result.
+  return isProduct(memory, { M, N, K, trans, format }, {
+    ...{ a, b, bias, add, out },
+  }) && Number.isNaN(f32[out / 4 + M * N]);
+}
+
+/** Whether `out` is the product, as plain loops make it. */
+function isProduct(
+  { buffer }: WebAssembly.Memory,
+  { M, N, K, trans, format }: Omit<Product, "mr" | "nr">,
+  at: Record<"a" | "b" | "bias" | "add" | "out", number>,
+): boolean {
+  const f32 = new Float32Array(buffer), u32 = new Uint32Array(buffer);
   const rounded = (word: number) =>
     format === "bf16" ? toBf16(u32[word]) : f32[word];
   for (let i = 0; i < M; i++) {
     for (let j = 0; j < N; j++) {
-      let sum = f32[bias / 4 + j] + f32[add / 4 + i * N + j];
+      let sum = f32[at.bias / 4 + j] + f32[at.add / 4 + i * N + j];
       for (let k = 0; k < K; k++) {
-        sum += rounded(a / 4 + (trans ? k * M + i : i * K + k)) *
-          rounded(b / 4 + (trans ? j * K + k : k * N + j));
+        sum += rounded(at.a / 4 + (trans ? k * M + i : i * K + k)) *
+          rounded(at.b / 4 + (trans ? j * K + k : k * N + j));
       }
-      const difference = Math.abs(sum - f32[out / 4 + i * N + j]);
+      const difference = Math.abs(sum - f32[at.out / 4 + i * N + j]);
       if (!(difference < TOLERANCE)) return false; // NaN is no agreement
     }
   }
-  return Number.isNaN(f32[out / 4 + M * N]);
+  return true;
 }
 
 /** The f32 with these bits, rounded to the nearest bf16, ties to even. */

@@ -104,9 +104,9 @@ export function tileLoad(
     firstLane?: number;
   },
 ): TileLoad {
-  const { tile, alongK, K } = factor;
+  const { alongK, K } = factor;
+  const { type, at, own } = tileLayout(factor, tileK);
   const units = loadUnits(factor, tileK);
-  const quarter = tile / 4;
   const guardK = K % tileK !== 0;
   const turns = range(Math.ceil(units / threads));
   const guarded = (turn: number, body: string) =>
@@ -114,15 +114,12 @@ export function tileLoad(
       ? body
       : `if (${prefix}Unit${turn} < ${units}u) {${body}
     }`;
-  const depths = tileK / 4; // which neighbours read next to each other
   const unit = firstLane === 0
     ? "lane"
     : `(lane + ${threads - firstLane}u) % ${threads}u`;
   const begin = turns.map((turn) => {
     const name = `${prefix}Unit${turn}`;
-    const [k, o] = alongK
-      ? [`4u * (${name} % ${depths}u)`, `${name} / ${depths}u`]
-      : [`${name} / ${quarter}u`, `${name} % ${quarter}u`];
+    const { k, o } = own(name);
     return `
   let ${name} = ${unit} + ${turn * threads}u;
   let ${prefix}K${turn} = ${k};
@@ -131,14 +128,7 @@ export function tileLoad(
   const register = (turn: number, j: number) => `${prefix}${turn}_${j}`;
   const perTurn = range(alongK ? 4 : 1);
   return {
-    type: alongK
-      ? `array<array<array<vec4<f32>, ${
-        quarter + paddedVectors(tileK)
-      }>, ${depths}>, 4>`
-      : `array<array<vec4<f32>, ${quarter}>, ${tileK}>`,
-    at: (array, k, o) =>
-      alongK ? `${array}[${k % 4}][${k >> 2}][${o}]` : `${array}[${k}][${o}]`,
-    begin,
+    ...{ type, at, begin },
     registers: turns.flatMap((turn) => perTurn.map((j) => register(turn, j))),
     take: (k) =>
       turns.map((turn) =>
@@ -181,6 +171,38 @@ export function tileLoad(
       ${at(0)} = ${register(turn, 0)};`,
         );
       }).join(""),
+  };
+}
+
+/**
+ * How a tile lies in workgroup memory, and the depth and place of the `unit`th
+ * part that a thread loads.
+ */
+function tileLayout({ tile, alongK }: Factor, tileK: number): {
+  type: string;
+  at(array: string, k: number, o: string): string;
+  own(unit: string): { k: string; o: string };
+} {
+  const quarter = tile / 4;
+  if (!alongK) {
+    return {
+      type: `array<array<vec4<f32>, ${quarter}>, ${tileK}>`,
+      at: (array, k, o) => `${array}[${k}][${o}]`,
+      own: (unit) => ({
+        k: `${unit} / ${quarter}u`,
+        o: `${unit} % ${quarter}u`,
+      }),
+    };
+  }
+  const depths = tileK / 4; // which neighbours read next to each other
+  const row = quarter + paddedVectors(tileK);
+  return {
+    type: `array<array<array<vec4<f32>, ${row}>, ${depths}>, 4>`,
+    at: (array, k, o) => `${array}[${k % 4}][${k >> 2}][${o}]`,
+    own: (unit) => ({
+      k: `4u * (${unit} % ${depths}u)`,
+      o: `${unit} / ${depths}u`,
+    }),
   };
 }
 

@@ -123,24 +123,11 @@ export function matrixLoad(
     take: (k) => {
       const read = (guardK: boolean) =>
         all((turn) => {
-          const at = (behind: number) => {
-            const within = `${EIGHT}u * ${quadOf(turn)}` +
-              (behind === 0 ? "" : ` + ${behind}u`);
-            const row = rowOf(turn);
-            const place = (o: string, k: string): LoadPlace => ({
-              ...{ o, k, guardK, raw },
+          const at = (behind: number) =>
+            numbersAt(factor, {
+              ...{ first, row: rowOf(turn), quad: quadOf(turn), behind },
+              ...{ k, guardK, raw },
             });
-            return alongK
-              ? loadAlongK(
-                factor,
-                0,
-                place(`${first} + ${row}`, `${k} + ${within}`),
-              )
-              : loadAlongSize(
-                factor,
-                place(`${first} + ${within}`, `${k} + ${row}`),
-              );
-          };
           return isWhole
             ? `
       ${whole(turn)} = ${at(0)};`
@@ -172,6 +159,27 @@ export function matrixLoad(
       ${highSum} += ${numbers(ofHigh)};`;
       }),
   };
+}
+
+/**
+ * The numbers of a quad of a row of the tile that begins at `first`, a depth
+ * `k`: four of them, `behind` its begin, or all eight.
+ */
+function numbersAt(
+  factor: Factor,
+  { first, row, quad, behind, k, guardK, raw }:
+    & Record<"first" | "row" | "quad", string>
+    & { behind: number }
+    & Omit<LoadPlace, "o">,
+): string {
+  const within = `${EIGHT}u * ${quad}` + (behind === 0 ? "" : ` + ${behind}u`);
+  return factor.alongK
+    ? loadAlongK(factor, 0, {
+      ...{ o: `${first} + ${row}`, k: `${k} + ${within}`, guardK, raw },
+    })
+    : loadAlongSize(factor, {
+      ...{ o: `${first} + ${within}`, k: `${k} + ${row}`, guardK, raw },
+    });
 }
 
 /** Which quad of which row a thread has at each of its turns. */
