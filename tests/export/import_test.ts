@@ -144,6 +144,11 @@ const DAMAGES: [
     (folder) => Deno.writeTextFile(`${folder}/config.json`, "{"),
     /config\.json is not JSON/,
   ],
+  ...["null", "7"].map((json): typeof DAMAGES[number] => [
+    `a config.json that is ${json}`,
+    (folder) => Deno.writeTextFile(`${folder}/config.json`, json),
+    /config\.json is not an object$/,
+  ]),
   [
     "a config.json of a gigabyte",
     async (folder) => {
@@ -258,6 +263,28 @@ for (const [what, damage, message] of DAMAGES) {
       assert.deepEqual(left, []);
     }));
 }
+
+Deno.test("importModel() that is stopped on its way leaves nothing behind", () =>
+  inTempDir(async (dir) => {
+    const folder = await copyOf("llama_bf16", dir);
+    const root = `${dir}/root`, controller = new AbortController();
+    const shares: number[] = [];
+    const onProgress = (share: number) => {
+      shares.push(share);
+      if (shares.length === 2) controller.abort(new Error("stop"));
+    };
+    const { signal } = controller;
+    await assert.rejects(
+      importModel({ root, folder, commandLine: [], onProgress, signal }),
+      { message: "stop" },
+    );
+    assert.equal(shares.length, 2);
+    for (const kind of ["runs", "checkpoints"]) {
+      const left = await Array.fromAsync(Deno.readDir(`${root}/${kind}`))
+        .catch(() => []);
+      assert.deepEqual(left, [], kind);
+    }
+  }));
 
 Deno.test({
   name: "openModelFolder() reads no file without end",
