@@ -65,6 +65,31 @@ Deno.test("exportModel() gives tensors the names that others look for", () =>
     assert.deepEqual(names, wanted);
   }));
 
+Deno.test("exportModel() tells transformers what tokens begin and end a text", () =>
+  inTempDir(async (dir) => {
+    for (
+      const [bos, eos, texts] of [
+        [256, 256, ["<|endoftext|>", "<|endoftext|>"]], // an added token
+        [65, [256, 65], ["A", "<|endoftext|>"]], // one of the vocabulary
+        [300, 65, [null, "A"]], // none of either
+      ] as const
+    ) {
+      await exported("hf", `${dir}/out`, ({ modelConfig }) => ({
+        modelConfig: { ...modelConfig, bos_token_id: bos, eos_token_id: eos },
+      }));
+      const read = async (name: string) =>
+        JSON.parse(await Deno.readTextFile(`${dir}/out/${name}`));
+      const config = await read("tokenizer_config.json");
+      assert.deepEqual([config.bos_token, config.eos_token], texts);
+      assert.equal(config.model_max_length, 96);
+      assert.equal(config.tokenizer_class, "PreTrainedTokenizerFast");
+      assert.deepEqual(await read("generation_config.json"), {
+        ...{ bos_token_id: bos, eos_token_id: eos },
+      });
+      await Deno.remove(`${dir}/out`, { recursive: true });
+    }
+  }));
+
 Deno.test("exportModel() refuses tokenizers that nothing could load", () =>
   inTempDir(async (dir) => {
     const gpt2 = JSON.parse(
