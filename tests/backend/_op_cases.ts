@@ -32,6 +32,7 @@ import {
   FEW_ROUNDINGS,
   FUNCTIONS,
   SHORT_SUM,
+  sumOf,
 } from "./_tolerances.ts";
 
 export {
@@ -136,7 +137,7 @@ function matmul(): OpCase[] {
         },
         out: { out: [M, N] },
         attrs: { M, N, K, transA, transB },
-        ...SHORT_SUM,
+        ...sumOf(K),
       });
     });
   const sums = cross([[1, 1], [3, 1003], [37, 5], [257, 33]], flags)

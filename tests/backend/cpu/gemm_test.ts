@@ -3,6 +3,7 @@ import { openReferenceBackend } from "../../../src/backend/reference/backend.ts"
 import type { Bit } from "../../../src/graph/ops.ts";
 import { assertOpClose, type OpCase, runOpCase } from "../_op_cases.ts";
 import { normal, opCase } from "../_op_inputs.ts";
+import { sumOf } from "../_tolerances.ts";
 
 function product(
   [M, N, K]: [number, number, number],
@@ -18,8 +19,7 @@ function product(
     },
     out: { out: [M, N] },
     attrs: { M, N, K, transA, transB },
-    tolerance: 1e-4,
-    reason: "f32 sums of up to 2000 terms of size 1",
+    ...sumOf(K),
   });
 }
 

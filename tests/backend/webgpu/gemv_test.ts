@@ -9,7 +9,7 @@ import { sizeOf, type Tensor } from "../../../src/graph/tensor.ts";
 import { assertOpClose, runOpCase } from "../_op_cases.ts";
 import { normal, opCase } from "../_op_inputs.ts";
 import type { OpCase } from "../_run_op_case.ts";
-import { SHORT_SUM } from "../_tolerances.ts";
+import { sumOf } from "../_tolerances.ts";
 import { noAdapter as ignore, openTestGpu } from "./_webgpu.ts";
 
 /** A product with a bias. */
@@ -32,7 +32,7 @@ function product(
     },
     out: { out: [M, N] },
     attrs: { M, N, K, transA, transB },
-    ...SHORT_SUM,
+    ...sumOf(K),
   });
 }
 
