@@ -118,8 +118,11 @@ export class TokenWriter {
 export class TokenFile {
   #path: string;
   #file: Deno.FsFile;
-  /** For reads in other threads, one after the other; opened for the first. */
-  #aside: Deno.FsFile | null = null;
+  /**
+   * For reads in other threads, one after the other. Opened beside the other, as
+   * its name may be gone later: `hearth data clean` takes it.
+   */
+  #aside: Deno.FsFile;
   #asideTurn: Promise<unknown> = Promise.resolve();
   #dtype: TokenDtype;
   #vocabSize: number;
@@ -140,6 +143,12 @@ export class TokenFile {
   ) {
     this.#path = path;
     this.#file = Deno.openSync(path, { read: true });
+    try {
+      this.#aside = Deno.openSync(path, { read: true });
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
     this.#dtype = dtype;
     this.#vocabSize = vocabSize;
     this.tokens = tokens;
@@ -171,7 +180,6 @@ export class TokenFile {
   readAside(start: number, count: number): Promise<Uint32Array> {
     const reading = this.#asideTurn.then(async () => {
       const { bytes, offset } = this.#room(start, count);
-      this.#aside ??= await Deno.open(this.#path, { read: true });
       await this.#aside.seek(offset, Deno.SeekMode.Start);
       for (let at = 0; at < bytes.length;) {
         at += this.#some(await this.#aside.read(bytes.subarray(at)));
@@ -224,6 +232,6 @@ export class TokenFile {
 
   close(): void {
     this.#file.close();
-    this.#aside?.close();
+    this.#aside.close();
   }
 }

@@ -69,6 +69,19 @@ Deno.test("TokenFile.read() gives back what was written, buffers later", async (
   file.close();
 });
 
+Deno.test("TokenFile reads on when its name is gone", {
+  ignore: Deno.build.os === "windows", // where nobody can take it away
+}, async () => {
+  await using dir = new TempDir();
+  const path = await dir.write("gone.bin", Uint8Array.of(1, 0, 2, 0, 3, 0));
+  const file = new TokenFile(path, { tokens: 3, dtype: "u16" });
+  await Deno.remove(path);
+  await dir.write("gone.bin", Uint8Array.of(7, 0, 8, 0, 9, 0));
+  assert.deepEqual([...file.read(1, 2)], [2, 3]);
+  assert.deepEqual([...await file.readAside(1, 2)], [2, 3]);
+  file.close();
+});
+
 Deno.test("TokenFile.read() says so when the file became shorter", async () => {
   await using dir = new TempDir();
   const path = await dir.write("short.bin", new Uint8Array(8));
