@@ -121,11 +121,11 @@ export async function assembleSession(parts: SessionParts): Promise<Session> {
     tokenizerJson: tokenizer.json,
   });
   const batches = dataset.train;
-  const { gradAccumSteps, prefetchBatches } = config.train;
+  const { batchSize, gradAccumSteps, prefetchBatches } = config.train;
   const { step, totalSteps } = state;
   const cursorAtEnd = state.cursor + (totalSteps - step) * gradAccumSteps;
   const trainable = trainableCount(model, lora);
-  const feed = new BatchFeed(batches, { ahead: prefetchBatches });
+  const feed = new BatchFeed(batches, { ahead: prefetchBatches, batchSize });
   opened.defer(() => feed.end());
   const cleanup = opened.move();
   return {

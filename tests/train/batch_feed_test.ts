@@ -22,7 +22,7 @@ const position = ({ ids }: Batch) => ids[0];
 
 Deno.test("BatchFeed makes each batch once, ahead of its time", async () => {
   const { batches, made } = fakeBatches();
-  const feed = new BatchFeed(batches, { ahead: 2 });
+  const feed = new BatchFeed(batches, { ahead: 2, batchSize: 8 });
   assert.equal(position(await feed.take(5)), 5);
   await feed.makeAhead(6);
   assert.deepEqual(made, [5, 6, 7]);
@@ -37,7 +37,7 @@ Deno.test("BatchFeed makes each batch once, ahead of its time", async () => {
 
 Deno.test("BatchFeed makes nothing ahead when told so", async () => {
   const { batches, made } = fakeBatches();
-  const feed = new BatchFeed(batches, { ahead: 0 });
+  const feed = new BatchFeed(batches, { ahead: 0, batchSize: 8 });
   await feed.take(0);
   await feed.makeAhead(1);
   assert.deepEqual(made, [0]);
@@ -45,7 +45,7 @@ Deno.test("BatchFeed makes nothing ahead when told so", async () => {
 
 Deno.test("BatchFeed drops what is not wanted", async () => {
   const { batches, made } = fakeBatches();
-  const feed = new BatchFeed(batches, { ahead: 2 });
+  const feed = new BatchFeed(batches, { ahead: 2, batchSize: 8 });
   await feed.makeAhead(3);
   // A step that was stopped in the middle is repeated from its beginning.
   assert.equal(position(await feed.take(2)), 2);
@@ -55,7 +55,7 @@ Deno.test("BatchFeed drops what is not wanted", async () => {
 
 Deno.test("BatchFeed fails where the batch is taken", async () => {
   const { batches } = fakeBatches({ fails: 1 });
-  const feed = new BatchFeed(batches, { ahead: 1 });
+  const feed = new BatchFeed(batches, { ahead: 1, batchSize: 8 });
   await feed.take(0);
   await feed.makeAhead(1);
   await assert.rejects(feed.take(1), /disk is gone/);
@@ -77,7 +77,9 @@ async function waitedMs(
       return Promise.resolve({ ids, targets: ids });
     },
   } as unknown as Batches;
-  const feed = new BatchFeed(batches, { ahead: 1, now: () => nowMs });
+  const feed = new BatchFeed(batches, {
+    ...{ ahead: 1, batchSize: 8, now: () => nowMs },
+  });
   for (let step = 0; step < steps; step++) {
     if (ahead) await feed.makeAhead(step);
     await feed.take(step);
@@ -97,31 +99,93 @@ Deno.test("BatchFeed adds up the time that the device waits", async () => {
   assert.equal(await waitedMs({ steps: 3, answerMs: 20 }), 0);
 });
 
-Deno.test("BatchFeed makes batches aside while the disk is slow", async () => {
-  let nowMs = 0, readMs = 5;
+/** Notes which batches are made aside, of those that take so long at once. */
+function timedBatches({ batchSize }: { batchSize: number }) {
+  let nowMs = 0;
   const asides: boolean[] = [];
   const ids = Uint32Array.of(0);
+  let readMs = 0;
   const batches = {
-    at(_: number, { aside }: { aside: boolean }) {
+    at(_: number, { aside = false }: { aside?: boolean } = {}) {
       asides.push(aside);
       if (!aside) nowMs += readMs;
       return Promise.resolve({ ids, targets: ids });
     },
   } as unknown as Batches;
-  const feed = new BatchFeed(batches, { ahead: 1, now: () => nowMs });
-  const make = async (from: number, to: number) => {
-    for (let at = from; at < to; at++) {
-      await feed.makeAhead(at);
-      await feed.take(at);
+  const feed = new BatchFeed(batches, {
+    ...{ ahead: 1, batchSize, now: () => nowMs },
+  });
+  let cursor = 0;
+  return async (times: number, ms: number) => {
+    readMs = ms;
+    for (const end = cursor + times; cursor < end; cursor++) {
+      await feed.makeAhead(cursor);
+      await feed.take(cursor);
     }
     return asides.splice(0);
   };
-  assert.deepEqual(await make(0, 3), [false, false, false]);
-  readMs = 6;
-  const slow = [false, ...new Array(64).fill(true)];
-  assert.deepEqual(await make(3, 3 + 130), [...slow, ...slow]);
-  readMs = 1;
-  assert.deepEqual(await make(133, 136), [false, false, false]);
+}
+
+const asideForLong = new Array(64).fill(true);
+
+Deno.test("BatchFeed makes batches aside while the disk is slow", async () => {
+  const make = timedBatches({ batchSize: 8 });
+  assert.deepEqual(await make(3, 5), [false, false, false]);
+  assert.deepEqual(await make(131, 6), [
+    ...[false, false, ...asideForLong],
+    ...[false, ...asideForLong],
+  ]);
+  assert.deepEqual(await make(3, 1), [false, false, false]);
+});
+
+Deno.test("BatchFeed takes no single slow batch for a slow disk", async () => {
+  const make = timedBatches({ batchSize: 8 });
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual(await make(1, 100), [false]);
+    assert.deepEqual(await make(2, 1), [false, false]);
+  }
+});
+
+Deno.test("BatchFeed expects more time of batches of many windows", async () => {
+  const make = timedBatches({ batchSize: 1000 });
+  assert.deepEqual(await make(3, 100), [false, false, false]);
+  assert.deepEqual(await make(4, 101), [false, false, true, true]);
+});
+
+Deno.test("BatchFeed makes batches aside in turn, none after its end", async () => {
+  let nowMs = 0;
+  const begun: number[] = [];
+  const aside: PromiseWithResolvers<Batch>[] = [];
+  const ids = Uint32Array.of(0);
+  const batches = {
+    at(cursor: number, options: { aside?: boolean } = {}) {
+      begun.push(cursor);
+      nowMs += 6;
+      if (!options.aside) return Promise.resolve({ ids, targets: ids });
+      aside.push(Promise.withResolvers());
+      return aside.at(-1)!.promise;
+    },
+  } as unknown as Batches;
+  const feed = new BatchFeed(batches, {
+    ...{ ahead: 6, batchSize: 8, now: () => nowMs },
+  });
+  const turns = async () => {
+    for (let i = 0; i < 20; i++) await null;
+  };
+  await feed.makeAhead(0); // two at once, and four aside
+  await turns();
+  assert.deepEqual(begun, [0, 1, 2]);
+  aside[0].reject(new Error("disk is gone"));
+  await turns();
+  assert.deepEqual(begun, [0, 1, 2, 3]);
+  let hasEnded = false;
+  const ended = feed.end().then(() => hasEnded = true);
+  await turns();
+  assert.equal(hasEnded, false);
+  aside[1].resolve({ ids, targets: ids });
+  await ended;
+  await feed.makeAhead(7);
+  assert.deepEqual(begun, [0, 1, 2, 3]);
 });
 
 Deno.test("BatchFeed ends when nothing is being made", async () => {
@@ -132,7 +196,7 @@ Deno.test("BatchFeed ends when nothing is being made", async () => {
       return making.at(-1)!.promise;
     },
   } as unknown as Batches;
-  const feed = new BatchFeed(batches, { ahead: 2 });
+  const feed = new BatchFeed(batches, { ahead: 2, batchSize: 8 });
   await feed.makeAhead(5);
   const taking = feed.take(0); // not what was made ahead: that is dropped
   const order: string[] = [];
