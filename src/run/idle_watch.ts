@@ -31,6 +31,10 @@ const LEAST_KNOWN = 0.5;
  * are asked once a second, and their answer serves for another one.
  */
 const LOOK_BACK_MS = 3000;
+/** An evaluation or a save that such an average hardly shows … */
+const SHORT_REST_MS = 300;
+/** … unless there are many: this part of the time of steps. */
+const MUCH_REST = 0.1;
 
 /** Milliseconds of one or more steps. */
 interface Times {
@@ -47,15 +51,20 @@ const NONE: Times = { step: 0, waited: 0, known: 0, busy: 0 };
 export class IdleWatch {
   /** The end of the step, evaluation or save before; null before the first. */
   #beforeMs: number | null = null;
-  /** The end of the last thing that was no step. */
+  /** The end of the last thing that took long and was no step. */
   #restMs = 0;
+  /** Of those that were short, in all. */
+  #shortRestsMs = 0;
   #all = NONE;
   #longest = NONE;
   #hasSpoken = false;
 
   /** Something other than a step has ended, such as an evaluation. */
   rest(atMs: number): void {
-    this.#beforeMs = this.#restMs = atMs;
+    const ms = this.#beforeMs === null ? Infinity : atMs - this.#beforeMs;
+    if (ms < SHORT_REST_MS) this.#shortRestsMs += ms;
+    else this.#restMs = atMs;
+    this.#beforeMs = atMs;
   }
 
   /** Takes in a step. @returns A hint, at most once. */
@@ -75,7 +84,9 @@ export class IdleWatch {
     if (step > this.#longest.step) this.#longest = times;
     const counted = sum(this.#all, this.#longest, -1);
     if (counted.step < MINUTE_MS) return null;
+    if (this.#shortRestsMs > MUCH_REST * counted.step) counted.known = 0;
     this.#all = this.#longest = NONE;
+    this.#shortRestsMs = 0;
     const hint = hintOf(counted);
     this.#hasSpoken = hint !== null;
     return hint;

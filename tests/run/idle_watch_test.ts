@@ -90,6 +90,8 @@ const SILENT: Record<string, (i: number) => Moment> = {
     i % 8 === 0 ? { rest: true, ms: 5000 } : { gpuUtilPct: i % 8 < 4 ? 2 : 96 },
   "evaluations every other second": (i) =>
     i % 3 === 0 ? { rest: true, ms: 30_000 } : { gpuUtilPct: 4 },
+  "a GPU that is idle in many short saves": (i) =>
+    i % 2 === 0 ? { rest: true, ms: 200 } : { gpuUtilPct: 55 },
   "a process that was stopped while it waited": (i) =>
     i === 30 ? { ms: 600_000, waitedMs: 599_000 } : {},
   "a process that was stopped while the GPU worked": (i) =>
@@ -111,4 +113,8 @@ Deno.test("IdleWatch sees what is idle between evaluations", () => {
     i % 20 === 0 ? { rest: true, ms: 20_000 } : look;
   assert.match(watch(600, between({ gpuUtilPct: 20 }))[0][1], IDLE);
   assert.match(watch(600, between({ waitedMs: 200 }))[0][1], WAITS);
+  // Saves that hardly count, twice a second.
+  const saving = (i: number) =>
+    i % 2 === 0 ? { rest: true, ms: 20 } : { ms: 480, gpuUtilPct: 3 };
+  assert.match(watch(600, saving)[0][1], IDLE);
 });
