@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../src/backend/backend.ts";
 import { openReferenceBackend } from "../../../src/backend/reference/backend.ts";
 import { WebGpuExecutable } from "../../../src/backend/webgpu/executable.ts";
+import { canNormalize } from "../../../src/backend/webgpu/gemv/gemv_norm.ts";
+import { canPair } from "../../../src/backend/webgpu/gemv/gemv_pairs.ts";
 import { Graph } from "../../../src/graph/graph.ts";
 import type { Bit } from "../../../src/graph/ops.ts";
 import { plan } from "../../../src/graph/plan.ts";
@@ -10,6 +12,8 @@ import { assertOpClose, runOpCase } from "../_op_cases.ts";
 import { normal, opCase } from "../_op_inputs.ts";
 import type { OpCase } from "../_run_op_case.ts";
 import { sumOf } from "../_tolerances.ts";
+import { openSpirvMachine } from "../spirv/_backend.ts";
+import { LEAST } from "./_lowered.ts";
 import { noAdapter as ignore, openTestGpu } from "./_webgpu.ts";
 
 /** A product with a bias. */
@@ -35,6 +39,64 @@ function product(
     ...sumOf(K),
   });
 }
+
+Deno.test("products of few rows stay within what they are given: SPIR-V", async () => {
+  const transB = 1, transA = 1, adds = true;
+  const cases = [
+    product([1, 36, 36], { adds }), // by two workgroups
+    // More slices than one round of sums takes.
+    product([1, 5, 260], { transB }),
+    product([2, 8, 132]),
+    // Vectors that are not whole at the end of a row, of the depth, of both.
+    product([2, 6, 8], { transB, adds }),
+    product([3, 8, 9], { adds }),
+    product([3, 7, 13], { transA }),
+    product([4, 8, 6], { transA, transB }),
+  ];
+  const reference = openReferenceBackend();
+  const machine = openSpirvMachine({
+    maxBindingBytes: 2 ** 27,
+    maxBindings: LEAST.maxStorageBuffersPerShaderStage,
+    gemmVariant: () => assert.fail("few rows are no tile"),
+    attention: () => assert.fail("nothing attends"),
+    precision: "fp32",
+    fuse: true,
+  });
+  for (const one of cases) {
+    const got = await runOpCase(machine, one);
+    assertOpClose(one, got, await runOpCase(reference, one));
+  }
+});
+
+Deno.test("canNormalize() fills 16 KiB of workgroup memory, and no more", () => {
+  // 4096 numbers: 256 vectors of sums, 64 of their second round, 256 + 16 of
+  // the norm's own sums, and the rows.
+  const most = 4096 - 4 * 256 - 4 * 64 - (256 + 16);
+  assert.ok(canNormalize({ M: 1, N: 4, K: most }));
+  assert.ok(!canNormalize({ M: 1, N: 4, K: most + 4 }));
+  assert.ok(canNormalize({ M: 4, N: 4, K: most / 4 }));
+  assert.ok(!canNormalize({ M: 4, N: 4, K: most / 4 + 4 }));
+  assert.ok(!canNormalize({ M: 1, N: 4, K: 6 }));
+});
+
+Deno.test("canPair() takes what is made of whole vectors", () => {
+  const tensors = { in: {}, out: {} } as never;
+  const swiglu = (F: number) =>
+    canPair({
+      op: "swiglu",
+      ...{ in: tensors, out: tensors },
+      attrs: { rows: 1, F },
+    });
+  assert.deepEqual([4, 6, 8].map(swiglu), [true, false, true]);
+  const rope = (width: number, D: number) =>
+    canPair({
+      ...{ op: "rope", in: tensors, out: tensors },
+      attrs: { rows: 1, width, nRotated: 1, D, theta: 1e4, inverse: 0 },
+    });
+  assert.ok(rope(16, 8));
+  assert.ok(!rope(24, 12)); // half a head is no vector of four
+  assert.ok(!rope(12, 8)); // columns behind the last head
+});
 
 Deno.test("webgpu: products of few rows agree with the reference", {
   ignore,
