@@ -69,11 +69,14 @@ const MODELS: Record<
   },
 };
 
-/** All that training, evaluating and generating compiles, each text once. */
+/**
+ * All that training, evaluating and generating compiles, each text once, with
+ * the op that it is for.
+ */
 function shadersOf(
   model: keyof typeof MODELS,
   precision: "fp32" | "bf16" | "fp16",
-): Set<string> {
+): Map<string, string> {
   const { vocabSize, ...sections } = MODELS[model];
   const { model: sizes, train } = tinyConfig(sections);
   const resolved = resolveModel(sizes, vocabSize);
@@ -97,20 +100,31 @@ function shadersOf(
       }).phases.values(),
     ].flat()
   );
-  return new Set(
-    dispatches.map((one) =>
-      shaderText(one, one.bindings.map(({ written }) => written))
-    ),
+  return new Map(
+    dispatches.map((one) => [
+      shaderText(one, one.bindings.map(({ written }) => written)),
+      one.label,
+    ]),
   );
 }
 
 for (const model of Object.keys(MODELS)) {
   Deno.test(`compileShader() takes what ${model} needs on a card`, async () => {
     for (const precision of ["fp32", "bf16", "fp16"] as const) {
-      const shaders = [...shadersOf(model, precision)].map(compileShader);
+      const shaders = [...shadersOf(model, precision)].map(([text, op]) => ({
+        op,
+        ...compileShader(text),
+      }));
       assert.ok(shaders.length > 40, `${shaders.length}`);
       const asks = new Set(shaders.flatMap(({ capabilities }) => capabilities));
-      // Products and attention alike are on the units.
+      // Products and attention alike are on the units; of its gradient the dot
+      // products of rows are not.
+      const off = (op: string) =>
+        shaders.filter((one) =>
+          one.op === op && !one.capabilities.includes("cooperativeMatrix")
+        ).length;
+      assert.equal(off("attention") > 0, precision === "fp32");
+      assert.equal(off("attentionBackward") > 1, precision === "fp32");
       assert.equal(asks.has("cooperativeMatrix"), precision !== "fp32");
       assert.equal(asks.has("bFloat16CooperativeMatrix"), precision === "bf16");
       for (const { workgroupSize: [x, y, z] } of shaders) {
