@@ -6,6 +6,7 @@
 
 import type { DeviceInfo } from "../backend/backend.ts";
 import { openBackend } from "../backend/devices/open_backend.ts";
+import { limitThreads } from "../base/thread_limit.ts";
 import type { HearthConfig } from "../config/hearth_config.ts";
 import type { DatasetIdentity } from "../data/fingerprint.ts";
 import { openDataset } from "../data/open_dataset.ts";
@@ -75,6 +76,11 @@ export async function openSession(
     previous: options.previousDevice,
   });
   opened.defer(() => backend.dispose());
+  const ofData = limitThreads(config.threads);
+  // The CPU has said the same.
+  if (ofData.warning !== null && !warnings.includes(ofData.warning)) {
+    warnings.push(ofData.warning);
+  }
   const isAuto = config.train.batchSize === 0;
   const memoryBytes = isAuto
     ? backend.limits?.programBytes ??
@@ -100,7 +106,7 @@ export async function openSession(
     dataDir: options.dataDir,
     tokenizerJson: (restore ?? base)?.tokenizerJson,
     expect: options.expectData,
-    threads: config.threads,
+    threads: ofData.threads,
     onProgress: (progress) => onPrepare?.(describeProgress(progress)),
     onNotice: (message) => warnings.push(message),
     signal,

@@ -36,6 +36,45 @@ async function assertNothingIn(dir: string): Promise<void> {
   await assert.rejects(Deno.stat(dir), Deno.errors.NotFound);
 }
 
+/** How many threads `work` starts for its text where two run at a time. */
+async function textThreads(work: () => Promise<void>): Promise<number> {
+  const { Worker } = globalThis;
+  let started = 0;
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      started++;
+    }
+  };
+  Object.defineProperty(navigator, "hardwareConcurrency", {
+    ...{ value: 2, configurable: true },
+  });
+  try {
+    await work();
+  } finally {
+    globalThis.Worker = Worker;
+    // That of its prototype is there again.
+    delete (navigator as { hardwareConcurrency?: number }).hardwareConcurrency;
+  }
+  return started;
+}
+
+Deno.test("openSession() starts no more threads than it says", async () => {
+  await withText({ threads: 9 }, async (config, dataDir) => {
+    // Longer than what is encoded without threads.
+    const { dataset } = config.data;
+    await Deno.writeTextFile(`${dataset}`, "eight by".repeat(900_000));
+    const started = await textThreads(async () => {
+      const session = await openSession({ config, dataDir });
+      await session.dispose();
+      // The CPU says it by itself, of what it really has.
+      const limited = session.warnings.filter((one) => /runs 2,/.test(one));
+      assert.equal(limited.length, 1);
+    });
+    assert.equal(started, 2);
+  });
+});
+
 Deno.test("openSession() trains on a text file, and goes on with the same bits", async () => {
   await withText({}, async (config, dataDir) => {
     const stages = new Set<string>();
