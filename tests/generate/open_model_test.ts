@@ -14,7 +14,7 @@ Deno.test("openModel() opens a checkpoint, and says what it has opened", async (
   const files = { ...checkpointOf(config, json), warnings: ["It is old"] };
   const texts: string[] = [];
   for (let turn = 0; turn < 2; turn++) {
-    await using model = await openModel(files, { device: "cpu", threads: 2 });
+    await using model = await openModel(files, { device: "cpu", threads: 1 });
     assert.equal(model.name, "owl-1/step-00000500");
     assert.equal(model.device.backend, "cpu");
     assert.deepEqual(model.warnings, ["It is old"]);
